@@ -1,0 +1,1 @@
+"""Case to OA: the outbox, its deliveries and what becomes of them."""

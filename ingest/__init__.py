@@ -1,0 +1,1 @@
+"""The conductor: command line, configuration, composition root, poller, pipeline, cases, console."""

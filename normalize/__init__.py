@@ -1,0 +1,1 @@
+"""Raw to Case: pure reading and understanding, without clock, network, disk or database."""
