@@ -1,0 +1,22 @@
+"""Writes a new migration from the difference between store/schema.py and the migrations so far: migration.py NUMBER "what it does"."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+
+from store.migrate import MIGRATIONS, upgrade
+
+number, message = sys.argv[1:]
+with tempfile.TemporaryDirectory() as folder:
+    engine = create_engine(f"sqlite:///{Path(folder) / 'empty.db'}")
+    if any((MIGRATIONS / "versions").glob("*.py")):
+        upgrade(engine)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as conn:
+        config.attributes["connection"] = conn
+        command.revision(config, message=message, rev_id=number, autogenerate=True)

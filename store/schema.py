@@ -1,0 +1,322 @@
+"""Every table, in one place; the functions that read and write one stand with the package that owns it.
+
+Columns named `sealed…` hold ciphertext (see `store.sealing`); all moments are UTC microseconds.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware datetime, kept as microseconds since 1970 UTC: orders and compares alike on every engine."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else (value - EPOCH) // MICROSECOND
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else EPOCH + value * MICROSECOND
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+Id = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER PRIMARY KEY counts up by itself on SQLite
+
+data_key = Table(
+    "data_key",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("purpose", Text, nullable=False),  # seal | lookup
+    Column("wrapped", LargeBinary, nullable=False),
+    Column("created_at", Moment, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("lane", Text, nullable=False),
+    Column("key", Text),
+    Column("state", Text, nullable=False),  # ready | blocked | dead
+    Column("due", Moment, nullable=False),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("fence", Integer, nullable=False, default=0),
+    Column("payload", JSON, nullable=False),
+    Column("reason", Text),
+    Column("created_at", Moment, nullable=False),
+    Index("ix_ledger_claim", "lane", "state", "due"),
+    Index("ix_ledger_order", "lane", "key", "state", "id"),
+    sqlite_autoincrement=True,
+)
+
+blob = Table(
+    "blob",
+    metadata,
+    Column("sha256", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("sealed", LargeBinary),  # null: in a file of the blob folder
+    Column("created_at", Moment, nullable=False),
+)
+
+channel = Table(
+    "channel",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("cursor", JSON(none_as_null=True)),
+    Column("start_from", Moment, nullable=False),
+    Column("state", Text, nullable=False),  # new | open | unavailable | refused
+    Column("since", Moment, nullable=False),
+    Column("error", Text),
+    Column("failures", Integer, nullable=False, default=0),
+    Column("skipped", Integer, nullable=False, default=0),
+    Column("last_poll_at", Moment),
+    Column("last_success_at", Moment),
+    Column("last_new_at", Moment),
+)
+
+raw = Table(
+    "raw",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("blob", Text, ForeignKey("blob.sha256"), nullable=False),
+    Column("pointer", Text, nullable=False),
+    Column("received_at", Moment),
+    Column("fetched_at", Moment, nullable=False),
+    Column("sealed_meta", LargeBinary, nullable=False),  # locator and meta: file names can be people's
+    Column("state", Text, nullable=False),  # waiting | read | auto | quarantined
+    Column("reason", Text),
+    Column("read_at", Moment),
+    UniqueConstraint("channel", "key", "version"),
+    Index("ix_raw_state", "state", "id"),
+)
+
+reading = Table(
+    "reading",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("raw_id", Id, ForeignKey("raw.id"), nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("identity", Text, nullable=False, index=True),
+    Column("disposition", Text, nullable=False),
+    Column("reason", Text),
+    Column("modified_at", Moment),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("read_at", Moment, nullable=False),
+    UniqueConstraint("raw_id", "part"),
+)
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("case_id", Text, primary_key=True),
+    Column("case_no", Text, nullable=False, unique=True),
+    Column("identity", Text, nullable=False, unique=True),
+    Column("channel", Text, nullable=False),
+    Column("channel_kind", Text, nullable=False),
+    Column("source_no", Text, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("restricted", Boolean, nullable=False),
+    Column("restricted_reason", Text),
+    Column("withdrawn", Boolean, nullable=False, default=False),
+    Column("needs_review", Boolean, nullable=False, default=False),
+    Column("request_type", Text, nullable=False),
+    Column("triage", Text, nullable=False),
+    Column("urgency", Text, nullable=False),
+    Column("source_status", Text),
+    Column("received_at", Moment, nullable=False),
+    Column("next_due_at", Moment, index=True),
+    Column("ingested_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    Column("reading_id", Id, ForeignKey("reading.id")),
+    Column("modified_at", Moment),
+    Column("sealed_title", LargeBinary, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Index("ix_cases_received", "received_at", "case_id"),
+)
+
+case_number = Table(
+    "case_number",
+    metadata,
+    Column("year", Integer, primary_key=True, autoincrement=False),
+    Column("last", Integer, nullable=False),
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.case_id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+)
+
+receipt = Table(
+    "receipt",
+    metadata,
+    Column("raw_id", Id, ForeignKey("raw.id"), primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False, index=True),
+)
+
+correction = Table(
+    "correction",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("field", Text, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+history = Table(
+    "history",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("case_id", Text, index=True),
+    Column("at", Moment, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+signal = Table(
+    "signal",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.case_id"), primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("at", Moment),
+)
+
+attachment = Table(
+    "attachment",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False),
+    Column("key", Text, nullable=False),  # sha256:… of its bytes, or ref:… keyed hash of its reference
+    Column("channel", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("sha256", Text, index=True),
+    Column("size", BigInteger),
+    Column("media_type", Text),
+    Column("sealed_ref", LargeBinary),
+    Column("reason", Text),
+    UniqueConstraint("case_id", "key"),
+)
+
+lookup = Table(
+    "lookup",
+    metadata,
+    Column("kind", Text, primary_key=True),  # phone | id_no | email | name
+    Column("digest", LargeBinary, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.case_id"), primary_key=True),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("revision", Integer, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("created_at", Moment, nullable=False, index=True),
+    Column("restricted", Boolean, nullable=False),
+    Column("held", Boolean, nullable=False, default=False, index=True),  # no target takes it yet
+    Column("sealed_full", LargeBinary, nullable=False),
+    Column("sealed_numbers", LargeBinary),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("event_id", Text, ForeignKey("event.id"), nullable=False),
+    Column("case_id", Text, nullable=False, index=True),
+    Column("target", Text, nullable=False),
+    Column("view", Text, nullable=False),  # full | numbers
+    Column("state", Text, nullable=False),  # waiting | delivered | rejected | dropped
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("delivered_at", Moment),
+    Column("receiver_id", Text),
+    Column("error", Text),
+    UniqueConstraint("event_id", "target"),
+    Index("ix_delivery_state", "target", "state", "id"),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("delivery_id", Id, ForeignKey("delivery.id"), nullable=False, index=True),
+    Column("at", Moment, nullable=False),
+    Column("milliseconds", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("status", Integer),
+    Column("detail", Text),
+)
+
+target = Table(
+    "target",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("state", Text, nullable=False),  # open | unavailable | paused
+    Column("since", Moment, nullable=False),
+    Column("error", Text),
+    Column("last_success_at", Moment),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("password", Text, nullable=False),  # argon2id
+    Column("created_at", Moment, nullable=False),
+    Column("disabled", Boolean, nullable=False, default=False),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("account", Text, ForeignKey("account.name"), nullable=False, index=True),
+    Column("csrf", Text, nullable=False),
+    Column("expires_at", Moment, nullable=False),
+)

@@ -1,0 +1,91 @@
+"""Envelope encryption at rest: a master key, kept outside, wraps the data keys that seal rows and files."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import struct
+from datetime import datetime, timedelta
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import Connection, insert, select
+
+from store.schema import data_key
+
+KEY_BYTES = 32
+NONCE_BYTES = 12
+_HEAD = struct.Struct(">BI")  # format, data key's number
+_FORMAT = 1
+RENEW_AFTER = timedelta(days=90)
+"""A data key seals for so long: random 96-bit nonces allow 2^32 seals a key, far more than a quarter brings."""
+
+
+class SealBroken(Exception):
+    """Sealed bytes do not open: another key, another place, or damage."""
+
+
+class Sealer:
+    """Seals and opens with AES-256-GCM; each seal is bound to its context (table, column, row), so it cannot be moved."""
+
+    def __init__(self, keys: dict[int, bytes], current: int, lookup_key: bytes) -> None:
+        self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self._current = current
+        self._lookup_key = lookup_key
+
+    def seal(self, plain: bytes, context: str) -> bytes:
+        nonce = os.urandom(NONCE_BYTES)
+        head = _HEAD.pack(_FORMAT, self._current)
+        return head + nonce + self._ciphers[self._current].encrypt(nonce, plain, context.encode())
+
+    def open(self, sealed: bytes, context: str) -> bytes:
+        form, number = _HEAD.unpack_from(sealed)
+        if form != _FORMAT or number not in self._ciphers:
+            raise SealBroken(
+                f"{context}: sealed in format {form} with data key {number}, which this store does not have"
+            )
+        nonce = sealed[_HEAD.size : _HEAD.size + NONCE_BYTES]
+        try:
+            return self._ciphers[number].decrypt(nonce, sealed[_HEAD.size + NONCE_BYTES :], context.encode())
+        except InvalidTag as error:
+            raise SealBroken(f"{context}: does not open; it was damaged or moved from another place") from error
+
+    def lookup(self, kind: str, value: str) -> bytes:
+        """Keyed hash under which a phone or identity number is found without being stored."""
+        return hmac.digest(self._lookup_key, f"{kind}:{value}".encode(), hashlib.sha256)[:16]
+
+
+def load_sealer(conn: Connection, master: bytes, now: datetime) -> Sealer:
+    """Open the store's data keys with the master key, making the first ones, and a fresh one every quarter.
+
+    Raises:
+        SealBroken: the master key is not the one this store was made with.
+    """
+    if len(master) != KEY_BYTES:
+        raise SealBroken(f"sealing key: {len(master)} bytes, expected {KEY_BYTES}")
+    rows = conn.execute(select(data_key).order_by(data_key.c.id)).all()
+    seals = [row for row in rows if row.purpose == "seal"]
+    if not seals or now - seals[-1].created_at > RENEW_AFTER:
+        _add_key(conn, master, "seal", now)
+    if not any(row.purpose == "lookup" for row in rows):
+        _add_key(conn, master, "lookup", now)
+    rows = conn.execute(select(data_key).order_by(data_key.c.id)).all()
+    keys = {row.id: _unwrap(master, row.purpose, row.wrapped) for row in rows}
+    current = max(row.id for row in rows if row.purpose == "seal")
+    return Sealer(keys, current, next(keys[row.id] for row in rows if row.purpose == "lookup"))
+
+
+def _add_key(conn: Connection, master: bytes, purpose: str, now: datetime) -> None:
+    nonce = os.urandom(NONCE_BYTES)
+    wrapped = nonce + AESGCM(master).encrypt(nonce, os.urandom(KEY_BYTES), f"data_key:{purpose}".encode())
+    conn.execute(insert(data_key).values(purpose=purpose, wrapped=wrapped, created_at=now))
+
+
+def _unwrap(master: bytes, purpose: str, wrapped: bytes) -> bytes:
+    try:
+        return AESGCM(master).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], f"data_key:{purpose}".encode())
+    except InvalidTag as error:
+        raise SealBroken(
+            "sealing key: it does not open this store's data keys; use the key it was made with"
+        ) from error
