@@ -252,7 +252,8 @@ lookup = Table(
 event = Table(
     "event",
     metadata,
-    Column("id", Text, primary_key=True),
+    Column("seq", Id, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
     Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False, index=True),
     Column("revision", Integer, nullable=False),
     Column("type", Text, nullable=False),

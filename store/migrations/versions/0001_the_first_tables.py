@@ -210,6 +210,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_correction_case_id'), ['case_id'], unique=False)
 
     op.create_table('event',
+    sa.Column('seq', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
     sa.Column('id', sa.Text(), nullable=False),
     sa.Column('case_id', sa.Text(), nullable=False),
     sa.Column('revision', sa.Integer(), nullable=False),
@@ -220,7 +221,8 @@ def upgrade() -> None:
     sa.Column('sealed_full', sa.LargeBinary(), nullable=False),
     sa.Column('sealed_numbers', sa.LargeBinary(), nullable=True),
     sa.ForeignKeyConstraint(['case_id'], ['cases.case_id'], name=op.f('fk_event_case_id')),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_event'))
+    sa.PrimaryKeyConstraint('seq', name=op.f('pk_event')),
+    sa.UniqueConstraint('id', name=op.f('uq_event_id'))
     )
     with op.batch_alter_table('event', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_event_case_id'), ['case_id'], unique=False)

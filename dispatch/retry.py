@@ -1,0 +1,42 @@
+"""When to try again: a pure function of the attempt, and of what the receiver asked for."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+LONGEST_RETRY_AFTER = timedelta(hours=6)
+"""A receiver may ask for patience, not for oblivion."""
+
+
+class RetrySettings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    first: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0), description="wait after the first failure")
+    factor: float = Field(default=2.0, ge=1, le=10, description="each further wait is this much longer")
+    longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0), description="no wait is longer than this")
+    jitter: float = Field(default=0.2, ge=0, le=1, description="up to this share is added, so that not all come at once")
+
+
+def delay(attempt: int, chance: float, settings: RetrySettings) -> timedelta:
+    """How long to wait after failed attempt number `attempt` (from 1); `chance` in [0, 1) spreads the waits."""
+    doublings = min(attempt - 1, 64)  # beyond, the power overflows long after the cap was reached
+    wait = min(settings.first * settings.factor**doublings, settings.longest) if doublings < 64 else settings.longest
+    return wait * (1 + settings.jitter * chance)
+
+
+def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
+    """The Retry-After header in either form (RFC 9110 §10.2.3), capped; None when absent or meaningless."""
+    if value is None:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(timedelta(seconds=min(int(text), 10**9)), LONGEST_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return min(max(aware - now, timedelta(0)), LONGEST_RETRY_AFTER)
