@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
@@ -23,6 +23,11 @@ class RawKind(StrEnum):
 
 class ChannelUnavailable(Exception):
     """The source cannot be asked now (network, time-out, overload, a business error that passes): ask later."""
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        """`retry_after`: how long the source itself asked us to wait; None: it did not say."""
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class ChannelRefused(Exception):

@@ -1,0 +1,92 @@
+"""JSON documents of foreign systems: from bytes to values, and to the value a pointer or a path names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import cast
+
+from adapters.base import Json
+
+
+class NotJson(ValueError):
+    """The bytes are no JSON document; the message describes their shape and quotes nothing of them."""
+
+
+def parse(data: bytes) -> Json:
+    """Read a JSON document in UTF-8 (with or without mark), else GB18030. Raises NotJson."""
+    try:
+        return cast("Json", json.loads(decoded(data)))
+    except (ValueError, RecursionError) as error:
+        where = f" and breaks at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
+        raise NotJson(f"{len(data)} bytes that {_shape(data)}{where}") from error
+
+
+def decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("gb18030", errors="replace")
+
+
+def looks_like_html(data: bytes) -> bool:
+    start = data[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body", b"<script"))
+
+
+def _shape(data: bytes) -> str:
+    start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
+    if looks_like_html(data):
+        return "are a web page (a login page?)"
+    if start == b"":
+        return "are empty"
+    if start == b"<":
+        return "look like XML"
+    return "start like JSON" if start in (b"{", b"[") else "do not start like JSON"
+
+
+def canonical(value: Json) -> bytes:
+    """The same bytes for the same value, whatever the order of keys and the spacing were."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+def content_hash(value: Json) -> str:
+    return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
+
+
+def pointer_to(steps: Sequence[str | int]) -> str:
+    """The RFC 6901 pointer of these steps."""
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
+
+
+def at_pointer(document: Json, pointer: str) -> Json:
+    """The value an RFC 6901 pointer names. Raises LookupError when there is none."""
+    value = document
+    for step in pointer.split("/")[1:]:
+        value = _child(value, step.replace("~1", "/").replace("~0", "~"))
+    return value
+
+
+def at_path(document: Json, path: str) -> Json:
+    """The value at a dotted path such as `data.rows` (`""`: the document itself); None where there is none.
+
+    A name that itself contains dots is found whole first.
+    """
+    if path == "":
+        return document
+    if isinstance(document, dict) and path in document:
+        return document[path]
+    head, _, rest = path.partition(".")
+    try:
+        return at_path(_child(document, head), rest) if rest else _child(document, head)
+    except LookupError:
+        return None
+
+
+def _child(value: Json, step: str) -> Json:
+    if isinstance(value, dict):
+        return value[step]
+    if isinstance(value, list) and step.isascii() and step.isdigit():
+        return value[int(step)]
+    raise LookupError(step)
