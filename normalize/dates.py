@@ -1,0 +1,144 @@
+"""Dates and times as people and platforms in China write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo
+
+CHINA = ZoneInfo("Asia/Shanghai")
+_EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001  a spreadsheet's day count has no zone of its own
+
+_DIGITS = {**dict(zip("〇零一二三四五六七八九", "00123456789", strict=True)), "○": "0", "Ｏ": "0", "O": "0", "o": "0"}
+_HAN = "〇零○ＯOo一二三四五六七八九十廿卅"
+_WIDE = str.maketrans("０１２３４５６７８９：－／．，　", "0123456789:-/., ")
+
+_YEAR = rf"(\d{{4}}|\d{{2}}(?=\s*年)|[{_HAN}]{{4}}|[{_HAN}]{{2}}(?=\s*年))"
+_DATE = re.compile(
+    rf"(?<![\d{_HAN}]){_YEAR}\s*(?:[-/.]|年)\s*(\d{{1,2}}|[{_HAN}]{{1,3}})\s*(?:[-/.]|月份?)\s*(\d{{1,2}}|[{_HAN}]{{1,3}})(?!\d)\s*[日号]?"
+)
+_COMPACT = re.compile(r"^((?:19|20)\d{2})(\d{2})(\d{2})(?:[ T]?(\d{2})(\d{2})(\d{2})?)?$")
+_NO_YEAR = re.compile(rf"(?<![\d{_HAN}年-])(\d{{1,2}}|[{_HAN}]{{1,3}})\s*月\s*(\d{{1,2}}|[{_HAN}]{{1,3}})\s*[日号]")
+_CLOCK = re.compile(
+    r"^[\sT,]*(?:(?:星期|周)[一二三四五六日天])?\s*(上午|下午|晚上?|中午|凌晨)?\s*(\d{1,2})(?:[:时点])\s*(\d{1,2})?(?:[:分]\s*(\d{1,2}))?"
+    r"(?:[.,](\d{1,9}))?\s*秒?\s*(Z|[+-]\d{2}:?\d{2})?"
+)
+
+
+def parse_moment(text: str | float, tz: tzinfo = CHINA, *, excel: bool = False) -> datetime | None:
+    """Read a point in time: any form of `parse_date` with or without a clock, epoch seconds or milliseconds.
+
+    A date alone is its midnight. A zone written in the text is obeyed, otherwise it is `tz`; the answer is aware.
+    With `excel`, a bare number below 300,000 is a spreadsheet's day count. None: not a time we understand.
+    """
+    words = str(text).strip().translate(_WIDE)
+    if re.fullmatch(r"\d+(?:\.\d+)?", words) and not _COMPACT.match(words):
+        return _from_number(float(words), tz, excel=excel)
+    if compact := _COMPACT.match(words):
+        year, month, day, hour, minute, second = (int(group or 0) for group in compact.groups())
+        return _moment(_day(year, month, day), (hour, minute, second, 0), tz)
+    found = _DATE.match(words)
+    day_written = _written_day(found) if found else None
+    if found is None or day_written is None:
+        return None
+    return _with_clock(day_written, words[found.end() :], tz)
+
+
+def parse_date(text: str) -> date | None:
+    """Read a day: 2026-03-01, 2026/3/1, 2026.3.1, 20260301, 2026年3月1日, 二〇二六年三月一日, 26年3月1日."""
+    moment = parse_moment(text)
+    return moment.date() if moment else None
+
+
+def dates(text: str) -> tuple[date, ...]:
+    """Every day written out with its year in a text, in order."""
+    found = (_written_day(match) for match in _DATE.finditer(text.translate(_WIDE)))
+    return tuple(day for day in found if day)
+
+
+def signature_date(text: str, near: date | None = None) -> date | None:
+    """The day a letter was signed: the last day in its closing lines that stands at a line's end.
+
+    A day without a year is taken in the year that puts it latest before `near` (None: it is passed over).
+    """
+    lines = [line.strip() for line in text.translate(_WIDE).splitlines() if line.strip()]
+    for line in reversed(lines[-6:]):
+        tail = line[-24:].rstrip("。.) ）")
+        if day := _closing_day(tail, near):
+            return day
+    return None
+
+
+def _closing_day(line: str, near: date | None) -> date | None:
+    last = None
+    for last in _DATE.finditer(line):
+        pass
+    if last and last.end() >= len(line):
+        return _written_day(last)
+    short = None
+    for short in _NO_YEAR.finditer(line):
+        pass
+    if near is None or short is None or short.end() < len(line):
+        return None
+    month, day = _number(short[1]), _number(short[2])
+    this_year = _day(near.year, month, day)
+    return this_year if this_year and this_year <= near else _day(near.year - 1, month, day)
+
+
+def _from_number(value: float, tz: tzinfo, *, excel: bool) -> datetime | None:
+    if excel and 0 < value < 300_000:
+        return (_EXCEL_EPOCH + timedelta(seconds=round(value * 86400))).replace(tzinfo=tz)
+    if 1e11 <= value < 1e13:
+        value /= 1000
+    if not 1e8 <= value < 1e11:
+        return None
+    return datetime.fromtimestamp(value, UTC).astimezone(tz)
+
+
+def _with_clock(day: date, rest: str, tz: tzinfo) -> datetime | None:
+    clock = _CLOCK.match(rest)
+    if clock is None:
+        return _moment(day, (0, 0, 0, 0), tz)
+    part, hour_text, minute, second, fraction, zone = clock.groups()
+    hour = int(hour_text)
+    if (part in {"下午", "晚", "晚上"} and hour < 12) or (part == "中午" and hour < 3):
+        hour += 12
+    micro = int((fraction or "0")[:6].ljust(6, "0"))
+    return _moment(day, (hour, int(minute or 0), int(second or 0), micro), tz, zone)
+
+
+def _moment(day: date | None, clock: tuple[int, int, int, int], tz: tzinfo, zone: str | None = None) -> datetime | None:
+    if day is None:
+        return None
+    hour, minute, second, micro = clock
+    extra = timedelta(days=1) if (hour, minute, second) == (24, 0, 0) else timedelta()
+    try:
+        at = datetime.combine(day, time(hour % 24 if extra else hour, minute, second, micro), tz) + extra
+        # a zone written in the text says which instant is meant; `tz` only how it is shown
+        return at if zone is None else datetime.fromisoformat(f"{at:%Y-%m-%dT%H:%M:%S.%f}{zone}").astimezone(tz)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _written_day(match: re.Match[str]) -> date | None:
+    year = _number(match[1])
+    return _day(year + 2000 if year < 100 else year, _number(match[2]), _number(match[3]))
+
+
+def _day(year: int, month: int, day: int) -> date | None:
+    try:
+        return date(year, month, day) if 1900 <= year <= 2199 else None
+    except ValueError:
+        return None
+
+
+def _number(text: str) -> int:
+    """A number in digits or in Chinese, by place (二〇二六) or by tens (二十六, 廿六, 卅)."""
+    if text.isdecimal():
+        return int(text)
+    text = text.replace("廿", "二十").replace("卅", "三十")
+    if "十" in text:
+        tens, _, ones = text.partition("十")
+        digits = (_DIGITS.get(tens, "1") if tens else "1") + (_DIGITS.get(ones, "0") if ones else "0")
+        return int(digits)
+    return int("".join(_DIGITS[char] for char in text))
