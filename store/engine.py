@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from store.blobs import Blobs
 from store.migrate import upgrade
 from store.sealing import Sealer, load_sealer
+from store.wakes import Wakes, noted
 
 T = TypeVar("T")
 BATCH = 50
@@ -57,6 +58,7 @@ class Store:
         with self._writing.begin() as conn:
             self.sealer: Sealer = load_sealer(conn, master_key, now or datetime.now(UTC))
         self.blobs = Blobs(folder / "blobs", self.sealer)
+        self.wakes = Wakes()
         self._reading = _engine(folder / "xinqiao.db", begin="BEGIN", readers=READERS)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
@@ -95,6 +97,7 @@ class Store:
             while (job := self._jobs.get()) is not None:
                 batch, last = self._gather(job)
                 _commit(conn, batch)
+                self.wakes.ring(noted(conn))
                 if last:
                     return
 

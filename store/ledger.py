@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.sql import ColumnElement
 
 from store.schema import ledger
+from store.wakes import note
 
 READY, BLOCKED, DEAD = "ready", "blocked", "dead"
 
@@ -50,6 +51,7 @@ def enqueue(
 ) -> int:
     """Add a step. With a key it waits, blocked, until every earlier step of its lane and key has ended."""
     state = BLOCKED if key is not None and _has_predecessor(conn, lane, key) else READY
+    note(conn, lane)
     row = {"lane": lane, "key": key, "state": state, "due": due or now, "payload": payload, "created_at": now}
     return int(conn.execute(insert(ledger).values(row).returning(ledger.c.id)).scalar_one())
 
@@ -161,6 +163,7 @@ def _promote(conn: Connection, lane: str, key: str | None) -> None:
     ).one_or_none()
     if first is not None and first.state == BLOCKED:
         conn.execute(update(ledger).where(ledger.c.id == first.id).values(state=READY))
+        note(conn, lane)
 
 
 def _ours(held: Claim) -> tuple[ColumnElement[bool], ...]:

@@ -1,0 +1,51 @@
+"""Wake-ups between the stages of one process: hints that a lane has work, safe to lose."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+
+from sqlalchemy import Connection
+
+_RUNG = "rung lanes"
+
+
+def note(conn: Connection, lane: str) -> None:
+    """Remember, until the transaction commits, that this lane has a row to claim."""
+    conn.info.setdefault(_RUNG, set()).add(lane)
+
+
+def noted(conn: Connection) -> set[str]:
+    """What was noted since the last call."""
+    lanes: set[str] = conn.info.pop(_RUNG, set())
+    return lanes
+
+
+class Wakes:
+    """One event a lane. Rung from the writing thread after a commit, awaited by the workers of the lane."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, asyncio.Event] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def ring(self, lanes: Iterable[str]) -> None:
+        """Wake whoever waits for these lanes; from any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed() and (rung := set(lanes)):
+            loop.call_soon_threadsafe(self._set, rung)
+
+    async def wait(self, lane: str, timeout: timedelta) -> None:
+        """Return when the lane is rung, or after `timeout`."""
+        self._loop = asyncio.get_running_loop()
+        event = self._events.setdefault(lane, asyncio.Event())
+        try:
+            async with asyncio.timeout(max(timeout.total_seconds(), 0)):
+                await event.wait()
+        except TimeoutError:
+            return
+        event.clear()
+
+    def _set(self, lanes: set[str]) -> None:
+        for lane in lanes:
+            self._events.setdefault(lane, asyncio.Event()).set()
