@@ -31,7 +31,9 @@ class Outbox:
     sealer: Sealer
     zone: tzinfo
 
-    def publish(self, conn: Connection, case: Case, type_: str, change: Sequence[dict[str, Any]] | None, now: datetime) -> str:
+    def publish(
+        self, conn: Connection, case: Case, type_: str, change: Sequence[dict[str, Any]] | None, now: datetime
+    ) -> str:
         """Write the event and its deliveries; held when the case is restricted and no target takes such cases."""
         event_id = self._write(conn, case, type_, change, now)
         if case.restricted:
@@ -77,7 +79,9 @@ class Outbox:
             return self.sealer.open(row.sealed_full, f"event:{event_id}")
         return self.sealer.open(row.sealed_numbers, f"event.numbers:{event_id}")
 
-    def _write(self, conn: Connection, case: Case, type_: str, change: Sequence[dict[str, Any]] | None, now: datetime) -> str:
+    def _write(
+        self, conn: Connection, case: Case, type_: str, change: Sequence[dict[str, Any]] | None, now: datetime
+    ) -> str:
         event_id = f"evt_{ULID.from_datetime(now)}"
         stamp = now.astimezone(self.zone).isoformat(timespec="milliseconds")
         full = _envelope(type_, stamp, case.model_dump_json(), change)
@@ -103,8 +107,8 @@ class Outbox:
     def _withdraw(self, conn: Connection, case: Case, now: datetime) -> None:
         """Take a case that became restricted back from targets that may not have it.
 
-        What still waits for them is dropped unsent (its ledger row stays and keeps the order: the worker ends it); a target
-        that got any of it, or may have, is told that it is withdrawn, once.
+        What still waits for them is dropped unsent (its ledger row stays and keeps the order: the worker ends it);
+        a target that got any of it, or may have, is told that it is withdrawn, once.
         """
         full = (delivery.c.case_id == case.case_id) & (delivery.c.view == "full")
         for name in conn.execute(select(delivery.c.target).where(full).distinct()).scalars().all():
@@ -112,14 +116,22 @@ class Outbox:
             if settings is None or settings.restricted is True:
                 continue
             here = full & (delivery.c.target == name)
-            reached = conn.execute(select(exists().where(here & ((delivery.c.state == "delivered") | (_tried(name)))))).scalar_one()
+            reached = conn.execute(
+                select(exists().where(here & ((delivery.c.state == "delivered") | (_tried(name)))))
+            ).scalar_one()
             conn.execute(update(delivery).where(here & (delivery.c.state != "delivered")).values(state="dropped"))
+            ledger.discard(conn, _given_up(conn, name, case.case_id))
             told = exists().where(
-                (delivery.c.case_id == case.case_id) & (delivery.c.target == name) & (delivery.c.event_id == event.c.id)
-                & (event.c.type == "case.withdrawn") & (delivery.c.view == "numbers")
+                (delivery.c.case_id == case.case_id)
+                & (delivery.c.target == name)
+                & (delivery.c.event_id == event.c.id)
+                & (event.c.type == "case.withdrawn")
+                & (delivery.c.view == "numbers")
             )
             if reached and not conn.execute(select(told)).scalar_one():
-                self._deliver(conn, self._write(conn, case, "case.withdrawn", None, now), case.case_id, name, "numbers", now)
+                self._deliver(
+                    conn, self._write(conn, case, "case.withdrawn", None, now), case.case_id, name, "numbers", now
+                )
 
 
 def lane_of(target: str) -> str:
@@ -128,7 +140,9 @@ def lane_of(target: str) -> str:
 
 def view_for(settings: TargetSettings, case: Case, type_: str) -> View | None:
     """How much of this event the target gets: all, numbers only, or nothing."""
-    if (settings.channels and case.channel not in settings.channels) or (settings.types and type_ not in settings.types):
+    if (settings.channels and case.channel not in settings.channels) or (
+        settings.types and type_ not in settings.types
+    ):
         return None
     if not case.restricted or settings.restricted is True:
         return "full"
@@ -142,6 +156,12 @@ def _tried(target: str) -> Any:  # noqa: ANN401 - an SQL condition
         & (ledger_table.c.payload["delivery"].as_integer() == delivery.c.id)
         & (ledger_table.c.attempts > 0)
     )
+
+
+def _given_up(conn: Connection, target: str, case_id: str) -> Sequence[int]:
+    dead = ledger_table.c.state == ledger.DEAD
+    here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
+    return conn.execute(select(ledger_table.c.id).where(here & dead)).scalars().all()
 
 
 def _numbers(case: Case) -> str:

@@ -17,7 +17,9 @@ class RetrySettings(BaseModel):
     first: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0), description="wait after the first failure")
     factor: float = Field(default=2.0, ge=1, le=10, description="each further wait is this much longer")
     longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0), description="no wait is longer than this")
-    jitter: float = Field(default=0.2, ge=0, le=1, description="up to this share is added, so that not all come at once")
+    jitter: float = Field(
+        default=0.2, ge=0, le=1, description="up to this share is added, so that not all come at once"
+    )
 
 
 def delay(attempt: int, chance: float, settings: RetrySettings) -> timedelta:

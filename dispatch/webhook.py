@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import hmac
@@ -20,7 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dispatch.retry import RetrySettings, parse_retry_after
 
-SECRET_PREFIX = "whsec_"
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix
 ANSWER_LIMIT = 64 * 1024
 DETAIL_LIMIT = 300
 
@@ -60,13 +59,16 @@ class TargetSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     url: Annotated[str, AfterValidator(_check_url)] = Field(description="where events are posted")
-    secret: Annotated[tuple[Annotated[SecretStr, AfterValidator(_check_secret)], ...], BeforeValidator(_as_list)] = Field(
-        min_length=1, description="signing key, `whsec_` and base64; two while one is being replaced by the other"
+    secret: Annotated[tuple[Annotated[SecretStr, AfterValidator(_check_secret)], ...], BeforeValidator(_as_list)] = (
+        Field(
+            min_length=1, description="signing key, `whsec_` and base64; two while one is being replaced by the other"
+        )
     )
     token: SecretStr | None = Field(default=None, description="bearer token with which the target fetches attachments")
     enabled: bool = Field(default=True, description="false: events are kept for it, nothing is sent")
     restricted: bool | Literal["numbers"] = Field(
-        default=False, description="true: takes restricted cases; numbers: only their number and deadlines; false: nothing of them"
+        default=False,
+        description="true: takes restricted cases; numbers: only their number and deadlines; false: nothing of them",
     )
     channels: tuple[str, ...] = Field(default=(), description="only cases of these channels; empty: all")
     types: tuple[str, ...] = Field(default=(), description="only these event types; empty: all")
@@ -125,12 +127,16 @@ class Webhook:
     async def post(self, event_id: str, body: bytes, now: datetime) -> Answer:
         """Send once; never raises for anything the network or the receiver does."""
         settings = self._settings
-        headers = {"content-type": "application/json; charset=utf-8", **settings.headers, **sign(settings.secret, event_id, now, body)}
+        headers = {
+            "content-type": "application/json; charset=utf-8",
+            **settings.headers,
+            **sign(settings.secret, event_id, now, body),
+        }
         try:
             async with self._session.post(settings.url, data=body, headers=headers, allow_redirects=False) as response:
                 content = await response.content.read(ANSWER_LIMIT)
                 return judge(response.status, content, response.headers.get("Retry-After"), settings, now)
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             return Answer(Verdict.AGAIN, None, f"no answer within {settings.timeout.total_seconds():g} s")
         except (aiohttp.ClientError, OSError) as error:
             return Answer(Verdict.AGAIN, None, f"{type(error).__name__}: {error}"[:DETAIL_LIMIT])
