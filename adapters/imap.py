@@ -1,0 +1,234 @@
+"""One IMAP connection, opened for reading only: what is in the folder, and the mails' bytes."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal
+
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
+
+from adapters.base import ChannelRefused, ChannelUnavailable
+
+_PASSING = re.compile(
+    r"\[(UNAVAILABLE|SERVERBUG|INUSE|LIMIT|CONTACTADMIN)\]|try again|too many|稍后|频繁|系统繁忙", re.IGNORECASE
+)
+_UNSAFE = "Unsafe Login"
+_UNSAFE_MEANS = (
+    "NetEase (163, 126, yeah.net) wants to know the client: leave `identify` set, switch IMAP on in the mailbox's "
+    "settings and use its authorization code (授权码) as the password"
+)
+_LISTED_AT_ONCE = 500
+"""A command line of so many UIDs stays below what servers accept."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where to connect and as whom."""
+
+    host: str
+    port: int
+    tls: Literal["tls", "starttls", "none"]
+    ca_file: str | None
+    verify: bool
+    timeout: float
+    """Seconds for each answer of the server."""
+    username: str
+    password: str
+    identify: Mapping[str, str]
+    """What the ID command says of us (RFC 2971); empty: not sent."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder as EXAMINE shows it."""
+
+    uidvalidity: int
+    uidnext: int | None
+    messages: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A mail in the folder, not yet fetched."""
+
+    uid: int
+    size: int
+    internal_date: datetime | None
+
+
+class NotHandedOver(Exception):
+    """The server lists this mail but will not give its bytes; the others are not affected."""
+
+
+def connect(server: Server) -> IMAPClient:
+    """A connection, not yet logged in. Raises ChannelUnavailable, ChannelRefused."""
+    with translated(f"mailbox server {server.host}:{server.port}", passing=True):
+        client = IMAPClient(
+            server.host,
+            server.port,
+            ssl=server.tls == "tls",
+            ssl_context=_context(server) if server.tls == "tls" else None,
+            timeout=server.timeout,
+        )
+    client.normalise_times = False  # aware INTERNALDATE; the default converts to naive local time
+    return client
+
+
+def log_in(client: IMAPClient, server: Server) -> None:
+    """Protect the connection if wanted, log in, say who we are. Raises ChannelUnavailable, ChannelRefused."""
+    with translated(f"mailbox {server.username} at {server.host}:{server.port}"):
+        if server.tls == "starttls":
+            client.starttls(_context(server))
+        if (server.username + server.password).isascii():
+            client.login(server.username, server.password)
+        else:  # LOGIN carries ASCII only
+            client.plain_login(server.username, server.password)
+        if server.identify and client.has_capability("ID"):
+            client.id_(dict(server.identify))
+
+
+def _context(server: Server) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=server.ca_file)
+    except OSError as error:
+        raise ChannelRefused(f"ca_file {server.ca_file}: {error}; expected a PEM file of certificates") from error
+    if not server.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def examine(client: IMAPClient, folder: str) -> Folder:
+    """Open the folder read-only, anew: also on a kept connection this shows what has come since."""
+    with translated(f"folder {folder}"):
+        shown = client.select_folder(folder, readonly=True)
+    if b"UIDVALIDITY" not in shown:
+        raise ChannelRefused(f"folder {folder}: the server gives no UIDVALIDITY, so mails cannot be told apart")
+    return Folder(int(shown[b"UIDVALIDITY"]), shown.get(b"UIDNEXT"), int(shown.get(b"EXISTS", 0)))
+
+
+def folder_names(client: IMAPClient) -> tuple[str, ...]:
+    with translated("list of folders"):
+        return tuple(str(name) for _flags, _delimiter, name in client.list_folders())
+
+
+def uids_after(client: IMAPClient, uid: int) -> list[int]:
+    """The UIDs above `uid`, ascending."""
+    with translated("search by UID"):
+        found = client.search(["UID", f"{uid + 1}:*"])
+    return sorted(n for n in found if n > uid)  # n:* always includes the last mail, whatever n
+
+
+def uids_since(client: IMAPClient, day: date) -> list[int]:
+    """The UIDs of mails whose INTERNALDATE's day, in the server's own time zone, is not before `day`, ascending."""
+    with translated(f"search since {day}"):
+        return sorted(client.search(["SINCE", day]))
+
+
+def still_there(client: IMAPClient, uids: Iterable[int]) -> list[int]:
+    with translated("search by UID"):
+        wanted = ",".join(map(str, uids))
+        return sorted(client.search(["UID", wanted]))
+
+
+def listing(client: IMAPClient, uids: list[int]) -> list[Listed]:
+    """Size and INTERNALDATE of these mails, those that are gone left out."""
+    listed = []
+    for start in range(0, len(uids), _LISTED_AT_ONCE):
+        asked = uids[start : start + _LISTED_AT_ONCE]
+        with translated("fetch of sizes"):
+            answer = client.fetch(asked, ["RFC822.SIZE", "INTERNALDATE"])
+        listed += [_listed(uid, answer[uid]) for uid in asked if uid in answer]
+    return listed
+
+
+def _listed(uid: int, item: Mapping[bytes, Any]) -> Listed:
+    return Listed(uid, int(item.get(b"RFC822.SIZE") or 0), item.get(b"INTERNALDATE"))
+
+
+def bytes_of(client: IMAPClient, uids: list[int], limit: int | None = None) -> dict[int, bytes]:
+    """The mails' bytes, unchanged and unseen (PEEK); with `limit` only the first so many.
+
+    Mails without an answer are missing from the result. Raises NotHandedOver where the server says NO.
+    """
+    part = "BODY.PEEK[]" if limit is None else f"BODY.PEEK[]<0.{limit}>"
+    name = b"BODY[]" if limit is None else b"BODY[]<0>"
+    try:
+        answer = client.fetch(uids, [part])
+    except (IMAPClientAbortError, OSError) as error:
+        raise ChannelUnavailable(f"fetch of mails {uids[0]} to {uids[-1]}: {error}") from error
+    except IMAPClientError as error:
+        raise NotHandedOver(str(error)) from error
+    return {uid: answer[uid][name] for uid in uids if answer.get(uid, {}).get(name) is not None}
+
+
+def is_alive(client: IMAPClient) -> bool:
+    try:
+        client.noop()
+    except (IMAPClientError, OSError):
+        return False
+    return True
+
+
+def interrupt(client: IMAPClient) -> None:
+    """Break the connection, waking the thread that waits on it; safe from another thread and twice."""
+    with suppress(OSError):  # already gone, which is what is wanted
+        # Not sock.close(): that would not wake a thread waiting in recv.
+        socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)
+
+
+def end(client: IMAPClient) -> None:
+    """Close the connection without a word: it may be broken."""
+    with suppress(OSError):
+        client.shutdown()
+
+
+@contextmanager
+def translated(what: str, *, passing: bool = False) -> Iterator[None]:
+    """Tell imapclient's and the network's errors as ChannelUnavailable or ChannelRefused, saying what failed."""
+    try:
+        yield
+    except (IMAPClientError, OSError) as error:
+        raise _translate(what, error, passing) from error
+
+
+def _translate(what: str, error: Exception, passing: bool) -> ChannelUnavailable | ChannelRefused:
+    text = _words(error)
+    if isinstance(error, ssl.SSLError) and (trouble := _tls_trouble(error)):
+        return ChannelRefused(f"{what}: {trouble}")
+    if _UNSAFE in text:
+        return ChannelRefused(f"{what}: {text}. {_UNSAFE_MEANS}")
+    # imapclient hides a connection that broke during login in a LoginError
+    cause = error.__context__ if isinstance(error, LoginError) else error
+    if passing or isinstance(cause, (OSError, IMAPClientAbortError)) or _PASSING.search(text):
+        return ChannelUnavailable(f"{what}: {text or type(error).__name__}")
+    if isinstance(error, LoginError):
+        return ChannelRefused(f"{what}: login refused: {text}; expected the mailbox's user name and password")
+    return ChannelRefused(f"{what}: {text}")
+
+
+def _tls_trouble(error: ssl.SSLError) -> str | None:
+    """What a person must set right; None: the connection merely broke."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"certificate not trusted: {error.verify_message}; expected one signed by the system's authorities "
+            "or by ca_file"
+        )
+    if error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
+        return "the server does not speak TLS on this port; expected tls: starttls or none"
+    return None
+
+
+def _words(error: Exception) -> str:
+    first = error.args[0] if error.args else ""
+    if isinstance(first, bytes):
+        return first.decode("utf-8", "replace")
+    text = str(error)
+    return text[2:-1] if text.startswith(("b'", 'b"')) else text
