@@ -1,0 +1,30 @@
+#!/bin/sh
+# Installs the servers the tests speak to (Dovecot; PostgreSQL for the second engine) where it may; otherwise says what is missing.
+set -eu
+
+missing=
+has() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
+has dovecot && has doveconf && [ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
+ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || has postgres || missing="$missing postgresql"
+
+if [ -z "$missing" ]; then
+    echo "servers: all there"
+    exit 0
+fi
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    echo "servers: installing$missing"
+    # Ours are started by the tests, each in a folder of its own: nothing is to start at installation.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        printf '#!/bin/sh\nexit 101\n' > "$policy"
+        chmod +x "$policy"
+        trap 'rm -f "$policy"' EXIT
+    fi
+    apt-get update -qq
+    # shellcheck disable=SC2086  # a list of package names
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    echo "servers: done"
+    exit 0
+fi
+echo "servers: missing:$missing; tests that need them are skipped. Debian: apt-get install$missing" >&2
+exit 1
