@@ -1,0 +1,76 @@
+"""What the console must be told to run, and what it asks about the daemon's health."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
+from typing import Literal
+from urllib.parse import urlsplit
+
+Language = Literal["zh", "en"]
+
+
+@dataclass(frozen=True)
+class FileAccess:
+    """How a target fetches attachments, and whether it takes restricted cases in full."""
+
+    token: str = field(repr=False)
+    restricted: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.token) < 16:
+            raise ValueError(f"file access token: {len(self.token)} characters, expected 16 or more")
+
+
+@dataclass(frozen=True)
+class ConsoleSettings:
+    """The console's part of the configuration."""
+
+    service: str = "信桥"
+    public_url: str | None = None
+    """The address people and the OA use, such as https://xinqiao.example; None: whatever address they came by."""
+    time_zone: str = "Asia/Shanghai"
+    language: Language = "zh"
+    secure_cookies: bool = True
+    """Off only where there is no TLS: on one's own machine."""
+    metrics_from: tuple[str, ...] = ("127.0.0.0/8", "::1/128")
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of reverse proxies whose X-Forwarded-For is believed."""
+    targets: Mapping[str, FileAccess] = field(default_factory=dict)
+    channels: Mapping[str, str] = field(default_factory=dict)
+    """Channel name to channel kind, for labels and filters."""
+
+    @property
+    def public_host(self) -> str | None:
+        return None if self.public_url is None else urlsplit(self.public_url).netloc
+
+
+@dataclass(frozen=True)
+class Readiness:
+    ready: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """Whether each door and each target can be used now."""
+
+    doors: Mapping[str, Readiness] = field(default_factory=dict)
+    targets: Mapping[str, Readiness] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        return all(part.ready for part in (*self.doors.values(), *self.targets.values()))
+
+
+def is_within(address: str | None, networks: tuple[str, ...]) -> bool:
+    """Whether an address lies in one of these networks; no address (a Unix socket) lies in none."""
+    if address is None:
+        return False
+    try:
+        found = ip_address(address.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return any((mapped or found) in ip_network(network) for network in networks)

@@ -1,0 +1,263 @@
+"""What the console and `xinqiao status` show of the whole: doors, counts, what waits, is late, was delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+from sqlalchemy.sql import ColumnElement
+
+from store.ledger import counts
+from store.schema import attempt, cases, channel, delivery, event, history, ledger, raw
+from store.schema import target as target_table
+
+PAGE = 50
+SOON = timedelta(days=3)
+
+
+@dataclass(frozen=True)
+class Door:
+    name: str
+    state: str  # new | open | unavailable | refused
+    since: datetime
+    error: str | None
+    failures: int
+    skipped: int
+    last_poll_at: datetime | None
+    last_success_at: datetime | None
+    last_new_at: datetime | None
+
+
+@dataclass(frozen=True)
+class TargetState:
+    name: str
+    state: str  # open | unavailable | paused
+    since: datetime
+    error: str | None
+    last_success_at: datetime | None
+    waiting: int
+    delivered: int
+    rejected: int
+
+
+@dataclass(frozen=True)
+class Stages:
+    """How many things stand where."""
+
+    raws: Mapping[str, int]  # by state
+    ledger: Mapping[str, Mapping[str, int]]  # by lane, by state
+    cases: int
+    needs_review: int
+    held: int  # events no target takes yet
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A step of the ledger that waits, or was given up."""
+
+    lane: str
+    state: str
+    since: datetime
+    attempts: int
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    raw_id: int
+    channel: str
+    kind: str
+    reason: str | None
+    received_at: datetime | None
+    fetched_at: datetime
+
+
+@dataclass(frozen=True)
+class Due:
+    case_id: str
+    case_no: str
+    channel_kind: str
+    due_at: datetime
+    restricted: bool
+
+
+@dataclass(frozen=True)
+class Deadlines:
+    overdue: int
+    soon: int
+    first: tuple[Due, ...]  # the earliest of both
+
+
+@dataclass(frozen=True)
+class Attempt:
+    at: datetime
+    milliseconds: int
+    outcome: str
+    status: int | None
+    detail: str | None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    id: int
+    event_id: str
+    event_type: str
+    created_at: datetime
+    case_id: str
+    case_no: str
+    restricted: bool
+    target: str
+    view: str
+    state: str
+    attempts: int
+    delivered_at: datetime | None
+    receiver_id: str | None
+    error: str | None
+    tries: tuple[Attempt, ...]
+
+
+@dataclass(frozen=True)
+class Happening:
+    """A row of the history."""
+
+    id: int
+    case_id: str | None
+    case_no: str | None
+    at: datetime
+    kind: str
+    actor: str
+    detail: Mapping[str, Any]
+
+
+def doors(conn: Connection) -> list[Door]:
+    shown = [column for column in channel.c if column.name not in ("cursor", "start_from")]
+    return [Door(**row) for row in conn.execute(select(*shown).order_by(channel.c.name)).mappings()]
+
+
+def targets(conn: Connection) -> list[TargetState]:
+    """Every target that is known by its state or by a delivery."""
+    numbers: dict[str, dict[str, int]] = {}
+    grouped = select(delivery.c.target, delivery.c.state, func.count()).group_by(delivery.c.target, delivery.c.state)
+    for name, state, number in conn.execute(grouped):
+        numbers.setdefault(name, {})[state] = number
+    rows = conn.execute(select(target_table).order_by(target_table.c.name)).all()
+    return [
+        TargetState(
+            row.name,
+            row.state,
+            row.since,
+            row.error,
+            row.last_success_at,
+            *(numbers.get(row.name, {}).get(state, 0) for state in ("waiting", "delivered", "rejected")),
+        )
+        for row in rows
+    ]
+
+
+def stages(conn: Connection) -> Stages:
+    raws = dict(conn.execute(select(raw.c.state, func.count()).group_by(raw.c.state)).tuples())
+    total = conn.execute(select(func.count()).select_from(cases)).scalar_one()
+    review = conn.execute(select(func.count()).select_from(cases).where(cases.c.needs_review)).scalar_one()
+    held = conn.execute(select(func.count()).where(event.c.held)).scalar_one()
+    return Stages(raws, counts(conn), total, review, held)
+
+
+def oldest_waiting(conn: Connection, limit: int = 5) -> list[Waiting]:
+    """The steps that were asked for longest ago and have not ended."""
+    rows = conn.execute(select(ledger).order_by(ledger.c.id).limit(limit)).all()
+    return [Waiting(row.lane, row.state, row.created_at, row.attempts, row.reason) for row in rows]
+
+
+def quarantine(
+    conn: Connection, *, before: int | None = None, channel: str | None = None, limit: int = PAGE + 1
+) -> list[Quarantined]:
+    """What was kept aside, newest first, from below the id `before`."""
+    wanted = select(raw).where(raw.c.state == "quarantined").order_by(raw.c.id.desc()).limit(limit)
+    if before is not None:
+        wanted = wanted.where(raw.c.id < before)
+    if channel is not None:
+        wanted = wanted.where(raw.c.channel == channel)
+    rows = conn.execute(wanted).all()
+    return [Quarantined(row.id, row.channel, row.kind, row.reason, row.received_at, row.fetched_at) for row in rows]
+
+
+def deadlines(conn: Connection, now: datetime, limit: int = 10) -> Deadlines:
+    """What is overdue and what falls due within three days, of the matters not withdrawn."""
+    live = ~cases.c.withdrawn
+    overdue = conn.execute(select(func.count()).where(live, cases.c.next_due_at < now)).scalar_one()
+    soon = select(func.count()).where(live, cases.c.next_due_at >= now, cases.c.next_due_at < now + SOON)
+    first = (
+        select(cases.c.case_id, cases.c.case_no, cases.c.channel_kind, cases.c.next_due_at, cases.c.restricted)
+        .where(live, cases.c.next_due_at < now + SOON)
+        .order_by(cases.c.next_due_at, cases.c.case_id)
+        .limit(limit)
+    )
+    rows = tuple(Due(*row) for row in conn.execute(first))
+    return Deadlines(overdue, conn.execute(soon).scalar_one(), rows)
+
+
+def deliveries(
+    conn: Connection,
+    *,
+    target: str | None = None,
+    state: str | None = None,
+    case_id: str | None = None,
+    before: int | None = None,
+    limit: int = PAGE + 1,
+) -> list[Delivery]:
+    """Deliveries with their attempts, newest first, from below the id `before`."""
+    conditions: list[ColumnElement[bool]] = []
+    if target is not None:
+        conditions.append(delivery.c.target == target)
+    if state is not None:
+        conditions.append(delivery.c.state == state)
+    if case_id is not None:
+        conditions.append(delivery.c.case_id == case_id)
+    if before is not None:
+        conditions.append(delivery.c.id < before)
+    rows = conn.execute(_deliveries().where(*conditions).order_by(delivery.c.id.desc()).limit(limit)).mappings().all()
+    tries = _attempts(conn, [row["id"] for row in rows])
+    return [Delivery(**row, tries=tuple(tries.get(row["id"], ()))) for row in rows]
+
+
+def history_page(
+    conn: Connection, *, before: int | None = None, case_id: str | None = None, limit: int = PAGE + 1
+) -> list[Happening]:
+    """What happened, newest first, from below the id `before`; of one case or of everything."""
+    wanted = (
+        select(history, cases.c.case_no)
+        .outerjoin(cases, cases.c.case_id == history.c.case_id)
+        .order_by(history.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        wanted = wanted.where(history.c.id < before)
+    if case_id is not None:
+        wanted = wanted.where(history.c.case_id == case_id)
+    return [Happening(**row) for row in conn.execute(wanted).mappings()]
+
+
+def _deliveries() -> Select[Any]:
+    return (
+        select(
+            *(column for column in delivery.c if column.name != "event_id"),
+            delivery.c.event_id,
+            event.c.type.label("event_type"),
+            event.c.created_at,
+            cases.c.case_no,
+            (cases.c.restricted | event.c.restricted).label("restricted"),
+        )
+        .join(event, event.c.id == delivery.c.event_id)
+        .join(cases, cases.c.case_id == delivery.c.case_id)
+    )
+
+
+def _attempts(conn: Connection, ids: list[int]) -> dict[int, list[Attempt]]:
+    found: dict[int, list[Attempt]] = {}
+    for row in conn.execute(select(attempt).where(attempt.c.delivery_id.in_(ids)).order_by(attempt.c.id)):
+        made = Attempt(row.at, row.milliseconds, row.outcome, row.status, row.detail)
+        found.setdefault(row.delivery_id, []).append(made)
+    return found
