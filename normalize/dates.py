@@ -70,17 +70,13 @@ def signature_date(text: str, near: date | None = None) -> date | None:
 
 
 def _closing_day(line: str, near: date | None) -> date | None:
-    last = None
-    for last in _DATE.finditer(line):
-        pass
-    if last and last.end() >= len(line):
-        return _written_day(last)
-    short = None
-    for short in _NO_YEAR.finditer(line):
-        pass
-    if near is None or short is None or short.end() < len(line):
+    full = [match for match in _DATE.finditer(line) if match.end() >= len(line)]
+    if full:
+        return _written_day(full[-1])
+    short = [match for match in _NO_YEAR.finditer(line) if match.end() >= len(line)]
+    if near is None or not short:
         return None
-    month, day = _number(short[1]), _number(short[2])
+    month, day = _number(short[-1][1]), _number(short[-1][2])
     this_year = _day(near.year, month, day)
     return this_year if this_year and this_year <= near else _day(near.year - 1, month, day)
 
