@@ -1,0 +1,115 @@
+"""One HTTP exchange with a platform: bounded in time and size, no redirects, errors in our words."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+from yarl import URL
+
+from adapters.base import ChannelRefused, ChannelUnavailable
+from adapters.feed.dialect import Dialect
+
+_CHUNK = 64 * 1024
+
+
+class TooLarge(Exception):
+    """The answer is larger than we are willing to read."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request, ready to be sent. `what` names it in messages, without secrets or citizens' names."""
+
+    what: str
+    url: URL
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: bytes | None = None
+    form: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    media_type: str
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Connection:
+    """Keeps the connections to one platform open, and its cookies."""
+
+    def __init__(self, channel: str, dialect: Dialect) -> None:
+        self._channel = channel
+        self._dialect = dialect
+        self._session: aiohttp.ClientSession | None = None
+
+    async def exchange(self, ask: Ask, limit: int) -> Answer:
+        """Send and read up to `limit` bytes of the answer. Raises ChannelUnavailable, ChannelRefused, TooLarge."""
+        where = f"{self._channel}: {ask.what}"
+        try:
+            return await self._exchange(ask, limit)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise ChannelRefused(
+                f"{where}: its certificate is not trusted; expected one that tls.ca_file vouches for"
+            ) from error
+        except TimeoutError as error:
+            raise ChannelUnavailable(f"{where}: no whole answer within {self._dialect.timeout}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise ChannelUnavailable(
+                f"{where}: the connection failed ({type(error).__name__}); expected an answer"
+            ) from error
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _exchange(self, ask: Ask, limit: int) -> Answer:
+        headers = dict(ask.headers)
+        if ask.json is not None:
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        data = ask.json if ask.json is not None else ask.form
+        async with self._opened().request(
+            ask.method, ask.url, headers=headers, data=data, allow_redirects=False
+        ) as response:
+            return Answer(response.status, response.content_type, response.headers, await _bounded(response, limit))
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=_trust(self._channel, self._dialect)),
+                cookie_jar=aiohttp.CookieJar(unsafe=True),  # platforms on a closed network are known by number
+                timeout=aiohttp.ClientTimeout(
+                    total=self._dialect.timeout.total_seconds(),
+                    sock_connect=self._dialect.connect_timeout.total_seconds(),
+                ),
+            )
+        return self._session
+
+
+async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_chunked(_CHUNK):
+        size += len(part)
+        if size > limit:
+            raise TooLarge
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _trust(channel: str, dialect: Dialect) -> ssl.SSLContext | bool:
+    if not dialect.tls.verify:
+        return False
+    if dialect.tls.ca_file is None:
+        return True
+    try:
+        return ssl.create_default_context(cafile=str(dialect.tls.ca_file))
+    except (OSError, ssl.SSLError) as error:
+        raise ChannelRefused(
+            f"{channel}: tls.ca_file {dialect.tls.ca_file} cannot be used; expected certificates in PEM"
+        ) from error

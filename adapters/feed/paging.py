@@ -1,0 +1,186 @@
+"""Walking through everything a platform lists, so that no record falls between two pages.
+
+A record changed while we page moves to the end of the list and pulls those behind it one place forward: the first
+of page 2 becomes the last of page 1, and whoever asks for page 2 next never sees it. So we do not count pages.
+One answer is a whole picture of its moment: when the list is in order of change, the first page from `begin` on holds
+every record changed from `begin` up to the last time on it. We go on from that time (a tick earlier, so that it does
+not matter whether the platform takes the bounds as included) and ask for the first page again. What was changed
+meanwhile now stands later, and will come; what was not still stands where it stood.
+
+Two things break this: more records with one time than a page holds, and a platform that lists in no order. There we
+do count pages, and read the stretch again until a pass brings no record that was not seen: what slipped through in
+one pass stands firm in the next.
+
+What becomes visible late, with a time already passed (a slow transaction at the platform), the look-back catches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from adapters.base import ChannelUnavailable, Raw
+from adapters.feed.page import Page
+
+log = structlog.get_logger(__name__)
+
+_PASSES = 6
+_CLOCKS_AGREE_WITHIN = timedelta(days=1)
+"""An empty stretch counts as read only when it is this old: the platform's clock may be behind ours."""
+
+
+State = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Span:
+    begin: datetime
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A page to keep, and how far all has been read with it; either may be missing."""
+
+    page: Page | None
+    read_to: datetime | None
+
+
+@dataclass
+class Walk:
+    """`read` brings one numbered page (from 1) of a span; `size` records were asked for."""
+
+    channel: str
+    read: Callable[[Span, int], Awaitable[Page]]
+    clock: Callable[[], datetime]
+    tick: timedelta
+    size: int
+    ordered: bool
+    max_window: timedelta | None
+
+    async def stretches(self, begin: datetime) -> AsyncGenerator[Stretch, None]:
+        """From `begin` to now, in steps of at most `max_window`."""
+        position = begin
+        given: set[State] = set()
+        while position <= (now := self.clock()):
+            span = Span(position, now if self.max_window is None else min(position + self.max_window, now))
+            step = _Step(self, span, await self._first(span))
+            if self.ordered and not step.first.ascends:
+                log.warning("listing is not in order of change; every window is read twice", channel=self.channel)
+                self.ordered, position = False, begin
+                continue
+            held: Page | None = None  # until we know how far all has been read with it
+            async with aclosing(step.pages()) as pages:
+                async for page in pages:
+                    if held:
+                        yield Stretch(held, None)
+                    held = _without(page, given)
+            given = step.given
+            if step.reached is None:
+                yield Stretch(held, max(step.newest, min(span.end, now - _CLOCKS_AGREE_WITHIN)))
+                if span.end >= now:
+                    return
+            else:
+                yield Stretch(held, step.reached + self.tick)
+            position = span.end if step.reached is None else step.reached
+
+    async def _first(self, span: Span) -> Page:
+        page = await self.read(span, 1)
+        if not page.raws and page.total:
+            raise ChannelUnavailable(f"{self.channel}: listed none of {page.total} records; expected the first of them")
+        return page
+
+    def is_last(self, page: Page, counted: int) -> bool:
+        """Only the platform's total proves an end: a short page may be all it gives, however many were asked for."""
+        return page.total is not None and counted >= page.total and len(page.raws) < self.size
+
+    def beyond(self, page: Page, span: Span) -> datetime | None:
+        """Where to go on after this page without counting pages; None: it does not lead further into the span."""
+        if not self.ordered or not page.ascends or not page.times:
+            return None
+        reached = page.times[-1] - self.tick
+        return reached if span.begin < reached and page.times[-1] <= span.end else None
+
+
+@dataclass
+class _Step:
+    """One span, read from its first page as far as it leads, by counting pages only where nothing else helps."""
+
+    walk: Walk
+    span: Span
+    first: Page
+    given: set[State] = field(default_factory=set)
+    newest: datetime = field(init=False)
+    reached: datetime | None = None
+    """Where to go on; None: the span has been read to its end."""
+
+    def __post_init__(self) -> None:
+        self.newest = self.span.begin
+
+    async def pages(self) -> AsyncGenerator[Page, None]:
+        """Each page that brings a record not seen before in this span."""
+        is_last = self.walk.is_last(self.first, len(self.first.raws))
+        self.reached = None if is_last else self.walk.beyond(self.first, self.span)
+        if is_last or self.reached is not None:
+            yield self._taken(self.first)
+            return
+        async with aclosing(self._until_still()) as pages:
+            async for page in pages:
+                yield self._taken(page)
+
+    def _taken(self, page: Page) -> Page:
+        self.newest = max(self.newest, _newest(page, self.span))
+        new = _without(page, self.given)
+        self.given |= {_state(raw) for raw in page.raws}
+        return new
+
+    async def _until_still(self) -> AsyncGenerator[Page, None]:
+        seen: set[str] = set()
+        start: Page | None = self.first
+        for _ in range(_PASSES):
+            fresh = False
+            async with aclosing(self._pass(start)) as pages:
+                async for page in pages:
+                    if not page.keys <= seen:
+                        fresh = True
+                        seen |= page.keys
+                        yield page
+            if not fresh:
+                return
+            start = None
+        raise ChannelUnavailable(
+            f"{self.walk.channel}: the list changed during each of {_PASSES} readings; expected it to hold still once"
+        )
+
+    async def _pass(self, first: Page | None) -> AsyncGenerator[Page, None]:
+        seen: set[str] = set()
+        counted = number = 0
+        self.reached = None
+        while True:
+            number += 1
+            page = first if first and number == 1 else await self.walk.read(self.span, number)
+            if page.keys <= seen:  # beyond the last page: nothing, or the last page once more
+                return
+            seen |= page.keys
+            counted += len(page.raws)
+            yield page
+            self.reached = self.walk.beyond(page, self.span)
+            if self.reached is not None or self.walk.is_last(page, counted):
+                return
+
+
+def _newest(page: Page, span: Span) -> datetime:
+    """The latest time on the page within the span: a record from the future must not carry the cursor there."""
+    return min(max(page.times, default=span.begin), span.end)
+
+
+def _state(raw: Raw) -> State:
+    return raw.key, raw.version
+
+
+def _without(page: Page, given: set[State]) -> Page:
+    return replace(page, raws=tuple(raw for raw in page.raws if _state(raw) not in given))
