@@ -1,1 +1,1 @@
-"""Stand-ins to run and test against: a petition platform, a hotline, a mailbox, scans, an OA inbox, with faults on demand."""
+"""Stand-ins to run and test against: petition platform, hotline, mailbox, scans, OA inbox, with faults on demand."""
