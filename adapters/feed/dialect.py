@@ -35,7 +35,8 @@ Placeholders = "{begin} {end} {page} {size} {app_id} {app_secret}"
 
 
 class Described(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # an error must not show its input: a secret may stand beside the mistake
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class Tls(Described):
