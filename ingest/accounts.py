@@ -12,7 +12,8 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from sqlalchemy import Connection, delete, insert, select, update
 
-from store.schema import account, history, session
+from ingest.history import record_history
+from store.schema import account, session
 
 _NAME = re.compile(r"[a-z0-9\u4e00-\u9fff][a-z0-9\u4e00-\u9fff._-]{1,31}")
 SHORTEST, LONGEST = 10, 256
@@ -86,7 +87,7 @@ def add_account(conn: Connection, name: str, role: Role, hashed: str, *, by: str
     if find_account(conn, name) is not None:
         raise AccountRefused(f"account {name}: exists already")
     conn.execute(insert(account).values(name=name, role=role, password=hashed, created_at=now, disabled=False))
-    _record(conn, "account_added", by, {"account": name, "role": role}, now)
+    record_history(conn, None, "account_added", by, {"account": name, "role": role}, now)
     return Account(name, role, now, disabled=False)
 
 
@@ -111,7 +112,7 @@ def set_password(conn: Connection, name: str, hashed: str, *, by: str, now: date
     """Change a password and end the account's sessions. Raises AccountRefused."""
     _change(conn, name, password=hashed)
     end_sessions(conn, name)
-    _record(conn, "password_changed", by, {"account": name}, now)
+    record_history(conn, None, "password_changed", by, {"account": name}, now)
 
 
 def renew_hash(conn: Connection, name: str, old: str, new: str) -> None:
@@ -123,20 +124,20 @@ def set_role(conn: Connection, name: str, role: Role, *, by: str, now: datetime)
     """Change what an account may, and end its sessions. Raises AccountRefused."""
     _change(conn, name, role=role)
     end_sessions(conn, name)
-    _record(conn, "role_changed", by, {"account": name, "role": role}, now)
+    record_history(conn, None, "role_changed", by, {"account": name, "role": role}, now)
 
 
 def disable_account(conn: Connection, name: str, *, by: str, now: datetime) -> None:
     """Keep an account out, at once. Raises AccountRefused."""
     _change(conn, name, disabled=True)
     end_sessions(conn, name)
-    _record(conn, "account_disabled", by, {"account": name}, now)
+    record_history(conn, None, "account_disabled", by, {"account": name}, now)
 
 
 def enable_account(conn: Connection, name: str, *, by: str, now: datetime) -> None:
     """Let a disabled account in again. Raises AccountRefused."""
     _change(conn, name, disabled=False)
-    _record(conn, "account_enabled", by, {"account": name}, now)
+    record_history(conn, None, "account_enabled", by, {"account": name}, now)
 
 
 def end_sessions(conn: Connection, name: str) -> None:
@@ -146,7 +147,3 @@ def end_sessions(conn: Connection, name: str) -> None:
 def _change(conn: Connection, name: str, **values: object) -> None:
     if conn.execute(update(account).where(account.c.name == name).values(**values)).rowcount != 1:
         raise AccountRefused(f"account {name}: there is no such account")
-
-
-def _record(conn: Connection, kind: str, actor: str, detail: dict[str, str], now: datetime) -> None:
-    conn.execute(insert(history).values(case_id=None, at=now, kind=kind, actor=actor, detail=detail))

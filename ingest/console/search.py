@@ -156,7 +156,8 @@ def people(words: str) -> list[tuple[str, str]]:
     """How the lookup table would know the person these words may name: kind and value."""
     keys = [("phone", number) for number in phones(words, field=True)]
     if any(character.isdigit() for character in words):
-        keys.append(("id_no", identity_number(words).canonical))
+        judged = identity_number(words)
+        keys += [("id_no", number) for number in {judged.canonical, judged.number}]
     return [*keys, ("email", words.lower()), ("name", words)]
 
 

@@ -1,0 +1,58 @@
+"""Puts the console together: its routes, its guards, its parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from ingest.console import audit, case_list, case_page, deliveries, files, login, overview, probes, quarantine
+from ingest.console.context import CONSOLE, assemble
+from ingest.console.guard import add_headers, check_form, explain, recognise
+from ingest.console.settings import ConsoleSettings, Health
+from store.engine import Store
+
+LARGEST_FORM = 64 * 1024
+
+
+def create_console(
+    store: Store,
+    config: ConsoleSettings,
+    *,
+    health: Callable[[], Health],
+    now: Callable[[], datetime],
+    registry: CollectorRegistry,
+) -> web.Application:
+    """The console as an application to serve, alone or with further routes added before it starts."""
+    app = web.Application(middlewares=[recognise, explain, check_form], client_max_size=LARGEST_FORM)
+    app[CONSOLE] = assemble(store, config, health, now, registry)
+    app.on_response_prepare.append(add_headers)
+    app.on_startup.append(login.warm_up)
+    app.add_routes(
+        [
+            web.get("/healthz", probes.healthz),
+            web.get("/readyz", probes.readyz),
+            web.get("/metrics", probes.metrics),
+            web.get("/static/{name}", probes.static),
+            web.get("/files/{case_id}/{sha256}", files.send_file),
+            web.get("/login", login.show_login),
+            web.post("/login", login.log_in),
+            web.post("/logout", login.log_out),
+            web.get("/password", login.show_password),
+            web.post("/password", login.change_password),
+            web.post("/language", login.switch_language),
+            web.get("/", overview.show),
+            web.get("/cases", case_list.show),
+            web.get("/cases/{case_id}", case_page.show),
+            web.get("/cases/{case_id}/originals/{raw_id:[0-9]{1,18}}", files.send_original),
+            web.get("/deliveries", deliveries.show),
+            web.get("/quarantine", quarantine.show),
+            web.get("/quarantine/{raw_id:[0-9]{1,18}}", quarantine.show_one),
+            web.get("/quarantine/{raw_id:[0-9]{1,18}}/original", quarantine.send_one),
+            web.get("/history", audit.show_history),
+            web.get("/accounts", audit.show_accounts),
+        ]
+    )
+    return app

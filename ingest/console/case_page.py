@@ -1,0 +1,41 @@
+"""One case in full; whoever opens it is written down first."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from sqlalchemy import select
+
+from ingest.console.case_view import full_view, numbers_view
+from ingest.console.context import CONSOLE, Console, Visitor, page, visitor_of
+from ingest.console.guard import needs
+from ingest.console.roles import Right
+from ingest.history import record_history
+from store.schema import cases
+
+
+@needs(Right.CASES)
+async def show(request: web.Request) -> web.StreamResponse:
+    """Everything, for those who may read it; for others the number, channel kind and deadlines."""
+    console, visitor, case_id = request.app[CONSOLE], visitor_of(request), request.match_info["case_id"]
+    if not await readable(console, visitor, case_id):
+        numbers = await console.store.read(lambda conn: numbers_view(conn, console.store.sealer, case_id))
+        return page(request, "case_numbers.html", seen=numbers)
+    await record_view(console, visitor, case_id)
+    store, role = console.store, visitor.role
+    seen = await store.read(lambda conn: full_view(conn, store.sealer, store.blobs, role, case_id))
+    return page(request, "case.html", seen=seen, case=seen.case)
+
+
+async def readable(console: Console, visitor: Visitor, case_id: str) -> bool:
+    """Whether this visitor may read this case. Raises HTTPNotFound when there is none."""
+    wanted = select(cases.c.restricted).where(cases.c.case_id == case_id)
+    restricted = await console.store.read(lambda conn: conn.execute(wanted).scalar_one_or_none())
+    if restricted is None:
+        raise web.HTTPNotFound
+    return visitor.may_read(restricted=restricted)
+
+
+async def record_view(console: Console, visitor: Visitor, case_id: str | None, **what: object) -> None:
+    """Write down who looks at personal data; it is on disk before anything is shown."""
+    now, detail = console.now(), {"role": visitor.role.value, **what}
+    await console.store.write(lambda conn: record_history(conn, case_id, "viewed", visitor.name, detail, now))

@@ -1,0 +1,138 @@
+"""What the page of a case shows, gathered in one snapshot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from ingest import listings
+from ingest.accounts import Role
+from ingest.console.originals import Original, originals_of
+from ingest.console.revisions import Revision, revisions_of
+from ingest.console.roles import may_read
+from ingest.listings import Delivery, Happening
+from ingest.register import load_case
+from normalize.case import Case, Deadline, Related
+from store.blobs import Blobs
+from store.schema import attachment, cases, correction
+from store.sealing import Sealer
+
+HISTORY_SHOWN = 200
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """All that is known of a case to those who may not read it."""
+
+    case_id: str
+    case_no: str
+    channel_kind: str
+    received_at: datetime
+    restricted: bool
+    deadlines: Sequence[Deadline]
+    deliveries: Sequence[Delivery]
+    history: Sequence[Happening]
+
+
+@dataclass(frozen=True)
+class Corrected:
+    field: str
+    value: str
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Link:
+    """A related case, and its number; the relation only where that case may be read too."""
+
+    case_id: str
+    case_no: str
+    restricted: bool
+    relation: Related | None
+
+
+@dataclass(frozen=True)
+class FullView:
+    case: Case
+    withdrawn: bool
+    links: Sequence[Link]
+    missing: Sequence[tuple[str, str]]  # attachments that did not come: state and why
+    deliveries: Sequence[Delivery]
+    corrections: Sequence[Corrected]
+    revisions: Sequence[Revision]
+    originals: Sequence[Original]
+    history: Sequence[Happening]
+    source_fields: str | None
+
+
+def numbers_view(conn: Connection, sealer: Sealer, case_id: str) -> Numbers:
+    """The case's number, channel kind and deadlines, with its deliveries and history, which hold no content."""
+    case, restricted = load_case(conn, sealer, case_id), _row(conn, case_id).restricted
+    return Numbers(
+        case_id,
+        case.case_no,
+        case.channel_kind.value,
+        case.received_at,
+        restricted,
+        case.deadlines,
+        listings.deliveries(conn, case_id=case_id),
+        listings.history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
+    )
+
+
+def full_view(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_id: str) -> FullView:
+    """Everything there is to know of a case."""
+    case = load_case(conn, sealer, case_id)
+    fields = case.source_fields
+    return FullView(
+        case=case,
+        withdrawn=_row(conn, case_id).withdrawn,
+        links=_links(conn, role, case),
+        missing=_missing(conn, case_id),
+        deliveries=listings.deliveries(conn, case_id=case_id),
+        corrections=_corrections(conn, sealer, case_id),
+        revisions=revisions_of(conn, sealer, case_id),
+        originals=originals_of(conn, sealer, blobs, role, case_id),
+        history=listings.history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
+        source_fields=json.dumps(fields, ensure_ascii=False, indent=2) if fields else None,
+    )
+
+
+def _row(conn: Connection, case_id: str) -> Any:  # noqa: ANN401 - a row of `cases`
+    return conn.execute(select(cases.c.restricted, cases.c.withdrawn).where(cases.c.case_id == case_id)).one()
+
+
+def _links(conn: Connection, role: Role, case: Case) -> list[Link]:
+    related = {one.case_id: one for one in case.related}
+    columns = (cases.c.case_id, cases.c.case_no, cases.c.restricted)
+    rows = conn.execute(select(*columns).where(cases.c.case_id.in_(list(related)))).all()
+    return [
+        Link(*row, related[row.case_id] if may_read(role, restricted=row.restricted) else None)
+        for row in sorted(rows, key=lambda row: -related[row.case_id].score)
+    ]
+
+
+def _missing(conn: Connection, case_id: str) -> list[tuple[str, str]]:
+    wanted = select(attachment.c.state, attachment.c.reason).where(
+        attachment.c.case_id == case_id, attachment.c.reason.is_not(None), attachment.c.state != "stored"
+    )
+    return [(row.state, row.reason) for row in conn.execute(wanted)]
+
+
+def _corrections(conn: Connection, sealer: Sealer, case_id: str) -> list[Corrected]:
+    wanted = select(correction).where(correction.c.case_id == case_id).order_by(correction.c.id.desc())
+    return [
+        Corrected(row.field, _value(sealer.open(row.sealed, f"correction:{case_id}:{row.field}")), row.author, row.at)
+        for row in conn.execute(wanted)
+    ]
+
+
+def _value(written: bytes) -> str:
+    value = json.loads(written)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,150 @@
+"""What every page has at hand: the parts of the application, who asks, and how to answer with a page."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
+
+from aiohttp import web
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from prometheus_client import CollectorRegistry
+
+from ingest.accounts import Role
+from ingest.console import masks
+from ingest.console.looks import Look
+from ingest.console.roles import Right, may, may_read
+from ingest.console.sessions import Session
+from ingest.console.settings import ConsoleSettings, Health, Language, is_within
+from ingest.console.throttle import Throttle
+from ingest.console.words import LANGUAGES, Words, load_words
+from store.engine import Store
+
+HERE = Path(__file__).parent
+MEDIA = {".css": "text/css", ".svg": "image/svg+xml"}
+
+
+@dataclass(frozen=True)
+class Console:
+    """The parts of one running console."""
+
+    store: Store
+    settings: ConsoleSettings
+    health: Callable[[], Health]
+    now: Callable[[], datetime]
+    registry: CollectorRegistry
+    throttle: Throttle
+    hashing: asyncio.Semaphore
+    """Each password check takes 64 MB for a tenth of a second: a flood of logins must not take the machine."""
+    templates: Environment
+    words: Mapping[Language, Words]
+    static: Mapping[str, bytes]
+    versions: Mapping[str, str]
+
+
+CONSOLE = web.AppKey("console", Console)
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Who asks: a session or nobody yet, in which language, with the token every form must bring back."""
+
+    session: Session | None
+    language: Language
+    csrf: str
+
+    @property
+    def role(self) -> Role:
+        """Only for pages that need a right: there somebody is logged in."""
+        if self.session is None:
+            raise web.HTTPForbidden
+        return self.session.role
+
+    @property
+    def name(self) -> str:
+        return self.session.account if self.session is not None else "anonymous"
+
+    def may(self, right: Right) -> bool:
+        return self.session is not None and may(self.session.role, right)
+
+    def may_read(self, *, restricted: bool) -> bool:
+        return self.session is not None and may_read(self.session.role, restricted=restricted)
+
+
+def assemble(
+    store: Store,
+    settings: ConsoleSettings,
+    health: Callable[[], Health],
+    now: Callable[[], datetime],
+    registry: CollectorRegistry,
+) -> Console:
+    templates = Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    static = {path.name: path.read_bytes() for path in (HERE / "static").iterdir() if path.suffix in MEDIA}
+    return Console(
+        store=store,
+        settings=settings,
+        health=health,
+        now=now,
+        registry=registry,
+        throttle=Throttle(),
+        hashing=asyncio.Semaphore(2),
+        templates=templates,
+        words={language: load_words(language) for language in LANGUAGES},
+        static=static,
+        versions={name: hashlib.sha256(content).hexdigest()[:12] for name, content in static.items()},
+    )
+
+
+def visitor_of(request: web.Request) -> Visitor:
+    visitor: Visitor = request["visitor"]
+    return visitor
+
+
+def words_of(request: web.Request) -> Words:
+    return request.app[CONSOLE].words[visitor_of(request).language]
+
+
+def page(request: web.Request, template: str, *, status: int = 200, **values: object) -> web.Response:
+    """Answer with a rendered page; it is never cached, for it may hold personal data."""
+    console, visitor = request.app[CONSOLE], visitor_of(request)
+    words = words_of(request)
+    body = console.templates.get_template(template).render(
+        t=words,
+        label=words.label,
+        look=Look(words, ZoneInfo(console.settings.time_zone), console.now()),
+        service=console.settings.service,
+        visitor=visitor,
+        Right=Right,
+        masks=masks,
+        path=request.path,
+        query=request.query,
+        linked=lambda **changes: _link(request, changes),
+        static=lambda name: f"/static/{name}?v={console.versions[name]}",
+        **values,
+    )
+    return web.Response(text=body, content_type="text/html", status=status, headers={"Cache-Control": "no-store"})
+
+
+def client_address(request: web.Request) -> str:
+    """Where the request comes from; X-Forwarded-For counts only behind a proxy we were told to trust."""
+    trusted = request.app[CONSOLE].settings.trusted_proxies
+    address = request.remote or "unknown"
+    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    while hops and is_within(address, trusted):
+        address = hops.pop()
+    return address
+
+
+def _link(request: web.Request, changes: Mapping[str, object]) -> str:
+    """This page's address with some of its query changed; an empty value removes."""
+    query = {key: value for key, value in request.query.items() if value}
+    query.update({key: str(value) for key, value in changes.items()})
+    kept = {key: value for key, value in query.items() if value and value != "None"}
+    return f"{request.path}?{urlencode(kept)}" if kept else request.path

@@ -1,0 +1,136 @@
+"""Attachments and originals as downloads: to a target with its token, to a person with his session."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from pathlib import PurePosixPath
+from urllib.parse import quote
+
+from aiohttp import web
+from sqlalchemy import Connection, select
+
+from ingest import inbox
+from ingest.console.case_page import readable, record_view
+from ingest.console.context import CONSOLE, Console, visitor_of
+from ingest.console.guard import needs
+from ingest.console.originals import as_sent, holds_restricted, may_see_raw
+from ingest.console.roles import Right
+from ingest.console.settings import FileAccess
+from ingest.inbox import RawRow
+from ingest.register import load_case
+from store.blobs import Blobs
+from store.schema import attachment, cases, raw, receipt
+from store.sealing import Sealer
+
+_MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
+_ACTIVE = frozenset({"text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml"})
+"""Types a browser would run something of; they go out as plain bytes."""
+
+
+async def send_file(request: web.Request) -> web.StreamResponse:
+    """An attachment by its hash. 401 without token or session, 404 for whatever the asker may not see."""
+    console = request.app[CONSOLE]
+    case_id, sha256 = request.match_info["case_id"], request.match_info["sha256"]
+    if "Authorization" in request.headers:
+        everything = await _admit_target(console, request, case_id)
+    else:
+        everything = await _admit_person(console, request, case_id)
+    store = console.store
+    found = await store.read(lambda conn: _load(conn, store.sealer, store.blobs, case_id, sha256, everything))
+    if found is None:
+        raise web.HTTPNotFound
+    if "Authorization" not in request.headers:
+        await record_view(console, visitor_of(request), case_id, file=sha256[:12])
+    content, media_type, name = found
+    return download(content, media_type, name)
+
+
+@needs(Right.CONTENT)
+async def send_original(request: web.Request) -> web.StreamResponse:
+    """A Raw the case was read from."""
+    console, visitor = request.app[CONSOLE], visitor_of(request)
+    case_id, raw_id = request.match_info["case_id"], int(request.match_info["raw_id"])
+    if not await readable(console, visitor, case_id):
+        raise web.HTTPNotFound
+    store, role = console.store, visitor.role
+
+    def load(conn: Connection) -> tuple[bytes, RawRow] | None:
+        wanted = select(raw).join(receipt, receipt.c.raw_id == raw.c.id)
+        row = conn.execute(wanted.where(raw.c.id == raw_id, receipt.c.case_id == case_id).limit(1)).one_or_none()
+        if row is None or not may_see_raw(conn, role, raw_id):
+            return None
+        return store.blobs.load(conn, row.blob), inbox.opened(row, store.sealer)
+
+    found = await store.read(load)
+    if found is None:
+        raise web.HTTPNotFound
+    await record_view(console, visitor, case_id, original=raw_id)
+    return download(*as_sent(*found))
+
+
+def download(content: bytes, media_type: str | None, name: str) -> web.Response:
+    """Bytes that a browser saves, or shows as a picture in our page, and never runs."""
+    known = (media_type or "").lower()
+    safe = known if _MEDIA_TYPE.fullmatch(known) and known not in _ACTIVE else "application/octet-stream"
+    plain = "file" + re.sub(r"[^.a-zA-Z0-9]", "", PurePosixPath(name).suffix)[:10]
+    headers = {
+        "Content-Type": safe,
+        "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
+        "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
+        "Cache-Control": "no-store",
+    }
+    return web.Response(body=content, headers=headers)
+
+
+async def _admit_target(console: Console, request: web.Request, case_id: str) -> bool:
+    """Whether the target that asks takes restricted cases in full."""
+    access = _target_of(console, request.headers["Authorization"])
+    if access is None:
+        raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+    wanted = select(cases.c.restricted).where(cases.c.case_id == case_id)
+    restricted = await console.store.read(lambda conn: conn.execute(wanted).scalar_one_or_none())
+    if restricted is None or (restricted and not access.restricted):
+        raise web.HTTPNotFound
+    return access.restricted
+
+
+async def _admit_person(console: Console, request: web.Request, case_id: str) -> bool:
+    """Whether the person who asks may see restricted cases."""
+    visitor = visitor_of(request)
+    if visitor.session is None:
+        raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+    if not await readable(console, visitor, case_id):
+        raise web.HTTPNotFound
+    return visitor.may_read(restricted=True)
+
+
+def _target_of(console: Console, authorization: str) -> FileAccess | None:
+    """Whose token this is; every token is compared, in a time that tells nothing."""
+    scheme, _, token = authorization.partition(" ")
+    given = token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
+    matches = [
+        access for access in console.settings.targets.values() if hmac.compare_digest(access.token.encode(), given)
+    ]
+    return matches[0] if matches else None
+
+
+def _load(
+    conn: Connection, sealer: Sealer, blobs: Blobs, case_id: str, sha256: str, everything: bool
+) -> tuple[bytes, str | None, str] | None:
+    """Bytes, media type and name of a case's attachment; None: it has none like this that the asker may see."""
+    wanted = select(attachment).where(
+        attachment.c.case_id == case_id, attachment.c.sha256 == sha256, attachment.c.state == "stored"
+    )
+    row = conn.execute(wanted.limit(1)).one_or_none()
+    if row is None or not (everything or _alone(conn, case_id, sha256)):
+        return None
+    names = [one.name for one in load_case(conn, sealer, case_id).attachments if one.sha256 == sha256]
+    return blobs.load(conn, sha256), row.media_type, names[0] if names else "attachment"
+
+
+def _alone(conn: Connection, case_id: str, sha256: str) -> bool:
+    """Whether the bytes, if they are a whole scan the case was read from, hold no restricted matter besides."""
+    wanted = select(raw.c.id).join(receipt, receipt.c.raw_id == raw.c.id)
+    rows = conn.execute(wanted.where(receipt.c.case_id == case_id, raw.c.blob == sha256)).scalars()
+    return not any(holds_restricted(conn, raw_id) for raw_id in rows)

@@ -1,0 +1,158 @@
+"""Coming in, going out, changing one's password and language."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import math
+from datetime import timedelta
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from ingest import accounts
+from ingest.accounts import AccountRefused
+from ingest.console.context import CONSOLE, Console, client_address, page, visitor_of
+from ingest.console.guard import LANGUAGE_COOKIE, form_cookie, safe_path, session_cookie, set_cookie
+from ingest.console.sessions import end_session, open_session
+from ingest.console.words import LANGUAGES
+from ingest.history import record_history
+
+
+@functools.cache
+def _nobody() -> str:
+    """What an unknown account's password is compared with, so that it takes as long as a known one's."""
+    return accounts.hash_password("nobody", "an unknown account's password")
+
+
+async def warm_up(app: web.Application) -> None:
+    """Hash once before the first login, which would otherwise tell by its slowness that the name is unknown."""
+    await asyncio.to_thread(_nobody)
+
+
+async def show_login(request: web.Request) -> web.StreamResponse:
+    if visitor_of(request).session is not None:
+        raise web.HTTPSeeOther("/")
+    return page(request, "login.html", problem=None, next=safe_path(request.query.get("next", "/")), name="")
+
+
+async def log_in(request: web.Request) -> web.StreamResponse:
+    """One answer for a wrong name, a wrong password and a disabled account, after the same time."""
+    console, form = request.app[CONSOLE], await request.post()
+    name, password = _typed_name(str(form.get("name", ""))), str(form.get("password", ""))
+    target = safe_path(str(form.get("next", "/")))
+    address, now = client_address(request), console.now()
+    if wait := console.throttle.wait(name, address, now):
+        return _later(request, wait, target, name)
+    console.throttle.charge(name, address, now)
+    if not await _right_password(console, name, password):
+        detail = {"account": name[:64], "address": address}
+        await console.store.write(lambda conn: record_history(conn, None, "login_failed", "anonymous", detail, now))
+        return page(request, "login.html", status=401, problem="wrong", next=target, name=name)
+    console.throttle.forgive(name, address)
+    return await _welcome(request, console, name, target)
+
+
+async def log_out(request: web.Request) -> web.StreamResponse:
+    console, visitor, now = request.app[CONSOLE], visitor_of(request), request.app[CONSOLE].now()
+    token = request.cookies.get(session_cookie(console))
+
+    def end(conn: Connection) -> None:
+        end_session(conn, token or "")
+        record_history(conn, None, "logout", visitor.name, {}, now)
+
+    if visitor.session is not None:
+        await console.store.write(end)
+    response = web.Response(status=303, headers={"Location": "/login", "Clear-Site-Data": '"cache"'})
+    _drop_cookies(console, response)
+    return response
+
+
+async def show_password(request: web.Request) -> web.StreamResponse:
+    if visitor_of(request).session is None:
+        raise web.HTTPSeeOther("/login?next=/password")
+    return page(request, "password.html", problem=None)
+
+
+async def change_password(request: web.Request) -> web.StreamResponse:
+    """A new password ends all sessions of the account, this one too."""
+    console, visitor, form = request.app[CONSOLE], visitor_of(request), await request.post()
+    if visitor.session is None:
+        raise web.HTTPSeeOther("/login")
+    name, now, address = visitor.name, console.now(), client_address(request)
+    old, new = str(form.get("old", "")), str(form.get("new", ""))
+    if console.throttle.wait(name, address, now):
+        return page(request, "password.html", status=429, problem="later")
+    if new != str(form.get("again", "")):
+        return page(request, "password.html", status=400, problem="differ")
+    console.throttle.charge(name, address, now)
+    if not await _right_password(console, name, old):
+        return page(request, "password.html", status=400, problem="old")
+    console.throttle.forgive(name, address)
+    try:
+        async with console.hashing:
+            hashed = await asyncio.to_thread(accounts.hash_password, name, new)
+    except AccountRefused:
+        return page(request, "password.html", status=400, problem="weak")
+    await console.store.write(lambda conn: accounts.set_password(conn, name, hashed, by=name, now=now))
+    response = web.Response(status=303, headers={"Location": "/login"})
+    _drop_cookies(console, response)
+    return response
+
+
+async def switch_language(request: web.Request) -> web.StreamResponse:
+    form = await request.post()
+    response = web.Response(status=303, headers={"Location": safe_path(str(form.get("next", "/")))})
+    if (language := form.get("language")) in LANGUAGES:
+        set_cookie(request, response, LANGUAGE_COOKIE, str(language))
+    return response
+
+
+async def _right_password(console: Console, name: str, password: str) -> bool:
+    """Verify, and renew the hash if the parameters have become stronger since."""
+    stored = await console.store.read(lambda conn: accounts.password_of(conn, name))
+    async with console.hashing:
+        hashed = stored if stored is not None else await asyncio.to_thread(_nobody)
+        right = await asyncio.to_thread(accounts.verify_password, hashed, password)
+        if stored is None or not right:
+            return False
+        renewed = await asyncio.to_thread(accounts.rehash, password) if accounts.needs_rehash(stored) else None
+    if renewed is not None:
+        await console.store.write(lambda conn: accounts.renew_hash(conn, name, stored, renewed))
+    return True
+
+
+async def _welcome(request: web.Request, console: Console, name: str, target: str) -> web.StreamResponse:
+    """A new token for the new session, whatever the browser brought; what it brought ends."""
+    brought, now = request.cookies.get(session_cookie(console)), console.now()
+    detail = {"address": client_address(request)}
+
+    def begin(conn: Connection) -> str:
+        if brought is not None:
+            end_session(conn, brought)
+        record_history(conn, None, "login", name, detail, now)
+        return open_session(conn, name, now)
+
+    token = await console.store.write(begin)
+    response = web.Response(status=303, headers={"Location": target})
+    set_cookie(request, response, session_cookie(console), token)
+    response.del_cookie(form_cookie(console), path="/", secure=console.settings.secure_cookies)
+    return response
+
+
+def _later(request: web.Request, wait: timedelta, target: str, name: str) -> web.Response:
+    response = page(request, "login.html", status=429, problem="later", next=target, name=name)
+    response.headers["Retry-After"] = str(math.ceil(wait.total_seconds()))
+    return response
+
+
+def _typed_name(written: str) -> str:
+    try:
+        return accounts.clean_name(written)
+    except AccountRefused:
+        return written.strip()[:64]
+
+
+def _drop_cookies(console: Console, response: web.Response) -> None:
+    for name in (session_cookie(console), form_cookie(console)):
+        response.del_cookie(name, path="/", secure=console.settings.secure_cookies)

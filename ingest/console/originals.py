@@ -1,0 +1,125 @@
+"""The original beside the case: what a channel handed over, shaped for a page without trusting a byte of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection, exists, select
+
+from adapters.base import Json, RawKind
+from adapters.document import NotJson, at_pointer, decoded, parse
+from ingest import inbox
+from ingest.accounts import Role
+from ingest.console.letterhead import Letterhead, read_mail
+from ingest.console.roles import may_read
+from ingest.inbox import RawRow
+from store.blobs import Blobs
+from store.schema import cases, raw, reading, receipt
+from store.sealing import Sealer
+
+SHOWN = 200_000
+"""Characters of a record that a page shows; the whole is a click away."""
+_MAGIC = (
+    (b"%PDF-", "application/pdf"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF8", "image/gif"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+)
+VIEWABLE = ("image/jpeg", "image/png", "image/gif", "image/webp")
+"""What every browser shows as a picture."""
+
+
+@dataclass(frozen=True)
+class Original:
+    """One Raw, as far as it may and can be shown."""
+
+    raw_id: int
+    channel: str
+    kind: str
+    locator: str
+    received_at: datetime | None
+    fetched_at: datetime
+    withheld: bool = False
+    """It also holds a restricted matter that this role must not see."""
+    size: int = 0
+    media_type: str = "application/octet-stream"
+    mail: Letterhead | None = None
+    record: str | None = None
+
+    @property
+    def picture(self) -> bool:
+        return self.media_type in VIEWABLE
+
+
+def originals_of(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_id: str) -> list[Original]:
+    """Every arrival of a case, in order."""
+    wanted = select(raw).join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == case_id)
+    rows = conn.execute(wanted.distinct().order_by(raw.c.id)).all()
+    return [load_original(conn, blobs, role, inbox.opened(row, sealer)) for row in rows]
+
+
+def load_original(conn: Connection, blobs: Blobs, role: Role, row: RawRow) -> Original:
+    """The Raw shaped for a page, or withheld."""
+    plain = Original(row.id, row.channel, row.kind.value, row.locator, row.received_at, row.fetched_at)
+    if not may_see_raw(conn, role, row.id):
+        return replace(plain, withheld=True)
+    content = blobs.load(conn, row.sha256)
+    if row.kind is RawKind.MAIL:
+        return replace(plain, size=len(content), media_type="message/rfc822", mail=read_mail(content))
+    if row.kind is RawKind.RECORD:
+        written = record_bytes(content, row.pointer)
+        return replace(plain, size=len(written), media_type="application/json", record=decoded(written)[:SHOWN])
+    return replace(plain, size=len(content), media_type=media_type_of(content))
+
+
+def may_see_raw(conn: Connection, role: Role, raw_id: int) -> bool:
+    """Whether this role may see content, and no matter read from this Raw is one it must not see."""
+    if not may_read(role, restricted=False):
+        return False
+    return may_read(role, restricted=True) or not holds_restricted(conn, raw_id)
+
+
+def holds_restricted(conn: Connection, raw_id: int) -> bool:
+    """Whether a restricted matter was read from this Raw, perhaps among others: a scan may hold several letters."""
+    joined = receipt.join(cases, cases.c.case_id == receipt.c.case_id)
+    closed = exists().select_from(joined).where(receipt.c.raw_id == raw_id, cases.c.restricted)
+    return bool(conn.execute(select(closed)).scalar_one())
+
+
+def suspected(conn: Connection, sealer: Sealer, raw_id: int) -> bool:
+    """Whether a reader saw a restricted matter in this Raw, though no case was made of it."""
+    for row in conn.execute(select(reading).where(reading.c.raw_id == raw_id)):
+        draft = json.loads(sealer.open(row.sealed, f"reading:{row.raw_id}:{row.part}"))["draft"]
+        if draft is not None and draft["restricted"]:
+            return True
+    return False
+
+
+def record_bytes(content: bytes, pointer: str) -> bytes:
+    """The record a pointer names, indented; what is no JSON comes as it is."""
+    try:
+        found: Json = at_pointer(parse(content), pointer)
+    except (NotJson, LookupError):
+        return content
+    return json.dumps(found, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
+
+
+def media_type_of(content: bytes) -> str:
+    """By the first bytes: a file's name proves nothing."""
+    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+        return "image/webp"
+    return next((media for magic, media in _MAGIC if content.startswith(magic)), "application/octet-stream")
+
+
+def as_sent(content: bytes, row: RawRow) -> tuple[bytes, str, str]:
+    """The Raw to download: bytes, media type and a file name that says nothing of a person."""
+    if row.kind is RawKind.MAIL:
+        return content, "message/rfc822", f"original-{row.id}.eml"
+    if row.kind is RawKind.RECORD:
+        return record_bytes(content, row.pointer), "application/json", f"original-{row.id}.json"
+    media = media_type_of(content)
+    return content, media, f"original-{row.id}.{media.rpartition('/')[2] if '/octet' not in media else 'bin'}"

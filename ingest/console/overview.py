@@ -1,0 +1,49 @@
+"""The first page: are all doors open, does anything wait, is anything late."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from aiohttp import web
+from sqlalchemy import Connection
+
+from ingest import listings
+from ingest.accounts import Role
+from ingest.console.case_list import Line, lines_by_id
+from ingest.console.context import CONSOLE, page, visitor_of
+from ingest.console.guard import needs
+from ingest.console.roles import Right
+from store.sealing import Sealer
+
+
+@dataclass(frozen=True)
+class Overview:
+    doors: Sequence[listings.Door]
+    targets: Sequence[listings.TargetState]
+    stages: listings.Stages
+    waiting: Sequence[listings.Waiting]
+    deadlines: listings.Deadlines
+    due: Sequence[tuple[listings.Due, Line]]
+
+
+@needs(Right.OVERVIEW)
+async def show(request: web.Request) -> web.StreamResponse:
+    console, role = request.app[CONSOLE], visitor_of(request).role
+    now, sealer = console.now(), console.store.sealer
+    seen = await console.store.read(lambda conn: _gather(conn, sealer, role, now))
+    return page(request, "overview.html", seen=seen, health=console.health(), kinds=console.settings.channels)
+
+
+def _gather(conn: Connection, sealer: Sealer, role: Role, now: datetime) -> Overview:
+    deadlines = listings.deadlines(conn, now)
+    lines = lines_by_id(conn, sealer, role, [due.case_id for due in deadlines.first])
+    return Overview(
+        listings.doors(conn),
+        listings.targets(conn),
+        listings.stages(conn),
+        listings.oldest_waiting(conn),
+        deadlines,
+        [(due, lines[due.case_id]) for due in deadlines.first],
+    )

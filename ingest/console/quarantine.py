@@ -1,0 +1,66 @@
+"""What was kept aside: why, and for those who may read it, the thing itself."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from sqlalchemy import Connection, select
+
+from ingest import inbox, listings
+from ingest.accounts import Role
+from ingest.console.case_page import record_view
+from ingest.console.context import CONSOLE, page, visitor_of
+from ingest.console.files import download
+from ingest.console.guard import needs
+from ingest.console.originals import as_sent, load_original, may_see_raw, suspected
+from ingest.console.paging import before_of
+from ingest.console.roles import Right, may_read
+from ingest.inbox import RawRow
+from store.schema import raw
+from store.sealing import Sealer
+
+
+@needs(Right.QUARANTINE)
+async def show(request: web.Request) -> web.StreamResponse:
+    console, before = request.app[CONSOLE], before_of(request)
+    channel = request.query.get("channel") or None
+    found = await console.store.read(lambda conn: listings.quarantine(conn, before=before, channel=channel))
+    doors = await console.store.read(listings.doors)
+    return page(
+        request,
+        "quarantine.html",
+        rows=found[: listings.PAGE],
+        older=found[listings.PAGE - 1].raw_id if len(found) > listings.PAGE else None,
+        channels=[door.name for door in doors],
+        channel=channel,
+    )
+
+
+@needs(Right.QUARANTINED_ORIGINALS)
+async def show_one(request: web.Request) -> web.StreamResponse:
+    console, visitor, raw_id = request.app[CONSOLE], visitor_of(request), int(request.match_info["raw_id"])
+    store, role = console.store, visitor.role
+    row = await store.read(lambda conn: _quarantined(conn, store.sealer, role, raw_id))
+    await record_view(console, visitor, None, raw=raw_id)
+    reason = await store.read(lambda conn: conn.execute(select(raw.c.reason).where(raw.c.id == raw_id)).scalar_one())
+    original = await store.read(lambda conn: load_original(conn, store.blobs, role, row))
+    return page(request, "quarantined.html", original=original, reason=reason)
+
+
+@needs(Right.QUARANTINED_ORIGINALS)
+async def send_one(request: web.Request) -> web.StreamResponse:
+    console, visitor, raw_id = request.app[CONSOLE], visitor_of(request), int(request.match_info["raw_id"])
+    store, role = console.store, visitor.role
+    row = await store.read(lambda conn: _quarantined(conn, store.sealer, role, raw_id))
+    await record_view(console, visitor, None, raw=raw_id)
+    content = await store.read(lambda conn: store.blobs.load(conn, row.sha256))
+    return download(*as_sent(content, row))
+
+
+def _quarantined(conn: Connection, sealer: Sealer, role: Role, raw_id: int) -> RawRow:
+    """The Raw kept aside under this id. Raises HTTPNotFound, also when it is not for this role."""
+    row = conn.execute(select(raw).where(raw.c.id == raw_id, raw.c.state == "quarantined")).one_or_none()
+    if row is None or not may_see_raw(conn, role, raw_id):
+        raise web.HTTPNotFound
+    if suspected(conn, sealer, raw_id) and not may_read(role, restricted=True):
+        raise web.HTTPNotFound
+    return inbox.opened(row, sealer)
