@@ -1,7 +1,8 @@
 """Bytes kept under their SHA-256: small ones in the row, large ones in a file, sealed either way.
 
 `prepare` does the slow part (hash, seal, write and fsync a large file) outside any transaction; `keep` inserts the
-row inside the caller's. A file without a row, left by a crash between the two, is harmless and found again by its name.
+row inside the caller's. A file without a row, left by a crash between the two, is harmless and found again by its name;
+a file half written never gets its name, and is swept away when the store opens.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from store.schema import blob
-from store.sealing import Sealer, SealBroken
+from store.sealing import SealBroken, Sealer
+from store.upsert import insert_into
 
 INLINE_LIMIT = 128 * 1024
 """Below this a row is cheaper than a file: one fsync of its own costs more than the bytes in the commit."""
@@ -35,7 +36,10 @@ class Blobs:
 
     def __init__(self, folder: Path, sealer: Sealer) -> None:
         self._folder = folder
+        self._partial = folder / "partial"
         self._sealer = sealer
+        _make_folder(folder)
+        _make_folder(self._partial)
 
     def prepare(self, content: bytes) -> Prepared:
         """Hash and seal; a large content is on disk, synced, when this returns."""
@@ -43,15 +47,14 @@ class Blobs:
         if len(content) <= INLINE_LIMIT:
             return Prepared(sha, len(content), self._sealer.seal(content, f"blob:{sha}"))
         path = self._path(sha)
-        if not path.exists():
-            _write_durably(path, self._sealer.seal(content, f"blob:{sha}"))
+        if not self._is_intact(path, sha):
+            self._write_durably(path, self._sealer.seal(content, f"blob:{sha}"))
         return Prepared(sha, len(content), None)
 
     def keep(self, conn: Connection, prepared: Prepared, now: datetime) -> None:
         """Insert the row unless the same bytes are kept already."""
-        insert = (postgresql if conn.dialect.name == "postgresql" else sqlite).insert
         row = {"sha256": prepared.sha256, "size": prepared.size, "sealed": prepared.sealed, "created_at": now}
-        conn.execute(insert(blob).values(row).on_conflict_do_nothing())
+        conn.execute(insert_into(conn, blob).values(row).on_conflict_do_nothing())
 
     def load(self, conn: Connection, sha256: str) -> bytes:
         """The bytes under this hash.
@@ -63,28 +66,61 @@ class Blobs:
         row = conn.execute(select(blob.c.sealed).where(blob.c.sha256 == sha256)).one_or_none()
         if row is None:
             raise KeyError(f"blob {sha256} is not in this store")
-        sealed = row.sealed if row.sealed is not None else self._path(sha256).read_bytes()
-        content = self._sealer.open(sealed, f"blob:{sha256}")
+        content = self._sealer.open(self._sealed(row.sealed, sha256), f"blob:{sha256}")
         if hashlib.sha256(content).hexdigest() != sha256:
             raise SealBroken(f"blob {sha256}: its content has another hash")
         return content
 
+    def sweep(self) -> int:
+        """Remove what a crash left half written; how many files. Only while nobody prepares."""
+        left = list(self._partial.iterdir())
+        for path in left:
+            path.unlink()
+        return len(left)
+
+    def _sealed(self, inline: bytes | None, sha256: str) -> bytes:
+        if inline is not None:
+            return inline
+        try:
+            return self._path(sha256).read_bytes()
+        except FileNotFoundError as error:
+            raise SealBroken(f"blob {sha256}: its file {self._path(sha256)} is missing") from error
+
+    def _is_intact(self, path: Path, sha256: str) -> bool:
+        """A file of this name may be damaged, or of an earlier store under another key: then it is written anew."""
+        try:
+            content = self._sealer.open(path.read_bytes(), f"blob:{sha256}")
+        except (FileNotFoundError, SealBroken):
+            return False
+        return hashlib.sha256(content).hexdigest() == sha256
+
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256[2:]
 
-
-def _write_durably(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with partial.open("wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)
-    for folder in (path.parent, path.parent.parent):
-        handle = os.open(folder, os.O_RDONLY)
+    def _write_durably(self, path: Path, data: bytes) -> None:
+        _make_folder(path.parent)
+        partial = self._partial / f"{path.name}.{secrets.token_hex(4)}"
         try:
-            os.fsync(handle)
+            with partial.open("xb") as file:
+                os.fchmod(file.fileno(), 0o600)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(path)
         finally:
-            os.close(handle)
+            partial.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def _make_folder(path: Path) -> None:
+    """A folder only we may enter, on disk together with its name, whoever made it."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

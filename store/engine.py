@@ -7,31 +7,39 @@ savepoint of its own, so that one poisonous act costs one act.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import queue
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy import Connection
 
+from store import sqlite
 from store.blobs import Blobs
 from store.migrate import upgrade
 from store.sealing import Sealer, load_sealer
+from store.sqlite import StoreBusy
 from store.wakes import Wakes, noted
+
+__all__ = ["BATCH", "READERS", "Store", "StoreBusy", "StoreClosed", "TransactionLost"]
 
 T = TypeVar("T")
 BATCH = 50
 READERS = 4
 
 
-class StoreBusy(Exception):
-    """Another process has this data folder open for writing."""
+class StoreClosed(Exception):
+    """The store was closed; this act was not begun."""
+
+
+class TransactionLost(Exception):
+    """SQLite ended the transaction under an act (a full disk does that): nothing of its batch was written."""
 
 
 @dataclass(frozen=True)
@@ -41,38 +49,54 @@ class _Job:
 
 
 class Store:
-    """Transactions on one data folder. `write` and `read` take a function of a Connection and run it off the event loop."""
+    """Transactions on one data folder: `write` and `read` take a function of a Connection, run off the event loop."""
 
     def __init__(self, folder: Path, master_key: bytes, *, now: datetime | None = None) -> None:
         """Lock the folder, bring the tables up to date, open the keys.
 
         Raises:
             StoreBusy: another process writes here.
+            TablesNewer: a later version of the program has written here.
             SealBroken: the master key is not this store's.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder
-        self._lock = _lock(folder / "lock")
-        self._writing = _engine(folder / "xinqiao.db", begin="BEGIN IMMEDIATE", readers=None)
-        upgrade(self._writing)
-        with self._writing.begin() as conn:
-            self.sealer: Sealer = load_sealer(conn, master_key, now or datetime.now(UTC))
-        self.blobs = Blobs(folder / "blobs", self.sealer)
+        with ExitStack() as undo:
+            undo.callback(sqlite.lock(folder / "lock").close)
+            self._writing = sqlite.writing(folder / "xinqiao.db")
+            upgrade(self._writing)
+            with self._writing.begin() as conn:
+                self.sealer: Sealer = load_sealer(conn, master_key, now or datetime.now(UTC))
+            self.blobs = Blobs(folder / "blobs", self.sealer)
+            self.blobs.sweep()
+            self._reading = sqlite.reading(folder / "xinqiao.db", READERS)
+            undo.callback(self._reading.dispose)
+            self._let_go = undo.pop_all()
         self.wakes = Wakes()
-        self._reading = _engine(folder / "xinqiao.db", begin="BEGIN", readers=READERS)
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._closing = threading.Lock()
+        self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
         self._writer = threading.Thread(target=self._write_forever, name="store-write", daemon=True)
         self._writer.start()
 
     async def write(self, act: Callable[[Connection], T]) -> T:
-        """Run `act` in a durable transaction: when this returns it is on disk. Its exception undoes it alone."""
+        """Run `act` in a durable transaction: when this returns it is on disk. Its exception undoes it alone.
+
+        Cancelled before it began, the act never runs; cancelled later, it is written all the same, unheard.
+
+        Raises:
+            StoreClosed: after `close`.
+        """
         return await asyncio.wrap_future(self.submit(act))
 
     def submit(self, act: Callable[[Connection], T]) -> Future[T]:
         """As `write`, for threads."""
         future: Future[T] = Future()
-        self._jobs.put(_Job(act, future))
+        with self._closing:
+            if self._closed:
+                raise StoreClosed(f"{self.folder}: this store was closed")
+            self._jobs.put(_Job(act, future))
         return future
 
     async def read(self, act: Callable[[Connection], T]) -> T:
@@ -80,23 +104,26 @@ class Store:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
 
     def read_now(self, act: Callable[[Connection], T]) -> T:
+        """As `read`, in the calling thread."""
         with self._reading.begin() as conn:
             return act(conn)
 
     def close(self) -> None:
-        """Finish what was submitted, then let go of the folder."""
-        self._jobs.put(None)
+        """Finish what was submitted, then let go of the folder. Closing twice is closing."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
         self._writer.join()
         self._readers.shutdown()
-        self._writing.dispose()
-        self._reading.dispose()
-        self._lock.close()
+        self._let_go.close()
 
     def _write_forever(self) -> None:
         with self._writing.connect() as conn:
             while (job := self._jobs.get()) is not None:
                 batch, last = self._gather(job)
-                _commit(conn, batch)
+                _settle(conn, batch)
                 self.wakes.ring(noted(conn))
                 if last:
                     return
@@ -114,66 +141,42 @@ class Store:
         return batch, False
 
 
-def _commit(conn: Connection, batch: list[_Job]) -> None:
+def _settle(conn: Connection, batch: list[_Job]) -> None:
     """Run a batch and commit it; every future gets its own act's result or error, or the commit's error."""
-    outcomes: list[tuple[_Job, Any, BaseException | None]] = []
+    running = [job for job in batch if job.future.set_running_or_notify_cancel()]  # from here on nobody can cancel
     try:
-        with conn.begin():
-            for job in batch:
-                if job.future.set_running_or_notify_cancel():
-                    outcomes.append((job, *_attempt(conn, job.act)))
+        outcomes = _commit(conn, running)
     except BaseException as error:  # noqa: BLE001 - the border of the thread: whoever waits must hear of it
-        for job in batch:
-            if not job.future.done():
-                job.future.set_exception(error)
-        return
-    for job, result, failure in outcomes:
+        outcomes = [(None, error)] * len(running)
+    for job, (result, failure) in zip(running, outcomes, strict=True):
         if failure is not None:
             job.future.set_exception(failure)
         else:
             job.future.set_result(result)
 
 
-def _attempt(conn: Connection, act: Callable[[Connection], Any]) -> tuple[Any, BaseException | None]:
+def _commit(conn: Connection, jobs: list[_Job]) -> list[tuple[Any, BaseException | None]]:
+    with conn.begin():
+        raw = cast("sqlite3.Connection", conn.connection.dbapi_connection)
+        return [_attempt(conn, raw, job.act) for job in jobs]
+
+
+def _attempt(
+    conn: Connection, raw: sqlite3.Connection, act: Callable[[Connection], Any]
+) -> tuple[Any, BaseException | None]:
+    """Run one act; its own failure is part of the answer, the loss of the transaction is raised.
+
+    SQLite may end a transaction by itself (full disk, I/O error). It would take the next savepoint for a transaction of
+    its own and commit that, while Python's commit of none is silent: what went before would be lost and reported done.
+    """
+    raw.execute("SAVEPOINT act")
     try:
-        with conn.begin_nested():
-            return act(conn), None
-    except Exception as error:  # noqa: BLE001 - handed to whoever submitted the act
+        result = act(conn)
+        raw.execute("RELEASE act")
+    except BaseException as error:
+        if not raw.in_transaction:
+            raise TransactionLost(f"the transaction was ended under an act: {error}") from error
+        raw.execute("ROLLBACK TO act")
+        raw.execute("RELEASE act")
         return None, error
-
-
-def _engine(path: Path, *, begin: str, readers: int | None) -> Engine:
-    pool: dict[str, Any] = (
-        {"poolclass": NullPool} if readers is None else {"poolclass": QueuePool, "pool_size": readers}
-    )
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30}, **pool)
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - sqlite3's, behind SQLAlchemy
-        connection.isolation_level = None  # we say BEGIN ourselves
-        for pragma in (
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "cache_size=-16384",
-            "temp_store=MEMORY",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-        if readers is not None:
-            connection.execute("PRAGMA query_only=ON")
-
-    @event.listens_for(engine, "begin")
-    def start(conn: Connection) -> None:
-        conn.exec_driver_sql(begin)
-
-    return engine
-
-
-def _lock(path: Path) -> Any:  # noqa: ANN401 - an open file
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
-        raise StoreBusy(f"{path.parent}: another xinqiao process is using this data folder") from error
-    return file
+    return result, None

@@ -1,4 +1,4 @@
-"""The ledger: every pending step is a row; whoever holds its lease does it, and ends it in the transaction of its result.
+"""The ledger: every pending step is a row; whoever holds its lease does it and ends it in its result's transaction.
 
 A row is `ready` from its due time on, `blocked` behind an earlier row of the same lane and key, or `dead` (given up,
 for a person). Claiming pushes `due` forward by the lease and raises the fence: a worker that dies lets the lease run
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Text, bindparam, case, delete, exists, func, insert, literal, select, update
 from sqlalchemy.sql import ColumnElement
 
 from store.schema import ledger
@@ -50,30 +50,21 @@ def enqueue(
     due: datetime | None = None,
 ) -> int:
     """Add a step. With a key it waits, blocked, until every earlier step of its lane and key has ended."""
-    state = BLOCKED if key is not None and _has_predecessor(conn, lane, key) else READY
     note(conn, lane)
-    row = {"lane": lane, "key": key, "state": state, "due": due or now, "payload": payload, "created_at": now}
-    return int(conn.execute(insert(ledger).values(row).returning(ledger.c.id)).scalar_one())
+    row = {"lane": lane, "key": key, "due": due or now, "payload": payload, "created_at": now}
+    if key is None:
+        return int(conn.execute(_ADD, row | {"state": READY}).scalar_one())
+    _hold_key(conn, lane, key)
+    return int(conn.execute(_ADD_KEYED, row).scalar_one())
 
 
 def claim(conn: Connection, lane: str, *, now: datetime, lease: timedelta, limit: int = 1) -> list[Claim]:
     """Take up to `limit` due rows of a lane, oldest due first, for the length of the lease."""
-    due = (
-        select(ledger.c.id)
-        .where(ledger.c.lane == lane, ledger.c.state == READY, ledger.c.due <= now)
-        .order_by(ledger.c.due, ledger.c.id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    taken = conn.execute(
-        update(ledger)
-        .where(ledger.c.id.in_(due))
-        .values(due=now + lease, fence=ledger.c.fence + 1, attempts=ledger.c.attempts + 1)
-        .returning(ledger)
-    ).all()
+    rows = conn.execute(_DUE, {"lane": lane, "now": now, "limit": limit}).all()
+    if rows:
+        conn.execute(_TAKE, {"ids": [row.id for row in rows], "until": now + lease})
     return [
-        Claim(row.id, row.lane, row.key, row.payload, row.attempts, row.fence, row.created_at)
-        for row in sorted(taken, key=lambda row: int(row.id))
+        Claim(row.id, row.lane, row.key, row.payload, row.attempts + 1, row.fence + 1, row.created_at) for row in rows
     ]
 
 
@@ -84,48 +75,49 @@ def extend(conn: Connection, held: Claim, *, now: datetime, lease: timedelta) ->
 
 def done(conn: Connection, held: Claim) -> None:
     """End the step and let its successor go. Raises LeaseLost."""
-    gone = conn.execute(delete(ledger).where(*_ours(held)))
-    if gone.rowcount != 1:
-        raise LeaseLost(f"{held.lane} step {held.id}: claimed by another worker meanwhile")
+    if conn.execute(_END, {"held": held.id, "held_fence": held.fence}).rowcount != 1:
+        raise _lost(held)
     _promote(conn, held.lane, held.key)
 
 
 def postpone(conn: Connection, held: Claim, *, due: datetime, reason: str | None, charged: bool = True) -> None:
     """Put the step back until `due`; uncharged, the attempt does not count. Raises LeaseLost."""
-    _change(conn, held, due=due, reason=reason, attempts=held.attempts if charged else held.attempts - 1)
+    attempts = held.attempts if charged else held.attempts - 1
+    _change(conn, held, due=due, reason=reason, attempts=attempts, fence=held.fence + 1)
 
 
 def give_up(conn: Connection, held: Claim, *, reason: str) -> None:
     """Lay the step aside for a person; what waits behind its key goes on waiting. Raises LeaseLost."""
-    _change(conn, held, state=DEAD, reason=reason)
+    _change(conn, held, state=DEAD, reason=reason, fence=held.fence + 1)
 
 
 def revive(conn: Connection, id_: int, *, now: datetime) -> bool:
     """Make a given-up step ready again, with its attempts forgiven. False: it is not a given-up step."""
-    changed = conn.execute(
-        update(ledger)
-        .where(ledger.c.id == id_, ledger.c.state == DEAD)
-        .values(state=READY, due=now, attempts=0, fence=ledger.c.fence + 1)
-    )
-    return changed.rowcount == 1
+    lane = conn.execute(_REVIVE, {"dead": id_, "now": now}).scalar_one_or_none()
+    if lane is not None:
+        note(conn, lane)
+    return lane is not None
 
 
 def discard(conn: Connection, ids: Sequence[int]) -> None:
     """Remove steps whose reason is gone, whatever their state, and let their successors go."""
-    for row in conn.execute(delete(ledger).where(ledger.c.id.in_(ids)).returning(ledger.c.lane, ledger.c.key)).all():
-        _promote(conn, row.lane, row.key)
+    freed: set[tuple[str, str | None]] = set()
+    for start in range(0, len(ids), _AT_ONCE):
+        gone = conn.execute(_REMOVE, {"ids": ids[start : start + _AT_ONCE]})
+        freed.update((row.lane, row.key) for row in gone)
+    for lane, key in sorted(pair for pair in freed if pair[1] is not None):  # one order for all, or two could embrace
+        _promote(conn, lane, key)
 
 
 def open_strays(conn: Connection, *, now: datetime) -> int:
-    """Sweep: make ready every blocked row that has no live predecessor; how many there were."""
-    earlier = ledger.alias()
-    predecessor = (
-        select(earlier.c.id)
-        .where(earlier.c.lane == ledger.c.lane, earlier.c.key == ledger.c.key, earlier.c.id < ledger.c.id)
-        .exists()
-    )
-    strays = conn.execute(update(ledger).where(ledger.c.state == BLOCKED, ~predecessor).values(state=READY, due=now))
-    return strays.rowcount
+    """Sweep: make ready every blocked row that has no living predecessor, due at once unless it was meant for later.
+
+    Returns how many there were. Every end of a step promotes its successor, so it is a finding if there are any.
+    """
+    lanes = conn.execute(_OPEN_STRAYS, {"now": now}).scalars().all()
+    for lane in set(lanes):
+        note(conn, lane)
+    return len(lanes)
 
 
 def next_due(conn: Connection, lane: str) -> datetime | None:
@@ -145,31 +137,107 @@ def counts(conn: Connection) -> dict[str, dict[str, int]]:
     return found
 
 
-def _has_predecessor(conn: Connection, lane: str, key: str) -> bool:
-    rows = select(ledger.c.id).where(ledger.c.lane == lane, ledger.c.key == key).limit(1).with_for_update()
-    return conn.execute(rows).first() is not None
-
-
 def _promote(conn: Connection, lane: str, key: str | None) -> None:
-    """Open the oldest blocked row of the key, unless an earlier one still lives."""
+    """Open the oldest row of the key if it is blocked; while an earlier one lives, that one is the oldest."""
     if key is None:
         return
-    first = conn.execute(
-        select(ledger.c.id, ledger.c.state)
-        .where(ledger.c.lane == lane, ledger.c.key == key)
-        .order_by(ledger.c.id)
-        .limit(1)
-        .with_for_update()
-    ).one_or_none()
-    if first is not None and first.state == BLOCKED:
-        conn.execute(update(ledger).where(ledger.c.id == first.id).values(state=READY))
+    _hold_key(conn, lane, key)
+    if conn.execute(_PROMOTE, {"of_lane": lane, "of_key": key}).rowcount:
         note(conn, lane)
 
 
-def _ours(held: Claim) -> tuple[ColumnElement[bool], ...]:
-    return ledger.c.id == held.id, ledger.c.fence == held.fence, ledger.c.state == READY
+def _hold_key(conn: Connection, lane: str, key: str) -> None:
+    """Until this transaction ends, nobody else adds to or promotes in this key. SQLite has one writer anyway."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(_HOLD_KEY, {"of_lane": lane, "of_key": key})
 
 
 def _change(conn: Connection, held: Claim, **values: object) -> None:
-    if conn.execute(update(ledger).where(*_ours(held)).values(**values)).rowcount != 1:
-        raise LeaseLost(f"{held.lane} step {held.id}: claimed by another worker meanwhile")
+    statement = update(ledger).where(*_OURS).values(**values)
+    if conn.execute(statement, {"held": held.id, "held_fence": held.fence}).rowcount != 1:
+        raise _lost(held)
+
+
+def _lost(held: Claim) -> LeaseLost:
+    return LeaseLost(f"{held.lane} step {held.id}: claimed by another worker meanwhile, or ended")
+
+
+# Statements are built once: building one costs more than running it.
+
+_AT_ONCE = 500
+"""Ids in one statement, far below what an engine takes as parameters."""
+
+_OURS: tuple[ColumnElement[bool], ...] = (
+    ledger.c.id == bindparam("held"),
+    ledger.c.fence == bindparam("held_fence"),
+    ledger.c.state == READY,
+)
+_earlier = ledger.alias("earlier")
+_ROW = {name: bindparam(name, type_=ledger.c[name].type) for name in ("lane", "key", "due", "payload", "created_at")}
+
+_ADD = insert(ledger).values(_ROW | {"state": bindparam("state")}).returning(ledger.c.id)
+
+_ADD_KEYED = (
+    insert(ledger)
+    .values(
+        _ROW
+        | {
+            "state": case(
+                (exists().where(_earlier.c.lane == _ROW["lane"], _earlier.c.key == _ROW["key"]), literal(BLOCKED)),
+                else_=literal(READY),
+            )
+        }
+    )
+    .returning(ledger.c.id)
+)
+
+_DUE = (
+    select(ledger)
+    .where(ledger.c.lane == bindparam("lane"), ledger.c.state == READY, ledger.c.due <= bindparam("now"))
+    .order_by(ledger.c.due, ledger.c.id)
+    .limit(bindparam("limit"))
+    .with_for_update(skip_locked=True)
+)
+
+_TAKE = (
+    update(ledger)
+    .where(ledger.c.id.in_(bindparam("ids", expanding=True)))
+    .values(due=bindparam("until"), fence=ledger.c.fence + 1, attempts=ledger.c.attempts + 1)
+)
+
+_END = delete(ledger).where(*_OURS)
+
+_REVIVE = (
+    update(ledger)
+    .where(ledger.c.id == bindparam("dead"), ledger.c.state == DEAD)
+    .values(state=READY, due=bindparam("now"), attempts=0, fence=ledger.c.fence + 1)
+    .returning(ledger.c.lane)
+)
+
+_REMOVE = delete(ledger).where(ledger.c.id.in_(bindparam("ids", expanding=True))).returning(ledger.c.lane, ledger.c.key)
+
+_PROMOTE = (
+    update(ledger)
+    .where(
+        ledger.c.id
+        == select(func.min(_earlier.c.id))
+        .where(_earlier.c.lane == bindparam("of_lane"), _earlier.c.key == bindparam("of_key"))
+        .scalar_subquery(),
+        ledger.c.state == BLOCKED,
+    )
+    .values(state=READY)
+)
+
+_HOLD_KEY = select(
+    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of_lane", type_=Text) + ":" + bindparam("of_key"), 0))
+)
+
+_OPEN_STRAYS = (
+    update(ledger)
+    .where(
+        ledger.c.state == BLOCKED,
+        ~exists().where(_earlier.c.lane == ledger.c.lane, _earlier.c.key == ledger.c.key, _earlier.c.id < ledger.c.id),
+    )
+    .values(state=READY, due=case((ledger.c.due > bindparam("now"), ledger.c.due), else_=bindparam("now")))
+    .returning(ledger.c.lane)
+)

@@ -2,19 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+class TablesNewer(Exception):
+    """A later version of the program has changed these tables; this one must not touch them."""
+
+
+class MigrationBroken(Exception):
+    """A migration left rows that refer to nothing; it was undone."""
+
+
 def upgrade(engine: Engine) -> None:
-    """Apply every migration that is missing, in one transaction each."""
+    """Apply every migration that is missing, all of them or none, in one transaction.
+
+    Raises:
+        TablesNewer: the database carries a migration this version does not know.
+        MigrationBroken: the tables are as they were before.
+    """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.connect() as conn:
-        config.attributes["connection"] = conn
-        command.upgrade(config, "head")
+    script = ScriptDirectory.from_config(config)
+    with engine.connect() as conn, _unconstrained(conn), conn.begin():
+        applied = set(MigrationContext.configure(conn).get_current_heads())
+        unknown = applied - {known.revision for known in script.walk_revisions()}
+        if unknown:
+            raise TablesNewer(
+                f"{engine.url.database}: migration {min(unknown)} is from a later version; this one knows up to "
+                f"{script.get_current_head()}"
+            )
+        if applied != set(script.get_heads()):
+            config.attributes["connection"] = conn
+            command.upgrade(config, "head")
+            _check_references(conn)
+
+
+@contextmanager
+def _unconstrained(conn: Connection) -> Iterator[None]:
+    """SQLite changes a table by building it anew and dropping the old one, which must not drag its referrers along.
+
+    The pragma is ignored inside a transaction, hence around it.
+    """
+    if conn.dialect.name != "sqlite":
+        yield
+        return
+    conn.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+    try:
+        yield
+    finally:
+        conn.connection.cursor().execute("PRAGMA foreign_keys=ON")
+
+
+def _check_references(conn: Connection) -> None:
+    if conn.dialect.name != "sqlite":
+        return
+    broken = conn.exec_driver_sql("PRAGMA foreign_key_check").first()
+    if broken is not None:
+        raise MigrationBroken(f"row {broken[1]} of table {broken[0]} refers to a row of {broken[2]} that is not there")

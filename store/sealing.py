@@ -27,7 +27,7 @@ class SealBroken(Exception):
 
 
 class Sealer:
-    """Seals and opens with AES-256-GCM; each seal is bound to its context (table, column, row), so it cannot be moved."""
+    """Seals and opens with AES-256-GCM; each seal is bound to its context (table, column, row) and cannot be moved."""
 
     def __init__(self, keys: dict[int, bytes], current: int, lookup_key: bytes) -> None:
         self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
@@ -40,6 +40,8 @@ class Sealer:
         return head + nonce + self._ciphers[self._current].encrypt(nonce, plain, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
+        if len(sealed) < _HEAD.size + NONCE_BYTES:
+            raise SealBroken(f"{context}: {len(sealed)} bytes are too few to be sealed ones; it was cut off")
         form, number = _HEAD.unpack_from(sealed)
         if form != _FORMAT or number not in self._ciphers:
             raise SealBroken(
@@ -57,7 +59,9 @@ class Sealer:
 
 
 def load_sealer(conn: Connection, master: bytes, now: datetime) -> Sealer:
-    """Open the store's data keys with the master key, making the first ones, and a fresh one every quarter.
+    """Open the store's data keys with the master key; makes the first ones, and a fresh one to seal with each quarter.
+
+    Old keys stay and open what they sealed; the lookup key is never renewed, or nobody would be found again.
 
     Raises:
         SealBroken: the master key is not the one this store was made with.
