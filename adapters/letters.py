@@ -1,0 +1,234 @@
+"""The letters door: scans that appear in a watched folder, handed over once they rest, then filed away."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
+from adapters.letters_archive import Taken, file_away
+from adapters.letters_watch import Look, Rest, Seen, Wanted, look, looks_unfinished
+
+UNFINISHED = (
+    "*.part", "*.partial", "*.filepart", "*.tmp", "*.temp", "*.crdownload", "*.download", "~*", "*~",
+    "thumbs.db", "desktop.ini",
+)  # fmt: skip
+
+
+class LettersSettings(BaseModel):
+    """A channel `kind: letters`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["letters"] = "letters"
+    folder: Path = Field(description="the folder the scanner writes to; its subfolders are read too")
+    archive: Path | None = Field(
+        default=None,
+        description="where read scans are moved, by month; none: .archive in the folder (same share, same rights)",
+    )
+    patterns: tuple[str, ...] = Field(default=("*",), min_length=1, description="names of the files to take")
+    ignore: tuple[str, ...] = Field(
+        default=UNFINISHED, description="names passed over until they are renamed; hidden ones always are"
+    )
+    settle_after: timedelta = Field(
+        default=timedelta(seconds=10),
+        ge=timedelta(0),
+        le=timedelta(hours=1),
+        description="a file is taken when two looks so far apart find it unchanged",
+    )
+    patience: timedelta = Field(
+        default=timedelta(minutes=5),
+        ge=timedelta(0),
+        description="how long to wait for a file that is empty, cannot be opened or lacks its end",
+    )
+    max_bytes: int = Field(default=100 * 2**20, ge=2**10, description="a larger file is reported and stays where it is")
+
+    @property
+    def archive_folder(self) -> Path:
+        return self.archive or self.folder / ".archive"
+
+    def build(self, name: str) -> LettersAdapter:
+        return LettersAdapter(name, self)
+
+
+@dataclass(frozen=True)
+class _NotTaken:
+    """Why a file stays where it is; None: it is not at rest, look again at the next poll."""
+
+    reason: str | None
+
+
+class LettersAdapter:
+    """Watches one folder by looking at it: inotify does not see what others write to a share."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: LettersSettings,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._name = name
+        self._settings = settings
+        self._clock = clock
+        self._sleep = sleep
+        self._rest = Rest()
+        self._told: set[tuple[str, int, int]] = set()
+
+    async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncIterator[Batch]:
+        """One batch a file, oldest first; a first poll begins with an empty one that says what was left behind.
+
+        A file that is too large or cannot be opened is handed over once in the life of this adapter, without its
+        bytes, with `refused` in its meta and nothing to settle: it stays where it is and is taken when it can be.
+        """
+        found = await self._look()
+        if cursor is None:
+            old = [file for file in found.files if file.reached_ns < start_from.timestamp() * 1e9]
+            cursor = {"left": {_shown(file.path): [file.size, file.mtime_ns] for file in old}}
+            yield Batch((), (), cursor, skipped=len(old))
+        found, ready = await self._rested(found, cursor)
+        for file in sorted(ready, key=lambda each: (each.mtime_ns, each.path)):
+            batch = await asyncio.to_thread(self._take, file, cursor)
+            if batch is not None:
+                yield batch
+        if found.closed:
+            raise ChannelRefused(f"subfolder {_shown(found.closed[0])} of {self._settings.folder} may not be read")
+
+    async def settle(self, token: Json) -> None:
+        """Move the scan to the archive, if it still lies there as it was handed over; raises as `poll` does."""
+        taken = Taken.from_token(token)
+        if not await asyncio.to_thread(self._settings.folder.is_dir):
+            raise ChannelUnavailable(f"folder {self._settings.folder} is not there")
+        where = f"scan {_shown(taken.path)} cannot be moved to {self._settings.archive_folder}"
+        try:
+            await asyncio.to_thread(file_away, self._settings.folder, self._settings.archive_folder, taken)
+        except PermissionError as error:
+            raise ChannelRefused(f"{where}: {error.strerror}") from error
+        except OSError as error:
+            raise ChannelUnavailable(f"{where}: {error.strerror}") from error
+
+    async def fetch(self, ref: str) -> Fetched:
+        raise ChannelRefused(f"a scan refers to nothing outside itself; asked for {ref!r}")
+
+    async def probe(self) -> str:
+        """Look once and say what lies there; raises when scans could not be read or moved away."""
+        found = await self._look()
+        if found.closed:
+            raise ChannelRefused(f"subfolder {_shown(found.closed[0])} of {self._settings.folder} may not be read")
+        await asyncio.to_thread(self._check_rights)
+        folder, archive = self._settings.folder, self._settings.archive_folder
+        return f"{len(found.files)} files lie in {folder}; read ones go to {archive}"
+
+    async def close(self) -> None:
+        """Nothing is kept open between polls."""
+
+    async def _look(self) -> Look:
+        wanted = Wanted(self._settings.patterns, self._settings.ignore)
+        found = await asyncio.to_thread(look, self._settings.folder, wanted, self._settings.archive_folder)
+        self._rest.note(found.files, self._clock())
+        return found
+
+    async def _rested(self, found: Look, cursor: Cursor) -> tuple[Look, list[Seen]]:
+        """The files at rest; where some are not yet, after a wait and a second look."""
+        enough = self._settings.settle_after.total_seconds()
+        new = _not_left(found.files, cursor)
+        if any(self._rest.rested(file, self._clock()) < enough for file in new):
+            await self._sleep(enough)
+            found = await self._look()
+            new = _not_left(found.files, cursor)
+        now = self._clock()
+        return found, [file for file in new if self._rest.rested(file, now) >= enough]
+
+    def _take(self, file: Seen, cursor: Cursor) -> Batch | None:
+        data = self._read(file)
+        if isinstance(data, _NotTaken):
+            return self._report(file, data.reason, cursor) if data.reason else None
+        digest = hashlib.sha256(data).hexdigest()
+        meta: dict[str, Json] = {**_meta(file), "sha256": digest}
+        key = digest
+        if not data:
+            # Every empty file has the same hash; each is reported under its own name.
+            meta["refused"], key = "the file is empty", _own_key(file)
+        raw = _raw(file, key, meta)
+        return Batch((data,), (raw,), cursor, settle=Taken.of(file, digest).token())
+
+    def _read(self, file: Seen) -> bytes | _NotTaken:
+        """The whole file, if it is still what was seen."""
+        if file.size > self._settings.max_bytes:
+            return _NotTaken(f"the file has {file.size} bytes; at most {self._settings.max_bytes} are taken")
+        impatient = self._rest.rested(file, self._clock()) >= self._settings.patience.total_seconds()
+        try:
+            data = _read_unchanged(self._settings.folder / file.path, file)
+        except FileNotFoundError:
+            return _NotTaken(None)
+        except OSError as error:
+            return _NotTaken(f"the file cannot be opened: {error.strerror}" if impatient else None)
+        if data is None or (looks_unfinished(data) and not impatient):
+            return _NotTaken(None)
+        return data
+
+    def _report(self, file: Seen, reason: str, cursor: Cursor) -> Batch | None:
+        if (file.path, *file.state) in self._told:
+            return None
+        self._told.add((file.path, *file.state))
+        raw = _raw(file, _own_key(file), {**_meta(file), "refused": f"{reason}; it stays in the folder"})
+        return Batch((b"",), (raw,), cursor)
+
+    def _check_rights(self) -> None:
+        folder, archive = self._settings.folder, self._settings.archive_folder
+        nearest = next(place for place in (archive, *archive.absolute().parents) if place.exists())
+        for place in (folder, nearest):
+            if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
+                raise ChannelRefused(f"folder {place} may not be written; read scans are moved from and to it")
+
+
+def _not_left(files: Iterable[Seen], cursor: Cursor) -> list[Seen]:
+    left = cursor.get("left")
+    if not isinstance(left, dict):
+        return list(files)
+    return [file for file in files if left.get(_shown(file.path)) != [file.size, file.mtime_ns]]
+
+
+def _read_unchanged(path: Path, file: Seen) -> bytes | None:
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
+        data = opened.read(file.size + 1)
+        stat = os.fstat(opened.fileno())
+    return data if (stat.st_size, stat.st_mtime_ns) == file.state and len(data) == file.size else None
+
+
+def _raw(file: Seen, key: str, meta: dict[str, Json]) -> Raw:
+    return Raw(RawKind.LETTER, key, key, 0, _shown(file.path), received_at=_time(file.mtime_ns), meta=meta)
+
+
+def _meta(file: Seen) -> dict[str, Json]:
+    batch, _, name = _shown(file.path).rpartition("/")
+    return {"file_name": name, "batch": batch or None}
+
+
+def _own_key(file: Seen) -> str:
+    return f"{_shown(file.path)}:{file.size}:{file.mtime_ns}"
+
+
+def _time(mtime_ns: int) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(mtime_ns / 1e9, UTC)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _shown(path: str) -> str:
+    """A path for people and JSON: UTF-8, else the way Windows programs in China write it."""
+    raw = os.fsencode(path)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("gb18030", "replace")
