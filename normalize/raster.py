@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from numbers import Real
+from typing import TypeAlias
 
 import numpy as np
 import pypdfium2 as pdfium
@@ -35,7 +36,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Leaf:
-    """One page as the file holds it: pixels to read, or the text it carries itself with its size in pixels at 200 dpi."""
+    """One page as the file holds it: pixels to read, or the text it carries itself (its size then as at 200 dpi)."""
 
     number: int
     pixels: Pixels | None
@@ -107,13 +108,12 @@ def _pixels(frame: Image.Image) -> Pixels:
     return np.ascontiguousarray(np.asarray(rgb)[:, :, ::-1])
 
 
-def _square(size: tuple[int, int], dpi: Any) -> tuple[int, int]:
+def _square(size: tuple[int, int], dpi: object) -> tuple[int, int]:
     """A fax has half as many rows as columns to the inch: its size with square pixels."""
     width, height = size
-    try:
-        across, down = float(dpi[0]), float(dpi[1])
-    except (TypeError, ValueError, IndexError, ZeroDivisionError):
+    if not (isinstance(dpi, tuple) and len(dpi) == 2 and all(isinstance(each, Real) for each in dpi)):
         return size
+    across, down = float(dpi[0]), float(dpi[1])
     if not (across > 0 and down > 0 and 1.2 < max(across, down) / min(across, down) < 4):
         return size
     return (width, round(height * across / down)) if across > down else (round(width * down / across), height)

@@ -36,6 +36,8 @@ class Page:
     barcodes: tuple[str, ...] = ()
     blank: bool = False
     turned: int = 0
+    unread: bool = False
+    """There is ink like writing that no line covers."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ def _page(data: Mapping[str, Any]) -> Page:
         barcodes=tuple(data["barcodes"]),
         blank=data["blank"],
         turned=data["turned"],
+        unread=data["unread"],
     )
 
 
