@@ -1,0 +1,233 @@
+"""What is due when: the rules of law and custom as data, counted on the working-day calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from normalize.calendar import WorkCalendar
+from normalize.case import ChannelKind, Deadline, DeadlineKind, Draft, RequestTypeCode
+
+CHINA = ZoneInfo("Asia/Shanghai")
+_END_OF_DAY = time(23, 59, 59)
+
+
+class Unit(StrEnum):
+    NATURAL = "natural"
+    WORKING = "working"
+
+
+class ClockRule(BaseModel):
+    """One time limit. The day it starts on is not counted (民法典 第二百零一条); it ends with the last day."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rule: str = Field(min_length=1, description="its name, unique, such as xf.notice")
+    kind: DeadlineKind = Field(description="what is due: sign, object, notice, reply, close, review")
+    limit: int = Field(ge=0, le=3650, description="days; 0: by the end of the same (working) day")
+    unit: Unit = Field(
+        description="natural: a last day off moves to the next working day (民法典 第二百零三条); working"
+    )
+    starts: Literal["received_at", "dispatched_at", "source_registered_at", "accepted_at"] = Field(
+        default="received_at",
+        description="the field the clock starts from; where the source does not say when it dispatched or registered, "
+        "received_at takes its place; without acceptance nothing is due yet",
+    )
+    channels: tuple[ChannelKind, ...] = Field(default=(), description="kinds of channels it applies to; none: all")
+    types: tuple[RequestTypeCode, ...] = Field(default=(), description="request types it applies to; none: all")
+    basis: str | None = Field(default=None, description="law, rule or custom it rests on, shown beside the date")
+    enabled: bool = Field(default=True, description="false: known but not applied here")
+
+    def applies_to(self, facts: Draft) -> bool:
+        return (
+            self.enabled
+            and (not self.channels or facts.channel_kind in self.channels)
+            and (not self.types or facts.request_type.code in self.types)
+        )
+
+
+_PETITION = (
+    ChannelKind.SUNSHINE,
+    ChannelKind.MAILBOX,
+    ChannelKind.LETTER,
+    ChannelKind.VISIT,
+    ChannelKind.PHONE,
+    ChannelKind.FILES,
+    ChannelKind.TABLE,
+    ChannelKind.PUSH,
+)
+_DIRECT = (ChannelKind.MAILBOX, ChannelKind.LETTER, ChannelKind.VISIT, ChannelKind.PHONE)
+_HOTLINE = (ChannelKind.HOTLINE,)
+_T = RequestTypeCode
+_K = DeadlineKind
+_REGULATION = "信访工作条例 第{}条"
+_LOCAL = "本地热线办理规定"
+_BUREAU = "本局办理惯例"
+_SIMPLE = "信访事项简易办理办法(试行)"
+
+
+def _rule(rule: str, kind: DeadlineKind, limit: int, unit: Unit, **more: object) -> ClockRule:
+    return ClockRule.model_validate({"rule": rule, "kind": kind, "limit": limit, "unit": unit, **more})
+
+
+SHIPPED: tuple[ClockRule, ...] = (
+    _rule("xf.notice", _K.NOTICE, 15, Unit.NATURAL, channels=_PETITION, basis=_REGULATION.format("二十三")),
+    _rule(
+        "xf.object", _K.OBJECT, 5, Unit.WORKING, channels=(ChannelKind.SUNSHINE,), basis=_REGULATION.format("二十三")
+    ),
+    _rule(
+        "xf.close",
+        _K.CLOSE,
+        60,
+        Unit.NATURAL,
+        starts="accepted_at",
+        channels=_PETITION,
+        types=(_T.HELP, _T.COMPLAINT, _T.REPORT, _T.OTHER),
+        basis=_REGULATION.format("三十四"),
+    ),
+    _rule("xf.simple.accept", _K.NOTICE, 3, Unit.WORKING, channels=_PETITION, basis=_SIMPLE, enabled=False),
+    _rule(
+        "xf.simple.reply",
+        _K.REPLY,
+        10,
+        Unit.WORKING,
+        starts="accepted_at",
+        channels=_PETITION,
+        basis=_SIMPLE,
+        enabled=False,
+    ),
+    _rule("12345.sign", _K.SIGN, 1, Unit.WORKING, starts="dispatched_at", channels=_HOTLINE, basis=_LOCAL),
+    _rule("12345.return", _K.OBJECT, 2, Unit.WORKING, starts="dispatched_at", channels=_HOTLINE, basis=_LOCAL),
+    _rule(
+        "12345.consult",
+        _K.REPLY,
+        2,
+        Unit.WORKING,
+        starts="dispatched_at",
+        channels=_HOTLINE,
+        types=(_T.CONSULT,),
+        basis=_LOCAL,
+    ),
+    _rule(
+        "12345.help",
+        _K.REPLY,
+        5,
+        Unit.WORKING,
+        starts="dispatched_at",
+        channels=_HOTLINE,
+        types=(_T.HELP, _T.SUGGESTION, _T.PRAISE, _T.OTHER),
+        basis=_LOCAL,
+    ),
+    _rule(
+        "12345.complaint",
+        _K.REPLY,
+        5,
+        Unit.WORKING,
+        starts="dispatched_at",
+        channels=_HOTLINE,
+        types=(_T.COMPLAINT, _T.REPORT),
+        basis=_LOCAL,
+    ),
+    _rule(
+        "bureau.consult.simple",
+        _K.REPLY,
+        0,
+        Unit.WORKING,
+        channels=_DIRECT,
+        types=(_T.CONSULT,),
+        basis=_BUREAU,
+        enabled=False,
+    ),
+    _rule(
+        "bureau.consult.complex",
+        _K.REPLY,
+        5,
+        Unit.WORKING,
+        channels=_DIRECT,
+        types=(_T.CONSULT,),
+        basis=_BUREAU,
+    ),
+    _rule(
+        "website.reply",
+        _K.REPLY,
+        15,
+        Unit.WORKING,
+        channels=(ChannelKind.MAILBOX,),
+        types=tuple(code for code in _T if code is not _T.CONSULT),
+        basis="国办秘函〔2019〕19号",
+    ),
+)
+
+
+class ClockRules(BaseModel):
+    """Section `rules.clocks`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rules: tuple[ClockRule, ...] = Field(
+        default=(), description="a rule with a shipped name replaces the shipped one, a new name is added"
+    )
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> ClockRules:
+        names = [rule.rule for rule in self.rules]
+        for name in names:
+            if names.count(name) > 1 or name == "source":
+                raise ValueError(f"time limit {name}: the name is taken, expected one of its own")
+        return self
+
+    def in_force(self) -> tuple[ClockRule, ...]:
+        by_name = {rule.rule: rule for rule in (*SHIPPED, *self.rules)}
+        return tuple(by_name.values())
+
+
+def deadlines(case_facts: Draft, rules: ClockRules, calendar: WorkCalendar) -> tuple[Deadline, ...]:
+    """All that is due of a case, the source's own date first; depends on nothing but its arguments."""
+    ours = (_deadline(case_facts, rule, calendar) for rule in rules.in_force() if rule.applies_to(case_facts))
+    return (*_source_deadline(case_facts), *ours)
+
+
+def next_due(due: Iterable[Deadline]) -> datetime | None:
+    """The earliest date that is known; None: nothing is due (yet)."""
+    return min((deadline.due_at for deadline in due if deadline.due_at is not None), default=None)
+
+
+def _source_deadline(facts: Draft) -> tuple[Deadline, ...]:
+    if facts.source_deadline_at is None:
+        return ()
+    given = facts.source_deadline_at
+    return (Deadline(rule="source", kind=DeadlineKind.SOURCE, starts="source_deadline_at", due_at=given),)
+
+
+def _deadline(facts: Draft, rule: ClockRule, calendar: WorkCalendar) -> Deadline:
+    field, start = _start(facts, rule)
+    if start is None:
+        return Deadline(rule=rule.rule, kind=rule.kind, starts=field, due_at=None, basis=rule.basis)
+    first = start.astimezone(CHINA).date()
+    last = _last_day(first, rule, calendar)
+    return Deadline(
+        rule=rule.rule,
+        kind=rule.kind,
+        starts=field,
+        due_at=datetime.combine(last, _END_OF_DAY, CHINA),
+        basis=rule.basis,
+        provisional=not all(calendar.knows(date(year, 1, 1)) for year in range(first.year, last.year + 1)),
+    )
+
+
+def _start(facts: Draft, rule: ClockRule) -> tuple[str, datetime | None]:
+    start: datetime | None = getattr(facts, rule.starts)
+    if start is None and rule.starts != "accepted_at":
+        return "received_at", facts.received_at
+    return rule.starts, start
+
+
+def _last_day(first: date, rule: ClockRule, calendar: WorkCalendar) -> date:
+    if rule.unit is Unit.WORKING:
+        return calendar.after_workdays(first, rule.limit)
+    return calendar.next_workday(first + timedelta(days=rule.limit))

@@ -1,0 +1,79 @@
+"""What the citizen wants: the request type, from the source's own code or from the words."""
+
+from __future__ import annotations
+
+import math
+import re
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from normalize.case import Draft, RequestType, RequestTypeCode
+from normalize.kind_words import BODY, PRIOR, TITLE
+from normalize.words import Words, merged
+
+_LONG = 1500
+"""What a long letter wants it has said by then, or says in its last lines."""
+
+
+class TypeWords(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: dict[str, float] = Field(default_factory=dict, description="words of the title with their weight")
+    body: dict[str, float] = Field(default_factory=dict, description="words of the text with their weight")
+
+
+class KindRules(BaseModel):
+    """Section `rules.kind`: words that tell the request type where the source does not say it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: dict[RequestTypeCode, TypeWords] = Field(
+        default_factory=dict, description="added to the shipped words of a type; weight 0 takes a word out"
+    )
+
+    @cached_property
+    def compiled(self) -> tuple[tuple[RequestTypeCode, Words, Words], ...]:
+        own = {code: self.words.get(code, TypeWords()) for code in PRIOR}
+        return tuple(
+            (code, Words.of(merged(TITLE[code], own[code].title)), Words.of(merged(BODY[code], own[code].body)))
+            for code in PRIOR
+        )
+
+
+def request_type(draft: Draft, rules: KindRules) -> RequestType:
+    """The source's own type where it gave one, else the likeliest by its words with a confidence."""
+    given = draft.request_type
+    if given.code is not RequestTypeCode.OTHER or given.confidence is not None:
+        return given
+    code, confidence = likeliest(draft.title, draft.content or "", rules)
+    return RequestType(code=code, raw=given.raw, confidence=confidence)
+
+
+def likeliest(title: str, body: str, rules: KindRules) -> tuple[RequestTypeCode, float]:
+    """The likeliest type and how sure that is, 0 to 1 (its share among the types)."""
+    scores = scored(title, body, rules)
+    best = max(scores, key=lambda code: scores[code])
+    share = 1 / sum(math.exp(score - scores[best]) for score in scores.values())
+    return best, round(share, 2)
+
+
+def scored(title: str, body: str, rules: KindRules) -> dict[RequestTypeCode, float]:
+    text = without_salutation(body)
+    if len(text) > _LONG:
+        text = text[: _LONG - 300] + "\n" + text[-300:]
+    return {
+        code: PRIOR[code] + in_title.weight_in(title) + in_body.weight_in(text)
+        for code, in_title, in_body in rules.compiled
+    }
+
+
+_SALUTATION = re.compile(
+    r"(?:尊敬|敬爱|亲爱)的?[^，,。：:！!\n]{0,24}[，,。：:！!\n]?|[^\s，,。：:！!]{0,6}(?:书记|局长|市长|厅长|县长|区长|领导)[：:，,！!\s]*(?:您|你)们?好"
+)
+
+
+def without_salutation(body: str) -> str:
+    """A letter's greeting names an official who is asked, not accused."""
+    head, rest = body[:120], body[120:]
+    return _SALUTATION.sub(" ", head) + rest

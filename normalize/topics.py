@@ -1,0 +1,51 @@
+"""What the matter is about: up to three topics, the main one first."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from normalize.case import Draft
+from normalize.topic_words import TOPICS as SHIPPED
+from normalize.words import Words, merged
+
+OTHER = "other"
+
+
+class TopicRules(BaseModel):
+    """Section `rules.topics`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    words: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="topic code: words with weight; added to a shipped topic (0 takes a word out), or a new topic",
+    )
+    title_factor: float = Field(default=2.5, ge=0, description="a word in the title counts so many times as much")
+    least: float = Field(default=2.0, ge=0, description="a topic with less weight than this is not given")
+    beside: float = Field(
+        default=0.45, ge=0, le=1, description="a further topic needs this share of the main one's weight"
+    )
+
+    @cached_property
+    def compiled(self) -> tuple[tuple[str, Words], ...]:
+        codes = [*SHIPPED, *(code for code in self.words if code not in SHIPPED)]
+        return tuple((code, Words.of(merged(SHIPPED.get(code, {}), self.words.get(code, {})))) for code in codes)
+
+
+def topics(draft: Draft, rules: TopicRules) -> tuple[str, ...]:
+    """At most three topic codes, the main one first; `other` where no topic's words stand out."""
+    head = " ".join((draft.title, *draft.category.path))
+    return topics_of(head, draft.content or "", rules)
+
+
+def topics_of(title: str, body: str, rules: TopicRules) -> tuple[str, ...]:
+    weights = {
+        code: rules.title_factor * words.weight_in(title) + words.weight_in(body) for code, words in rules.compiled
+    }
+    ranked = sorted(weights, key=lambda code: -weights[code])
+    best = weights[ranked[0]]
+    if best < rules.least:
+        return (OTHER,)
+    return tuple(code for code in ranked[:3] if weights[code] >= max(rules.least, rules.beside * best))
