@@ -1,0 +1,126 @@
+"""The configuration: loaded whole or refused with everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, PrivateAttr
+from pydantic.fields import FieldInfo
+
+from dispatch.webhook import TargetSettings
+from ingest.calendar_files import read_calendar
+from ingest.config_channels import Channel
+from ingest.config_checks import Finding, check_channels, check_database_place, check_targets
+from ingest.config_errors import ConfigErrors, Problem, in_order, unknown_key
+from ingest.config_fields import known_keys
+from ingest.config_loading import Loading
+from ingest.config_sections import (
+    Database,
+    DataSettings,
+    ListenSettings,
+    LogSettings,
+    SealingSettings,
+    Section,
+    ServiceSettings,
+)
+from ingest.config_yaml import Plain, read
+from normalize.rules import Rules
+
+__all__ = ["Channel", "Config", "ConfigErrors", "Problem", "load"]
+
+
+def _check_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,39}", name):
+        raise ValueError("not a usable name, expected small letters, digits, _ and -, a letter first; `title` is free")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_check_name)]
+"""What a channel or target is called in logs, addresses and the case."""
+
+
+class Config(Section):
+    """Everything an operator decides; paths are absolute, secrets resolved."""
+
+    service: ServiceSettings = Field(default=ServiceSettings(), description="the installation")
+    database: Database = Field(default="sqlite", description="`sqlite`: in the data folder")
+    data: DataSettings = Field(default=DataSettings(), description="where everything is kept")
+    sealing: SealingSettings = Field(description="the key at rest")
+    listen: ListenSettings = Field(default=ListenSettings(), description="where the console is offered")
+    log: LogSettings = Field(default=LogSettings(), description="what the daemon writes")
+    channels: dict[Name, Channel] = Field(default_factory=dict, description="the doors, by name")
+    targets: dict[Name, TargetSettings] = Field(default_factory=dict, description="who receives the cases, by name")
+    rules: Rules = Field(default=Rules(), description="how petitions are understood")
+    calendar: Path | None = Field(
+        default=None, description="the editable file of public holidays and make-up working days"
+    )
+    _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is allowed but probably not meant."""
+        return self._warnings
+
+    @property
+    def public_url(self) -> str:
+        host = f"[{self.listen.host}]" if ":" in self.listen.host else self.listen.host
+        return self.service.public_url or f"http://{host}:{self.listen.port}"
+
+
+def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
+    """Read, resolve and check a configuration file; the environment is the process's own unless given.
+
+    Raises:
+        ConfigErrors: with every problem found, each with its line and column.
+    """
+    document = read(path)
+    folder = path.absolute().parent
+    loading = Loading(document, folder, os.environ if environment is None else environment)
+    parts = _parts(document.data, loading, folder)
+    if loading.problems:
+        raise ConfigErrors(loading.problems, loading.warnings)
+    config = Config.model_validate(parts)
+    config._warnings = in_order(loading.warnings)
+    return config
+
+
+def _parts(data: Mapping[str, Plain], loading: Loading, folder: Path) -> dict[str, Any]:
+    """The blocks that are usable, by name; findings across blocks are made on those."""
+    given = {key: value for key, value in data.items() if value is not None}
+    fields = known_keys(Config)
+    loading.find(Finding((key,), unknown_key(key, list(fields)), on_key=True) for key in data if key not in fields)
+    loading.find(Finding((key,), "missing, every installation needs it") for key in _missing(given))
+    parts = {key: _part(key, field, given[key], loading) for key, field in fields.items() if key in given}
+    usable = {key: part for key, part in parts.items() if part is not None}
+    kept = usable.get("data", DataSettings())
+    usable["data"] = kept.model_copy(update={"folder": folder / kept.folder})
+    _check_together(usable, given, loading)
+    return usable
+
+
+def _part(key: str, field: FieldInfo, value: Plain, loading: Loading) -> Any:  # noqa: ANN401 - of the field's type
+    if key == "channels" and isinstance(value, dict):
+        channels = {name: loading.channel(name, block) for name, block in value.items()}
+        loading.part(dict[Name, None], (key,), dict.fromkeys(value))
+        return {name: channel for name, channel in channels.items() if channel is not None}
+    return loading.part(Annotated[field.annotation, field], (key,), value)
+
+
+def _missing(given: Mapping[str, Plain]) -> list[str]:
+    return [key for key, field in known_keys(Config).items() if field.is_required() and key not in given]
+
+
+def _check_together(parts: Mapping[str, Any], given: Mapping[str, Plain], loading: Loading) -> None:
+    if not given.get("channels"):
+        loading.find([Finding(("channels",), "no channel is configured; nothing will be fetched", fatal=False)])
+    loading.find(check_channels(parts.get("channels", {})))
+    if "targets" in parts or "targets" not in given:
+        named = given.get("channels")
+        loading.find(check_targets(parts.get("targets", {}), list(named) if isinstance(named, dict) else []))
+    loading.find(check_database_place(parts.get("database", "sqlite"), parts["data"].folder))
+    if calendar := parts.get("calendar"):
+        loading.read(read_calendar, calendar, ("calendar",))

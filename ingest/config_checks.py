@@ -1,0 +1,103 @@
+"""What must fit together across the blocks of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from dispatch.webhook import TargetSettings
+from ingest.config_channels import Channel
+from ingest.config_errors import unknown_key
+from ingest.config_sections import SQLITE
+from ingest.config_yaml import At
+
+SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class Finding:
+    at: At
+    text: str
+    fatal: bool = True
+    on_key: bool = False
+
+
+def check_channels(channels: Mapping[str, Channel]) -> Iterator[Finding]:
+    """Two channels would fetch each other's matters, or one its own archive."""
+    yield from _shared(channels, "mailbox_key", "reads the same mailbox and folder")
+    yield from _shared(channels, "folder_key", "watches the same folder")
+    yield from _platforms(channels)
+    for name, channel in channels.items():
+        folders = _folders(channel)
+        if folders and folders[0] == folders[1]:
+            yield Finding(("channels", name, "archive"), "is the watched folder itself, expected another one")
+
+
+def _platforms(channels: Mapping[str, Channel]) -> Iterator[Finding]:
+    """One platform name over two addresses: two matters with one number would be taken for one."""
+    seen: dict[str, tuple[str, object]] = {}
+    for name, channel in channels.items():
+        platform, address = channel.platform, getattr(channel.adapter, "base_url", None)
+        if platform is None or address is None:
+            continue
+        other, there = seen.setdefault(platform, (name, address))
+        if there != address:
+            text = (
+                f"its numbers are taken for those of channel {other} at another address (platform: {platform});"
+                " if they are not the same, give it a platform name of its own"
+            )
+            yield Finding(
+                ("channels", name), f"{text}; if they are not the same, give it a platform name of its own", fatal=False
+            )
+
+
+def _shared(channels: Mapping[str, Channel], attribute: str, does: str) -> Iterator[Finding]:
+    seen: dict[Hashable, str] = {}
+    for name, channel in channels.items():
+        key = _folder_key(channel) if attribute == "folder_key" else getattr(channel.adapter, attribute, None)
+        if key is None:
+            continue
+        if key in seen:
+            yield Finding(("channels", name), f"{does} as channel {seen[key]}; each matter would come twice")
+        seen.setdefault(key, name)
+
+
+def _folder_key(channel: Channel) -> Path | None:
+    folders = _folders(channel)
+    return folders[0] if folders else None
+
+
+def _folders(channel: Channel) -> tuple[Path, Path | None] | None:
+    """The folder a letters channel watches and the one it moves to, by what they really are on disk."""
+    if channel.settings.kind != "letters":
+        return None
+    folder, archive = getattr(channel.adapter, "folder", None), getattr(channel.adapter, "archive", None)
+    if not isinstance(folder, Path):
+        return None
+    return folder.resolve(), archive.resolve() if isinstance(archive, Path) else None
+
+
+def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) -> Iterator[Finding]:
+    """Nobody would take some of the cases, or a filter names what is not there."""
+    if not targets:
+        yield Finding(("targets",), "no target is configured; cases are kept here and sent nowhere", fatal=False)
+    elif not any(target.restricted is True and target.enabled for target in targets.values()):
+        text = "no target takes restricted cases (restricted: true); they are held here until one does"
+        yield Finding(("targets",), text, fatal=False)
+    for name, target in targets.items():
+        for number, channel in enumerate(target.channels):
+            if channel not in channels:
+                text = unknown_key(channel, channels).replace("unknown key", f'"{channel}" is not a channel')
+                yield Finding(("targets", name, "channels", number), text)
+        if target.token and len(target.token.get_secret_value()) < SHORTEST_TOKEN:
+            length = len(target.token.get_secret_value())
+            text = f"has {length} characters, expected {SHORTEST_TOKEN} or more; openssl rand -hex 32 makes a good one"
+            yield Finding(("targets", name, "token"), text)
+
+
+def check_database_place(url: str, folder: Path) -> Iterator[Finding]:
+    """The embedded store is one folder: its database cannot lie elsewhere."""
+    if url.startswith(SQLITE) and Path(url.removeprefix(SQLITE)) != folder / "xinqiao.db":
+        text = f"the database lies in the data folder; leave this key out, or write {SQLITE}{folder / 'xinqiao.db'}"
+        yield Finding(("database",), text)

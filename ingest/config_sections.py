@@ -1,0 +1,134 @@
+"""The blocks of the configuration that belong to the service as a whole."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+
+KEY_BYTES = 32
+SQLITE, POSTGRESQL = "sqlite:///", "postgresql+psycopg://"
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _check_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f'"{name}" is not a known time zone, expected a name such as Asia/Shanghai') from error
+    return name
+
+
+def _check_public_url(text: str) -> str:
+    expected = "expected an address such as https://xinqiao.example, without path or parameters"
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError as error:
+        raise ValueError(f'"{text}": {error}; {expected}') from error
+    if not usable or parts.username or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f'"{text}" is not usable, {expected}')
+    return text.rstrip("/")
+
+
+class ServiceSettings(Section):
+    """What this installation is called and where its people are."""
+
+    name: str = Field(default="信桥", min_length=1, description="shown on every page")
+    time_zone: Annotated[str, AfterValidator(_check_zone)] = Field(
+        default="Asia/Shanghai", description="in which days begin, deadlines end and times are shown"
+    )
+    public_url: Annotated[str, AfterValidator(_check_public_url)] | None = Field(
+        default=None,
+        description="the address under which people and the OA reach this service; none: the address it listens on",
+    )
+    language: Literal["zh", "en"] = Field(default="zh", description="of the pages, where a visitor has not chosen one")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+
+class DataSettings(Section):
+    """Where everything is kept."""
+
+    folder: Path = Field(
+        default=Path("data"),
+        description="database, attachments, lock; a relative path counts from the configuration file",
+    )
+
+
+def _key(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("is not base64, expected 32 random bytes in base64 (openssl rand -base64 32)") from error
+
+
+def _check_key(key: SecretStr) -> SecretStr:
+    length = len(_key(key.get_secret_value()))
+    if length != KEY_BYTES:
+        raise ValueError(f"has {length} bytes, expected {KEY_BYTES} random bytes in base64 (openssl rand -base64 32)")
+    return key
+
+
+class SealingSettings(Section):
+    """The key under which everything is sealed at rest."""
+
+    key: Annotated[SecretStr, AfterValidator(_check_key)] = Field(
+        description="32 random bytes in base64, as `${NAME}` or `file:/path`; whoever loses it loses the data"
+    )
+
+    def master(self) -> bytes:
+        return _key(self.key.get_secret_value())
+
+
+def _networks(value: str) -> str:
+    try:
+        return str(ip_network(value))
+    except ValueError as error:
+        raise ValueError(f'"{value}" is not a network, expected an address such as 10.1.2.3 or 10.1.0.0/16') from error
+
+
+Network = Annotated[str, AfterValidator(_networks)]
+
+
+class ListenSettings(Section):
+    """Where the console and the interfaces for the OA are offered."""
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="0.0.0.0 for all addresses of this machine")
+    port: int = Field(default=8650, ge=1, le=65535, description="TCP port")
+    metrics_from: tuple[Network, ...] = Field(
+        default=("127.0.0.0/8", "::1/128"), description="addresses that may read /metrics, such as 10.1.0.0/16"
+    )
+    trusted_proxies: tuple[Network, ...] = Field(
+        default=(), description="reverse proxies whose X-Forwarded-For is believed; none: nobody's"
+    )
+
+
+class LogSettings(Section):
+    """What the daemon writes to standard error."""
+
+    format: Literal["console", "json"] = Field(default="console", description="for people, or one JSON object a line")
+    level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="from which severity on")
+
+
+def check_database(url: str) -> str:
+    """Refuse what this version cannot store in; never repeats the address, which may hold a password."""
+    if url == "sqlite" or url.startswith(SQLITE):
+        return url
+    if url.startswith(POSTGRESQL):
+        raise ValueError("PostgreSQL is not supported yet; leave this key out to keep everything in the data folder")
+    raise ValueError(f"is not a database this version knows, expected sqlite or {SQLITE}/path/of/data/xinqiao.db")
+
+
+Database = Annotated[str, AfterValidator(check_database)]

@@ -1,0 +1,91 @@
+"""Turns what stands in the file into what a field expects: references resolved, durations and paths understood."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from ingest.config_errors import Problem
+from ingest.config_yaml import At, Document
+from ingest.secrets import FILE, SecretMissing, expand, is_open_to_all, read_secret, references
+
+_DURATION = re.compile(r"(?:\d+(?:ms|[smhd]))+")
+_PIECE = re.compile(r"(\d+)(ms|[smhd])")
+_UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+HIDE_FROM = 4
+"""A secret shorter than this is not looked for in messages: it would blot out common syllables."""
+
+
+def duration(text: str) -> timedelta:
+    """Read `30s`, `5m`, `2h`, `1d`, `1h30m`, `250ms`; raises ValueError for anything else."""
+    if not _DURATION.fullmatch(text):
+        raise ValueError(f'"{text}" is not a duration, expected a number and its unit such as 30s, 5m, 2h or 1d')
+    try:
+        return sum((timedelta(**{_UNITS[unit]: int(count)}) for count, unit in _PIECE.findall(text)), timedelta())
+    except OverflowError as error:
+        raise ValueError(f'"{text}" is longer than can be counted') from error
+
+
+class Values:
+    """Turns the leaves of one document, keeping what went wrong and which words must never be repeated."""
+
+    def __init__(self, document: Document, folder: Path, environment: Mapping[str, str]) -> None:
+        self._document = document
+        self._folder = folder
+        self._environment = environment
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self.spoiled: set[At] = set()
+        """Where a value could not be had: what else is said of it would mislead."""
+        self.hidden: set[At] = set()
+        self._secrets: set[str] = set()
+
+    def turn(self, kind: object, value: object, at: At) -> object:
+        if kind in (str, SecretStr) and isinstance(value, (int, float)) and not isinstance(value, bool):
+            value = self._document.written[at]
+        try:
+            if kind is timedelta:
+                return duration(str(value)) if value is not None else None
+            if kind is SecretStr and value is not None:
+                self.hidden.add(at)
+                return self._secret(str(value), at)
+            return self._text(kind, value, at) if isinstance(value, str) else value
+        except (SecretMissing, ValueError) as error:
+            self.problems.append(self._document.problem(at, str(error)))
+            self.spoiled.add(at)
+            return value
+
+    def without_secrets(self, text: str) -> str:
+        for secret in sorted(self._secrets, key=len, reverse=True):
+            text = text.replace(secret, "***")
+        return text
+
+    def _text(self, kind: object, value: str, at: At) -> object:
+        text = expand(value, self._environment)
+        if references(value):
+            self._hide(text, at)
+        return self._folder / Path(text).expanduser() if kind is Path and text else text
+
+    def _secret(self, value: str, at: At) -> str:
+        secret = expand(value, self._environment)
+        if secret.startswith(FILE):
+            path = self._folder / secret.removeprefix(FILE)
+            secret = read_secret(path)
+            if is_open_to_all(path):
+                self._warn(at, f"file:{path}: every user of this machine may read it; chmod 600 it")
+        elif not references(value):
+            self._warn(at, "the secret stands in the file itself; write ${NAME} or file:/path/to/it instead")
+        self._hide(secret, at)
+        return secret
+
+    def _hide(self, text: str, at: At) -> None:
+        self.hidden.add(at)
+        if len(text) >= HIDE_FROM:
+            self._secrets.add(text)
+
+    def _warn(self, at: At, text: str) -> None:
+        self.warnings.append(self._document.problem(at, text))

@@ -1,0 +1,57 @@
+"""Brings secrets, and whatever else differs from one machine to the next, from the environment or a file."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+FILE = "file:"
+_REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z_][A-Z0-9_]*)\}")
+_LITERAL = re.compile(r"\$(\$\{[A-Z_][A-Z0-9_]*\})")
+
+
+class SecretMissing(Exception):
+    """What the configuration refers to is not there; the message never holds a value."""
+
+
+def references(text: str) -> list[str]:
+    """The environment variables a text refers to as `${NAME}`; `$${NAME}` is the text `${NAME}` itself."""
+    return _REFERENCE.findall(text)
+
+
+def expand(text: str, environment: Mapping[str, str]) -> str:
+    """Put the environment's values in the place of `${NAME}`.
+
+    Raises:
+        SecretMissing: a variable is not set, or is empty.
+    """
+    for name in references(text):
+        if name not in environment:
+            raise SecretMissing(f"${{{name}}}: environment variable {name} is not set")
+        if not environment[name]:
+            raise SecretMissing(f"${{{name}}}: environment variable {name} is empty")
+    return _LITERAL.sub(r"\1", _REFERENCE.sub(lambda found: environment[found[1]], text))
+
+
+def read_secret(path: Path) -> str:
+    """The content of a secret's file without the line end that closes it.
+
+    Raises:
+        SecretMissing: it cannot be read, is not UTF-8 text, or is empty.
+    """
+    try:
+        secret = path.read_text("utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise SecretMissing(f"file:{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SecretMissing(f"file:{path}: is not text; write binary keys in base64") from error
+    if not secret:
+        raise SecretMissing(f"file:{path}: is empty")
+    return secret
+
+
+def is_open_to_all(path: Path) -> bool:
+    """Whether every user of this machine may read or change it."""
+    return bool(path.stat().st_mode & (stat.S_IROTH | stat.S_IWOTH))
