@@ -1,0 +1,84 @@
+"""`xinqiao check`: everything that is wrong with the configuration and, if asked, a knock at every door and target."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Sequence, Sized
+from dataclasses import asdict
+from pathlib import Path
+
+from ingest.config import Config, ConfigErrors, Problem, load
+from ingest.probing import Probe, probe_channel, probe_target
+
+
+def check(args: Namespace) -> int:
+    """Check `args.config`; with `args.connect` also what it leads to; with `args.json` one object on standard output.
+
+    Returns 0 when it can be used and everything asked answered, else 1.
+    """
+    path = Path(args.config)
+    try:
+        config = load(path)
+    except ConfigErrors as errors:
+        if args.json:
+            _print_json(None, errors.problems, errors.warnings, [])
+        else:
+            _complain(*errors.problems, *_as_warnings(errors.warnings))
+        return 1
+    probes = asyncio.run(probe_all(config)) if args.connect else []
+    if args.json:
+        _print_json(config, [], config.warnings, probes)
+    else:
+        _complain(*_as_warnings(config.warnings))
+        _say(f"{path}: ok, {_count(config.channels, 'channel')}, {_count(config.targets, 'target')}")
+        _print_probes(config, probes)
+    return 0 if all(probe.ok for probe in probes) else 1
+
+
+async def probe_all(config: Config) -> list[Probe]:
+    """Knock at every enabled door and target at once; the answers in the order of the file."""
+    return await asyncio.gather(
+        *(probe_channel(channel) for channel in config.channels.values() if channel.settings.enabled),
+        *(probe_target(name, target) for name, target in config.targets.items() if target.enabled),
+    )
+
+
+def _print_probes(config: Config, probes: Sequence[Probe]) -> None:
+    for probe in probes:
+        title = f" ({config.channels[probe.name].title})" if probe.what == "channel" else ""
+        line = f"{probe.what} {probe.name}{title}: {'ok' if probe.ok else 'failed'}: {probe.text}"
+        (_say if probe.ok else _complain)(line)
+
+
+def _print_json(
+    config: Config | None, errors: Sequence[Problem], warnings: Sequence[Problem], probes: Sequence[Probe]
+) -> None:
+    report = {
+        "ok": not errors and all(probe.ok for probe in probes),
+        "errors": [asdict(problem) for problem in errors],
+        "warnings": [asdict(problem) for problem in warnings],
+        "channels": list(config.channels) if config else [],
+        "targets": list(config.targets) if config else [],
+        "probes": [asdict(probe) for probe in probes],
+    }
+    _say(json.dumps(report, ensure_ascii=False, indent=2))
+
+
+def _as_warnings(problems: Sequence[Problem]) -> list[str]:
+    return [str(problem).replace(": ", ": warning: ", 1) for problem in problems]
+
+
+def _count(things: Sized, word: str) -> str:
+    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+
+
+def _complain(*lines: object) -> None:
+    sys.stdout.flush()
+    sys.stderr.writelines(f"{line}\n" for line in lines)
