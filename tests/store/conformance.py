@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
+from hypothesis.stateful import run_state_machine_as_test
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from store import ledger
 from store.ledger import Claim, LeaseLost
 from store.schema import history
 from store.schema import ledger as rows
+from tests.store.ledger_model import LEASE, NOW, LedgerMachine
 
 T = TypeVar("T")
-NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
-LEASE = timedelta(minutes=5)
+ANY_ORDER = settings(max_examples=50, stateful_step_count=40, deadline=None)
 SECOND = timedelta(seconds=1)
 
 
@@ -508,5 +510,14 @@ class Looking:
         assert act(engine, ledger.counts) == {"read": {"dead": 1, "blocked": 2}, "push": {"ready": 1}}
 
 
-class LedgerConformance(Claiming, Fencing, Ending, Order, Sweeping, Looking):
+class InAnyOrder:
+    def test_whatever_happens_in_whatever_order_the_ledger_is_as_its_model(self, engine: Engine) -> None:
+        class Machine(LedgerMachine):
+            def __init__(self) -> None:
+                super().__init__(engine)
+
+        run_state_machine_as_test(Machine, settings=ANY_ORDER)
+
+
+class LedgerConformance(Claiming, Fencing, Ending, Order, Sweeping, Looking, InAnyOrder):
     """All of it."""

@@ -1,0 +1,190 @@
+"""The ledger beside a simple model of it: whatever is done in whatever order, both must answer alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from sqlalchemy import Connection, Engine, delete, select
+
+from store import ledger
+from store.ledger import Claim, LeaseLost
+from store.schema import ledger as rows
+
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+LEASE = timedelta(minutes=5)
+
+KEYS = st.sampled_from([None, "case 1", "case 2"])
+DELAYS = st.sampled_from([timedelta(0), timedelta(seconds=30), LEASE, -LEASE])
+
+
+@dataclass(frozen=True)
+class Step:
+    id: int
+    key: str | None
+    due: datetime
+    fence: int = 0
+    attempts: int = 0
+    dead: bool = False
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """Workers claim, end, are late and crash; people revive and discard; time passes."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.engine = engine
+        self.now = NOW
+        self.steps: dict[int, Step] = {}
+        self.claims: list[Claim] = []
+        """Every claim ever handed out: workers do not know when they have lost theirs."""
+
+    @initialize()
+    def empty(self) -> None:
+        with self.engine.begin() as conn:
+            conn.execute(delete(rows))
+
+    @rule(key=KEYS, delay=DELAYS)
+    def enqueue(self, key: str | None, delay: timedelta) -> None:
+        due = self.now + delay
+        with self.engine.begin() as conn:
+            number = ledger.enqueue(conn, "read", {}, now=self.now, key=key, due=due)
+        assert number > max(self.steps, default=0)
+        self.steps[number] = Step(number, key, due)
+
+    @rule(limit=st.integers(1, 4))
+    def claim(self, limit: int) -> None:
+        with self.engine.begin() as conn:
+            claims = ledger.claim(conn, "read", now=self.now, lease=LEASE, limit=limit)
+        expected = self._claimable()[:limit]
+        assert [(held.id, held.fence, held.attempts) for held in claims] == [
+            (step.id, step.fence + 1, step.attempts + 1) for step in expected
+        ]
+        for step in expected:
+            self._set(step, due=self.now + LEASE, fence=step.fence + 1, attempts=step.attempts + 1)
+        self.claims += claims
+
+    @rule(limit=st.integers(1, 4))
+    def crash_before_the_claim_is_committed(self, limit: int) -> None:
+        with self.engine.connect() as conn:
+            conn.begin()
+            ledger.claim(conn, "read", now=self.now, lease=LEASE, limit=limit)
+            conn.rollback()
+
+    @rule(delta=st.sampled_from([timedelta(seconds=30), LEASE]))
+    def time_passes(self, delta: timedelta) -> None:
+        self.now += delta
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data(), ending=st.sampled_from(["done", "postpone", "postpone uncharged", "give up", "extend"]))
+    def a_worker_ends(self, data: st.DataObject, ending: str) -> None:
+        held = data.draw(st.sampled_from(self.claims))
+        step = self.steps.get(held.id)
+        if step is None or step.dead or step.fence != held.fence:
+            with pytest.raises(LeaseLost), self.engine.begin() as conn:
+                self._end(conn, held, ending)
+            return
+        with self.engine.begin() as conn:
+            self._end(conn, held, ending)
+        match ending:
+            case "done":
+                del self.steps[held.id]
+            case "postpone" | "postpone uncharged":
+                charged = ending == "postpone"
+                attempts = step.attempts if charged else step.attempts - 1
+                self._set(step, due=self.now + LEASE, attempts=attempts, fence=step.fence + 1)
+            case "give up":
+                self._set(step, dead=True, fence=step.fence + 1)
+            case "extend":
+                self._set(step, due=self.now + LEASE)
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
+    def a_worker_crashes_while_ending(self, data: st.DataObject) -> None:
+        held = data.draw(st.sampled_from(self.claims))
+        with self.engine.connect() as conn:
+            conn.begin()
+            try:
+                ledger.done(conn, held)
+                ledger.enqueue(conn, "read", {}, now=self.now, key=held.key)
+            except LeaseLost:
+                pass
+            conn.rollback()
+
+    @precondition(lambda self: self.steps)
+    @rule(data=st.data())
+    def revive(self, data: st.DataObject) -> None:
+        step = self.steps[data.draw(st.sampled_from(sorted(self.steps)))]
+        with self.engine.begin() as conn:
+            assert ledger.revive(conn, step.id, now=self.now) is step.dead
+        if step.dead:
+            self._set(step, dead=False, due=self.now, attempts=0, fence=step.fence + 1)
+
+    @precondition(lambda self: self.steps)
+    @rule(data=st.data())
+    def discard(self, data: st.DataObject) -> None:
+        gone = data.draw(st.lists(st.sampled_from(sorted(self.steps)), max_size=3, unique=True))
+        with self.engine.begin() as conn:
+            ledger.discard(conn, gone)
+        for number in gone:
+            del self.steps[number]
+
+    @rule()
+    def sweep(self) -> None:
+        with self.engine.begin() as conn:
+            assert ledger.open_strays(conn, now=self.now) == 0
+
+    @invariant()
+    def nothing_is_lost_and_every_row_is_as_the_model_has_it(self) -> None:
+        with self.engine.begin() as conn:
+            found = conn.execute(select(rows).order_by(rows.c.id)).all()
+            counted = ledger.counts(conn).get("read", {})
+            next_due = ledger.next_due(conn, "read")
+        expected = [(step.id, step.key, self._state(step), step.due, step.fence, step.attempts) for step in self._all()]
+        assert [(row.id, row.key, row.state, row.due, row.fence, row.attempts) for row in found] == expected
+        states = [self._state(step) for step in self._all()]
+        assert counted == {state: states.count(state) for state in set(states)}
+        assert next_due == min((step.due for step in self._all() if self._state(step) == ledger.READY), default=None)
+
+    @invariant()
+    def of_one_key_only_the_oldest_step_is_in_anyones_hands(self) -> None:
+        held = [step for step in self._all() if step.key and any(c.fence == step.fence for c in self._claims_of(step))]
+
+        assert held == [step for step in held if self._is_head(step)]
+
+    def _end(self, conn: Connection, held: Claim, ending: str) -> None:
+        match ending:
+            case "done":
+                ledger.done(conn, held)
+            case "postpone" | "postpone uncharged":
+                charged = ending == "postpone"
+                ledger.postpone(conn, held, due=self.now + LEASE, reason="later", charged=charged)
+            case "give up":
+                ledger.give_up(conn, held, reason="broken")
+            case "extend":
+                ledger.extend(conn, held, now=self.now, lease=LEASE)
+
+    def _set(self, step: Step, **changes: Any) -> None:
+        self.steps[step.id] = replace(step, **changes)
+
+    def _all(self) -> list[Step]:
+        return [self.steps[number] for number in sorted(self.steps)]
+
+    def _claims_of(self, step: Step) -> list[Claim]:
+        return [held for held in self.claims if held.id == step.id]
+
+    def _is_head(self, step: Step) -> bool:
+        return step.key is None or step.id == min(other.id for other in self._all() if other.key == step.key)
+
+    def _state(self, step: Step) -> str:
+        if step.dead:
+            return ledger.DEAD
+        return ledger.READY if self._is_head(step) else ledger.BLOCKED
+
+    def _claimable(self) -> list[Step]:
+        ready = [step for step in self._all() if self._state(step) == ledger.READY and step.due <= self.now]
+        return sorted(ready, key=lambda step: (step.due, step.id))
