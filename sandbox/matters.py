@@ -102,7 +102,7 @@ def situations() -> tuple[Situation, ...]:
 
 
 def matter(seed: int, number: int) -> Matter:
-    """Matters 7, 17, 27… tell the facts of the third before them anew; 9, 19, 29… are by the writer of the fifth before."""
+    """Matters 7, 17, 27… retell the third before them in other words; 9, 19, 29… share the fifth before's writer."""
     twin_of = number - 3 if number % 10 == 7 else None
     facts = Random(f"{seed}/{number if twin_of is None else twin_of}/facts")
     wording = Random(f"{seed}/{number}/wording")
