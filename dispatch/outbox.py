@@ -171,5 +171,5 @@ def _numbers(case: Case) -> str:
 
 def _envelope(type_: str, stamp: str, case_json: str, change: Sequence[dict[str, Any]] | None) -> bytes:
     """The payload, with the case's JSON put in as it is: it is serialised once."""
-    change_json = json.dumps(change, ensure_ascii=False)
-    return f'{{"type": "{type_}", "timestamp": "{stamp}", "data": {{"case": {case_json}, "change": {change_json}}}}}'.encode()
+    data = f'{{"case": {case_json}, "change": {json.dumps(change, ensure_ascii=False)}}}'
+    return f'{{"type": "{type_}", "timestamp": "{stamp}", "data": {data}}}'.encode()

@@ -35,6 +35,10 @@ class Wakes:
         if loop is not None and not loop.is_closed() and (rung := set(lanes)):
             loop.call_soon_threadsafe(self._set, rung)
 
+    def ring_all(self) -> None:
+        """Wake everybody, to let them see that it is time to stop; from the loop's own thread."""
+        self._set(set(self._events))
+
     async def wait(self, lane: str, timeout: timedelta) -> None:
         """Return when the lane is rung, or after `timeout`."""
         self._loop = asyncio.get_running_loop()

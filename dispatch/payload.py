@@ -1,0 +1,63 @@
+"""The webhook's payload as a type: what the schema is printed from, and what the tests hold every body against."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter
+
+from normalize.case import Case, ChannelKind, Deadline
+
+
+class EventType(StrEnum):
+    CREATED = "case.created"
+    UPDATED = "case.updated"
+    SUPPLEMENTED = "case.supplemented"
+    REMINDER = "case.reminder"
+    RETURNED = "case.returned"
+    LINKED = "case.linked"
+    WITHDRAWN = "case.withdrawn"
+    DUE_SOON = "case.due_soon"
+    OVERDUE = "case.overdue"
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Change(_Wire):
+    """One field's old and new value, and who changed it: `source`, or a clerk's account."""
+
+    field: str
+    old: Any
+    new: Any
+    by: str
+
+
+class Numbers(_Wire):
+    """All that a target without the right to restricted cases learns of one."""
+
+    case_id: str
+    case_no: str
+    channel_kind: ChannelKind
+    received_at: AwareDatetime
+    deadlines: tuple[Deadline, ...]
+    restricted: Literal[True]
+
+
+class Data(_Wire):
+    case: Case | Numbers
+    change: tuple[Change, ...] | None
+
+
+class Payload(_Wire):
+    """One event."""
+
+    type: EventType
+    timestamp: AwareDatetime
+    data: Data
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        return TypeAdapter(cls).json_schema(mode="serialization")

@@ -1,0 +1,101 @@
+"""Attachments that a record only refers to: fetched in a step of their own, so that a slow host holds up nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, func, select, update
+
+from ingest.compute import StoredAttachment
+from ingest.readings import KeptPart
+from normalize.case import AttachmentState
+from store import ledger
+from store.blobs import Blobs, Prepared
+from store.schema import attachment
+from store.sealing import Sealer
+from store.upsert import insert_into
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An attachment that is to be fetched."""
+
+    id: int
+    case_id: str
+    ref: str
+
+
+def fetch_lane(channel: str) -> str:
+    return f"fetch:{channel}"
+
+
+def register(
+    conn: Connection, sealer: Sealer, case_id: str, channel: str, parts: Sequence[KeptPart], now: datetime
+) -> None:
+    """Make a row for every attachment seen for the first time, and a step for each that must be fetched."""
+    for part in parts:
+        pending = part.state is AttachmentState.PENDING
+        row = {
+            "case_id": case_id,
+            "key": part.key,
+            "channel": channel,
+            "state": part.state.value,
+            "sha256": part.sha256,
+            "size": part.size,
+            "media_type": part.media_type,
+            "sealed_ref": sealer.seal(part.ref.encode(), f"attachment:{case_id}:{part.key}") if part.ref else None,
+        }
+        statement = insert_into(conn, attachment).values(row).on_conflict_do_nothing().returning(attachment.c.id)
+        number = conn.execute(statement).scalar_one_or_none()
+        if number is not None and pending:
+            ledger.enqueue(conn, fetch_lane(channel), {"attachment": number}, now=now)
+
+
+def of_case(conn: Connection, case_id: str) -> dict[str, StoredAttachment]:
+    """What became of a case's attachments, by key."""
+    rows = conn.execute(select(attachment).where(attachment.c.case_id == case_id)).all()
+    return {row.key: StoredAttachment(AttachmentState(row.state), row.sha256, row.size, row.media_type) for row in rows}
+
+
+def wanted(conn: Connection, sealer: Sealer, number: int) -> Wanted | None:
+    """What to fetch; None when it is no longer pending."""
+    row = conn.execute(select(attachment).where(attachment.c.id == number)).one()
+    if row.state != AttachmentState.PENDING.value:
+        return None
+    ref = sealer.open(row.sealed_ref, f"attachment:{row.case_id}:{row.key}").decode()
+    return Wanted(row.id, row.case_id, ref)
+
+
+def stored(
+    conn: Connection, blobs: Blobs, number: int, prepared: Prepared, media_type: str | None, now: datetime
+) -> None:
+    """The bytes have come."""
+    blobs.keep(conn, prepared, now)
+    values = {
+        "state": AttachmentState.STORED.value,
+        "sha256": prepared.sha256,
+        "size": prepared.size,
+        "media_type": func.coalesce(attachment.c.media_type, media_type),
+        "reason": None,
+    }
+    conn.execute(update(attachment).where(attachment.c.id == number).values(values))
+
+
+def refused(conn: Connection, number: int, reason: str) -> None:
+    """It will not come: the source refuses it, or it is not ours to fetch."""
+    values = {"state": AttachmentState.REFUSED.value, "reason": reason}
+    conn.execute(update(attachment).where(attachment.c.id == number).values(values))
+
+
+def delayed(conn: Connection, number: int, reason: str) -> None:
+    """It did not come this time."""
+    conn.execute(update(attachment).where(attachment.c.id == number).values(reason=reason))
+
+
+def all_tried(conn: Connection, case_id: str) -> bool:
+    """No attachment of the case still waits for its first attempt: the case may be shown anew."""
+    waiting = (attachment.c.state == AttachmentState.PENDING.value) & attachment.c.reason.is_(None)
+    rows = select(attachment.c.id).where(attachment.c.case_id == case_id, waiting).limit(1)
+    return conn.execute(rows).first() is None

@@ -1,0 +1,55 @@
+"""A channel's row: its cursor, and whether its door is open."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from adapters.base import Cursor
+from store.schema import channel
+from store.upsert import insert_into
+
+NEW, OPEN, UNAVAILABLE, REFUSED = "new", "open", "unavailable", "refused"
+
+
+def enrol(conn: Connection, name: str, start_from: datetime, now: datetime) -> None:
+    """Make the channel's row at first sight: from then on its `start_from` stands, whenever the door first opens."""
+    row = {"name": name, "start_from": start_from, "state": NEW, "since": now, "failures": 0, "skipped": 0}
+    conn.execute(insert_into(conn, channel).values(row).on_conflict_do_nothing())
+
+
+def state(conn: Connection, name: str) -> Row[Any]:
+    """The channel's row."""
+    return conn.execute(select(channel).where(channel.c.name == name)).one()
+
+
+def moved(conn: Connection, name: str, cursor: Cursor, skipped: int, *, new: bool, now: datetime) -> None:
+    """Store how far the channel has been read."""
+    values: dict[str, object] = {"cursor": dict(cursor)}
+    if skipped:
+        values["skipped"] = channel.c.skipped + skipped
+    if new:
+        values["last_new_at"] = now
+    conn.execute(update(channel).where(channel.c.name == name).values(values))
+
+
+def answered(conn: Connection, name: str, now: datetime) -> bool:
+    """A poll went through; True when the door was shut before."""
+    before = conn.execute(select(channel.c.state).where(channel.c.name == name)).scalar_one()
+    values: dict[str, object] = {"last_poll_at": now, "last_success_at": now, "failures": 0, "error": None}
+    if before != OPEN:
+        values |= {"state": OPEN, "since": now}
+    conn.execute(update(channel).where(channel.c.name == name).values(values))
+    return before not in (OPEN, NEW)
+
+
+def failed(conn: Connection, name: str, state: str, error: str, now: datetime) -> tuple[int, bool]:
+    """A poll failed: how many times in a row by now, and whether that is news."""
+    row = conn.execute(select(channel.c.state, channel.c.failures).where(channel.c.name == name)).one()
+    values: dict[str, object] = {"last_poll_at": now, "failures": row.failures + 1, "error": error}
+    if row.state != state:
+        values |= {"state": state, "since": now}
+    conn.execute(update(channel).where(channel.c.name == name).values(values))
+    return row.failures + 1, row.state != state

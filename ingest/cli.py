@@ -1,0 +1,163 @@
+"""The xinqiao command: what each subcommand takes; what it does stands in modules of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from importlib.metadata import entry_points, version
+from pathlib import Path
+
+DESCRIPTION = "信桥: brings every citizen's petition from four doors into the OA, once, in one shape, in time."
+Command = Callable[[argparse.Namespace], int]
+
+
+class UsersMistake(Exception):
+    """Something the person at the keyboard can put right; said in a line, without a traceback."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit status: 0 done, 1 a finding or failure, 2 wrong usage."""
+    parsed = build_parser().parse_args(arguments)
+    try:
+        status: int = parsed.func(parsed)
+    except UsersMistake as error:
+        print(f"xinqiao: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return 141
+    return status
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="xinqiao", description=DESCRIPTION, epilog="Each command has its own --help, with an example."
+    )
+    parser.add_argument("--version", action="version", version=f"xinqiao {version('xinqiao')}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _run(commands)
+    _check(commands)
+    _try(commands)
+    _read(commands)
+    _status(commands)
+    _replay(commands)
+    _schema(commands)
+    _user(commands)
+    for plug_in in entry_points(group="xinqiao.commands"):
+        plug_in.load()(commands)
+    return parser
+
+
+Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives its type no public name
+
+
+def _add(
+    commands: Commands[argparse.ArgumentParser],
+    name: str,
+    does: str,
+    example: str,
+    function: str,
+    *,
+    config: bool = True,
+) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name,
+        help=does,
+        description=does[0].upper() + does[1:] + ".",
+        epilog=f"Example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    if config:
+        parser.add_argument(
+            "-c", "--config", type=Path, default=Path("config.yaml"), metavar="FILE", help="default: ./config.yaml"
+        )
+    parser.set_defaults(func=_late(function))
+    return parser
+
+
+def _late(function: str) -> Command:
+    """`module:function`, imported when the command runs: `schema` need not load an IMAP library."""
+
+    def run(parsed: argparse.Namespace) -> int:
+        module, _, name = function.partition(":")
+        command: Command = getattr(import_module(module), name)
+        return command(parsed)
+
+    return run
+
+
+def _json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def _run(commands: Commands[argparse.ArgumentParser]) -> None:
+    example = "xinqiao run -c /etc/xinqiao/config.yaml"
+    parser = _add(commands, "run", "run the daemon until SIGTERM", example, "ingest.command_run:run")
+    parser.add_argument(
+        "--stages", metavar="LIST", help="only these, comma-separated: poll,read,dispatch,keep,console (default: all)"
+    )
+
+
+def _check(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "validate the configuration, every error at once with its place"
+    parser = _add(commands, "check", does, "xinqiao check --connect", "ingest.command_check:check")
+    parser.add_argument("--connect", action="store_true", help="then try each door and each target")
+    _json(parser)
+
+
+def _try(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "poll a channel once without storing or acknowledging anything; print its cases as JSON lines"
+    parser = _add(commands, "try", does, "xinqiao try sunshine --limit 3", "ingest.command_try:try_channel")
+    parser.add_argument("channel", metavar="CHANNEL", help="its name in the configuration")
+    parser.add_argument("--limit", type=int, default=10, metavar="N", help="stop after so many cases (default: 10)")
+    parser.add_argument("--since", metavar="TIME", help="from when on, such as 2026-03-01 (default: the channel's own)")
+
+
+def _read(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "read files as the daemon would; print one JSON line for each case in them"
+    example = "xinqiao read --kind mailbox letter-to-the-director.eml\n  xinqiao read --kind letter scan-0001.tif"
+    parser = _add(commands, "read", does, example, "ingest.command_read:read_files")
+    parser.add_argument("--kind", required=True, choices=("mailbox", "letter", "feed"), help="what the files are")
+    parser.add_argument("--channel", metavar="NAME", help="whose field map reads the records (for --kind feed)")
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+
+
+def _status(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "show doors, counts by stage, what waits, quarantine, deliveries, deadlines"
+    _json(_add(commands, "status", does, "xinqiao status --json", "ingest.command_status:status"))
+
+
+def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "read again (an event follows only a change) or send again (same id, same bytes)"
+    example = "xinqiao replay --quarantine --dry-run\n  xinqiao replay --read --case 2026-000123\n  xinqiao replay --send --dead --target oa"
+    parser = _add(commands, "replay", does, example, "ingest.command_replay:replay")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--quarantine", action="store_true", help="read what was kept aside again")
+    what.add_argument("--read", action="store_true", help="read again: with --case or --since")
+    what.add_argument("--send", action="store_true", help="send again: with --case, --since, --dead or --target")
+    parser.add_argument("--case", metavar="ID", help="case_id or case number")
+    parser.add_argument("--since", metavar="TIME", help="taken in, or created, since: 2026-03-01 or 2026-03-01T08:00")
+    parser.add_argument("--until", metavar="TIME", help="created before (for --send)")
+    parser.add_argument("--target", metavar="NAME", help="only to this target; if it was paused it is resumed")
+    parser.add_argument("--dead", action="store_true", help="only what the target rejected")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+    _json(parser)
+
+
+def _schema(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "print the JSON Schema of the webhook's payloads (draft 2020-12)"
+    _add(commands, "schema", does, "xinqiao schema > xinqiao.schema.json", "ingest.command_schema:schema", config=False)
+
+
+def _user(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "accounts and roles of the console"
+    example = "xinqiao user add wang --role clerk\n  xinqiao user list"
+    parser = _add(commands, "user", does, example, "ingest.command_user:user")
+    parser.add_argument("action", choices=("add", "list", "password", "role", "disable", "enable"))
+    parser.add_argument("name", nargs="?", help="the account")
+    parser.add_argument("--role", choices=("operator", "clerk", "discipline", "leader", "auditor"))
+    parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    _json(parser)

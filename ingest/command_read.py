@@ -1,0 +1,87 @@
+"""`xinqiao read`: files from disk, read exactly as the daemon would."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from adapters.base import RawKind
+from ingest.cli import UsersMistake
+from ingest.commands import load_config
+from ingest.config import Config
+from ingest.office import calendar_of, doors_of, scan_workers
+from ingest.preview import Preview, source_of
+from ingest.reader import Door
+from normalize.calendar import WorkCalendar
+from normalize.case import ChannelKind
+from normalize.rules import Rules
+
+WITHOUT_CONFIGURATION = {
+    "mailbox": (RawKind.MAIL, Door(ChannelKind.MAILBOX)),
+    "letter": (RawKind.LETTER, Door(ChannelKind.LETTER)),
+}
+
+
+def read_files(arguments: argparse.Namespace) -> int:
+    """Print a JSON line a case; 1 when a file could not be opened."""
+    config = _config(arguments.config, needed=arguments.kind == "feed" or arguments.channel is not None)
+    kind, channel, door = _door(arguments, config)
+    return asyncio.run(_read(arguments.files, kind, channel, door, config))
+
+
+async def _read(files: Sequence[Path], kind: RawKind, channel: str, door: Door, config: Config | None) -> int:
+    scans = scan_workers()
+    preview = (
+        Preview(config.rules, calendar_of(config), scans, config.public_url)
+        if config
+        else Preview(Rules(), WorkCalendar.from_years({}), scans, "")
+    )
+    zone = config.service.zone if config else ZoneInfo("Asia/Shanghai")
+    failed = 0
+    try:
+        for file in files:
+            try:
+                content = await asyncio.to_thread(file.read_bytes)
+            except OSError as error:
+                print(f"xinqiao: {file}: {error.strerror}", file=sys.stderr)
+                failed = 1
+                continue
+            now = datetime.now(zone)
+            source = source_of(door, channel, kind, file.name, None, now, {"file_name": file.name})
+            for line in await preview.lines(content, "", source, door):
+                _print({"file": str(file), **line})
+    finally:
+        await scans.close()
+    return failed
+
+
+def _print(line: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _config(path: Path, *, needed: bool) -> Config | None:
+    """The configuration where it is needed: rules and field maps come from it."""
+    return load_config(path) if needed else None
+
+
+def _door(arguments: argparse.Namespace, config: Config | None) -> tuple[RawKind, str, Door]:
+    kinds = {"mailbox": RawKind.MAIL, "letter": RawKind.LETTER, "feed": RawKind.RECORD}
+    if config is None:
+        kind, door = WITHOUT_CONFIGURATION[arguments.kind]
+        return kind, arguments.kind, door
+    if arguments.channel is None:
+        raise UsersMistake("read --kind feed: expected --channel, whose field map reads the records")
+    door = doors_of(config.channels).get(arguments.channel)
+    if door is None:
+        raise UsersMistake(
+            f"channel {arguments.channel}: not in the configuration; there are {', '.join(config.channels)}"
+        )
+    return kinds[arguments.kind], arguments.channel, door

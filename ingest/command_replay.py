@@ -1,0 +1,50 @@
+"""`xinqiao replay`: read again, send again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from ingest.cli import UsersMistake
+from ingest.commands import load_config, perform
+from ingest.operations import Answer
+
+
+def replay(arguments: argparse.Namespace) -> int:
+    zone = load_config(arguments.config).service.zone
+    asked = {
+        "case": arguments.case,
+        "since": _moment("--since", arguments.since, zone),
+        "until": _moment("--until", arguments.until, zone),
+        "dry_run": arguments.dry_run,
+    }
+    if arguments.send:
+        if not (arguments.case or arguments.since or arguments.dead or arguments.target):
+            raise UsersMistake("replay --send: expected --case, --since, --dead or --target")
+        answer = perform(arguments.config, "replay-send", {**asked, "target": arguments.target, "dead": arguments.dead})
+    else:
+        if arguments.read and not (arguments.case or arguments.since):
+            raise UsersMistake("replay --read: expected --case or --since")
+        answer = perform(arguments.config, "replay-read", {**asked, "quarantine": arguments.quarantine})
+    print(json.dumps(answer, ensure_ascii=False) if arguments.json else _said(answer))
+    return 0
+
+
+def _said(answer: Answer) -> str:
+    would = "would be " if answer["dry_run"] else ""
+    if "read_again" in answer:
+        return f"{answer['read_again']} {would}read again"
+    resumed = "; the target is resumed" if answer["resumed"] else ""
+    return f"{answer['sent_again']} {would}sent again{resumed}"
+
+
+def _moment(option: str, written: str | None, zone: ZoneInfo) -> str | None:
+    if written is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(written)
+    except ValueError as error:
+        raise UsersMistake(f'{option}: "{written}" is no time, expected 2026-03-01 or 2026-03-01T08:00') from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).isoformat()

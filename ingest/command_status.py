@@ -1,0 +1,67 @@
+"""`xinqiao status`: at a glance, whether every door is open and nothing is stuck."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from ingest.commands import load_config, perform
+from ingest.operations import Answer
+
+When: TypeAlias = Callable[[str], str]
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print the state; 1 when something needs a person."""
+    answer = perform(arguments.config, "status", {})
+    if arguments.json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        zone = load_config(arguments.config).service.zone
+        print("\n".join(_lines(answer, lambda text: f"{datetime.fromisoformat(text).astimezone(zone):%m-%d %H:%M}")))
+    return 1 if needs_a_person(answer) else 0
+
+
+def needs_a_person(answer: Answer) -> bool:
+    """A refused door, a paused target, a rejected event, something in quarantine, a deadline missed."""
+    return bool(
+        any(door["state"] == "refused" for door in answer["doors"])
+        or any(target["state"] == "paused" or target["rejected"] for target in answer["targets"])
+        or answer["quarantine"]
+        or answer["stages"]["held"]
+        or answer["deadlines"]["overdue"]
+    )
+
+
+def _lines(answer: Answer, when: When) -> Iterator[str]:
+    yield "doors"
+    for door in answer["doors"]:
+        seen = f"last success {when(door['last_success_at'])}" if door["last_success_at"] else "no success yet"
+        trouble = f"; {door['failures']} failures: {door['error']}" if door["error"] else ""
+        yield f"  {door['name']:20} {door['state']:12} since {when(door['since'])}, {seen}{trouble}"
+    yield "stages"
+    yield "  taken in: " + _counted(answer["stages"]["raws"])
+    for lane, states in answer["stages"]["ledger"].items():
+        yield f"  waiting in {lane}: {_counted(states)}"
+    yield f"  cases: {answer['stages']['cases']}, to be reviewed: {answer['stages']['needs_review']}"
+    if answer["stages"]["held"]:
+        yield f"  held: {answer['stages']['held']} events of restricted cases that no target takes"
+    if answer["oldest"]:
+        first = answer["oldest"][0]
+        yield f"  oldest waiting: {first['lane']} since {when(first['since'])}, {first['attempts']} attempts"
+    yield "targets"
+    for target in answer["targets"]:
+        counts = _counted({name: target[name] for name in ("waiting", "delivered", "rejected")})
+        trouble = f"; {target['error']}" if target["error"] else ""
+        yield f"  {target['name']:20} {target['state']:12} since {when(target['since'])}, {counts}{trouble}"
+    yield f"quarantine: {len(answer['quarantine'])}"
+    for one in answer["quarantine"]:
+        yield f"  {one['channel']} {one['raw_id']}, {when(one['fetched_at'])}: {one['reason']}"
+    yield f"deadlines: {answer['deadlines']['overdue']} overdue, {answer['deadlines']['soon']} soon"
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing"

@@ -1,0 +1,163 @@
+"""case = f(reading, corrections): pure, so that a replay or a change at the source computes the same case anew."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
+
+from ingest.readings import KeptPart
+from normalize.case import Attachment, AttachmentState, Case, Deadline, Draft, Receipt
+
+NOT_CONTENT = frozenset(
+    {"case_id", "case_no", "schema_version", "revision", "ingested_at", "receipts", "deadlines", "related"}
+)
+"""What may change without being a new revision."""
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A clerk's word on one field: a dotted path such as `title` or `petitioners.0.name`, and its JSON value."""
+
+    field: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class StoredAttachment:
+    """What became of an attachment's bytes."""
+
+    state: AttachmentState
+    sha256: str | None
+    size: int | None
+    media_type: str | None
+
+
+class CorrectionRefused(Exception):
+    """The value does not fit the field; the message says what was expected."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the register gave the case, once."""
+
+    case_id: str
+    case_no: str
+    ingested_at: datetime
+    received_at: datetime | None = None
+    """When it was first said to have been received; counts where a later reading only assumes."""
+
+
+def compute(
+    draft: Draft,
+    registration: Registration,
+    revision: int,
+    receipts: Sequence[Receipt],
+    attachments: Sequence[Attachment],
+    corrections: Sequence[Correction],
+) -> Case:
+    """The case without its deadlines."""
+    if registration.received_at is not None and any(one.code == "received_at_assumed" for one in draft.warnings):
+        draft = draft.model_copy(update={"received_at": registration.received_at})
+    draft = corrected(draft.model_copy(update={"attachments": tuple(attachments)}), corrections)
+    return Case.model_construct(
+        case_id=registration.case_id,
+        case_no=registration.case_no,
+        revision=revision,
+        ingested_at=registration.ingested_at,
+        receipts=tuple(receipts),
+        **dict(draft),
+    )
+
+
+def with_deadlines(case: Case, deadlines: Sequence[Deadline]) -> Case:
+    return case.model_copy(update={"deadlines": tuple(deadlines)})
+
+
+def corrected(draft: Draft, corrections: Sequence[Correction]) -> Draft:
+    """The draft with the clerks' corrections laid over it, the later winning.
+
+    Raises:
+        CorrectionRefused: a field that does not exist, or a value that does not fit it.
+    """
+    if not corrections:
+        return draft
+    document = draft.model_dump(mode="json")
+    for correction in corrections:
+        _put(document, correction)
+    try:
+        return Draft.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise CorrectionRefused(f"{place}: {first['msg']}") from error
+
+
+def attached(
+    parts: Sequence[KeptPart], stored: Mapping[str, StoredAttachment], case_id: str, public_url: str
+) -> list[Attachment]:
+    """The attachments as the case shows them, in the reader's order."""
+    return [_attachment(part, stored.get(part.key), case_id, public_url) for part in parts]
+
+
+def digest(case: Case) -> str:
+    """Hash of the case's content: the same digest is the same revision."""
+    content = case.model_dump(mode="json", exclude=set(NOT_CONTENT))
+    return hashlib.sha256(
+        json.dumps(content, ensure_ascii=False, sort_keys=True).encode("utf-8", "backslashreplace")
+    ).hexdigest()
+
+
+def changes(old: Case, new: Case, by: str) -> list[dict[str, Any]]:
+    """Which content fields differ: old and new value, and by whom."""
+    before, after = (case.model_dump(mode="json", exclude=set(NOT_CONTENT)) for case in (old, new))
+    return [
+        {"field": field, "old": before.get(field), "new": value, "by": by}
+        for field, value in after.items()
+        if before.get(field) != value
+    ]
+
+
+def _attachment(part: KeptPart, stored: StoredAttachment | None, case_id: str, public_url: str) -> Attachment:
+    state = stored.state if stored else part.state
+    sha = (stored.sha256 if stored else None) or part.sha256
+    return Attachment(
+        name=part.name,
+        media_type=part.media_type or (stored.media_type if stored else None),
+        size=stored.size if stored and stored.size is not None else part.size,
+        sha256=sha,
+        role=part.role,
+        pages=part.pages,
+        url=f"{public_url}/files/{case_id}/{sha}" if sha else _link(part),
+        state=state,
+    )
+
+
+def _link(part: KeptPart) -> str | None:
+    """Where a person finds what we do not fetch."""
+    return part.ref if part.state is AttachmentState.EXTERNAL and part.ref and part.ref.startswith("http") else None
+
+
+def _put(document: dict[str, Any], correction: Correction) -> None:
+    *path, last = correction.field.split(".")
+    holder: Any = document
+    for step in path:
+        holder = _step(holder, step, correction.field)
+    _step(holder, last, correction.field, may_append=True)
+    if isinstance(holder, list):
+        holder[int(last) : int(last) + 1] = [correction.value]
+    else:
+        holder[last] = correction.value
+
+
+def _step(holder: Any, step: str, field: str, *, may_append: bool = False) -> Any:  # noqa: ANN401 - walks JSON
+    if isinstance(holder, dict) and step in holder:
+        return holder[step]
+    if isinstance(holder, list) and step.isdecimal() and int(step) < len(holder) + may_append:
+        return holder[int(step)] if int(step) < len(holder) else None
+    raise CorrectionRefused(f"{field}: a case has no field {step!r} there")

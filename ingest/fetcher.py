@@ -1,0 +1,95 @@
+"""The fetching stage: attachments that records refer to, one channel's slow host apart from the others."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from adapters.base import Adapter, ChannelRefused, ChannelUnavailable, Fetched
+from dispatch.retry import RetrySettings, delay
+from ingest import attachments
+from ingest.attachments import Wanted
+from ingest.cases import CaseDesk
+from store import ledger
+from store.blobs import Prepared
+from store.engine import Store
+from store.ledger import Claim
+
+log = structlog.get_logger()
+PATIENCE = RetrySettings(first=timedelta(seconds=5), longest=timedelta(hours=1))
+ATTEMPTS = 30
+"""About a day of asking; then a person must look, and the attachment is shown as refused."""
+
+
+@dataclass(frozen=True)
+class Fetcher:
+    """Brings a channel's attachments."""
+
+    channel: str
+    adapter: Adapter
+    store: Store
+    desk: CaseDesk
+    clock: Callable[[], datetime]
+
+    async def fetch(self, claims: Sequence[Claim]) -> None:
+        for held in claims:
+            number = held.payload["attachment"]
+            wanted = await self.store.read(lambda conn, n=number: attachments.wanted(conn, self.store.sealer, n))  # type: ignore[misc]
+            if wanted is None:
+                await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
+            else:
+                await self._bring(held, wanted)
+
+    async def _bring(self, held: Claim, wanted: Wanted) -> None:
+        try:
+            got = await self.adapter.fetch(wanted.ref)
+        except ChannelUnavailable as error:
+            await self._later(held, wanted, error)
+        except ChannelRefused as error:
+            await self._refused(held, wanted, str(error))
+        else:
+            prepared = await asyncio.to_thread(self.store.blobs.prepare, got.content)
+            await self.store.write(lambda conn: self._stored(conn, held, wanted, prepared, got))
+
+    def _stored(self, conn: Connection, held: Claim, wanted: Wanted, prepared: Prepared, got: Fetched) -> None:
+        now = self.clock()
+        attachments.stored(conn, self.store.blobs, wanted.id, prepared, got.media_type, now)
+        self._end(conn, held, wanted, now)
+
+    async def _later(self, held: Claim, wanted: Wanted, error: ChannelUnavailable) -> None:
+        if held.attempts >= ATTEMPTS:
+            await self._refused(held, wanted, f"given up after {held.attempts} attempts: {error}")
+            return
+        due = self.clock() + (error.retry_after or delay(held.attempts, random.random(), PATIENCE))  # noqa: S311 - spreads load
+
+        def write(conn: Connection) -> None:
+            attachments.delayed(conn, wanted.id, str(error))
+            ledger.postpone(conn, held, due=due, reason=str(error))
+            if held.attempts == 1:
+                self._show(conn, wanted.case_id, self.clock())
+
+        await self.store.write(write)
+
+    async def _refused(self, held: Claim, wanted: Wanted, reason: str) -> None:
+        log.warning("attachment refused", channel=self.channel, case_id=wanted.case_id, attachment=wanted.id)
+
+        def write(conn: Connection) -> None:
+            attachments.refused(conn, wanted.id, reason)
+            self._end(conn, held, wanted, self.clock())
+
+        await self.store.write(write)
+
+    def _end(self, conn: Connection, held: Claim, wanted: Wanted, now: datetime) -> None:
+        ledger.done(conn, held)
+        self._show(conn, wanted.case_id, now)
+
+    def _show(self, conn: Connection, case_id: str, now: datetime) -> None:
+        """Once every attachment has been tried, the case is shown with what came: one revision, not one for each."""
+        if attachments.all_tried(conn, case_id):
+            self.desk.refresh(conn, case_id, now)

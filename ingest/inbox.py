@@ -1,0 +1,126 @@
+"""The raw inbox: what a channel handed over, byte for byte, in one transaction with the channel's cursor."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, tuple_, update
+
+from adapters.base import Batch, Json, Raw, RawKind
+from ingest import channels
+from normalize.case import Receipt
+from store import ledger
+from store.blobs import Blobs, Prepared
+from store.schema import raw
+from store.sealing import Sealer
+
+READ_LANE = "read"
+LETTER_LANE = "read:letter"
+"""Scans are read apart: minutes of OCR must not hold up mails and records."""
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A Raw as it lies in the inbox."""
+
+    id: int
+    channel: str
+    kind: RawKind
+    key: str
+    version: str
+    sha256: str
+    pointer: str
+    received_at: datetime | None
+    fetched_at: datetime
+    locator: str
+    meta: Mapping[str, Json]
+
+
+def settle_lane(channel: str) -> str:
+    return f"settle:{channel}"
+
+
+def read_lane(kind: RawKind) -> str:
+    return LETTER_LANE if kind is RawKind.LETTER else READ_LANE
+
+
+def unknown(conn: Connection, channel: str, raws: Sequence[Raw]) -> tuple[Raw, ...]:
+    """Those of the batch that are not in the inbox yet, each once."""
+    wanted = {(one.key, one.version): one for one in raws}
+    known = conn.execute(
+        select(raw.c.key, raw.c.version).where(
+            raw.c.channel == channel, tuple_(raw.c.key, raw.c.version).in_(list(wanted))
+        )
+    ).all()
+    for row in known:
+        wanted.pop((row.key, row.version), None)
+    return tuple(wanted.values())
+
+
+def store_batch(
+    conn: Connection, channel: str, batch: Batch, new: Sequence[Raw], kept: Mapping[int, Prepared],
+    *, blobs: Blobs, sealer: Sealer, now: datetime,
+) -> list[int]:  # fmt: skip
+    """Write the new Raws of a batch, their next steps, the cursor and what is to be settled; the new rows' ids.
+
+    `kept` holds the prepared blob of each index that a new Raw points into.
+    """
+    for prepared in kept.values():
+        blobs.keep(conn, prepared, now)
+    ids = [_store(conn, channel, one, kept[one.blob].sha256, sealer, now) for one in new]
+    channels.moved(conn, channel, batch.cursor, batch.skipped, new=bool(ids), now=now)
+    if batch.settle is not None:
+        ledger.enqueue(conn, settle_lane(channel), {"token": batch.settle}, key=channel, now=now)
+    return ids
+
+
+def load(conn: Connection, sealer: Sealer, raw_id: int) -> RawRow:
+    """A row of the inbox, opened."""
+    return opened(conn.execute(select(raw).where(raw.c.id == raw_id)).one(), sealer)
+
+
+def opened(row: Row[Any], sealer: Sealer) -> RawRow:
+    meta = json.loads(sealer.open(row.sealed_meta, f"raw:{row.channel}:{row.key}:{row.version}"))
+    return RawRow(
+        row.id, row.channel, RawKind(row.kind), row.key, row.version, row.blob, row.pointer,
+        row.received_at, row.fetched_at, meta["locator"], meta["meta"],
+    )  # fmt: skip
+
+
+def receipt_of(row: RawRow) -> Receipt:
+    """The arrival that this Raw is."""
+    return Receipt(channel=row.channel, locator=row.locator, received_at=row.received_at, fetched_at=row.fetched_at)
+
+
+def mark(conn: Connection, raw_id: int, state: str, reason: str | None, now: datetime) -> None:
+    """What reading it came to: read, auto or quarantined, with the reason."""
+    conn.execute(update(raw).where(raw.c.id == raw_id).values(state=state, reason=reason, read_at=now))
+
+
+def read_again(conn: Connection, raw_id: int, now: datetime) -> None:
+    """Put a Raw back before its reader."""
+    kind = RawKind(conn.execute(select(raw.c.kind).where(raw.c.id == raw_id)).scalar_one())
+    ledger.enqueue(conn, read_lane(kind), {"raw": raw_id}, now=now)
+
+
+def _store(conn: Connection, channel: str, one: Raw, sha256: str, sealer: Sealer, now: datetime) -> int:
+    meta = json.dumps({"locator": one.locator, "meta": dict(one.meta)}, ensure_ascii=False)
+    row = {
+        "channel": channel,
+        "kind": one.kind.value,
+        "key": one.key,
+        "version": one.version,
+        "blob": sha256,
+        "pointer": one.pointer,
+        "received_at": one.received_at,
+        "fetched_at": now,
+        "sealed_meta": sealer.seal(meta.encode("utf-8", "surrogatepass"), f"raw:{channel}:{one.key}:{one.version}"),
+        "state": "waiting",
+    }
+    raw_id = int(conn.execute(insert(raw).values(row).returning(raw.c.id)).scalar_one())
+    ledger.enqueue(conn, read_lane(one.kind), {"raw": raw_id}, now=now)
+    return raw_id

@@ -1,0 +1,44 @@
+"""What Prometheus may read: counts and ages, never a citizen."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from dispatch.webhook import Verdict
+
+DOOR_TO_OA = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
+
+
+class Metrics:
+    """The daemon's own counters, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._matters = Counter(
+            "xinqiao_matters_taken_in", "matters stored from a channel", ["channel"], registry=self.registry
+        )
+        self._attempts = Counter(
+            "xinqiao_delivery_attempts", "attempts to deliver an event", ["target", "outcome"], registry=self.registry
+        )
+        self._duration = Histogram(
+            "xinqiao_delivery_seconds", "how long an attempt took", ["target"], registry=self.registry
+        )
+        self._latency = Histogram(
+            "xinqiao_event_age_seconds", "age of an event when it was delivered", ["target"],
+            buckets=DOOR_TO_OA, registry=self.registry,
+        )  # fmt: skip
+        self.steps = Gauge("xinqiao_steps", "rows of the ledger", ["lane", "state"], registry=self.registry)
+        self.quarantine = Gauge("xinqiao_quarantine", "matters kept aside", registry=self.registry)
+        self.channel_open = Gauge("xinqiao_channel_open", "1: the door is open", ["channel"], registry=self.registry)
+        self.target_open = Gauge("xinqiao_target_open", "1: the target answers", ["target"], registry=self.registry)
+
+    def stored(self, channel: str, count: int) -> None:
+        self._matters.labels(channel).inc(count)
+
+    def attempted(self, target: str, verdict: Verdict, took: timedelta, age: timedelta) -> None:
+        self._attempts.labels(target, verdict.value).inc()
+        self._duration.labels(target).observe(took.total_seconds())
+        if verdict is Verdict.DELIVERED:
+            self._latency.labels(target).observe(age.total_seconds())

@@ -1,0 +1,88 @@
+"""What the configuration makes: the store and everything that works on it, before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dispatch.outbox import Outbox
+from ingest.calendar_files import read_calendar
+from ingest.cases import CaseDesk
+from ingest.config import Channel, Config
+from ingest.reader import Door, Reader
+from ingest.workers import WorkerPool
+from normalize.calendar import WorkCalendar
+from normalize.case import ChannelKind
+from store.engine import Store
+
+KIND_OF = {
+    "sunshine": ChannelKind.SUNSHINE,
+    "hotline": ChannelKind.HOTLINE,
+    "mailbox": ChannelKind.MAILBOX,
+    "letters": ChannelKind.LETTER,
+    "feed": ChannelKind.PUSH,
+}
+SCAN_WORKERS = 1
+"""One recognises a page in about a second with two threads and takes 1.1 GB: more would take the office's server."""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Office:
+    """One installation, opened; close it at the end."""
+
+    config: Config
+    store: Store
+    desk: CaseDesk
+    reader: Reader
+    scans: WorkerPool
+    clock: Callable[[], datetime]
+
+    async def close(self) -> None:
+        await self.scans.close()
+        self.store.close()
+
+
+def open_office(config: Config, clock: Callable[[], datetime] = utc_now) -> Office:
+    """Open the store and put the parts together.
+
+    Raises:
+        StoreBusy, SealBroken: as the store does.
+    """
+    store = Store(config.data.folder, config.sealing.master(), now=clock())
+    desk = CaseDesk(
+        sealer=store.sealer,
+        blobs=store.blobs,
+        outbox=Outbox(config.targets, store.sealer, config.service.zone),
+        clocks=config.rules.clocks,
+        calendar=calendar_of(config),
+        zone=config.service.zone,
+        public_url=config.public_url,
+    )
+    scans = scan_workers()
+    reader = Reader(store, desk, doors_of(config.channels), config.rules, scans, clock)
+    return Office(config, store, desk, reader, scans, clock)
+
+
+def calendar_of(config: Config) -> WorkCalendar:
+    return WorkCalendar.from_years({}) if config.calendar is None else read_calendar(config.calendar)
+
+
+def scan_workers() -> WorkerPool:
+    return WorkerPool("normalize.ocr", SCAN_WORKERS)
+
+
+def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
+    """What the reader must know of each channel."""
+    return {
+        name: Door(
+            kind=KIND_OF[one.settings.kind],
+            platform=one.settings.platform or getattr(one.adapter, "platform", None),
+            fields=getattr(one.adapter, "map", None),
+        )
+        for name, one in channels.items()
+    }

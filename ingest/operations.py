@@ -1,0 +1,192 @@
+"""What a person may ask of a running or resting installation: each an operation with JSON in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, select
+
+from dispatch.targets import PAUSED, set_state, state_of
+from ingest import accounts, inbox, listings
+from ingest.accounts import Role
+from ingest.history import record_history
+from ingest.office import Office
+from store.schema import cases, delivery, event, raw, receipt
+
+Answer: TypeAlias = dict[str, Any]
+Operation: TypeAlias = Callable[[Office, Mapping[str, Any], str], Awaitable[Answer]]
+"""(office, arguments, who asks) -> answer."""
+
+
+class OperationRefused(Exception):
+    """It cannot be done as asked; the message says why."""
+
+
+async def perform(office: Office, name: str, arguments: Mapping[str, Any], actor: str) -> Answer:
+    """Do one operation. Raises OperationRefused."""
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise OperationRefused(f"{name}: no such operation")
+    try:
+        return await operation(office, arguments, actor)
+    except accounts.AccountRefused as error:
+        raise OperationRefused(str(error)) from error
+
+
+async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
+    """Doors, stages, waiting, quarantine, deliveries, deadlines."""
+    now = office.clock()
+
+    def look(conn: Connection) -> Answer:
+        return {
+            "doors": _plain(listings.doors(conn)),
+            "stages": _plain(listings.stages(conn)),
+            "oldest": _plain(listings.oldest_waiting(conn)),
+            "quarantine": _plain(listings.quarantine(conn, limit=20)),
+            "targets": _plain(listings.targets(conn)),
+            "deadlines": _plain(listings.deadlines(conn, now)),
+        }
+
+    return await office.store.read(look)
+
+
+async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    """Read Raws again: those in quarantine, of one case, or taken in since a time. An event follows only a change."""
+    wanted = select(raw.c.id, raw.c.channel, raw.c.state)
+    if arguments.get("quarantine"):
+        wanted = wanted.where(raw.c.state == "quarantined")
+    elif case_id := arguments.get("case"):
+        known = await office.store.read(lambda conn: _case_id(conn, case_id))
+        wanted = wanted.join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == known)
+    elif since := arguments.get("since"):
+        wanted = wanted.where(raw.c.fetched_at >= datetime.fromisoformat(since))
+    else:
+        raise OperationRefused("replay: expected quarantine, a case or a time")
+
+    def again(conn: Connection) -> list[int]:
+        now = office.clock()
+        ids = [row.id for row in conn.execute(wanted.where(raw.c.state != "waiting").distinct().order_by(raw.c.id))]
+        if not arguments.get("dry_run"):
+            for number in ids:
+                inbox.mark(conn, number, "waiting", None, now)
+                inbox.read_again(conn, number, now)
+            record_history(conn, None, "replayed", actor, {"read": len(ids), **_asked(arguments)}, now)
+        return ids
+
+    ids = await office.store.write(again)
+    return {"read_again": len(ids), "raws": ids, "dry_run": bool(arguments.get("dry_run"))}
+
+
+async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    """Send deliveries again, same id and bytes; a paused target named here is resumed."""
+    wanted = select(delivery.c.id).join(event, event.c.id == delivery.c.event_id).where(delivery.c.state != "dropped")
+    target = arguments.get("target")
+    if target is not None and target not in office.config.targets:
+        raise OperationRefused(
+            f"target {target}: not in the configuration; there are {', '.join(office.config.targets)}"
+        )
+    if target is not None:
+        wanted = wanted.where(delivery.c.target == target)
+    if case_id := arguments.get("case"):
+        known = await office.store.read(lambda conn: _case_id(conn, case_id))
+        wanted = wanted.where(delivery.c.case_id == known)
+    if since := arguments.get("since"):
+        wanted = wanted.where(event.c.created_at >= datetime.fromisoformat(since))
+    if until := arguments.get("until"):
+        wanted = wanted.where(event.c.created_at < datetime.fromisoformat(until))
+    if arguments.get("dead"):
+        wanted = wanted.where(delivery.c.state == "rejected")
+    elif not (arguments.get("case") or arguments.get("since")):
+        wanted = wanted.where(delivery.c.state.in_(("rejected", "waiting")))
+
+    def again(conn: Connection) -> Answer:
+        ids = list(conn.execute(wanted.order_by(delivery.c.id)).scalars())
+        resumed = target is not None and state_of(conn, target) == PAUSED
+        if not arguments.get("dry_run"):
+            now = office.clock()
+            for number in ids:
+                office.desk.outbox.resend(conn, number, now)
+            if resumed and target is not None:
+                set_state(conn, target, "open", None, now)
+            record_history(conn, None, "replayed", actor, {"sent": len(ids), **_asked(arguments)}, now)
+        return {"sent_again": len(ids), "resumed": resumed, "dry_run": bool(arguments.get("dry_run"))}
+
+    return await office.store.write(again)
+
+
+async def user_add(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    name, role = arguments["name"], Role(arguments["role"])
+    hashed = await asyncio.to_thread(accounts.hash_password, name, arguments["password"])
+    now = office.clock()
+    made = await office.store.write(lambda conn: accounts.add_account(conn, name, role, hashed, by=actor, now=now))
+    return _plain(made)
+
+
+async def user_list(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
+    return {"accounts": _plain(await office.store.read(accounts.list_accounts))}
+
+
+async def user_password(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    name = arguments["name"]
+    hashed = await asyncio.to_thread(accounts.hash_password, name, arguments["password"])
+    now = office.clock()
+    await office.store.write(lambda conn: accounts.set_password(conn, name, hashed, by=actor, now=now))
+    return {"name": name}
+
+
+async def user_role(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    name, role, now = arguments["name"], Role(arguments["role"]), office.clock()
+    await office.store.write(lambda conn: accounts.set_role(conn, name, role, by=actor, now=now))
+    return {"name": name, "role": role}
+
+
+async def user_enable(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    name, now = arguments["name"], office.clock()
+    change = accounts.enable_account if arguments["enabled"] else accounts.disable_account
+    await office.store.write(lambda conn: change(conn, name, by=actor, now=now))
+    return {"name": name, "enabled": arguments["enabled"]}
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "status": status,
+    "replay-read": replay_read,
+    "replay-send": replay_send,
+    "user-add": user_add,
+    "user-list": user_list,
+    "user-password": user_password,
+    "user-role": user_role,
+    "user-enable": user_enable,
+}
+
+
+def _case_id(conn: Connection, named: str) -> str:
+    """The case with this id or number."""
+    found: str | None = conn.execute(
+        select(cases.c.case_id).where((cases.c.case_id == named) | (cases.c.case_no == named))
+    ).scalar_one_or_none()
+    if found is None:
+        raise OperationRefused(
+            f"case {named}: there is no such case; expected its case_id or case_no such as 2026-000123"
+        )
+    return found
+
+
+def _asked(arguments: Mapping[str, Any]) -> Answer:
+    return {name: value for name, value in arguments.items() if value not in (None, False)}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - to JSON
+    """Dataclasses, times and mappings as JSON values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_plain(one) for one in value]
+    return value

@@ -1,0 +1,87 @@
+"""A case as it would be, without registering it: what `read` and `try` print."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from adapters.base import Json, RawKind
+from ingest.compute import Registration, attached, compute, with_deadlines
+from ingest.reader import SCAN_TIMEOUT, Door
+from ingest.readings import KeptPart
+from ingest.workers import WorkerFailed, WorkerPool
+from normalize.calendar import WorkCalendar
+from normalize.case import Receipt
+from normalize.clocks import deadlines
+from normalize.read import read
+from normalize.reading import Part, Reading, Source, Unreadable
+from normalize.rules import Rules
+from normalize.scan import Scan
+
+UNREGISTERED = "unregistered"
+
+
+@dataclass(frozen=True)
+class Preview:
+    """Reads as the daemon does, keeps nothing."""
+
+    rules: Rules
+    calendar: WorkCalendar
+    scans: WorkerPool
+    public_url: str
+
+    async def lines(self, content: bytes, pointer: str, source: Source, door: Door) -> list[dict[str, Any]]:
+        """A JSON object for each matter: disposition, reason, case."""
+        source = replace(source, meta={"sha256": hashlib.sha256(content).hexdigest(), **source.meta})
+        try:
+            scan = await self._scan(content) if source.kind is RawKind.LETTER else None
+            found = read(content, pointer, source, self.rules, door.fields, scan)
+        except (Unreadable, WorkerFailed) as error:
+            return [{"disposition": "quarantine", "reason": str(error), "case": None}]
+        return [self._line(one, source) for one in found]
+
+    async def _scan(self, content: bytes) -> Scan:
+        return Scan.from_json(await self.scans.call({}, content, SCAN_TIMEOUT))
+
+    def _line(self, found: Reading, source: Source) -> dict[str, Any]:
+        return {
+            "disposition": found.disposition.value,
+            "reason": found.reason,
+            "case": None if found.draft is None else self._case(found, source),
+        }
+
+    def _case(self, found: Reading, source: Source) -> Mapping[str, Any]:
+        assert found.draft is not None  # noqa: S101 - asked by _line
+        receipt = Receipt(
+            channel=source.channel,
+            locator=source.locator,
+            received_at=source.received_at,
+            fetched_at=source.fetched_at,
+        )
+        parts = [_kept(part, str(source.meta["sha256"])) for part in found.parts]
+        registration = Registration(UNREGISTERED, UNREGISTERED, source.fetched_at)
+        shown = attached(parts, {}, UNREGISTERED, self.public_url)
+        case = compute(found.draft, registration, 1, [receipt], shown, [])
+        return with_deadlines(case, deadlines(case, self.rules.clocks, self.calendar)).model_dump(mode="json")
+
+
+def source_of(
+    door: Door,
+    channel: str,
+    kind: RawKind,
+    locator: str,
+    received_at: datetime | None,
+    now: datetime,
+    meta: Mapping[str, Json],
+) -> Source:
+    return Source(channel, door.kind, kind, locator, received_at, now, door.platform, meta)
+
+
+def _kept(part: Part, raw_sha256: str) -> KeptPart:
+    content = part.content
+    sha = raw_sha256 if part.whole else None if content is None else hashlib.sha256(content).hexdigest()
+    size = part.size if content is None else len(content)
+    return KeptPart("", part.name, part.role, part.state, part.media_type, size, part.pages, sha, part.ref)

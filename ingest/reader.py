@@ -1,0 +1,129 @@
+"""The reading stage: Raws become readings off the event loop, readings become cases in one transaction each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from adapters.fieldmap import FieldMap
+from ingest import inbox
+from ingest.cases import CaseDesk
+from ingest.inbox import RawRow
+from ingest.readings import PreparedReading, prepare
+from ingest.stage import place_of
+from ingest.workers import WorkerFailed, WorkerPool
+from normalize.case import ChannelKind
+from normalize.read import read
+from normalize.reading import Source, Unreadable
+from normalize.rules import Rules
+from normalize.scan import Scan
+from store import crashpoint, ledger
+from store.engine import Store
+from store.ledger import Claim
+
+log = structlog.get_logger()
+SCAN_TIMEOUT = timedelta(minutes=10)
+"""For a whole batch of scans; a page takes about a second."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """What the reader must know of a configured channel."""
+
+    kind: ChannelKind
+    platform: str | None = None
+    fields: FieldMap | None = None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads what lies in the inbox."""
+
+    store: Store
+    desk: CaseDesk
+    doors: Mapping[str, Door]
+    rules: Rules
+    scans: WorkerPool
+    clock: Callable[[], datetime]
+
+    async def read_batch(self, claims: Sequence[Claim]) -> None:
+        """Mails and records: a batch is parsed in one go off the loop."""
+        loaded = await self.store.read(lambda conn: [self._load(conn, held) for held in claims])
+        found = await asyncio.to_thread(lambda: [self._read(row, content, None) for row, content in loaded])
+        await asyncio.gather(
+            *(self._finish(held, row, one) for held, (row, _), one in zip(claims, loaded, found, strict=True))
+        )
+
+    async def read_letters(self, claims: Sequence[Claim]) -> None:
+        """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
+        for held in claims:
+            row, content = await self.store.read(lambda conn, held=held: self._load(conn, held))  # type: ignore[misc]
+            try:
+                scan = await self._recognise(content)
+            except WorkerFailed as error:
+                await self._finish(held, row, f"the scan cannot be read: {error}")
+                continue
+            crashpoint.reach("mid_ocr")
+            await self._finish(held, row, await asyncio.to_thread(self._read, row, content, scan))
+
+    async def _recognise(self, content: bytes) -> Scan:
+        return Scan.from_json(await self.scans.call({}, content, SCAN_TIMEOUT))
+
+    def _load(self, conn: Connection, held: Claim) -> tuple[RawRow, bytes]:
+        row = inbox.load(conn, self.store.sealer, held.payload["raw"])
+        return row, self.store.blobs.load(conn, row.sha256)
+
+    def _read(self, row: RawRow, content: bytes, scan: Scan | None) -> list[PreparedReading] | str:
+        """The readings of a Raw, or why there are none."""
+        door = self.doors.get(row.channel)
+        if door is None:
+            return f"channel {row.channel} is not in the configuration any more; add it again and read this anew"
+        try:
+            found = read(content, row.pointer, self.source(row, door), self.rules, door.fields, scan)
+            return [prepare(one, row.sha256, self.store.blobs, self.store.sealer) for one in found]
+        except Unreadable as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - foreign bytes found a bug of ours: one item is kept aside, not lost
+            log.error("reader failed", channel=row.channel, raw=row.id, error=place_of(error))
+            return f"the reader failed: {place_of(error)}"
+
+    def source(self, row: RawRow, door: Door) -> Source:
+        """What is known of a Raw besides its bytes."""
+        return Source(
+            channel=row.channel,
+            channel_kind=door.kind,
+            kind=row.kind,
+            locator=row.locator,
+            received_at=row.received_at,
+            fetched_at=row.fetched_at,
+            platform=door.platform,
+            meta={"sha256": row.sha256, "key": row.key, **row.meta},
+        )
+
+    async def _finish(self, held: Claim, row: RawRow, found: list[PreparedReading] | str) -> None:
+        """Write the result and end the step, together; what cannot be written is kept aside like what cannot be read."""
+        try:
+            touched = await self.store.write(lambda conn: self._accept(conn, held, row, found))
+        except ledger.LeaseLost:
+            log.warning("reading outlived its lease", channel=row.channel, raw=row.id)
+            return
+        except Exception as error:  # noqa: BLE001 - as in _read: one item, not the stage
+            log.error("case could not be written", channel=row.channel, raw=row.id, error=place_of(error))
+            reason = f"the case could not be written: {place_of(error)}"
+            touched = await self.store.write(lambda conn: self._accept(conn, held, row, reason))
+        for case_id in touched:
+            log.info("case kept", channel=row.channel, raw=row.id, case_id=case_id)
+
+    def _accept(self, conn: Connection, held: Claim, row: RawRow, found: list[PreparedReading] | str) -> list[str]:
+        now = self.clock()
+        ledger.done(conn, held)
+        if isinstance(found, str):
+            inbox.mark(conn, row.id, "quarantined", found, now)
+            log.warning("kept aside", channel=row.channel, raw=row.id)
+            return []
+        return self.desk.accept(conn, row, found, now)

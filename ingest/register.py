@@ -1,0 +1,185 @@
+"""The register of cases: their rows, numbers, revisions and look-up keys."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from ingest.compute import Correction, Registration, digest
+from ingest.inbox import opened, receipt_of
+from normalize.case import Case, Receipt
+from normalize.clocks import next_due
+from store.schema import case_number, cases, correction, lookup, raw, receipt, revision, signal
+from store.sealing import Sealer
+from store.upsert import insert_into
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A case's row with the case opened."""
+
+    case: Case
+    digest: str
+    reading_id: int | None
+    modified_at: datetime | None
+    restricted: bool
+    withdrawn: bool
+
+    @property
+    def registration(self) -> Registration:
+        return Registration(self.case.case_id, self.case.case_no, self.case.ingested_at, self.case.received_at)
+
+
+def next_number(conn: Connection, year: int) -> str:
+    """The next number of the year, gap-free: it is drawn in the transaction that uses it."""
+    statement = insert_into(conn, case_number).values(year=year, last=1)
+    statement = statement.on_conflict_do_update(index_elements=["year"], set_={"last": case_number.c.last + 1})
+    return f"{year}-{conn.execute(statement.returning(case_number.c.last)).scalar_one():06d}"
+
+
+def find(conn: Connection, sealer: Sealer, identity: str) -> Entry | None:
+    """The case of this identity."""
+    row = conn.execute(select(cases).where(cases.c.identity == identity)).one_or_none()
+    return None if row is None else _entry(row, sealer)
+
+
+def find_by_receipt(conn: Connection, sealer: Sealer, raw_id: int, part: int) -> Entry | None:
+    """The case this Raw was read into before, whatever identity a better reader would give it now."""
+    rows = select(cases).join(receipt, receipt.c.case_id == cases.c.case_id)
+    row = conn.execute(rows.where(receipt.c.raw_id == raw_id, receipt.c.part == part)).one_or_none()
+    return None if row is None else _entry(row, sealer)
+
+
+def load_entry(conn: Connection, sealer: Sealer, case_id: str) -> Entry:
+    """The entry of a case. Raises KeyError."""
+    row = conn.execute(select(cases).where(cases.c.case_id == case_id)).one_or_none()
+    if row is None:
+        raise KeyError(f"case {case_id} is not in the register")
+    return _entry(row, sealer)
+
+
+def load_case(conn: Connection, sealer: Sealer, case_id: str) -> Case:
+    """The case in its latest revision. Raises KeyError."""
+    return load_entry(conn, sealer, case_id).case
+
+
+def add(conn: Connection, sealer: Sealer, case: Case, identity: str, now: datetime) -> None:
+    """Enter a new case; its reading is named by `point_to`."""
+    conn.execute(insert(cases).values(case_id=case.case_id, identity=identity, **_row(case, sealer, now)))
+    _keep_revision(conn, sealer, case, "created", now)
+    _index(conn, sealer, case)
+
+
+def revise(conn: Connection, sealer: Sealer, case: Case, why: str, now: datetime) -> None:
+    """Enter the next revision of a case."""
+    save(conn, sealer, case, now)
+    _keep_revision(conn, sealer, case, why, now)
+    _index(conn, sealer, case)
+
+
+def save(conn: Connection, sealer: Sealer, case: Case, now: datetime) -> None:
+    """Write a case over its row, without a new revision: receipts and deadlines."""
+    conn.execute(update(cases).where(cases.c.case_id == case.case_id).values(_row(case, sealer, now)))
+
+
+def point_to(conn: Connection, case_id: str, reading_id: int, modified_at: datetime | None) -> None:
+    """Note which reading the case is computed from."""
+    values = {"reading_id": reading_id, "modified_at": modified_at}
+    conn.execute(update(cases).where(cases.c.case_id == case_id).values(values))
+
+
+def withdraw(conn: Connection, case_id: str) -> None:
+    conn.execute(update(cases).where(cases.c.case_id == case_id).values(withdrawn=True))
+
+
+def add_receipt(conn: Connection, case_id: str, raw_id: int, part: int) -> bool:
+    """Note one arrival; False when it was noted before."""
+    row = {"raw_id": raw_id, "part": part, "case_id": case_id}
+    return conn.execute(insert_into(conn, receipt).values(row).on_conflict_do_nothing()).rowcount == 1
+
+
+def receipts(conn: Connection, sealer: Sealer, case_id: str) -> list[Receipt]:
+    """Every place the case arrived at, once each, in the order of arrival."""
+    rows = conn.execute(
+        select(raw).join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == case_id).order_by(raw.c.id)
+    ).all()
+    found: dict[tuple[str, str], Receipt] = {}
+    for row in rows:
+        one = opened(row, sealer)
+        found.setdefault((one.channel, one.key), receipt_of(one))
+    return list(found.values())
+
+
+def corrections(conn: Connection, sealer: Sealer, case_id: str) -> list[Correction]:
+    """The clerks' corrections, oldest first."""
+    rows = conn.execute(select(correction).where(correction.c.case_id == case_id).order_by(correction.c.id)).all()
+    return [
+        Correction(row.field, json.loads(sealer.open(row.sealed, f"correction:{case_id}:{row.field}"))) for row in rows
+    ]
+
+
+def add_signal(conn: Connection, case_id: str, id_: str, kind: str, at: datetime | None) -> bool:
+    """Note something the source did; False when it was known."""
+    row = {"case_id": case_id, "id": id_, "kind": kind, "at": at}
+    return conn.execute(insert_into(conn, signal).values(row).on_conflict_do_nothing()).rowcount == 1
+
+
+def keys_of(case: Case) -> Iterator[tuple[str, str]]:
+    """What a case can be found by: the petitioners' phones, identity numbers, e-mails and names."""
+    for person in case.petitioners:
+        yield from (("phone", phone) for phone in person.phones)
+        if person.id_no:
+            yield "id_no", person.id_no.upper()
+        if person.email:
+            yield "email", person.email.lower()
+        if person.name:
+            yield "name", person.name
+
+
+def _row(case: Case, sealer: Sealer, now: datetime) -> dict[str, object]:
+    return {
+        "case_no": case.case_no,
+        "channel": case.channel,
+        "channel_kind": case.channel_kind.value,
+        "source_no": case.source_no,
+        "revision": case.revision,
+        "digest": digest(case),
+        "restricted": case.restricted,
+        "restricted_reason": case.restricted_reason,
+        "needs_review": case.reading.needs_review,
+        "request_type": case.request_type.code.value,
+        "triage": case.triage.value,
+        "urgency": case.urgency.value,
+        "source_status": case.source_status.code,
+        "received_at": case.received_at,
+        "next_due_at": next_due(case.deadlines),
+        "ingested_at": case.ingested_at,
+        "updated_at": now,
+        "sealed_title": sealer.seal(case.title.encode(), f"cases.title:{case.case_id}"),
+        "sealed": sealer.seal(case.model_dump_json().encode(), f"cases:{case.case_id}"),
+    }
+
+
+def _entry(row: Row[tuple[object, ...]], sealer: Sealer) -> Entry:
+    case = Case.model_validate_json(sealer.open(row.sealed, f"cases:{row.case_id}"))
+    return Entry(case, row.digest, row.reading_id, row.modified_at, row.restricted, row.withdrawn)
+
+
+def _keep_revision(conn: Connection, sealer: Sealer, case: Case, why: str, now: datetime) -> None:
+    context = f"revision:{case.case_id}:{case.revision}"
+    row = {"case_id": case.case_id, "revision": case.revision, "at": now, "why": why}
+    conn.execute(insert(revision).values(**row, sealed=sealer.seal(case.model_dump_json().encode(), context)))
+
+
+def _index(conn: Connection, sealer: Sealer, case: Case) -> None:
+    conn.execute(delete(lookup).where(lookup.c.case_id == case.case_id))
+    rows = [
+        {"kind": kind, "digest": sealer.lookup(kind, value), "case_id": case.case_id}
+        for kind, value in set(keys_of(case))
+    ]
+    if rows:
+        conn.execute(insert(lookup), rows)

@@ -1,0 +1,96 @@
+"""The loop every stage runs: claim a lane's due rows, do them, sleep until rung or due."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from store import crashpoint, ledger
+from store.engine import Store
+from store.ledger import Claim, LeaseLost
+
+log = structlog.get_logger()
+IDLE = timedelta(seconds=30)
+"""Wake-ups are hints: without one a lane is looked at this often."""
+RETRY_FIRST = timedelta(seconds=5)
+RETRY_LONGEST = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A lane and what is done with its rows.
+
+    `work` gets up to `batch` claims and ends each of them (done, postponed or given up) in its own transactions;
+    `width` such calls run at once. What it does not end, because it failed, is postponed with back-off.
+    """
+
+    lane: str
+    work: Callable[[Sequence[Claim]], Awaitable[None]]
+    store: Store
+    clock: Callable[[], datetime]
+    lease: timedelta = timedelta(minutes=5)
+    batch: int = 1
+    width: int = 1
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Work until `stopping` is set, then finish what is under way; cancelled, give it back."""
+        under_way: set[asyncio.Task[None]] = set()
+        async with asyncio.TaskGroup() as group:
+            while not stopping.is_set():
+                free = len(under_way) < self.width
+                claims = await self._claim() if free else []
+                if claims:
+                    crashpoint.reach("after_claim")
+                    task = group.create_task(self._do(claims))
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
+                else:
+                    await self.store.wakes.wait(self.lane, await self._idle() if free else IDLE)
+
+    async def _claim(self) -> list[Claim]:
+        now = self.clock()
+        return await self.store.write(
+            lambda conn: ledger.claim(conn, self.lane, now=now, lease=self.lease, limit=self.batch)
+        )
+
+    async def _idle(self) -> timedelta:
+        due = await self.store.read(lambda conn: ledger.next_due(conn, self.lane))
+        return IDLE if due is None else min(max(due - self.clock(), timedelta(0)), IDLE)
+
+    async def _do(self, claims: Sequence[Claim]) -> None:
+        try:
+            await self.work(claims)
+        except asyncio.CancelledError:
+            await asyncio.shield(self._put_back(claims, "stopped", at_once=True))
+            raise
+        except Exception as error:  # noqa: BLE001 - the stage's outer loop: the rows come back, the stage goes on
+            log.error("step failed", lane=self.lane, error=place_of(error), rows=[one.id for one in claims])
+            await self._put_back(claims, place_of(error), at_once=False)
+        finally:
+            self.store.wakes.ring([self.lane])
+
+    async def _put_back(self, claims: Sequence[Claim], reason: str, *, at_once: bool) -> None:
+        for one in claims:
+            wait = timedelta(0) if at_once else min(RETRY_FIRST * 2 ** min(one.attempts - 1, 10), RETRY_LONGEST)
+            due = self.clock() + wait
+            try:
+                await self.store.write(
+                    lambda conn, one=one, due=due: ledger.postpone(conn, one, due=due, reason=reason)
+                )  # type: ignore[misc]
+            except LeaseLost:
+                continue  # it was ended before the failure
+
+
+def place_of(error: BaseException) -> str:
+    """An error's kind and place, without its words, which may quote a citizen."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return (
+        f"{type(error).__name__} in {frames[-1].name} ({frames[-1].filename.rsplit('/', 2)[-1]}:{frames[-1].lineno})"
+        if frames
+        else type(error).__name__
+    )

@@ -1,0 +1,48 @@
+"""One way in for every kind of Raw: read it, then understand what was read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from adapters.base import RawKind
+from adapters.fieldmap import FieldMap
+from normalize.feed import read_feed
+from normalize.letter import read_letter
+from normalize.mail import read_mail
+from normalize.reading import Reading, Source, Unreadable
+from normalize.rules import Rules
+from normalize.scan import Scan
+from normalize.understand import understand
+
+
+def read(
+    content: bytes, pointer: str, source: Source, rules: Rules, fields: FieldMap | None = None, scan: Scan | None = None
+) -> list[Reading]:
+    """The matters in a Raw, each understood by the rules.
+
+    A record needs its channel's field map, a letter the scan that was made of its content.
+
+    Raises:
+        Unreadable: nothing can be made of it.
+    """
+    return [_understood(one, rules) for one in _read(content, pointer, source, rules, fields, scan)]
+
+
+def _read(
+    content: bytes, pointer: str, source: Source, rules: Rules, fields: FieldMap | None, scan: Scan | None
+) -> list[Reading]:
+    match source.kind:
+        case RawKind.MAIL:
+            return read_mail(content, source, rules.mail)
+        case RawKind.RECORD:
+            if fields is None:
+                raise Unreadable(f"{source.channel} {source.locator}: its channel has no field map")
+            return read_feed(content, pointer, source, fields, rules.mail.places)
+        case RawKind.LETTER:
+            if scan is None:
+                raise Unreadable(f"{source.channel} {source.locator}: it was not scanned")
+            return read_letter(scan, source, rules.letter)
+
+
+def _understood(reading: Reading, rules: Rules) -> Reading:
+    return reading if reading.draft is None else replace(reading, draft=understand(reading.draft, rules))
