@@ -1,0 +1,43 @@
+# The commands of the house. `make` alone lists them.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+PY := .venv/bin/python
+CODE := adapters dispatch ingest normalize sandbox store tests bench scripts
+
+.PHONY: help setup run test check format lint types contracts bench lock clean
+
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## make .venv from the lock; the command lands at .venv/bin/xinqiao
+	@sh scripts/setup.sh
+
+run: setup ## the daemon with stand-ins and sample data: cases flow from four doors into an OA inbox in the browser
+	@.venv/bin/xinqiao sandbox --run -c config.yaml
+
+test: setup ## set everything up (as root also the servers the tests need) and run all tests
+	@sh scripts/servers.sh
+	@$(PY) -m pytest
+
+check: format lint types contracts test ## the whole ritual: format, lint, types, import contracts, tests
+
+format: setup ## format the code (in CI: only look)
+	@if [ -n "$$CI" ]; then $(PY) -m ruff format --check $(CODE); else $(PY) -m ruff format $(CODE); fi
+
+lint: setup ## find mistakes and departures from the style
+	@$(PY) -m ruff check $(CODE)
+
+types: setup ## check the types, strictly
+	@$(PY) -m mypy
+
+contracts: setup ## check who imports whom
+	@.venv/bin/lint-imports
+
+bench: setup ## measure: store, reading, recognition, understanding
+	@for file in bench/*.py; do case $$file in */__init__.py) ;; *) echo "== $$file"; $(PY) $$file || exit 1;; esac; done
+
+lock: ## resolve the dependencies anew (needs uv)
+	@sh scripts/lock.sh
+
+clean: ## remove what the other commands made, except your data
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist sandbox-data
