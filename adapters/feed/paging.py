@@ -81,12 +81,16 @@ class Walk:
                     held = _without(page, given)
             given = step.given
             if step.reached is None:
-                yield Stretch(held, max(step.newest, min(span.end, now - _CLOCKS_AGREE_WITHIN)))
+                yield Stretch(held, max(step.newest, self._surely_past(span, now)))
                 if span.end >= now:
                     return
             else:
                 yield Stretch(held, step.reached + self.tick)
             position = span.end if step.reached is None else step.reached
+
+    def _surely_past(self, span: Span, now: datetime) -> datetime:
+        """How far a span counts as read beyond its last record; else idle years are walked at every poll."""
+        return span.begin if self.max_window is None else min(span.end, now - _CLOCKS_AGREE_WITHIN)
 
     async def _first(self, span: Span) -> Page:
         page = await self.read(span, 1)

@@ -1,0 +1,141 @@
+"""Fetching what a record refers to, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from adapters.base import ChannelRefused, ChannelUnavailable
+from adapters.feed.attachments import address, name_of
+from tests.adapters.platforms import LOGIN_PAGE, Hotline, Sunshine, answering, cut, saying
+from tests.adapters.test_feed import Door, door, hotline, hotline_settings, sunshine, sunshine_settings
+
+__all__ = ["door", "hotline", "sunshine"]
+
+PNG = ("image/png", b"\x89PNG\r\n\x1a\n....")
+
+
+async def test_a_relative_reference_is_fetched_with_the_token(sunshine: Sunshine, door: Door) -> None:
+    sunshine.files["/files/7/收费 单.png"] = PNG
+
+    found = await door.adapter.fetch("/files/7/收费 单.png")
+
+    assert (found.media_type, found.content, found.name) == (*PNG, "收费 单.png")
+
+
+async def test_a_relative_reference_is_fetched_signed(hotline: Hotline) -> None:
+    hotline.files["/file/2026-03-02/1_2_图#1.png"] = PNG
+    door = Door(hotline_settings(hotline))
+
+    found = await door.adapter.fetch("file/2026-03-02/1_2_图#1.png")
+    await door.adapter.close()
+
+    assert found.content == PNG[1]
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "//other.example/files/1",
+        "https://xf.example@other.example/x",
+        "https://xf.example.other.example/x",
+        "http://xf.example/x",
+        "https://xf.example:8443/x",
+        "https://a:b@xf.example/x",
+        "file:///etc/passwd",
+        "\\\\other.example\\x",
+        "https:\\\\other.example\\x",
+        "/files/\x00",
+        "javascript:alert(1)",
+        "",
+    ],
+)
+def test_a_reference_to_another_host_is_refused(ref: str) -> None:
+    with pytest.raises(ChannelRefused):
+        address(ref, "https://xf.example", (), "door")
+
+
+@pytest.mark.parametrize(
+    ("ref", "hosts"),
+    [
+        ("files/1", ()),
+        ("https://XF.example/files/1", ()),
+        ("https://files.example/1", ("files.example",)),
+        ("http://files.example:8080/1", ("files.example:8080",)),
+    ],
+)
+def test_references_to_allowed_hosts_are_addresses(ref: str, hosts: tuple[str, ...]) -> None:
+    assert address(ref, "https://xf.example/gateway", hosts, "door").host in {"xf.example", "files.example"}
+
+
+def test_a_path_lies_below_the_base() -> None:
+    assert address("/files/1", "https://xf.example/gateway", (), "d") == URL("https://xf.example/gateway/files/1")
+
+
+async def test_the_token_is_told_to_no_other_host(sunshine: Sunshine) -> None:
+    """The other host asks for the token, does not get it, and so gives nothing."""
+    other = sunshine.base_url.replace("127.0.0.1", "localhost")
+    host = URL(other).host
+    sunshine.files["/files/1"] = PNG
+    door = Door(sunshine_settings(sunshine, attachments={"hosts": [f"{host}:{URL(other).port}"]}))
+
+    with pytest.raises(ChannelRefused, match="401"):
+        await door.adapter.fetch(f"{other}/files/1")
+    await door.adapter.close()
+    assert sunshine.logins == 0
+
+
+@pytest.mark.parametrize("fault", [saying({"code": 401, "msg": "token失效"}), answering(200, LOGIN_PAGE)])
+async def test_an_ended_session_is_opened_again_for_a_file(sunshine: Sunshine, door: Door, fault: Any) -> None:
+    sunshine.files["/files/1.png"] = PNG
+    sunshine.faults = [fault]
+
+    assert (await door.adapter.fetch("/files/1.png")).content == PNG[1]
+    assert sunshine.logins == 2
+
+
+@pytest.mark.parametrize("fault", [answering(404), answering(410), answering(403), saying({"code": 403})])
+async def test_a_file_we_shall_never_get_is_refused(sunshine: Sunshine, door: Door, fault: Any) -> None:
+    sunshine.faults = [fault]
+
+    with pytest.raises(ChannelRefused):
+        await door.adapter.fetch("/files/1.png")
+
+
+@pytest.mark.parametrize("fault", [answering(500), answering(429), cut, saying({"code": 500, "msg": "系统繁忙"})])
+async def test_a_file_we_may_get_later_is_unavailable(sunshine: Sunshine, door: Door, fault: Any) -> None:
+    sunshine.faults = [fault]
+
+    with pytest.raises(ChannelUnavailable):
+        await door.adapter.fetch("/files/1.png")
+
+
+async def test_a_redirect_is_not_followed(sunshine: Sunshine, door: Door) -> None:
+    sunshine.files["/files/inner"] = PNG
+    away = answering(302, Location="/files/inner")
+    sunshine.faults = [away, away]
+
+    with pytest.raises(ChannelRefused, match="302"):
+        await door.adapter.fetch("/files/1.png")
+
+
+async def test_a_file_too_large_is_refused(sunshine: Sunshine) -> None:
+    sunshine.files["/files/1.png"] = ("image/png", b"x" * 1000)
+    door = Door(sunshine_settings(sunshine, attachments={"max_bytes": 999}))
+
+    with pytest.raises(ChannelRefused, match="max_bytes"):
+        await door.adapter.fetch("/files/1.png")
+    await door.adapter.close()
+
+
+@pytest.mark.parametrize("value", [
+    "attachment; filename*=UTF-8''%E6%94%B6%E6%8D%AE.png",
+    'attachment; filename="%E6%94%B6%E6%8D%AE.png"',
+    'attachment; filename="C:\\\\temp\\\\收据.png"',
+    'attachment; filename="收据.png"'.encode("gbk").decode("utf-8", "surrogateescape"),
+])  # fmt: skip
+def test_the_file_is_called_as_the_platform_says(value: str) -> None:
+    assert name_of(URL("https://xf.example/download?id=3"), {"Content-Disposition": value}) == "收据.png"
