@@ -39,7 +39,7 @@ def pack(header: Mapping[str, Json], data: bytes = b"") -> tuple[bytes, bytes]:
 
 
 def serve(answer: Answer) -> None:
-    """Answer requests one after the other until the other side closes the pipe.
+    """Say `ready`, then answer requests one after the other until the other side closes the pipe.
 
     Whatever libraries print goes to standard error; the process dies with its parent, writes no files and leaves no
     core. A Refused is answered as such, any other exception as `failed` with its kind and place, never its words,
@@ -47,6 +47,7 @@ def serve(answer: Answer) -> None:
     """
     requests, answers = _take_pipes()
     _bind_to_parent()
+    _send(answers, {"ready": True})
     while message := _receive(requests):
         header, data = message
         try:
@@ -55,9 +56,12 @@ def serve(answer: Answer) -> None:
             reply = {"error": refused.kind, "reason": refused.reason}
         except Exception as error:  # noqa: BLE001 - the boundary: the caller gets every fault as a message
             reply = {"error": "failed", "reason": _where(error)}
-        head, body = pack(reply)
-        answers.write(head + body)
-        answers.flush()
+        _send(answers, reply)
+
+
+def _send(answers: BinaryIO, message: Mapping[str, Json]) -> None:
+    answers.write(b"".join(pack(message)))
+    answers.flush()
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
