@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from datetime import datetime, timedelta
 from threading import Barrier
@@ -453,6 +453,63 @@ class Order:
             assert working.result(timeout=60) == ["first", *(str(number) for number in range(30))]
 
 
+class Meeting:
+    """Two transactions of one key at once; the second starts while the first is open, and may wait for it or not."""
+
+    def test_two_adding_make_one_head(self, engine: Engine) -> None:
+        _meet(
+            engine,
+            lambda conn: ledger.enqueue(conn, "read", {"name": "a"}, now=NOW, key="k"),
+            lambda conn: ledger.enqueue(conn, "read", {"name": "b"}, now=NOW, key="k"),
+        )
+
+        assert states(engine) == {"a": "ready", "b": "blocked"}
+
+    def test_one_ending_the_other_adding_leave_no_stray(self, engine: Engine) -> None:
+        enqueue(engine, "a", key="k")
+        held = claim_one(engine)
+        _meet(
+            engine,
+            lambda conn: ledger.done(conn, held),
+            lambda conn: ledger.enqueue(conn, "read", {"name": "b"}, now=NOW, key="k"),
+        )
+
+        assert states(engine) == {"b": "ready"}
+
+    def test_one_adding_the_other_ending_leave_no_stray(self, engine: Engine) -> None:
+        enqueue(engine, "a", key="k")
+        held = claim_one(engine)
+        _meet(
+            engine,
+            lambda conn: ledger.enqueue(conn, "read", {"name": "b"}, now=NOW, key="k"),
+            lambda conn: ledger.done(conn, held),
+        )
+
+        assert states(engine) == {"b": "ready"}
+
+    def test_two_claiming_take_different_rows(self, engine: Engine) -> None:
+        for name in "abcd":
+            enqueue(engine, name)
+        first: list[Claim] = []
+        second: list[Claim] = []
+        _meet(
+            engine,
+            lambda conn: first.extend(ledger.claim(conn, "read", now=NOW, lease=LEASE, limit=2)),
+            lambda conn: second.extend(ledger.claim(conn, "read", now=NOW, lease=LEASE, limit=2)),
+        )
+
+        assert (names(first), names(second)) == (["a", "b"], ["c", "d"])
+
+
+def _meet(engine: Engine, first: Callable[[Connection], object], second: Callable[[Connection], object]) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with engine.begin() as conn:
+            first(conn)
+            other = pool.submit(act, engine, second)
+            wait([other], timeout=0.3)
+        other.result(timeout=60)
+
+
 class Sweeping:
     def test_strays_are_opened_one_a_key(self, engine: Engine) -> None:
         for name in "ab":
@@ -519,5 +576,5 @@ class InAnyOrder:
         run_state_machine_as_test(Machine, settings=ANY_ORDER)
 
 
-class LedgerConformance(Claiming, Fencing, Ending, Order, Sweeping, Looking, InAnyOrder):
+class LedgerConformance(Claiming, Fencing, Ending, Order, Meeting, Sweeping, Looking, InAnyOrder):
     """All of it."""
