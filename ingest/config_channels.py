@@ -22,6 +22,7 @@ KINDS = {
 """Loaded when first used: a bureau without a mailbox loads no IMAP library."""
 BEFORE_ALL = datetime(2000, 1, 1, tzinfo=UTC)
 """`start_from: all`: no electronic channel and no scan is older."""
+_START = "expected now, all, a date such as 2026-03-01 or a time with its zone"
 
 
 @runtime_checkable
@@ -46,8 +47,10 @@ def _check_cron(text: str) -> str:
 
 
 def _start(value: object) -> object:
-    if value in ("now", "all") or not isinstance(value, str):
+    if value in ("now", "all") or isinstance(value, date):
         return value
+    if not isinstance(value, str):
+        raise ValueError(f"{_START}, not {value}")  # noqa: TRY004 - pydantic reports ValueError only
     try:
         return date.fromisoformat(value)
     except ValueError:
@@ -55,7 +58,7 @@ def _start(value: object) -> object:
     try:
         moment = datetime.fromisoformat(value)
     except ValueError as error:
-        raise ValueError(f'"{value}", expected now, all, a date such as 2026-03-01 or a time with its zone') from error
+        raise ValueError(f'"{value}", {_START}') from error
     if moment.tzinfo is None:
         raise ValueError(f'"{value}" has no time zone, expected one such as 2026-03-01T08:00:00+08:00')
     return moment

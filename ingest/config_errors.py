@@ -55,6 +55,10 @@ def phrase(error: ErrorDetails, *, hidden: bool = False) -> str:
             return "missing, this block needs it"
         case "value_error":
             return said.removeprefix("Value error, ")
+        case "too_short":
+            return f"has {error['ctx']['actual_length']}, expected at least {error['ctx']['min_length']}"
+        case "string_too_short":
+            return "is empty or too short, expected text"
     if not said.startswith("Input should "):
         return said[:1].lower() + said[1:]
     expected = said.removeprefix("Input should ").removeprefix("be ").split(", unable to ")[0]

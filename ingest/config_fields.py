@@ -74,6 +74,8 @@ def _arm(annotation: object, value: object) -> object:
         return annotation
     arms = [_arm(arm, value) for arm in get_args(annotation)]
     fitting = [arm for arm in arms if _fits(arm, value)]
+    if not fitting and isinstance(value, (int, float)):  # a password of digits is text
+        fitting = [arm for arm in arms if _fits(arm, str(value))]
     return fitting[0] if fitting else object
 
 

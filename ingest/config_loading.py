@@ -74,7 +74,8 @@ class Loading:
 
     def find(self, findings: Iterable[Finding]) -> None:
         for finding in findings:
-            problem = self._document.problem(finding.at, finding.text, on_key=finding.on_key)
+            text = self._values.without_secrets(finding.text)
+            problem = self._document.problem(finding.at, text, on_key=finding.on_key)
             (self._problems if finding.fatal else self._warnings).append(problem)
 
     def read(self, reader: Callable[[Path], object], path: Path, at: At) -> None:

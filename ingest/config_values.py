@@ -45,17 +45,12 @@ class Values:
         self._secrets: set[str] = set()
 
     def turn(self, kind: object, value: object, at: At) -> object:
-        if kind in (str, SecretStr) and isinstance(value, (int, float)) and not isinstance(value, bool):
+        if kind in (str, SecretStr) and isinstance(value, (int, float)):
             value = self._document.written[at]
         try:
-            if kind is timedelta:
-                return duration(str(value)) if value is not None else None
-            if kind is SecretStr and value is not None:
-                self.hidden.add(at)
-                return self._secret(str(value), at)
-            return self._text(kind, value, at) if isinstance(value, str) else value
+            return value if value is None else self._turned(kind, value, at)
         except (SecretMissing, ValueError) as error:
-            self.problems.append(self._document.problem(at, str(error)))
+            self.problems.append(self._document.problem(at, self.without_secrets(str(error))))
             self.spoiled.add(at)
             return value
 
@@ -64,11 +59,22 @@ class Values:
             text = text.replace(secret, "***")
         return text
 
-    def _text(self, kind: object, value: str, at: At) -> object:
+    def _turned(self, kind: object, value: object, at: At) -> object:
+        if kind is timedelta:
+            return duration(self._text(str(value), at))
+        if kind is SecretStr:
+            self.hidden.add(at)
+            return self._secret(str(value), at)
+        if not isinstance(value, str):
+            return value
+        text = self._text(value, at)
+        return self._folder / Path(text).expanduser() if kind is Path and text else text
+
+    def _text(self, value: str, at: At) -> str:
         text = expand(value, self._environment)
         if references(value):
             self._hide(text, at)
-        return self._folder / Path(text).expanduser() if kind is Path and text else text
+        return text
 
     def _secret(self, value: str, at: At) -> str:
         secret = expand(value, self._environment)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, refused
+
+CHANNELS = f"channels: {{box: {MAILBOX}}}\n"
+OA = "{url: http://oa.example, secret: '${SECRET}', token: '${TOKEN}'%s}"
+
+
+def _warned(folder: Path, text: str) -> list[str]:
+    return [f"{warning.key}: {warning.text}" for warning in loaded(folder, text).warnings]
+
+
+@pytest.mark.parametrize("more", ["", ", restricted: numbers", ", restricted: true, enabled: false"])
+def test_restricted_cases_without_a_receiver_are_warned_of(tmp_path: Path, more: str) -> None:
+    assert _warned(tmp_path, SEALING + CHANNELS + f"targets: {{oa: {OA % more}}}\n") == [
+        "targets: no target takes restricted cases (restricted: true); they are held here until one does"
+    ]
+
+
+def test_a_configuration_without_channel_or_target_is_usable_and_warned_of(tmp_path: Path) -> None:
+    assert _warned(tmp_path, SEALING) == [
+        "channels: no channel is configured; nothing will be fetched",
+        "targets: no target is configured; cases are kept here and sent nowhere",
+    ]
+    assert _warned(tmp_path, SEALING + CHANNELS + TARGETS) == []
+
+
+def test_a_target_may_only_ask_for_channels_there_are(tmp_path: Path) -> None:
+    text = SEALING + CHANNELS + f"targets: {{oa: {OA % ', restricted: true, channels: [box, bx]'}}}\n"
+
+    assert [said.partition(": ")[2] for said in refused(tmp_path, text)] == [
+        'targets.oa.channels.1: "bx" is not a channel, did you mean "box"?'
+    ]
+
+
+def test_a_token_too_short_to_be_secret_is_refused(tmp_path: Path) -> None:
+    text = SEALING + CHANNELS + f"targets: {{oa: {OA % ', restricted: true'}}}\n"
+
+    (said,) = refused(tmp_path, text.replace("${TOKEN}", "${SHORT}"), {**ENVIRONMENT, "SHORT": "abc"})
+
+    assert "targets.oa.token: has 3 characters, expected 16 or more" in said
+
+
+def test_the_embedded_database_lies_in_the_data_folder(tmp_path: Path) -> None:
+    place = f"sqlite:///{tmp_path}/data/xinqiao.db"
+
+    assert loaded(tmp_path, SEALING + f"database: {place}\n").database == place
+    assert refused(tmp_path, SEALING + "database: sqlite:////elsewhere/x.db\n") == [
+        "config.yaml:2:11: database: the database lies in the data folder; leave this key out, or write " + place
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "http://127.0.0.1:8650"),
+        ("listen: {host: '::1', port: 80}\n", "http://[::1]:80"),
+        ("service: {public_url: 'https://xinqiao.example/'}\n", "https://xinqiao.example"),
+    ],
+)
+def test_the_public_address_is_the_configured_one_or_where_it_listens(tmp_path: Path, text: str, expected: str) -> None:
+    assert loaded(tmp_path, SEALING + text).public_url == expected
