@@ -1,8 +1,8 @@
 """An OA's inbox, as an integrator would write one: verify the signature, take each event once, answer with a number.
 
-What to copy: `verify` (Standard Webhooks), and the order of things in `OaInbox._receive`: verify, then look whether this
-`webhook-id` was taken before, then store, then answer. The sender repeats an event until it has the answer, so a
-repetition is normal and gets the same answer again. Needs aiohttp and the standard library.
+What to copy: `verify` (Standard Webhooks), and the order of things in `OaInbox._receive`: verify, look whether this
+`webhook-id` was taken before, store, answer. The sender repeats an event until it has the answer, so a repetition is
+normal and gets the same answer again. Needs aiohttp and the standard library.
 """
 
 from __future__ import annotations
@@ -117,7 +117,9 @@ class Ledger:
 
     def case(self, route: str, case_id: str) -> dict[str, Any] | None:
         row = self._one("SELECT * FROM matter WHERE route = ? AND case_id = ?", route, case_id)
-        return row and {**dict(row), "case": json.loads(row["case_json"]), "oa_id": _number(row)}
+        if row is None:
+            return None
+        return {**dict(row), "case": json.loads(row["case_json"]), "oa_id": _number(row)}
 
     def events(self, route: str | None = None, case_id: str | None = None) -> list[dict[str, Any]]:
         """In the order of arrival, without bodies unless one case is asked for."""
@@ -251,11 +253,12 @@ def _number(row: sqlite3.Row) -> str:
 _TABLES = """
 PRAGMA journal_mode = WAL;
 PRAGMA busy_timeout = 5000;
+PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS event (sequence INTEGER PRIMARY KEY, webhook_id TEXT, route TEXT, type TEXT, case_id TEXT,
     revision INTEGER, body_sha256 TEXT, body TEXT, first_at TEXT, times INTEGER, altered INTEGER, out_of_order INTEGER,
     UNIQUE (webhook_id, route));
 CREATE INDEX IF NOT EXISTS event_case ON event (case_id, route);
-CREATE TABLE IF NOT EXISTS matter (number INTEGER PRIMARY KEY, case_id TEXT, route TEXT, revision INTEGER, last_type TEXT,
-    case_json TEXT, created_at TEXT, updated_at TEXT, UNIQUE (case_id, route));
+CREATE TABLE IF NOT EXISTS matter (number INTEGER PRIMARY KEY, case_id TEXT, route TEXT, revision INTEGER,
+    last_type TEXT, case_json TEXT, created_at TEXT, updated_at TEXT, UNIQUE (case_id, route));
 CREATE TABLE IF NOT EXISTS refusal (at TEXT, route TEXT, webhook_id TEXT, reason TEXT);
 """

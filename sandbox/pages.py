@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, select_autoescape
 
-_TEMPLATES = Environment(
-    loader=PackageLoader("sandbox", "html"), autoescape=select_autoescape(), undefined=StrictUndefined
-)
+_TEMPLATES = Environment(loader=PackageLoader("sandbox", "html"), autoescape=select_autoescape())
 
 
 def language(request: web.Request) -> str:

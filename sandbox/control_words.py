@@ -1,0 +1,81 @@
+"""The words of the control page, in Chinese and English."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_ZH = {
+    "title": "沙箱控制台",
+    "subtitle": "替身系统 · 数据全部虚构",
+    "refresh": "刷新",
+    "standin": "替身",
+    "address": "地址",
+    "told": "已发生",
+    "fault": "故障",
+    "share": "比例",
+    "set": "设定",
+    "hits": "已命中 {} 次",
+    "counts": "来件 {}，变化 {}",
+    "send": "立即来件",
+    "send_now": "发送",
+    "count": "件数",
+    "latest": "最近发生",
+    "nothing": "还没有来件。",
+    "names": {
+        "sunshine": "阳光信访平台",
+        "hotline": "12345 热线",
+        "mailbox": "局长信箱",
+        "letters": "来信扫描",
+        "oa": "OA 收文",
+    },
+    "acts": {"arrive": "来件", "change": "变化", "noise": "非信访邮件"},
+    "faults": {
+        "none": "正常",
+        "slow": "缓慢",
+        "down": "停机",
+        "500": "HTTP 500",
+        "429": "HTTP 429",
+        "error": "200 但报错",
+        "cut": "连接中断",
+        "duplicate": "重复数据",
+        "truncated": "内容截断",
+    },
+}
+_EN = {
+    "title": "Sandbox control",
+    "subtitle": "stand-ins · all data is invented",
+    "refresh": "Refresh",
+    "standin": "Stand-in",
+    "address": "Address",
+    "told": "So far",
+    "fault": "Fault",
+    "share": "share",
+    "set": "Set",
+    "hits": "struck {} times",
+    "counts": "{} arrived, {} changes",
+    "send": "Let arrive now",
+    "send_now": "Send",
+    "count": "how many",
+    "latest": "What came last",
+    "nothing": "Nothing has arrived yet.",
+    "names": {
+        "sunshine": "Petition platform",
+        "hotline": "12345 hotline",
+        "mailbox": "Mailbox",
+        "letters": "Scanned letters",
+        "oa": "OA inbox",
+    },
+    "acts": {"arrive": "arrived", "change": "changed", "noise": "no petition"},
+    "faults": {
+        "none": "works",
+        "slow": "slow",
+        "down": "down",
+        "500": "HTTP 500",
+        "429": "HTTP 429",
+        "error": "200 with an error",
+        "cut": "connection cut",
+        "duplicate": "duplicates",
+        "truncated": "truncated",
+    },
+}
+WORDS: dict[str, dict[str, Any]] = {"zh": _ZH, "en": _EN}
