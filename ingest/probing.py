@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,8 +62,8 @@ async def probe_target(name: str, target: TargetSettings, patience: timedelta = 
         text = f"its certificate is not trusted ({error.certificate_error}); name its authority in ca_file"
         return Probe("target", name, ok=False, text=text)
     except aiohttp.ClientConnectorError as error:
-        reason = error.os_error.strerror or str(error.os_error)
-        return Probe("target", name, ok=False, text=f"cannot connect to {error.host}:{error.port}: {reason}")
+        text = f"cannot connect to {error.host}:{error.port}: {_reason(error.os_error)}"
+        return Probe("target", name, ok=False, text=text)
     except (aiohttp.ClientError, OSError, ValueError) as error:
         return Probe("target", name, ok=False, text=f"{type(error).__name__}: {error}")
     return Probe("target", name, ok=status < 500, text=_seen(status))
@@ -76,6 +77,13 @@ async def _options(target: TargetSettings) -> int:
         session.options(target.url, headers=target.headers, allow_redirects=False) as answer,
     ):
         return answer.status
+
+
+def _reason(error: OSError) -> str:
+    """The system's words; asyncio's own only repeat the address."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _seen(status: int) -> str:
