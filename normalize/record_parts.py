@@ -19,21 +19,18 @@ def attachments(record: Record, field_map: FieldMap) -> tuple[Part, ...]:
 
 
 def signals(record: Record, entry: StepsEntry, identity: str) -> tuple[Signal, ...]:
-    """What the source did that concerns us; a step that is no signal is left over, whole."""
+    """What the source did that concerns us. The list of steps is left over whole: it is the matter's history there."""
     found = []
     for step in record.items(entry.list):
-        path, _ = step.value(*entry.word)
         word = step.text(*entry.word)
         kind = entry.signals.get(word) if word else None
-        if kind is None:
-            if path is not None:
-                step.put_back(path)
-            continue
-        told = step.left_over()
-        key = step.text(*entry.id) or content_hash({**told, "word": word})
-        found.append(
-            Signal(SignalKind(kind), id=f"{identity}#{key}", at=step.moment(entry.at), text=step.text(*entry.text))
-        )
+        if kind is not None:
+            key = step.text(*entry.id) or content_hash(step.left_over() | {"word": word})
+            found.append(
+                Signal(SignalKind(kind), id=f"{identity}#{key}", at=step.moment(entry.at), text=step.text(*entry.text))
+            )
+    for path in entry.list:
+        record.put_back(path)
     return tuple(found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -19,9 +20,11 @@ _EARLIEST = datetime(1970, 1, 2, tzinfo=CHINA)  # 1900-01-01 and 1970-01-01 are 
 
 
 def plain(value: Json) -> Json:
-    """The same without characters that no database and no JSON receiver takes: NUL and halves of surrogate pairs."""
+    """The same without what no database and no JSON receiver takes: NUL, halves of surrogate pairs, NaN as a number."""
     if isinstance(value, str):
         return _UNSTORABLE.sub("", value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, list):
         return [plain(one) for one in value]
     return {_UNSTORABLE.sub("", k): plain(one) for k, one in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,239 @@
+"""Reading records: what the golden files do not say one by one."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from adapters.base import Json, RawKind
+from adapters.fieldmap import FieldMap
+from normalize.case import ChannelKind, RequestTypeCode
+from normalize.feed import read_feed, read_record
+from normalize.places import PlaceRules
+from normalize.reading import Disposition, Reading, Source, Unreadable
+from normalize.titles import first_sentence
+from tests.normalize.test_feed_golden import MAPS
+
+FETCHED = datetime.fromisoformat("2026-03-10T12:00:00+08:00")
+SOURCE = Source("door", ChannelKind.SUNSHINE, RawKind.RECORD, "x1", None, FETCHED)
+BASE: dict[str, Json] = {"xfjid": "x1", "bt": "标题", "djsj": "2026-03-01 09:00:00"}
+
+
+def read(**fields: Json) -> Reading:
+    return read_record({**BASE, **fields}, SOURCE, MAPS["sunshine"], PlaceRules())
+
+
+def draft(**fields: Json) -> Any:
+    reading = read(**fields)
+    assert reading.draft is not None
+    return reading.draft
+
+
+def codes(found: Any) -> list[str]:
+    return [warning.code for warning in found.warnings]
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("求决", "appeal"),
+        ("意见建议", "suggestion"),
+        ("申诉", "appeal"),
+        ("揭发控告", "accusation"),
+        ("检举控告", "accusation"),
+        ("其他", "other"),
+    ],
+)
+def test_older_words_for_the_purpose_are_known(word: str, code: str) -> None:
+    purpose = draft(xfmdmc=word).purpose
+
+    assert (purpose.code, purpose.raw) == (code, word)
+
+
+@pytest.mark.parametrize(("word", "code"), [("咨询", "consult"), ("投诉类", "complaint"), ("举报类", "report")])
+def test_a_request_type_the_source_names_is_certain(word: str, code: str) -> None:
+    record: dict[str, Json] = {"roll_number": "1", "payroll_title": "标题", "payroll_type": word}
+    found = read_record(record, SOURCE, MAPS["hotline"]).draft
+    assert found is not None
+
+    assert found.request_type.code is RequestTypeCode(code)
+    assert (found.request_type.raw, found.request_type.confidence) == (word, 1.0)
+
+
+def test_a_word_without_code_is_kept_and_told() -> None:
+    found = draft(xfmdmc="反映")
+
+    assert (found.purpose.code, found.purpose.raw) == (None, "反映")
+    assert codes(found) == ["code_unknown"]
+
+
+@pytest.mark.parametrize("value", ["下周", "0000-00-00", "1900-01-01 00:00:00", "2026-13-45", 12])
+def test_a_date_that_is_none_is_left_over_and_told(value: Json) -> None:
+    found = draft(xbjzsj=value)
+
+    assert found.source_deadline_at is None
+    assert found.source_fields["xbjzsj"] == value
+    assert codes(found) == ["date_unreadable"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "received"),
+    [
+        ({"zssj": "2026-03-02 10:00:00"}, "2026-03-02T10:00:00+08:00"),
+        ({}, "2026-03-01T09:00:00+08:00"),
+        ({"zssj": "2031-03-02 10:00:00"}, "2026-03-01T09:00:00+08:00"),
+        ({"djsj": "不详"}, "2026-03-10T12:00:00+08:00"),
+        ({"djsj": "1772336400000"}, "2026-03-01T11:40:00+08:00"),
+    ],
+)
+def test_the_clock_starts_when_the_source_says(fields: dict[str, Json], received: str) -> None:
+    found = draft(**fields)
+
+    assert found.received_at == datetime.fromisoformat(received)
+    assert ("received_at_assumed" in codes(found)) == (found.received_at == FETCHED)
+
+
+def test_what_the_channel_received_counts_before_what_we_fetched() -> None:
+    at = FETCHED - timedelta(days=1)
+    source = Source("door", ChannelKind.SUNSHINE, RawKind.RECORD, "x1", at, FETCHED)
+    found = read_record({"xfjid": "x1", "bt": "标题"}, source, MAPS["sunshine"]).draft
+    assert found is not None
+
+    assert found.received_at == at
+    assert codes(found) == []
+
+
+def test_a_deadline_without_clock_is_the_end_of_its_day() -> None:
+    assert draft(xbjzsj="2026-04-30").source_deadline_at.isoformat() == "2026-04-30T23:59:59+08:00"
+    assert draft(xbjzsj="2026-04-30 00:00:00").source_deadline_at.isoformat() == "2026-04-30T00:00:00+08:00"
+
+
+def test_what_is_not_mapped_is_kept_as_told() -> None:
+    found = draft(ssxt="教育", djr="0012", extra={"a": [1, None]}, empty="")
+
+    assert found.source_fields == {"ssxt": "教育", "djr": "0012", "extra": {"a": [1, None]}}
+
+
+def test_a_second_spelling_with_other_content_is_kept() -> None:
+    assert draft(xfmdmc="申诉求决", xfmddm="03").source_fields == {"xfmddm": "03"}
+
+
+def test_a_change_of_the_time_of_change_alone_changes_nothing_else() -> None:
+    one, other = (read(lastmodifytime=f"2026-03-0{day} 10:00:00") for day in (2, 3))
+
+    assert one.draft == other.draft
+    assert one.modified_at != other.modified_at
+
+
+def test_channels_on_one_platform_know_a_record_by_one_identity() -> None:
+    def identity(channel: str, platform: str | None) -> str:
+        source = Source(channel, ChannelKind.SUNSHINE, RawKind.RECORD, "x1", None, FETCHED, platform)
+        return read_record(BASE, source, MAPS["sunshine"]).identity
+
+    assert identity("one", "province") == identity("two", "province") == "province:x1"
+    assert identity("one", None) == "one:x1"
+
+
+def test_without_title_and_words_it_is_kept_aside() -> None:
+    reading = read(bt="无", tsnr=" ")
+
+    assert reading.disposition is Disposition.QUARANTINE
+    assert reading.reason is not None
+    assert "bt or tsnr" in reading.reason
+
+
+def test_a_record_that_is_no_object_is_kept_aside_not_lost() -> None:
+    readings = read_feed(b'["text", {"xfjid": "1", "bt": "x"}]', "", SOURCE, MAPS["sunshine"])
+
+    assert [reading.disposition for reading in readings] == [Disposition.QUARANTINE, Disposition.CASE]
+
+
+def test_a_pointer_names_one_record_of_a_page() -> None:
+    page = json.dumps({"data": {"rows": [{"xfjid": "1", "bt": "甲"}, {"xfjid": "2", "bt": "乙"}]}}).encode()
+
+    (reading,) = read_feed(page, "/data/rows/1", SOURCE, MAPS["sunshine"])
+
+    assert reading.identity == "door:2"
+    with pytest.raises(Unreadable, match="/data/rows/2"):
+        read_feed(page, "/data/rows/2", SOURCE, MAPS["sunshine"])
+
+
+def test_bytes_that_are_no_json_are_unreadable_and_not_quoted() -> None:
+    with pytest.raises(Unreadable, match="expected JSON") as caught:
+        read_feed("秘密".encode(), "", SOURCE, MAPS["sunshine"])
+
+    assert "秘密" not in str(caught.value)
+
+
+def test_gbk_bytes_are_read() -> None:
+    (reading,) = read_feed('{"xfjid": "1", "bt": "收费"}'.encode("gbk"), "", SOURCE, MAPS["sunshine"])
+
+    assert reading.draft is not None
+    assert reading.draft.title == "收费"
+
+
+def test_characters_no_database_takes_are_dropped() -> None:
+    assert draft(bt="收\x00费\ud800").title == "收费"
+
+
+def test_a_signal_without_key_has_the_same_id_every_time() -> None:
+    steps: Json = [{"blfs": "催办", "blsj": "2026-03-05 09:00:00"}, {"blfs": "催办", "blsj": "2026-03-06 09:00:00"}]
+    first, again = read(blfs=steps), read(blfs=steps)
+
+    assert [signal.id for signal in first.signals] == [signal.id for signal in again.signals]
+    assert len({signal.id for signal in first.signals}) == 2
+
+
+def test_several_main_petitioners_leave_one() -> None:
+    found = draft(xfr=[{"xm": "甲某", "xfjzfrbz": "1"}, {"xm": "乙某", "xfjzfrbz": "1"}])
+
+    assert [person.primary for person in found.petitioners] == [True, False]
+    assert codes(found) == ["several_primary"]
+
+
+def test_a_field_list_may_stand_within_the_record() -> None:
+    shape = {"list": "fields", "name": "n", "value": "v"}
+    field_map = FieldMap.model_validate({"key": "id", "title": "标题", "descriptors": shape})
+    record = {"id": 7, "fields": [{"n": "标题", "v": "甲"}]}
+
+    (reading,) = read_feed(json.dumps(record).encode(), "", SOURCE, field_map)
+
+    assert reading.identity == "door:7"
+    assert reading.draft is not None
+    assert reading.draft.title == "甲"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["1", "2026-03-01", "催办"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["xm", "sjh", "url", "blfs"]), inner),
+    max_leaves=8,
+)
+FIELDS = [*BASE, "tsnr", "xfr", "blfs", "xgfj", "xfrs", "nmbz", "zssj", "xbjzsj", "xfmdmc", "nrflmc", "wtsddm", "xfjzt"]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # says only how busy the machine is
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON))
+def test_whatever_a_record_holds_it_is_read_or_kept_aside(record: dict[str, Json]) -> None:
+    reading = read_record(record, SOURCE, MAPS["sunshine"], PlaceRules())
+
+    assert reading.identity.startswith("door:")
+    assert (reading.disposition is Disposition.CASE) <= (reading.draft is not None)
+    if reading.draft:
+        json.dumps(reading.draft.model_dump(mode="json"), allow_nan=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("尊敬的局长：\n您好！\n我要反映收费问题。谢谢。", "我要反映收费问题。"),
+        ("学校早读太早", "学校早读太早"),
+        ("长" * 80, "长" * 49 + "…"),
+    ],
+)
+def test_a_derived_title_is_the_first_sentence_that_says_something(text: str, title: str) -> None:
+    assert first_sentence(text) == title
