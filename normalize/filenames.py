@@ -15,7 +15,7 @@ _LONGEST = 120
 
 
 def clean_name(name: str, fallback: str) -> str:
-    """A file name of at most 120 characters, no path, nothing invisible or direction-turning in it; else `fallback`."""
+    """A file name of at most 120 characters without path or anything invisible or direction-turning; else `fallback`."""
     name = _SURROGATE.sub("\ufffd", unicodedata.normalize("NFC", name))
     name = _INVISIBLE.sub("", re.sub(r"[\t\r\n]+", " ", name))
     if _PATH.search(name):
@@ -29,7 +29,7 @@ def clean_name(name: str, fallback: str) -> str:
 
 
 def clean_text(text: str) -> str:
-    """Text without NUL and control characters, lone surrogates, zero-width and direction characters; line ends are \\n."""
+    """Text without control, zero-width and direction characters and lone surrogates; line ends are line feeds."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
     return _SURROGATE.sub("\ufffd", _CONTROL.sub("", text)).replace("\u00a0", " ")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import zip_longest
 
 # Stand-ins that no mail contains.
 _LINE, _GAP, _CELL = "\ue0f0", "\ue0f1", "\ue0f2"
@@ -18,8 +19,7 @@ _UNSEEN = re.compile(
 _PRE = re.compile(r"<pre\b[^<>]*>(?:.*?</pre\s*>|.*\Z)", re.IGNORECASE | re.DOTALL)
 _TAG = re.compile(r"</?([a-zA-Z][a-zA-Z0-9:]*)\b[^<>]*>|<[!?][^<>]*>")
 _LINES = frozenset(
-    ["br", "div", "li", "ul", "ol", "dl", "dt", "dd", "blockquote", "pre", "section", "article"]
-    + ["header", "footer", "center", "form", "tr", "tbody", "address", "main", "nav"]
+    ["br", "div", "li", "ul", "ol", "dl", "dt", "dd", "tr", "tbody", "blockquote", "pre", "center", "form", "main"]
 )
 _GAPS = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "table", "hr"])
 
@@ -42,12 +42,13 @@ def _stand_in(tag: re.Match[str]) -> str:
 
 
 def _laid_out(text: str) -> str:
-    text = re.sub(f"[ {_CELL}]*{_CELL}[ {_CELL}]*(?=[{_LINE}{_GAP}]|$)", "", text)
-    text = re.sub(f" ?{_CELL} ?", "\t", text)
-    text = re.sub(f"[ {_LINE}{_GAP}]*[{_LINE}{_GAP}][ {_LINE}{_GAP}]*", _breaks, text)
-    return re.sub(r" {2,}", " ", text).strip()
+    # blanks first: the expressions below are linear only where blanks stand alone
+    pieces = re.split(f"([ {_LINE}{_GAP}]*[{_LINE}{_GAP}][ {_LINE}{_GAP}]*)", re.sub(" {2,}", " ", text))
+    words = (re.sub(f" ?{_CELL} ?", "\t", piece.strip(f" {_CELL}")) for piece in pieces[::2])
+    breaks = (_break(piece) for piece in pieces[1::2])
+    return "".join(each for pair in zip_longest(words, breaks, fillvalue="") for each in pair).strip()
 
 
-def _breaks(marks: re.Match[str]) -> str:
+def _break(marks: str) -> str:
     # a block's end and the next one's begin are one line break
-    return "\n\n" if _GAP in marks[0] or marks[0].count(_LINE) > 2 else "\n"
+    return "\n\n" if _GAP in marks or marks.count(_LINE) > 2 else "\n"

@@ -72,7 +72,7 @@ def read(text: str, rules: LabelRules) -> dict[str, str]:
     opening = next((n for n, mark in enumerate(marks, 1) if mark.field == "content"), len(marks))
     marks = marks[:opening] + _closing_block(text, marks[opening:], {mark.field for mark in marks[:opening]})
     values: dict[str, str] = {}
-    for mark, end in zip(marks, [*(mark.start for mark in marks[1:]), len(text)], strict=True):
+    for mark, end in zip(marks, [*(mark.start for mark in marks[1:]), len(text)], strict=False):
         value = text[mark.end : end].strip(" \t\r\n　;；|" if mark.field == "content" else " \t\r\n　;；|,，")
         if value:
             values.setdefault(mark.field, value)

@@ -1,0 +1,176 @@
+"""The draft of a case from what a mail says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from normalize import labels, people, places
+from normalize.case import (
+    Draft,
+    Form,
+    ReadingMethod,
+    ReadingNote,
+    Region,
+    RequestType,
+    RequestTypeCode,
+    Warning_,
+)
+from normalize.dates import CHINA, parse_moment, signature_date
+from normalize.labels import LabelRules
+from normalize.mail_bodies import Bodies
+from normalize.mail_entity import Entity
+from normalize.mail_headers import header_date, header_text, mailboxes
+from normalize.mail_sender import sender
+from normalize.mail_words import first_sentence, own_words, tidy
+from normalize.places import PlaceRules
+from normalize.reading import Source
+
+_TYPES = (
+    ("举报", RequestTypeCode.REPORT),
+    ("投诉", RequestTypeCode.COMPLAINT),
+    ("求助", RequestTypeCode.HELP),
+    ("咨询", RequestTypeCode.CONSULT),
+    ("建议", RequestTypeCode.SUGGESTION),
+    ("意见", RequestTypeCode.SUGGESTION),
+    ("表扬", RequestTypeCode.PRAISE),
+    ("感谢", RequestTypeCode.PRAISE),
+)
+_PLACED = frozenset(
+    """name phone email id_no address workplace gender postcode title content request_type query_code petition_date
+    subject_party region addressee allow_public confidential anonymous""".split()  # noqa: SIM905
+)
+_JOINT = re.compile(r"联名|联合署名|集体(?:反映|投诉|举报|信访|请愿|签名)|全体(?:家长|业主|教师|老师|村民)")
+
+
+@dataclass(frozen=True)
+class Understood:
+    """A mail's draft, and whether it is a web form that names its citizen."""
+
+    draft: Draft
+    is_form: bool
+
+
+def draft(
+    mail: Entity, bodies: Bodies, source: Source, identity: str, label_rules: LabelRules, place_rules: PlaceRules
+) -> Understood:
+    """Say what a mail says in the one schema. Warnings tell what was assumed or doubtful."""
+    hint = bodies.charset
+    whole = tidy(bodies.text)
+    own = own_words(whole)
+    labelled = labels.read(own, label_rules)
+    form = labelled if labels.is_form(labelled) else None
+    given = form or {}
+    notes = dict(bodies.notes)
+    content = tidy(given.get("content", whole)) or None
+    title = _title(mail, given, content, bodies, notes)
+    spoken = f"{given['content']}" if form else own
+    who = sender(mail, hint, form, labelled, spoken)
+    notes |= who.doubts
+    names = [each.name for each in who.petitioners if each.name]
+    joint_count = people.joint_count(spoken)
+    received = _received(mail, source, notes)
+    sent = header_date(mail.get("date"))
+    subject = header_text(mail.get("subject"), hint)
+    fields = {"from_name": who.shown_name, "subject": subject if subject and subject != title else None}
+    fields |= {f"label_{name}": value for name, value in given.items() if name not in _PLACED}
+    made = Draft(
+        channel=source.channel,
+        channel_kind=source.channel_kind,
+        source_id=identity,
+        source_no=header_text(mail.get("message-id")) or None,
+        query_code=_query_code(given, own),
+        title=title,
+        content=content,
+        request_type=_request_type(given.get("request_type")),
+        form=Form(code="mailbox"),
+        petitioners=who.petitioners,
+        anonymous=_yes(given.get("anonymous"), default=people.asks_anonymity(spoken) or not names),
+        joint=len(who.petitioners) > 1 or (joint_count or 0) > 1 or _JOINT.search(spoken) is not None,
+        petitioner_count=joint_count or len(who.petitioners),
+        confidential_requested=_yes(given.get("confidential"), default=people.asks_confidentiality(spoken)),
+        allow_public=_yes(given.get("allow_public"), default=False if people.refuses_publication(spoken) else None),
+        subject_party=given.get("subject_party") or places.subject_party(spoken, place_rules, title),
+        region=_region(given.get("region"), f"{title}\n{spoken}", place_rules),
+        addressee=given.get("addressee") or _addressee(mail, hint),
+        petition_date=_petition_date(given, sent, spoken, received),
+        source_registered_at=source.received_at.astimezone(CHINA) if source.received_at else None,
+        received_at=received,
+        reading=ReadingNote(
+            method=ReadingMethod.MIME,
+            confidence=0.8 if "characters_lost" in notes else 1.0,
+            needs_review="characters_lost" in notes or "encrypted" in notes,
+        ),
+        source_fields={name: value for name, value in fields.items() if value},
+        warnings=tuple(Warning_(code=code, text=text) for code, text in notes.items()),
+    )
+    return Understood(made, form is not None)
+
+
+def _title(mail: Entity, form: Mapping[str, str], content: str | None, bodies: Bodies, notes: dict[str, str]) -> str:
+    """The form's title, else the subject, else the first sentence or the first attachment's name, with a warning."""
+    if title := form.get("title") or header_text(mail.get("subject"), bodies.charset):
+        return title
+    notes["title_derived"] = "邮件没有主题，标题取自正文首句"
+    if not content:
+        notes["content_empty"] = "邮件没有主题也没有正文"
+    first_file = bodies.parts[0].name if bodies.parts else None
+    return first_sentence(content or "") or first_file or "（无主题）"
+
+
+def _received(mail: Entity, source: Source, notes: dict[str, str]) -> datetime:
+    """When the mail server took it in, else when it says it was sent, else when we fetched it."""
+    if source.received_at:
+        return source.received_at.astimezone(CHINA)
+    sent = header_date(mail.get("date"))
+    fetched = source.fetched_at.astimezone(CHINA)
+    # a sender's clock may be wrong, but no mail is sent days after it was fetched
+    if sent and sent <= fetched + timedelta(days=1):
+        return sent
+    notes["received_at_assumed"] = "邮件没有可信的收到时间，以读取时间代替"
+    return fetched
+
+
+def _petition_date(form: Mapping[str, str], sent: datetime | None, own: str, received: datetime) -> date | None:
+    written = parse_moment(form.get("petition_date", ""))
+    return (written or sent or received).date() if written or sent else signature_date(own, received.date())
+
+
+def _request_type(raw: str | None) -> RequestType:
+    if not raw:
+        return RequestType(code=RequestTypeCode.OTHER)
+    code = next((code for word, code in _TYPES if word in raw), None)
+    return RequestType(code=code or RequestTypeCode.OTHER, raw=raw, confidence=1.0 if code else None)
+
+
+def _query_code(form: Mapping[str, str], own: str) -> str | None:
+    written = re.search(r"[A-Za-z0-9]{6,20}", form.get("query_code", ""))
+    found = written or re.search(r"(?<=查询码)\s*(?:[:：是为]\s*)?(\d{10})(?!\d)", own)
+    return (found[1] if found.re.groups else found[0]) if found else None
+
+
+def _region(label: str | None, text: str, rules: PlaceRules) -> Region:
+    if not label:
+        return places.region(text, rules)
+    known = places.region(label, rules)
+    return Region(code=known.code, name=known.name, raw=label)
+
+
+def _addressee(mail: Entity, hint: str | None) -> str | None:
+    first = next(iter(mailboxes(mail.get("to"), hint)), None)
+    return (first.name or first.address) if first else None
+
+
+def _yes(raw: str | None, *, default: bool | None) -> bool | None:
+    """Read a yes or no as forms write it (是, 同意, 公开, 否, 不公开)."""
+    if raw is None:
+        return default
+    if re.match(r"\s*(?:否|不|无|非|no\b|n$|0|false)", raw, re.IGNORECASE):
+        return False
+    return (
+        True
+        if re.match(r"\s*(?:是|同意|要|愿意|公开|保密|匿名|可以|有|yes\b|y$|1|true|√)", raw, re.IGNORECASE)
+        else default
+    )
