@@ -24,8 +24,10 @@ class RetrySettings(BaseModel):
 
 def delay(attempt: int, chance: float, settings: RetrySettings) -> timedelta:
     """How long to wait after failed attempt number `attempt` (from 1); `chance` in [0, 1) spreads the waits."""
-    doublings = min(attempt - 1, 64)  # beyond, the power overflows long after the cap was reached
-    wait = min(settings.first * settings.factor**doublings, settings.longest) if doublings < 64 else settings.longest
+    steps = min(attempt - 1, 64)  # beyond, any growth has long reached the cap
+    wait = timedelta(
+        seconds=min(settings.first.total_seconds() * settings.factor**steps, settings.longest.total_seconds())
+    )
     return wait * (1 + settings.jitter * chance)
 
 

@@ -122,10 +122,12 @@ class TargetWorker:
             news = await self._store.write(lambda conn: self._record(conn, parcel, answer, started, took))
             self._tell(parcel, answer, took, news)
         except LeaseLost:
-            log.warning("delivery outlived its lease", target=self._name, event=parcel.event_id)
+            log.warning("delivery outlived its lease", target=self._name, event_id=parcel.event_id)
         except asyncio.CancelledError:
             await asyncio.shield(self._give_back(parcel))
             raise
+        except Exception as error:  # noqa: BLE001 - the target's outer loop: the lease brings the row back
+            log.exception("delivery failed", target=self._name, event_id=parcel.event_id, kind=type(error).__name__)
         finally:
             self._under_way -= 1
             self._store.wakes.ring([self._lane])
@@ -162,7 +164,7 @@ class TargetWorker:
 
     def _tell(self, parcel: Parcel, answer: Answer, took: timedelta, news: str | None) -> None:
         self._observe(self._name, answer.verdict, took, self._clock() - parcel.created_at)
-        facts = {"target": self._name, "event": parcel.event_id, "type": parcel.type, "case_id": parcel.case_id}
+        facts = {"target": self._name, "event_id": parcel.event_id, "type": parcel.type, "case_id": parcel.case_id}
         if answer.verdict is Verdict.DELIVERED:
             log.info("event delivered", **facts, attempt=parcel.claim.attempts)
         elif answer.verdict is Verdict.REJECTED:

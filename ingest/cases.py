@@ -71,7 +71,7 @@ class CaseDesk:
     def correct(self, conn: Connection, case_id: str, one: Correction, author: str, now: datetime) -> Case:
         """Lay a clerk's correction over the case. Raises CorrectionRefused, KeyError."""
         entry = register.load_entry(conn, self.sealer, case_id)
-        corrected(entry.case, [one])
+        corrected(entry.case, one)
         sealed = self.sealer.seal(_json(one.value), f"correction:{case_id}:{one.field}")
         row = {"case_id": case_id, "field": one.field, "sealed": sealed, "author": author, "at": now}
         conn.execute(insert(correction).values(row))

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ingest.readings import KeptPart
-from normalize.case import Attachment, AttachmentState, Case, Deadline, Draft, Receipt
+from normalize.case import Attachment, AttachmentState, Case, Deadline, Draft, Receipt, Warning_
 
 NOT_CONTENT = frozenset(
     {"case_id", "case_no", "schema_version", "revision", "ingested_at", "receipts", "deadlines", "related"}
@@ -64,7 +64,7 @@ def compute(
     """The case without its deadlines."""
     if registration.received_at is not None and any(one.code == "received_at_assumed" for one in draft.warnings):
         draft = draft.model_copy(update={"received_at": registration.received_at})
-    draft = corrected(draft.model_copy(update={"attachments": tuple(attachments)}), corrections)
+    draft = _overlaid(draft.model_copy(update={"attachments": tuple(attachments)}), corrections)
     return Case.model_construct(
         case_id=registration.case_id,
         case_no=registration.case_no,
@@ -79,23 +79,31 @@ def with_deadlines(case: Case, deadlines: Sequence[Deadline]) -> Case:
     return case.model_copy(update={"deadlines": tuple(deadlines)})
 
 
-def corrected(draft: Draft, corrections: Sequence[Correction]) -> Draft:
-    """The draft with the clerks' corrections laid over it, the later winning.
+def corrected(draft: Draft, correction: Correction) -> Draft:
+    """The draft with one clerk's correction laid over it.
 
     Raises:
         CorrectionRefused: a field that does not exist, or a value that does not fit it.
     """
-    if not corrections:
-        return draft
-    document = draft.model_dump(mode="json")
-    for correction in corrections:
-        _put(document, correction)
+    document = draft.model_dump(mode="json", include=set(Draft.model_fields))
+    _put(document, correction)
     try:
         return Draft.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise CorrectionRefused(f"{place}: {first['msg']}") from error
+
+
+def _overlaid(draft: Draft, corrections: Sequence[Correction]) -> Draft:
+    """All corrections, the later winning; one that fits no longer, since the source changed, is said in a warning."""
+    for one in corrections:
+        try:
+            draft = corrected(draft, one)
+        except CorrectionRefused as error:
+            warning = Warning_(code="correction_not_applied", text=f"更正 {one.field} 已不适用：{error}")
+            draft = draft.model_copy(update={"warnings": (*draft.warnings, warning)})
+    return draft
 
 
 def attached(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from dispatch.outbox import Outbox
 from ingest.calendar_files import read_calendar
 from ingest.cases import CaseDesk
+from ingest.clock import utc_now
 from ingest.config import Channel, Config
 from ingest.reader import Door, Reader
 from ingest.workers import WorkerPool
@@ -25,10 +26,6 @@ KIND_OF = {
 }
 SCAN_WORKERS = 1
 """One recognises a page in about a second with two threads and takes 1.1 GB: more would take the office's server."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Wakes:
     def __init__(self) -> None:
         self._events: dict[str, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._over = False
 
     def ring(self, lanes: Iterable[str]) -> None:
         """Wake whoever waits for these lanes; from any thread."""
@@ -36,11 +37,14 @@ class Wakes:
             loop.call_soon_threadsafe(self._set, rung)
 
     def ring_all(self) -> None:
-        """Wake everybody, to let them see that it is time to stop; from the loop's own thread."""
+        """Wake everybody, and let nobody sleep again: it is time to stop. From the loop's own thread."""
+        self._over = True
         self._set(set(self._events))
 
     async def wait(self, lane: str, timeout: timedelta) -> None:
         """Return when the lane is rung, or after `timeout`."""
+        if self._over:
+            return
         self._loop = asyncio.get_running_loop()
         event = self._events.setdefault(lane, asyncio.Event())
         try:

@@ -1,0 +1,102 @@
+"""Signatures, and what an answer means."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import web
+from pydantic import SecretStr, ValidationError
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from dispatch.webhook import SuccessRule, TargetSettings, Verdict, Webhook, judge, sign
+from tests.dispatch.receiver import receiving
+
+NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+OLD, NEW = ("whsec_" + base64.b64encode(bytes([n]) * 24).decode() for n in (1, 2))
+
+
+def settings(url: str = "http://127.0.0.1:9/", **more: object) -> TargetSettings:
+    return TargetSettings.model_validate({"url": url, "secret": OLD, **more})
+
+
+def test_an_independent_library_accepts_every_signature_while_a_secret_is_replaced() -> None:
+    body = b'{"type": "case.created"}'
+    headers = sign((SecretStr(NEW), SecretStr(OLD)), "evt_1", datetime.now(UTC), body)
+
+    for secret in (OLD, NEW):
+        assert Verifier(secret).verify(body.decode(), headers) == {"type": "case.created"}
+
+
+async def test_what_is_sent_is_signed_bytes_and_says_so() -> None:
+    async with receiving() as oa:
+        hook = Webhook(settings(oa.url, headers={"x-gateway": "g"}))
+        answer = await hook.post("evt_1", '{"题": 1}'.encode(), datetime.now(UTC))
+        await hook.close()
+
+    (got,) = oa.received
+    assert answer.verdict is Verdict.DELIVERED
+    assert got.headers["content-type"] == "application/json; charset=utf-8"
+    assert (got.headers["webhook-id"], got.headers["x-gateway"]) == ("evt_1", "g")
+    Verifier(OLD).verify(got.body.decode(), got.headers)
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (200, Verdict.DELIVERED), (204, Verdict.DELIVERED), (302, Verdict.AGAIN), (400, Verdict.REJECTED),
+        (401, Verdict.REJECTED), (404, Verdict.REJECTED), (408, Verdict.AGAIN), (410, Verdict.GONE),
+        (422, Verdict.REJECTED), (425, Verdict.AGAIN), (429, Verdict.AGAIN), (500, Verdict.AGAIN), (503, Verdict.AGAIN),
+    ],
+)  # fmt: skip
+def test_a_status_decides(status: int, verdict: Verdict) -> None:
+    assert judge(status, b"", None, settings(), NOW).verdict is verdict
+
+
+def test_retry_after_counts_for_429_and_503() -> None:
+    assert judge(429, b"", "30", settings(), NOW).wait == timedelta(seconds=30)
+    assert judge(503, b"", "Mon, 02 Mar 2026 01:31:00 GMT", settings(), NOW).wait == timedelta(minutes=1)
+    assert judge(500, b"", "30", settings(), NOW).wait is None
+
+
+def test_a_200_that_says_failure_in_its_body_is_no_success() -> None:
+    rule = settings(success=SuccessRule(path="code", equals=0), receiver_id="data.requestid")
+
+    good = judge(200, b'{"code": 0, "data": {"requestid": 8888}}', None, rule, NOW)
+    assert (good.verdict, good.receiver_id) == (Verdict.DELIVERED, "8888")
+    for body in (b'{"code": "PARAM_ERROR"}', b"<html>login</html>", b"[]", b""):
+        bad = judge(200, body, None, rule, NOW)
+        assert bad.verdict is Verdict.REJECTED
+        assert "code is not 0" in str(bad.detail)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    async with receiving() as oa:
+        oa.default = lambda: web.Response(status=307, headers={"Location": oa.url})
+        hook = Webhook(settings(oa.url))
+        answer = await hook.post("evt_1", b"{}", NOW)
+        await hook.close()
+
+    assert (answer.verdict, len(oa.received)) == (Verdict.AGAIN, 1)
+
+
+async def test_nobody_there_and_no_answer_are_for_later() -> None:
+    nobody = Webhook(settings())
+    assert (await nobody.post("evt_1", b"{}", NOW)).verdict is Verdict.AGAIN
+    await nobody.close()
+    async with receiving() as oa:
+        oa.gate.clear()
+        slow = Webhook(settings(oa.url, timeout=timedelta(milliseconds=50)))
+        answer = await slow.post("evt_1", b"{}", NOW)
+        await slow.close()
+
+    assert answer == type(answer)(Verdict.AGAIN, None, "no answer within 0.05 s")
+
+
+@pytest.mark.parametrize("secret", ["whsec_abc", "plain", "whsec_" + base64.b64encode(b"short").decode()])
+def test_a_weak_secret_is_refused_without_being_repeated(secret: str) -> None:
+    with pytest.raises(ValidationError) as refused:
+        TargetSettings.model_validate({"url": "http://127.0.0.1/", "secret": secret})
+    assert "whsec_" in str(refused.value.errors(include_input=False))
+    assert secret not in str(refused.value.errors(include_input=False, include_context=False))

@@ -1,0 +1,176 @@
+"""The loop of one target, against a receiver over a real socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from sqlalchemy import select
+from standardwebhooks.webhooks import Webhook as Verifier
+
+from dispatch.retry import RetrySettings
+from dispatch.webhook import TargetSettings
+from dispatch.worker import TargetWorker
+from ingest.clock import utc_now
+from normalize.reading import Signal, SignalKind
+from store import ledger
+from store.schema import attempt, delivery
+from store.schema import target as target_table
+from tests.dispatch.receiver import Receiver, receiving
+from tests.ingest.desk import SECRET, Desk, open_desk, reading, target
+
+QUICK = RetrySettings(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50))
+
+
+@asynccontextmanager
+async def at_work(tmp_path: Path, oa: Receiver, **more: Any) -> AsyncIterator[Desk]:
+    """A desk whose only target is this receiver, with its worker running."""
+    settings: TargetSettings = target(oa.url, retry=QUICK, **more)
+    with open_desk(tmp_path, {"oa": settings}) as desk:
+        stopping = asyncio.Event()
+        worker = TargetWorker("oa", settings, desk.store, desk.desk.outbox, utc_now, lambda *_: None)
+        task = asyncio.create_task(worker.run(stopping))
+        try:
+            yield desk
+        finally:
+            stopping.set()
+            oa.gate.set()
+            desk.store.wakes.ring_all()
+            await asyncio.wait_for(task, 10)
+
+
+async def until(desk: Desk, true: Callable[[list[tuple[str, str, str, str]]], bool]) -> None:
+    """Wait for the deliveries to be so."""
+    async with asyncio.timeout(10):
+        while not true(await asyncio.to_thread(desk.deliveries)):  # noqa: ASYNC110 - the state is another thread's
+            await asyncio.sleep(0)
+
+
+def all_delivered(rows: list[tuple[str, str, str, str]]) -> bool:
+    return bool(rows) and all(row[3] == "delivered" for row in rows)
+
+
+async def test_an_event_arrives_signed_and_is_done(tmp_path: Path) -> None:
+    async with receiving() as oa, at_work(tmp_path, oa, receiver_id="id") as desk:
+        await asyncio.to_thread(desk.take_in, reading())
+        await until(desk, all_delivered)
+
+        Verifier(SECRET).verify(oa.received[0].body.decode(), oa.received[0].headers)
+        row = desk.store.read_now(lambda conn: conn.execute(select(delivery)).one())
+        assert (row.receiver_id, row.attempts) == ("OA-1", 1)
+        assert desk.store.read_now(ledger.counts) == {"read": {"ready": 1}}
+
+
+async def test_every_attempt_carries_the_same_id_and_bytes(tmp_path: Path) -> None:
+    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+        oa.replies = [lambda: web.Response(status=500), lambda: web.Response(status=502)]
+        await asyncio.to_thread(desk.take_in, reading())
+        await until(desk, all_delivered)
+
+        assert len({(one.headers["webhook-id"], one.body) for one in oa.received}) == 1
+        outcomes = desk.store.read_now(lambda conn: conn.execute(select(attempt.c.outcome)).scalars().all())
+        assert list(outcomes) == ["again", "again", "delivered"]
+        state = desk.store.read_now(lambda conn: conn.execute(select(target_table.c.state)).scalar_one())
+        assert state == "open"
+
+
+async def test_events_of_one_case_wait_for_each_other(tmp_path: Path) -> None:
+    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+        oa.gate.clear()
+        await asyncio.to_thread(desk.take_in, reading())
+        await oa.count(1)
+        signal = Signal(SignalKind.REMINDER, "1")
+        await asyncio.to_thread(desk.take_in, reading(signals=(signal,), source_fields={"a": 1}))
+        await asyncio.to_thread(desk.take_in, reading("sunshine:Y"), key="Y")
+        await oa.count(2)  # the other case's event overtakes, this case's second does not
+        assert [one.body.count(b"case.reminder") for one in oa.received] == [0, 0]
+        oa.gate.set()
+        await until(desk, all_delivered)
+
+        assert [one.body.count(b'"case.reminder"') for one in oa.received] == [0, 0, 1]
+
+
+async def test_a_rejected_event_holds_its_case_and_nothing_else(tmp_path: Path) -> None:
+    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+        oa.replies = [lambda: web.Response(status=422, text="field xfjbh missing")]
+        await asyncio.to_thread(desk.take_in, reading())
+        await until(desk, lambda rows: rows[0][3] == "rejected")
+        await asyncio.to_thread(desk.take_in, reading(title="第二版"))
+        await asyncio.to_thread(desk.take_in, reading("sunshine:Y"), key="Y")
+        await until(desk, lambda rows: rows[-1][3] == "delivered")
+        assert [row[3] for row in desk.deliveries()] == ["rejected", "waiting", "delivered"]
+
+        number = desk.store.read_now(
+            lambda conn: conn.execute(select(delivery.c.id).order_by(delivery.c.id)).scalars().first()
+        )
+        desk.write(lambda conn: desk.desk.outbox.resend(conn, int(number or 0), utc_now()))
+        await until(desk, all_delivered)
+
+        assert [b"case.updated" in one.body for one in oa.received] == [False, False, False, True]
+
+
+async def test_a_target_that_is_gone_is_paused_and_keeps_its_events(tmp_path: Path) -> None:
+    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+        oa.replies = [lambda: web.Response(status=410)]
+        await asyncio.to_thread(desk.take_in, reading())
+        await oa.count(1)
+        await until(desk, lambda _rows: _state(desk) == "paused")
+
+        assert desk.deliveries() == [("oa", "case.created", "full", "waiting")]
+
+
+async def test_retry_after_is_waited_for_and_not_charged(tmp_path: Path) -> None:
+    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+        oa.replies = [lambda: web.Response(status=429, headers={"Retry-After": "0"})] * 3
+        await asyncio.to_thread(desk.take_in, reading())
+        await until(desk, all_delivered)
+
+        assert len(oa.received) == 4
+
+
+async def test_a_dropped_event_is_ended_unsent(tmp_path: Path) -> None:
+    async with receiving() as oa:
+        with open_desk(tmp_path, {"oa": target(oa.url)}) as desk:
+            desk.take_in(reading())
+            desk.write(lambda conn: conn.exec_driver_sql("UPDATE delivery SET state='dropped'"))
+        async with at_work(tmp_path, oa) as desk:
+            async with asyncio.timeout(10):
+                while "push:oa" in await asyncio.to_thread(desk.store.read_now, ledger.counts):  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+
+        assert oa.received == []
+
+
+async def test_stopping_finishes_the_delivery_at_hand(tmp_path: Path) -> None:
+    async with receiving() as oa:
+        async with at_work(tmp_path, oa) as desk:
+            oa.gate.clear()
+            await asyncio.to_thread(desk.take_in, reading())
+            await oa.count(1)
+        with open_desk(tmp_path) as desk:
+            assert all_delivered(desk.deliveries())
+
+
+async def test_a_delivery_cut_off_is_given_back(tmp_path: Path) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url)
+        with open_desk(tmp_path, {"oa": settings}) as desk:
+            desk.take_in(reading())
+            oa.gate.clear()
+            worker = TargetWorker("oa", settings, desk.store, desk.desk.outbox, utc_now, lambda *_: None)
+            task = asyncio.create_task(worker.run(asyncio.Event()))
+            await oa.count(1)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+            held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=utc_now(), lease=timedelta(minutes=1)))
+            assert len(held) == 1
+
+
+def _state(desk: Desk) -> str | None:
+    return desk.store.read_now(lambda conn: conn.execute(select(target_table.c.state)).scalar_one_or_none())

@@ -1,0 +1,288 @@
+"""From readings to cases: once each, revised by the source, corrected by clerks, restricted for most."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from sqlalchemy import Connection, select
+
+from dispatch.payload import Payload
+from ingest import attachments
+from ingest.compute import Correction, CorrectionRefused
+from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, Warning_
+from normalize.reading import Disposition, Part, Signal, SignalKind
+from store import ledger
+from store.schema import event, lookup, raw
+from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
+
+MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
+ACCUSATION: dict[str, Any] = {
+    "restricted": True,
+    "restricted_reason": "report",
+    "request_type": RequestType(code=RequestTypeCode.REPORT),
+}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+def test_a_reading_becomes_a_numbered_case_and_an_event(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+
+    case = desk.case(case_id)
+    assert (case.case_no, case.revision) == ("2026-000001", 1)
+    assert [one.locator for one in case.receipts] == ["sunshine/X1"]
+    assert "xf.notice" in [one.rule for one in case.deadlines]
+    assert desk.deliveries() == [("oa", "case.created", "full", "waiting")]
+    assert desk.happenings(case_id) == ["created"]
+
+
+def test_numbers_are_drawn_without_gaps(desk: Desk) -> None:
+    found = [desk.case(desk.take_in(reading(f"sunshine:X{n}"), key=f"X{n}")[0]).case_no for n in range(3)]
+
+    assert found == ["2026-000001", "2026-000002", "2026-000003"]
+
+
+def test_the_same_matter_through_a_second_channel_is_one_more_receipt(desk: Desk) -> None:
+    (first,) = desk.take_in(reading("sha256:m"), channel="mailbox", key="INBOX:1:1")
+    (second,) = desk.take_in(reading("sha256:m", title="不同的标题"), channel="mailbox2", key="INBOX:9:4")
+
+    assert (first, desk.count()) == (second, 1)
+    case = desk.case(first)
+    assert [one.channel for one in case.receipts] == ["mailbox", "mailbox2"]
+    assert (case.revision, desk.events()) == (1, ["case.created"])
+
+
+def test_a_changed_record_is_the_next_revision_of_the_same_case(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=MORNING))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), title="补充后的标题"))
+
+    case = desk.case(case_id)
+    assert (case.revision, case.title, len(case.receipts)) == (2, "补充后的标题", 1)
+    assert desk.events() == ["case.created", "case.updated"]
+    body = _bodies(desk)[1]
+    assert body["data"]["change"] == [
+        {"field": "title", "old": "关于课后延时服务收费的疑问", "new": "补充后的标题", "by": "source"}
+    ]
+
+
+def test_an_older_version_that_is_read_late_changes_nothing(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=MORNING, title="新的"))
+    desk.take_in(reading(modified_at=MORNING - timedelta(hours=1), title="旧的"))
+
+    assert desk.case(case_id).title == "新的"
+    assert desk.events() == ["case.created"]
+
+
+def test_without_times_the_later_version_of_the_same_record_wins(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(title="一"))
+    desk.take_in(reading(title="二"))
+
+    assert desk.case(case_id).title == "二"
+
+
+@pytest.mark.parametrize(
+    ("kind", "type_"),
+    [
+        (SignalKind.REMINDER, "case.reminder"),
+        (SignalKind.RETURNED, "case.returned"),
+        (SignalKind.SUPPLEMENTED, "case.supplemented"),
+        (SignalKind.WITHDRAWN, "case.withdrawn"),
+    ],
+)
+def test_what_the_source_did_is_told_once(desk: Desk, kind: SignalKind, type_: str) -> None:
+    signal = Signal(kind, "b7", MORNING, "请尽快办理")
+    desk.take_in(reading(modified_at=MORNING))
+    desk.take_in(reading(modified_at=MORNING, source_fields={"step": 1}, signals=(signal,)))
+    desk.take_in(reading(modified_at=MORNING, source_fields={"step": 1}, signals=(signal,)))
+
+    assert desk.events() == ["case.created", type_]
+
+
+def test_reading_the_same_raw_again_is_silent_unless_the_case_changes(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+    (raw_id,) = desk.store.read_now(lambda conn: conn.execute(select(raw.c.id)).scalars().all())
+    desk.read(raw_id, reading())
+
+    assert desk.events() == ["case.created"]
+
+    desk.read(raw_id, reading(title="更好的读法", identity="another:identity"))
+
+    assert (desk.count(), desk.case(case_id).title) == (1, "更好的读法")
+    assert desk.events() == ["case.created", "case.updated"]
+
+
+def test_an_assumed_time_of_receipt_stays_the_first_one(desk: Desk) -> None:
+    assumed = (Warning_(code="received_at_assumed", text="来源未给出收到时间"),)
+    (case_id,) = desk.take_in(reading(received_at=MORNING, warnings=assumed))
+    desk.take_in(reading(received_at=MORNING + timedelta(days=3), warnings=assumed, title="改"))
+
+    assert desk.case(case_id).received_at == MORNING
+
+
+def test_what_is_no_matter_or_unreadable_opens_no_case(desk: Desk) -> None:
+    desk.take_in(reading(disposition=Disposition.AUTO), key="a")
+    desk.take_in(reading(disposition=Disposition.QUARANTINE), key="q")
+
+    states = desk.store.read_now(lambda conn: conn.execute(select(raw.c.state).order_by(raw.c.id)).scalars().all())
+    assert (desk.count(), list(states)) == (0, ["auto", "quarantined"])
+
+
+def test_three_letters_in_a_file_are_three_cases(desk: Desk) -> None:
+    found = desk.take_in(reading("sha256:f"), reading("sha256:f#2"), reading("sha256:f#3"))
+
+    assert len(set(found)) == desk.count() == 3
+
+
+def test_a_correction_is_an_overlay_that_survives_a_change_at_the_source(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=MORNING))
+    fix = Correction("petitioners.0.name", "顾晓堂")
+    desk.write(lambda conn: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), title="改过的标题"))
+
+    case = desk.case(case_id)
+    assert (case.petitioners[0].name, case.title, case.revision) == ("顾晓堂", "改过的标题", 3)
+    assert _bodies(desk)[1]["data"]["change"][0]["by"] == "clerk1"
+
+
+def test_a_correction_that_does_not_fit_is_refused_whole(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+
+    for fix in (Correction("titel", "x"), Correction("urgency", "soonish"), Correction("petitioners.7.name", "x")):
+        with pytest.raises(CorrectionRefused):
+            desk.write(lambda conn, fix=fix: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now))
+    assert desk.happenings(case_id) == ["created"]
+
+
+def test_a_correction_that_fits_no_longer_is_said_and_blocks_nothing(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=MORNING))
+    fix = Correction("petitioners.0.name", "顾晓堂")
+    desk.write(lambda conn: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), petitioners=()))
+
+    assert [one.code for one in desk.case(case_id).warnings] == ["correction_not_applied"]
+
+
+def test_a_restricted_case_is_held_until_a_target_takes_it(desk: Desk) -> None:
+    desk.take_in(reading(**ACCUSATION))
+    assert desk.deliveries() == []
+
+    open_to = desk.with_targets(oa=target(), discipline=target(restricted=True))
+    released = open_to.write(lambda conn: open_to.desk.outbox.release(conn, open_to.now))
+
+    assert released == 1
+    assert open_to.deliveries() == [("discipline", "case.created", "full", "waiting")]
+
+
+def test_a_target_for_numbers_gets_nothing_else_of_a_restricted_case(desk: Desk) -> None:
+    desk = desk.with_targets(stats=target(restricted="numbers"), discipline=target(restricted=True))
+    desk.take_in(reading(**ACCUSATION))
+
+    assert desk.deliveries() == [
+        ("stats", "case.created", "numbers", "waiting"),
+        ("discipline", "case.created", "full", "waiting"),
+    ]
+    outbox = desk.desk.outbox
+    event_id = desk.store.read_now(lambda conn: conn.execute(select(event.c.id)).scalar_one())
+    numbers = json.loads(desk.store.read_now(lambda conn: outbox.body(conn, event_id, "numbers")))
+    assert set(numbers["data"]["case"]) == {
+        "case_id", "case_no", "channel_kind", "received_at", "deadlines", "restricted"
+    }  # fmt: skip
+    Payload.model_validate(numbers)
+
+
+def test_a_case_that_becomes_restricted_is_taken_back(desk: Desk) -> None:
+    """The OA got revision 1; revision 2 waits; then the case becomes an accusation."""
+    (case_id,) = desk.take_in(reading(modified_at=MORNING))
+    lane = "push:oa"
+    (held,) = desk.write(lambda conn: ledger.claim(conn, lane, now=desk.now, lease=timedelta(minutes=1)))
+    desk.write(lambda conn: ledger.done(conn, held))
+    desk.write(lambda conn: conn.exec_driver_sql("UPDATE delivery SET state='delivered', attempts=1"))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), title="第二版"))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=2), title="举报", **ACCUSATION))
+
+    assert desk.deliveries() == [
+        ("oa", "case.created", "full", "delivered"),
+        ("oa", "case.updated", "full", "dropped"),
+        ("oa", "case.withdrawn", "numbers", "waiting"),
+    ]
+    assert desk.case(case_id).restricted
+
+
+def test_a_case_nobody_got_yet_leaves_no_trace_when_it_becomes_restricted(desk: Desk) -> None:
+    desk.take_in(reading(modified_at=MORNING))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=2), title="举报", **ACCUSATION))
+
+    assert desk.deliveries() == [("oa", "case.created", "full", "dropped")]
+
+
+def test_fetched_attachments_show_in_one_revision(desk: Desk) -> None:
+    refs = tuple(
+        Part(f"证据{n}.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref=f"files/{n}.png") for n in range(2)
+    )
+    (case_id,) = desk.take_in(reading(parts=refs))
+    claims = desk.write(
+        lambda conn: ledger.claim(conn, "fetch:sunshine", now=desk.now, lease=timedelta(minutes=1), limit=9)
+    )
+    numbers = [held.payload["attachment"] for held in claims]
+    prepared = desk.store.blobs.prepare(b"\x89PNG")
+
+    def arrived(conn: Connection, number: int) -> None:
+        attachments.stored(conn, desk.store.blobs, number, prepared, "image/png", desk.now)
+        if attachments.all_tried(conn, case_id):
+            desk.desk.refresh(conn, case_id, desk.now)
+
+    for number in numbers:
+        desk.write(partial(arrived, number=number))
+
+    case = desk.case(case_id)
+    assert [one.state for one in case.attachments] == [AttachmentState.STORED] * 2
+    assert case.attachments[0].url == f"https://xinqiao.example/files/{case_id}/{prepared.sha256}"
+    assert (case.revision, desk.events()) == (2, ["case.created", "case.updated"])
+
+
+def test_a_part_without_bytes_or_reference_is_kept_as_it_is(desk: Desk) -> None:
+    link = Part("超大附件.zip", AttachmentRole.EVIDENCE, AttachmentState.EXTERNAL)
+    (case_id,) = desk.take_in(reading(parts=(link,)))
+
+    assert [one.state for one in desk.case(case_id).attachments] == [AttachmentState.EXTERNAL]
+
+
+def test_petitioners_are_found_by_keyed_hash_and_lie_nowhere_in_the_open(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+    digest = desk.store.sealer.lookup("phone", "13900000000")
+
+    found = desk.store.read_now(
+        lambda conn: conn.execute(select(lookup.c.case_id).where(lookup.c.digest == digest)).scalar_one()
+    )
+    assert found == case_id
+    for file in desk.store.folder.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            assert "顾晓棠".encode() not in content
+            assert b"13900000000" not in content
+            assert "延时服务".encode() not in content
+
+
+def test_every_body_keeps_to_the_printed_schema(desk: Desk) -> None:
+    desk.take_in(reading(modified_at=MORNING))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), title="第二版"))
+
+    schema = Payload.json_schema()
+    for body in _bodies(desk):
+        jsonschema.Draft202012Validator(schema).validate(body)
+
+
+def _bodies(desk: Desk) -> list[dict[str, Any]]:
+    ids = desk.store.read_now(lambda conn: conn.execute(select(event.c.id).order_by(event.c.seq)).scalars().all())
+    return [json.loads(desk.store.read_now(partial(desk.desk.outbox.body, event_id=one, view="full"))) for one in ids]
