@@ -26,7 +26,7 @@ class AccusationRules(BaseModel):
     actors: dict[str, float] = Field(
         default_factory=dict, description="words for those who can be accused, added to the shipped ones; 0 removes"
     )
-    least: float = Field(default=5.0, gt=0, description="from this weight on a text is taken as an accusation")
+    least: float = Field(default=4.0, gt=0, description="from this weight on a text is taken as an accusation")
 
     @cached_property
     def compiled(self) -> tuple[Words, Words]:
@@ -39,24 +39,25 @@ class Suspicion:
 
     breach: float
     actor: float
+    length: int
 
     @property
     def weight(self) -> float:
-        """Without somebody who did it, a breach is a grievance."""
-        return self.breach * min(1.0, 0.4 + 0.3 * self.actor)
+        """Without somebody who did it, a breach is a grievance; and in a long letter words meet by chance."""
+        return float(self.breach * min(1.0, 0.3 + 0.35 * self.actor) / max(1.0, self.length / 500) ** 0.2)
 
 
 def suspicion(title: str, body: str, rules: AccusationRules) -> Suspicion:
     breaches, actors = rules.compiled
     text = without_salutation(body)
     breach = breaches.weight_in(f"{title}\n{text}") + 0.5 * breaches.weight_in(title)
-    return Suspicion(breach, actors.weight_in(f"{title}\n{text}"))
+    return Suspicion(breach, actors.weight_in(f"{title}\n{text}"), len(text))
 
 
 def purpose(draft: Draft, rules: AccusationRules) -> Purpose:
     """The source's own purpose where it gave one, else accusation by the words, else what the type implies.
 
-    Expects the draft's request type to be understood already.
+    What is a report already needs only half the weight. Expects the request type to be understood already.
     """
     if draft.purpose.code is not None:
         return draft.purpose
@@ -69,7 +70,9 @@ def accuses(draft: Draft, rules: AccusationRules) -> bool:
 
 
 def _implied(draft: Draft, rules: AccusationRules) -> PurposeCode:
-    if accuses(draft, rules):
+    found = suspicion(draft.title, draft.content or "", rules)
+    bar = rules.least / 2 if draft.request_type.code is RequestTypeCode.REPORT else rules.least
+    if found.weight >= bar:
         return PurposeCode.ACCUSATION
     return _OF_TYPE.get(draft.request_type.code, PurposeCode.OTHER)
 
@@ -78,5 +81,5 @@ _OF_TYPE: Mapping[RequestTypeCode, PurposeCode] = {
     RequestTypeCode.SUGGESTION: PurposeCode.SUGGESTION,
     RequestTypeCode.HELP: PurposeCode.APPEAL,
     RequestTypeCode.COMPLAINT: PurposeCode.APPEAL,
-    RequestTypeCode.REPORT: PurposeCode.ACCUSATION,
+    RequestTypeCode.REPORT: PurposeCode.APPEAL,
 }

@@ -12,9 +12,13 @@ from normalize.case import Draft, Flag, PurposeCode, RequestTypeCode, Triage, Un
 from normalize.triage_words import DANGER, FLAGS, HASTE, IMPORTANT
 from normalize.words import Words, merged
 
-_PLACE = re.compile(
-    r"学校|中学|小学|幼儿园|大学|学院|高中|初中|职校|技校|附中|一中|二中|三中|实验|教育局|教育厅|机构|公司|小区|社区|街道|[A-Z\d一-龥][市县区镇乡村]|班"
+_NAMED = re.compile(
+    r"[^\W_](?<![的们我你他该个这那本各全所在去到读上和与是有家每某哪些从对向给让被因于大中小高初专])"
+    r"(?:学校|中学|小学|幼儿园|大学|学院|高中|初中|职校|职高|技校|附中|附小|[一二三四五六七八九十\d]中|校区|机构|公司|教育局|厅)"
+    r"|[^\W_](?<![城农地全本我各都每社小校学片辖郊跨出入外])(?:[市县区镇乡村省]|街道|小区|社区)"
 )
+"""A place or institution with a name, not just "我们学校" or "全市"."""
+
 UNITS: Mapping[str, str] = {
     "admission": "基础教育处",
     "transfer": "基础教育处",
@@ -48,7 +52,7 @@ class TriageRules(BaseModel):
     haste: dict[str, float] = Field(
         default_factory=dict, description="words of haste, added to the shipped ones; 0 removes"
     )
-    urgent_from: float = Field(default=3.0, gt=0, description="from this weight of danger and haste a case is urgent")
+    urgent_from: float = Field(default=2.5, gt=0, description="from this weight of danger and haste a case is urgent")
     critical_from: float = Field(default=6.0, gt=0, description="from this weight a case is critical")
     flags: dict[Flag, dict[str, float]] = Field(
         default_factory=dict, description="words that set a flag, added to the shipped ones; 0 removes"
@@ -104,7 +108,7 @@ def flags(draft: Draft, rules: TriageRules) -> tuple[Flag, ...]:
 
 def triage(draft: Draft, rules: TriageRules) -> Triage:
     """What to do first. Expects type, purpose, urgency and flags to be understood already."""
-    if draft.purpose.code is PurposeCode.ACCUSATION or draft.request_type.code is RequestTypeCode.REPORT:
+    if draft.purpose.code is PurposeCode.ACCUSATION:
         return Triage.DISCIPLINE
     if needs_contact(draft, rules):
         return Triage.NEED_CONTACT
@@ -118,10 +122,10 @@ def triage(draft: Draft, rules: TriageRules) -> Triage:
 def needs_contact(draft: Draft, rules: TriageRules) -> bool:
     """Too little to route it: hardly any text, or a request about an unnamed place."""
     text = _text(draft)
-    if len((draft.content or draft.title).strip()) < rules.short and not draft.subject_party:
+    if len(text.strip()) < rules.short and not draft.subject_party:
         return True
     general = draft.request_type.code in {RequestTypeCode.SUGGESTION, RequestTypeCode.PRAISE}
-    named = draft.subject_party or draft.region.code or draft.region.name or _PLACE.search(text)
+    named = draft.subject_party or draft.region.code or draft.region.name or _NAMED.search(text)
     return not general and not named
 
 

@@ -1,0 +1,166 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from normalize.calendar import WorkCalendar
+from normalize.case import Deadline, DeadlineKind, Draft
+from normalize.clocks import ClockRules, deadlines, next_due
+from tests.normalize.drafts import china, draft
+
+CALENDAR = WorkCalendar()
+RULES = ClockRules()
+
+
+def due(case: Draft, rules: ClockRules = RULES, calendar: WorkCalendar = CALENDAR) -> dict[str, Deadline]:
+    return {deadline.rule: deadline for deadline in deadlines(case, rules, calendar)}
+
+
+def case(kind: str, received: str, code: str = "complaint", **more: Any) -> Draft:
+    return draft(channel_kind=kind, received_at=china(received), request_type={"code": code, "confidence": 1.0}, **more)
+
+
+@pytest.mark.parametrize(
+    ("received", "expected"),
+    [
+        ("2026-03-02 00:00", "2026-03-17"),  # the contract's example: the first day is not counted
+        ("2026-03-02 23:59", "2026-03-17"),
+        ("2026-03-06 10:00", "2026-03-23"),  # the 15th day is Saturday the 21st: Monday
+        ("2026-02-02 10:00", "2026-02-24"),  # the 15th day lies in the Spring Festival
+        ("2026-01-30 10:00", "2026-02-14"),  # the 15th day is a Saturday that is worked
+        ("2026-09-18 10:00", "2026-10-08"),  # the 15th day lies in the National Day week
+    ],
+)
+def test_notice_is_due_after_15_natural_days(received: str, expected: str) -> None:
+    notice = due(case("letter", received))["xf.notice"]
+
+    assert notice.due_at == china(f"{expected} 23:59:59")
+    assert (notice.kind, notice.starts, notice.provisional) == (DeadlineKind.NOTICE, "received_at", False)
+    assert notice.basis == "信访工作条例 第二十三条"
+
+
+@pytest.mark.parametrize(
+    ("received", "expected"),
+    [
+        ("2026-03-02 09:00", "2026-03-09"),
+        ("2026-02-13 09:00", "2026-02-27"),  # 14th worked, then the festival until the 23rd
+        ("2026-03-07 09:00", "2026-03-13"),  # received on a Saturday
+    ],
+)
+def test_objection_is_due_after_5_working_days(received: str, expected: str) -> None:
+    assert due(case("sunshine", received))["xf.object"].due_at == china(f"{expected} 23:59:59")
+
+
+def test_the_day_is_the_chinese_day() -> None:
+    late = draft(received_at=datetime(2026, 3, 1, 17, 0, tzinfo=UTC))  # already the 2nd in China
+
+    assert due(late)["xf.notice"].due_at == china("2026-03-17 23:59:59")
+
+
+def test_closing_is_due_60_days_after_acceptance_and_open_before() -> None:
+    waiting = due(case("sunshine", "2026-03-02 09:00"))["xf.close"]
+    accepted = due(case("sunshine", "2026-03-02 09:00", accepted_at=china("2026-03-09 15:00")))["xf.close"]
+
+    assert (waiting.due_at, waiting.starts) == (None, "accepted_at")
+    assert accepted.due_at == china("2026-05-08 23:59:59")
+
+
+def test_a_suggestion_has_no_closing_limit() -> None:
+    assert "xf.close" not in due(case("letter", "2026-03-02 09:00", "suggestion"))
+
+
+@pytest.mark.parametrize(
+    ("code", "rule", "expected"),
+    [
+        ("consult", "12345.consult", "2026-03-04"),
+        ("help", "12345.help", "2026-03-09"),
+        ("suggestion", "12345.help", "2026-03-09"),
+        ("complaint", "12345.complaint", "2026-03-09"),
+        ("report", "12345.complaint", "2026-03-09"),
+    ],
+)
+def test_a_hotline_order_runs_from_its_dispatch(code: str, rule: str, expected: str) -> None:
+    order = due(case("hotline", "2026-03-05 08:00", code, dispatched_at=china("2026-03-02 16:40")))
+
+    assert order[rule].due_at == china(f"{expected} 23:59:59")
+    assert order["12345.sign"].due_at == china("2026-03-03 23:59:59")
+    assert order["12345.return"].due_at == china("2026-03-04 23:59:59")
+    assert set(order) == {rule, "12345.sign", "12345.return"}
+
+
+def test_without_a_dispatch_the_clock_runs_from_receipt_and_says_so() -> None:
+    sign = due(case("hotline", "2026-03-02 08:00"))["12345.sign"]
+
+    assert (sign.starts, sign.due_at) == ("received_at", china("2026-03-03 23:59:59"))
+
+
+def test_the_sources_own_date_stands_first_beside_ours() -> None:
+    given = china("2026-03-06 12:00")
+    all_due = deadlines(case("hotline", "2026-03-02 08:00", source_deadline_at=given), RULES, CALENDAR)
+
+    assert all_due[0] == Deadline(rule="source", kind=DeadlineKind.SOURCE, starts="source_deadline_at", due_at=given)
+    assert len(all_due) > 1
+
+
+@pytest.mark.parametrize(
+    ("code", "rules"),
+    [
+        ("consult", {"xf.notice", "bureau.consult.complex"}),
+        ("complaint", {"xf.notice", "xf.close", "website.reply"}),
+        ("praise", {"xf.notice", "website.reply"}),
+    ],
+)
+def test_what_applies_to_a_mail(code: str, rules: set[str]) -> None:
+    assert set(due(case("mailbox", "2026-03-02 08:00", code))) == rules
+
+
+def test_a_limit_that_crosses_into_an_unknown_year_is_provisional() -> None:
+    known = WorkCalendar.from_years({2043: {"holidays": ["2043-01-01"]}})
+    late = due(case("mailbox", "2043-12-22 09:00", "help"), calendar=known)["website.reply"]
+    early = due(case("mailbox", "2043-11-02 09:00", "help"), calendar=known)["website.reply"]
+
+    assert late.due_at == china("2044-01-12 23:59:59")  # weekends only: the 15th working day after the 22nd
+    assert (late.provisional, early.provisional) == (True, False)
+
+
+def test_once_the_year_is_known_the_date_is_counted_anew() -> None:
+    years = {2043: {}, 2044: {"holidays": ["2044-01-01"]}}
+    reply = due(case("mailbox", "2043-12-22 09:00", "help"), calendar=WorkCalendar.from_years(years))["website.reply"]
+
+    assert (reply.due_at, reply.provisional) == (china("2044-01-13 23:59:59"), False)
+
+
+def test_an_office_may_replace_switch_off_and_add_limits() -> None:
+    rules = ClockRules.model_validate(
+        {
+            "rules": [
+                {"rule": "12345.complaint", "kind": "reply", "limit": 15, "unit": "working", "starts": "dispatched_at",
+                 "channels": ["hotline"], "types": ["complaint", "report"]},
+                {"rule": "12345.return", "kind": "object", "limit": 2, "unit": "working", "enabled": False},
+                {"rule": "ours.callback", "kind": "review", "limit": 0, "unit": "working", "channels": ["hotline"]},
+            ]
+        }
+    )  # fmt: skip
+
+    order = due(case("hotline", "2026-03-07 08:00"), rules)
+
+    assert order["12345.complaint"].due_at == china("2026-03-27 23:59:59")
+    assert order["ours.callback"].due_at == china("2026-03-09 23:59:59")
+    assert "12345.return" not in order
+
+
+@pytest.mark.parametrize("names", [["a", "a"], ["source"]])
+def test_a_name_taken_is_refused(names: list[str]) -> None:
+    rules = [{"rule": name, "kind": "reply", "limit": 1, "unit": "working"} for name in names]
+
+    with pytest.raises(ValidationError, match="taken"):
+        ClockRules.model_validate({"rules": rules})
+
+
+def test_the_next_date_is_the_earliest_known() -> None:
+    all_due = deadlines(case("sunshine", "2026-03-02 09:00"), RULES, CALENDAR)
+
+    assert next_due(all_due) == china("2026-03-09 23:59:59")
+    assert next_due(()) is None
+    assert next_due(d for d in all_due if d.due_at is None) is None
