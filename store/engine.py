@@ -22,6 +22,7 @@ from sqlalchemy import Connection
 
 from store import sqlite
 from store.blobs import Blobs
+from store.crashpoint import reach
 from store.migrate import upgrade
 from store.sealing import Sealer, load_sealer
 from store.sqlite import StoreBusy
@@ -147,6 +148,8 @@ def _settle(conn: Connection, batch: list[_Job]) -> None:
     try:
         outcomes = _commit(conn, running)
     except BaseException as error:  # noqa: BLE001 - the border of the thread: whoever waits must hear of it
+        # SQLAlchemy takes a COMMIT that failed for the transaction's end; SQLite does not, and would begin no other.
+        conn.invalidate()
         outcomes = [(None, error)] * len(running)
     for job, (result, failure) in zip(running, outcomes, strict=True):
         if failure is not None:
@@ -158,7 +161,10 @@ def _settle(conn: Connection, batch: list[_Job]) -> None:
 def _commit(conn: Connection, jobs: list[_Job]) -> list[tuple[Any, BaseException | None]]:
     with conn.begin():
         raw = cast("sqlite3.Connection", conn.connection.dbapi_connection)
-        return [_attempt(conn, raw, job.act) for job in jobs]
+        outcomes = [_attempt(conn, raw, job.act) for job in jobs]
+        reach("store.commit")
+    reach("store.committed")
+    return outcomes
 
 
 def _attempt(

@@ -1,0 +1,191 @@
+"""The migrations lead from nothing to the tables in the schema, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect, text
+
+from store import migrate, sqlite
+from store.migrate import MigrationBroken, TablesNewer, upgrade
+from store.schema import metadata
+
+ROOT = Path(__file__).resolve().parents[2]
+OPENING = """
+import sys
+from pathlib import Path
+from store.engine import Store, StoreBusy
+try:
+    Store(Path(sys.argv[1]), bytes(range(32))).close()
+except StoreBusy:
+    print("busy")
+else:
+    print("opened")
+"""
+TEMPLATE = """
+revision = "9001"
+down_revision = "{head}"
+branch_labels = depends_on = None
+
+from alembic import op
+
+def upgrade():
+{body}
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = sqlite.writing(tmp_path / "xinqiao.db")
+    yield engine
+    engine.dispose()
+
+
+def everything(engine: Engine) -> list[tuple[str, str]]:
+    with engine.begin() as conn:
+        found = conn.execute(text("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL ORDER BY name"))
+        return [(row.name, row.sql) for row in found]
+
+
+def described(engine: Engine) -> dict[str, list[list[str]]]:
+    """Columns in their order, the rest in any."""
+    look = inspect(engine)
+    return {
+        name: [
+            list(map(str, look.get_columns(name))),
+            [str(look.get_pk_constraint(name))],
+            sorted(map(str, look.get_foreign_keys(name))),
+            sorted(map(str, look.get_indexes(name))),
+            sorted(map(str, look.get_unique_constraints(name))),
+        ]
+        for name in look.get_table_names()
+        if name != "alembic_version"
+    }
+
+
+def test_from_nothing_they_lead_to_the_tables_in_the_schema(engine: Engine) -> None:
+    upgrade(engine)
+
+    with engine.begin() as conn:
+        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_they_build_what_the_schema_itself_would(engine: Engine, tmp_path: Path) -> None:
+    upgrade(engine)
+    direct = sqlite.writing(tmp_path / "direct.db")
+    metadata.create_all(direct)
+
+    assert described(engine) == described(direct)
+    direct.dispose()
+
+
+def test_a_second_time_is_nothing(engine: Engine) -> None:
+    upgrade(engine)
+    before = everything(engine)
+    with engine.begin() as conn:
+        version = conn.exec_driver_sql("PRAGMA schema_version").scalar_one()
+
+    upgrade(engine)
+
+    assert everything(engine) == before
+    with engine.begin() as conn:
+        assert conn.exec_driver_sql("PRAGMA schema_version").scalar_one() == version
+        assert conn.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+
+
+def test_tables_of_a_later_version_are_left_alone(engine: Engine) -> None:
+    upgrade(engine)
+    with engine.begin() as conn:
+        conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    before = everything(engine)
+
+    with pytest.raises(TablesNewer, match="migration 9999 is from a later version"):
+        upgrade(engine)
+    assert everything(engine) == before
+
+
+@pytest.fixture
+def next_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the migrations there are, and one to be written after them."""
+    folder = tmp_path / "migrations"
+    (folder / "versions").mkdir(parents=True)
+    for path in [*migrate.MIGRATIONS.glob("*.*"), *migrate.MIGRATIONS.glob("versions/*.py")]:
+        (folder / path.relative_to(migrate.MIGRATIONS)).write_bytes(path.read_bytes())
+    monkeypatch.setattr(migrate, "MIGRATIONS", folder)
+    return folder / "versions" / "9001_next.py"
+
+
+def write(path: Path, *lines: str) -> None:
+    head = max(path.parent.glob("*.py")).name.split("_")[0]
+    path.write_text(TEMPLATE.format(head=head, body="\n".join(f"    {line}" for line in lines)))
+
+
+def test_one_that_fails_half_way_leaves_nothing(engine: Engine, next_migration: Path) -> None:
+    upgrade(engine)
+    before = everything(engine)
+    write(next_migration, 'op.execute("CREATE TABLE half (id INTEGER)")', "raise LookupError('half way')")
+
+    with pytest.raises(LookupError, match="half way"):
+        upgrade(engine)
+    assert everything(engine) == before
+
+
+def test_a_table_others_refer_to_is_built_anew_with_its_rows(engine: Engine, next_migration: Path) -> None:
+    upgrade(engine)
+    fill = [
+        "INSERT INTO account VALUES ('li', 'clerk', 'x', 0, 0)",
+        "INSERT INTO session VALUES ('d', 'li', 'c', 1)",
+    ]
+    with engine.begin() as conn:
+        for statement in fill:
+            conn.exec_driver_sql(statement)
+    write(
+        next_migration,
+        "import sqlalchemy as sa",
+        "with op.batch_alter_table('account', recreate='always') as table:",
+        "    table.add_column(sa.Column('unit', sa.Text()))",
+    )
+
+    upgrade(engine)
+
+    with engine.begin() as conn:
+        assert conn.exec_driver_sql("SELECT account FROM session").scalar_one() == "li"
+        assert conn.exec_driver_sql("SELECT unit FROM account").scalar_one() is None
+
+
+def test_one_that_leaves_orphans_is_undone(engine: Engine, next_migration: Path) -> None:
+    upgrade(engine)
+    with engine.begin() as conn:
+        conn.exec_driver_sql("INSERT INTO account VALUES ('li', 'clerk', 'x', 0, 0)")
+        conn.exec_driver_sql("INSERT INTO session VALUES ('d', 'li', 'c', 1)")
+    write(next_migration, 'op.execute("DELETE FROM account")')
+
+    with pytest.raises(MigrationBroken, match="table session refers to a row of account"):
+        upgrade(engine)
+    with engine.begin() as conn:
+        assert conn.exec_driver_sql("SELECT count(*) FROM account").scalar_one() == 1
+
+
+def test_of_processes_that_start_at_once_one_opens_and_the_others_are_told(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", OPENING, str(tmp_path / "data")]
+    processes = [
+        subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True) for _ in range(3)
+    ]
+    said = [process.communicate(timeout=60)[0].strip() for process in processes]
+
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert set(said) <= {"opened", "busy"}
+    assert "opened" in said
+    engine = sqlite.writing(tmp_path / "data" / "xinqiao.db")
+    with engine.begin() as conn:
+        assert compare_metadata(MigrationContext.configure(conn), metadata) == []
+        assert conn.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+    engine.dispose()
