@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from adapters.base import Json
@@ -44,7 +45,7 @@ def read_feed(
     Raises Unreadable when the bytes are no JSON or the pointer names nothing.
     """
     try:
-        named = at_pointer(parse(data), pointer)
+        named = at_pointer(_page(data), pointer)
     except NotJson as error:
         raise Unreadable(f"{source.channel} {source.locator}: {error}; expected JSON") from error
     except LookupError as error:
@@ -79,6 +80,10 @@ def read_record(
     unkeyed = None if all(parts) else f"record has no key; expected one at {' + '.join(field_map.key)}"
     disposition = Disposition.QUARANTINE if unkeyed else Disposition.CASE
     return Reading(disposition, identity, unkeyed, draft, files, steps, modified_at, follows)
+
+
+_page = lru_cache(maxsize=2)(parse)
+"""A page's records are read one after the other; nobody changes what is shared."""
 
 
 def _assumed_key(record: Mapping[str, Json], source: Source) -> str:

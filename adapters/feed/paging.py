@@ -98,9 +98,9 @@ class Walk:
             raise ChannelUnavailable(f"{self.channel}: listed none of {page.total} records; expected the first of them")
         return page
 
-    def is_last(self, page: Page, counted: int) -> bool:
-        """Only the platform's total proves an end: a short page may be all it gives, however many were asked for."""
-        return page.total is not None and counted >= page.total and len(page.raws) < self.size
+    def is_last(self, page: Page, seen: int) -> bool:
+        """Only the platform's total, met by different records, proves an end: a short page may be all it ever gives."""
+        return page.total is not None and seen >= page.total and len(page.raws) < self.size
 
     def beyond(self, page: Page, span: Span) -> datetime | None:
         """Where to go on after this page without counting pages; None: it does not lead further into the span."""
@@ -127,7 +127,7 @@ class _Step:
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """Each page that brings a record not seen before in this span."""
-        is_last = self.walk.is_last(self.first, len(self.first.raws))
+        is_last = self.walk.is_last(self.first, len(self.first.keys))
         self.reached = None if is_last else self.walk.beyond(self.first, self.span)
         if is_last or self.reached is not None:
             yield self._taken(self.first)
@@ -162,7 +162,7 @@ class _Step:
 
     async def _pass(self, first: Page | None) -> AsyncGenerator[Page, None]:
         seen: set[str] = set()
-        counted = number = 0
+        number = 0
         self.reached = None
         while True:
             number += 1
@@ -170,10 +170,9 @@ class _Step:
             if page.keys <= seen:  # beyond the last page: nothing, or the last page once more
                 return
             seen |= page.keys
-            counted += len(page.raws)
             yield page
             self.reached = self.walk.beyond(page, self.span)
-            if self.reached is not None or self.walk.is_last(page, counted):
+            if self.reached is not None or self.walk.is_last(page, len(seen)):
                 return
 
 
@@ -187,4 +186,6 @@ def _state(raw: Raw) -> State:
 
 
 def _without(page: Page, given: set[State]) -> Page:
-    return replace(page, raws=tuple(raw for raw in page.raws if _state(raw) not in given))
+    """The page with each record once, and only those not `given` before."""
+    new = {_state(raw): raw for raw in page.raws if _state(raw) not in given}
+    return replace(page, raws=tuple(new.values()))

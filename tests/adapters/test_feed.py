@@ -202,6 +202,39 @@ async def test_platforms_end_their_lists_in_many_ways(
     assert sorted(keys(await door.poll())) == names
 
 
+async def test_a_page_that_repeats_records_brings_each_once(sunshine: Sunshine, door: Door) -> None:
+    names = fill(sunshine, 5)
+
+    def stuttering(answer: Record) -> Record:
+        rows = answer["data"]["rows"]
+        return {**answer, "data": {**answer["data"], "rows": rows[:1] + rows[:1] + rows}}
+
+    sunshine.envelope = stuttering
+
+    assert sorted(keys(await door.poll())) == names
+
+
+async def test_a_repeated_record_does_not_stand_for_a_missing_one(sunshine: Sunshine) -> None:
+    names = fill(sunshine, 3)
+    told: list[Record] = []
+
+    def once_short(answer: Record) -> Record:
+        rows = answer["data"]["rows"]
+        if len(rows) == 3 and not told:
+            told.extend(rows)
+            rows = [rows[0], rows[0], rows[1]]
+        return {**answer, "data": {**answer["data"], "rows": rows}}
+
+    door = Door(sunshine_settings(sunshine))
+    first = await door.poll()
+    sunshine.envelope = once_short
+    again = await door.poll()
+    await door.adapter.close()
+
+    assert told
+    assert sorted(keys(first)) == sorted(keys(again)) == names
+
+
 async def test_more_records_of_one_second_than_a_page_holds_are_all_brought(sunshine: Sunshine, door: Door) -> None:
     names = fill(sunshine, 4) + [f"bulk{number}" for number in range(10)]
     for name in names[4:]:
