@@ -17,6 +17,7 @@ from dispatch.targets import PAUSED, note_answer, say, state_of
 from dispatch.webhook import Answer, TargetSettings, Verdict, Webhook
 from store import crashpoint, ledger
 from store.engine import Store
+from store.failure import place_of
 from store.ledger import Claim, LeaseLost
 from store.schema import attempt, delivery, event
 
@@ -127,7 +128,7 @@ class TargetWorker:
             await asyncio.shield(self._give_back(parcel))
             raise
         except Exception as error:  # noqa: BLE001 - the target's outer loop: the lease brings the row back
-            log.exception("delivery failed", target=self._name, event_id=parcel.event_id, kind=type(error).__name__)
+            log.error("delivery failed", target=self._name, event_id=parcel.event_id, error=place_of(error))
         finally:
             self._under_way -= 1
             self._store.wakes.ring([self._lane])

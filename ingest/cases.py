@@ -18,8 +18,9 @@ from ingest.history import MACHINE, record_history
 from ingest.inbox import RawRow
 from ingest.readings import KeptReading, PreparedReading
 from ingest.register import Entry, load_case
+from normalize.calendar import WorkCalendar
 from normalize.case import Case
-from normalize.clocks import ClockRules, WorkCalendar, deadlines
+from normalize.clocks import ClockRules, deadlines
 from normalize.reading import Disposition, Signal, SignalKind
 from store.blobs import Blobs
 from store.schema import correction

@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-Commands = argparse._SubParsersAction  # noqa: SLF001 - argparse gives its type no public name
+Commands = argparse._SubParsersAction
 
 
 def _add(
@@ -132,7 +132,11 @@ def _status(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
     does = "read again (an event follows only a change) or send again (same id, same bytes)"
-    example = "xinqiao replay --quarantine --dry-run\n  xinqiao replay --read --case 2026-000123\n  xinqiao replay --send --dead --target oa"
+    example = (
+        "xinqiao replay --quarantine --dry-run\n"
+        "  xinqiao replay --read --case 2026-000123\n"
+        "  xinqiao replay --send --dead --target oa"
+    )
     parser = _add(commands, "replay", does, example, "ingest.command_replay:replay")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--quarantine", action="store_true", help="read what was kept aside again")

@@ -75,8 +75,8 @@ def _config(path: Path, *, needed: bool) -> Config | None:
 def _door(arguments: argparse.Namespace, config: Config | None) -> tuple[RawKind, str, Door]:
     kinds = {"mailbox": RawKind.MAIL, "letter": RawKind.LETTER, "feed": RawKind.RECORD}
     if config is None:
-        kind, door = WITHOUT_CONFIGURATION[arguments.kind]
-        return kind, arguments.kind, door
+        kind, plain = WITHOUT_CONFIGURATION[arguments.kind]
+        return kind, arguments.kind, plain
     if arguments.channel is None:
         raise UsersMistake("read --kind feed: expected --channel, whose field map reads the records")
     door = doors_of(config.channels).get(arguments.channel)

@@ -158,7 +158,7 @@ def targets(conn: Connection) -> list[TargetState]:
 
 
 def stages(conn: Connection) -> Stages:
-    raws: dict[str, int] = dict(conn.execute(select(raw.c.state, func.count()).group_by(raw.c.state)).tuples())
+    raws: dict[str, int] = dict(conn.execute(select(raw.c.state, func.count()).group_by(raw.c.state)).tuples().all())
     total = conn.execute(select(func.count()).select_from(cases)).scalar_one()
     review = conn.execute(select(func.count()).select_from(cases).where(cases.c.needs_review)).scalar_one()
     held = conn.execute(select(func.count()).where(event.c.held)).scalar_one()

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
 from dispatch.targets import PAUSED, set_state, state_of
 from ingest import accounts, inbox, listings
@@ -83,39 +83,44 @@ async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) 
 
 async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Send deliveries again, same id and bytes; a paused target named here is resumed."""
-    wanted = select(delivery.c.id).join(event, event.c.id == delivery.c.event_id).where(delivery.c.state != "dropped")
-    target = arguments.get("target")
+    target, dry = arguments.get("target"), bool(arguments.get("dry_run"))
     if target is not None and target not in office.config.targets:
-        raise OperationRefused(
-            f"target {target}: not in the configuration; there are {', '.join(office.config.targets)}"
-        )
-    if target is not None:
-        wanted = wanted.where(delivery.c.target == target)
-    if case_id := arguments.get("case"):
-        known = await office.store.read(lambda conn: _case_id(conn, case_id))
-        wanted = wanted.where(delivery.c.case_id == known)
-    if since := arguments.get("since"):
-        wanted = wanted.where(event.c.created_at >= datetime.fromisoformat(since))
-    if until := arguments.get("until"):
-        wanted = wanted.where(event.c.created_at < datetime.fromisoformat(until))
-    if arguments.get("dead"):
-        wanted = wanted.where(delivery.c.state == "rejected")
-    elif not (arguments.get("case") or arguments.get("since")):
-        wanted = wanted.where(delivery.c.state.in_(("rejected", "waiting")))
+        known = ", ".join(office.config.targets)
+        raise OperationRefused(f"target {target}: not in the configuration; there are {known}")
+    wanted = await office.store.read(lambda conn: _deliveries(conn, arguments))
 
     def again(conn: Connection) -> Answer:
-        ids = list(conn.execute(wanted.order_by(delivery.c.id)).scalars())
+        ids = list(conn.execute(wanted).scalars())
         resumed = target is not None and state_of(conn, target) == PAUSED
-        if not arguments.get("dry_run"):
+        if not dry:
             now = office.clock()
             for number in ids:
                 office.desk.outbox.resend(conn, number, now)
             if resumed and target is not None:
                 set_state(conn, target, "open", None, now)
             record_history(conn, None, "replayed", actor, {"sent": len(ids), **_asked(arguments)}, now)
-        return {"sent_again": len(ids), "resumed": resumed, "dry_run": bool(arguments.get("dry_run"))}
+        return {"sent_again": len(ids), "resumed": resumed, "dry_run": dry}
 
     return await office.store.write(again)
+
+
+def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Select[tuple[int]]:
+    """The deliveries asked for; without a case or a time, only those that have not arrived."""
+    case_id, since = arguments.get("case"), arguments.get("since")
+    wanted = select(delivery.c.id).join(event, event.c.id == delivery.c.event_id).where(delivery.c.state != "dropped")
+    if arguments.get("target") is not None:
+        wanted = wanted.where(delivery.c.target == arguments["target"])
+    if case_id:
+        wanted = wanted.where(delivery.c.case_id == _case_id(conn, case_id))
+    if since:
+        wanted = wanted.where(event.c.created_at >= datetime.fromisoformat(since))
+    if until := arguments.get("until"):
+        wanted = wanted.where(event.c.created_at < datetime.fromisoformat(until))
+    if arguments.get("dead"):
+        wanted = wanted.where(delivery.c.state == "rejected")
+    elif not (case_id or since):
+        wanted = wanted.where(delivery.c.state.in_(("rejected", "waiting")))
+    return wanted.order_by(delivery.c.id)
 
 
 async def user_add(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
@@ -123,7 +128,7 @@ async def user_add(office: Office, arguments: Mapping[str, Any], actor: str) -> 
     hashed = await asyncio.to_thread(accounts.hash_password, name, arguments["password"])
     now = office.clock()
     made = await office.store.write(lambda conn: accounts.add_account(conn, name, role, hashed, by=actor, now=now))
-    return _plain(made)
+    return {"name": made.name, "role": made.role}
 
 
 async def user_list(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:

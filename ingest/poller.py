@@ -1,4 +1,4 @@
-"""One task per channel: when the schedule says so, settle what is unsettled, poll, store, settle; back off when it fails."""
+"""One task per channel: when the schedule says so, settle what is unsettled, poll, store, settle; else back off."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sqlalchemy import Connection
 
 from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
 from ingest import channels, inbox
-from ingest.stage import place_of
 from store import crashpoint, ledger
 from store.blobs import Prepared
 from store.engine import Store
+from store.failure import place_of
 from store.ledger import Claim
 
 log = structlog.get_logger()

@@ -13,9 +13,9 @@ from sqlalchemy import delete
 from ingest import listings
 from ingest.console.settings import Health, Readiness
 from ingest.metrics import Metrics
-from ingest.stage import place_of
 from store import ledger
 from store.engine import Store
+from store.failure import place_of
 from store.schema import session
 
 log = structlog.get_logger()

@@ -15,7 +15,6 @@ from ingest import inbox
 from ingest.cases import CaseDesk
 from ingest.inbox import RawRow
 from ingest.readings import PreparedReading, prepare
-from ingest.stage import place_of
 from ingest.workers import WorkerFailed, WorkerPool
 from normalize.case import ChannelKind
 from normalize.read import read
@@ -24,6 +23,7 @@ from normalize.rules import Rules
 from normalize.scan import Scan
 from store import crashpoint, ledger
 from store.engine import Store
+from store.failure import place_of
 from store.ledger import Claim
 
 log = structlog.get_logger()
@@ -106,7 +106,7 @@ class Reader:
         )
 
     async def _finish(self, held: Claim, row: RawRow, found: list[PreparedReading] | str) -> None:
-        """Write the result and end the step, together; what cannot be written is kept aside like what cannot be read."""
+        """Write the result and end the step together; what cannot be written is kept aside like what cannot be read."""
         try:
             touched = await self.store.write(lambda conn: self._accept(conn, held, row, found))
         except ledger.LeaseLost:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from store import crashpoint, ledger
 from store.engine import Store
+from store.failure import place_of
 from store.ledger import Claim, LeaseLost
 
 log = structlog.get_logger()
@@ -79,18 +80,6 @@ class Stage:
             wait = timedelta(0) if at_once else min(RETRY_FIRST * 2 ** min(one.attempts - 1, 10), RETRY_LONGEST)
             due = self.clock() + wait
             try:
-                await self.store.write(
-                    lambda conn, one=one, due=due: ledger.postpone(conn, one, due=due, reason=reason)
-                )  # type: ignore[misc]
+                await self.store.write(partial(ledger.postpone, held=one, due=due, reason=reason))
             except LeaseLost:
                 continue  # it was ended before the failure
-
-
-def place_of(error: BaseException) -> str:
-    """An error's kind and place, without its words, which may quote a citizen."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return (
-        f"{type(error).__name__} in {frames[-1].name} ({frames[-1].filename.rsplit('/', 2)[-1]}:{frames[-1].lineno})"
-        if frames
-        else type(error).__name__
-    )

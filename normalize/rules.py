@@ -7,6 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from normalize.accusation import AccusationRules
 from normalize.clocks import ClockRules
 from normalize.kind import KindRules
+from normalize.letter import LetterRules
+from normalize.mail import MailRules
 from normalize.restrict import RestrictRules
 from normalize.topics import TopicRules
 from normalize.triage import TriageRules, UnitRules
@@ -17,6 +19,8 @@ class Rules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    mail: MailRules = Field(default_factory=MailRules, description="how mails are read")
+    letter: LetterRules = Field(default_factory=LetterRules, description="how scanned letters are read")
     kind: KindRules = Field(default_factory=KindRules, description="words that tell the request type")
     accusation: AccusationRules = Field(default_factory=AccusationRules, description="words that tell an accusation")
     topics: TopicRules = Field(default_factory=TopicRules, description="topics and their words")

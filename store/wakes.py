@@ -41,14 +41,14 @@ class Wakes:
         self._over = True
         self._set(set(self._events))
 
-    async def wait(self, lane: str, timeout: timedelta) -> None:
-        """Return when the lane is rung, or after `timeout`."""
+    async def wait(self, lane: str, longest: timedelta) -> None:
+        """Return when the lane is rung, or after `longest`."""
         if self._over:
             return
         self._loop = asyncio.get_running_loop()
         event = self._events.setdefault(lane, asyncio.Event())
         try:
-            async with asyncio.timeout(max(timeout.total_seconds(), 0)):
+            async with asyncio.timeout(max(longest.total_seconds(), 0)):
                 await event.wait()
         except TimeoutError:
             return
