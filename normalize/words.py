@@ -60,11 +60,14 @@ def merged(shipped: Weights, own: Weights) -> dict[str, float]:
 
 
 def weighted(lines: str) -> dict[str, float]:
-    """Lines of `weight: words separated by blanks`."""
+    """Lines of `weight: words separated by blanks`; a word listed twice is a slip and raises ValueError."""
     weights: dict[str, float] = {}
     for line in lines.strip().splitlines():
         weight, _, words = line.partition(": ")
-        weights |= dict.fromkeys(words.split(), float(weight))
+        for word in words.split():
+            if word in weights:
+                raise ValueError(f"word list: {word} is listed twice")
+            weights[word] = float(weight)
     return weights
 
 

@@ -1,3 +1,5 @@
+import pytest
+
 from normalize.words import Words, merged, weighted
 
 
@@ -32,6 +34,11 @@ def test_what_was_found_is_told() -> None:
 
 def test_weight_zero_takes_a_word_out() -> None:
     assert merged({"收费": 1.0, "补课": 1.0}, {"收费": 0, "晚托": 2.0}) == {"补课": 1.0, "晚托": 2.0}
+
+
+def test_a_word_listed_twice_is_a_slip() -> None:
+    with pytest.raises(ValueError, match="收费"):
+        weighted("2: 收费\n1: 补课 收费")
 
 
 def test_lists_are_lines_of_weight_and_words() -> None:
