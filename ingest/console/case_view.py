@@ -68,6 +68,7 @@ class FullView:
     revisions: Sequence[Revision]
     originals: Sequence[Original]
     history: Sequence[Happening]
+    withheld: frozenset[str]  # hashes of scans that hold a restricted matter besides this one
     source_fields: str | None
 
 
@@ -90,6 +91,7 @@ def full_view(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_i
     """Everything there is to know of a case."""
     case = load_case(conn, sealer, case_id)
     fields = case.source_fields
+    originals = originals_of(conn, sealer, blobs, role, case_id)
     return FullView(
         case=case,
         withdrawn=_row(conn, case_id).withdrawn,
@@ -98,7 +100,8 @@ def full_view(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_i
         deliveries=listings.deliveries(conn, case_id=case_id),
         corrections=_corrections(conn, sealer, case_id),
         revisions=revisions_of(conn, sealer, case_id),
-        originals=originals_of(conn, sealer, blobs, role, case_id),
+        originals=originals,
+        withheld=frozenset(one.sha256 for one in originals if one.withheld),
         history=listings.history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
         source_fields=json.dumps(fields, ensure_ascii=False, indent=2) if fields else None,
     )

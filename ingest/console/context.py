@@ -22,7 +22,7 @@ from ingest.console.roles import Right, may, may_read
 from ingest.console.sessions import Session
 from ingest.console.settings import ConsoleSettings, Health, Language, is_within
 from ingest.console.throttle import Throttle
-from ingest.console.words import LANGUAGES, Words, load_words
+from ingest.console.catalogue import LANGUAGES, Words, load_words
 from store.engine import Store
 
 HERE = Path(__file__).parent

@@ -14,7 +14,7 @@ from ingest.console.context import CONSOLE, Console, Visitor, page, visitor_of
 from ingest.console.roles import Right
 from ingest.console.sessions import Session, extend_session, find_session
 from ingest.console.settings import Language
-from ingest.console.words import LANGUAGES
+from ingest.console.catalogue import LANGUAGES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LANGUAGE_COOKIE = "xinqiao_language"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import codecs
-from collections.abc import Sequence
+import quopri
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from email import message_from_bytes
-from email.header import decode_header
-from email.message import Message
-from email.policy import compat32
 
 import nh3
 from markupsafe import Markup
+
+from normalize.charsets import decode
+from normalize.mail_entity import Entity, parse_entity
+from normalize.mail_headers import header_text, lenient_base64
 
 READ = 2_000_000
 """Bytes of a mail that are parsed for a page: the text comes first, large attachments after it."""
@@ -22,7 +22,7 @@ _TAGS = {
     *("h1", "h2", "h3", "h4", "h5", "h6", "code", "ul", "ol", "li", "dl", "dt", "dd"),
     *("table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td"),
 }
-_CHINESE = frozenset({"gb2312", "gbk", "x-gbk", "cp936", "gb_2312-80", "gb18030", "euc-cn", "hz-gb-2312"})
+_ATTRIBUTES = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}}
 
 
 @dataclass(frozen=True)
@@ -35,52 +35,38 @@ class Letterhead:
 
 def read_mail(content: bytes) -> Letterhead:
     """The headers a person looks at, and the body in the plainest form the mail offers."""
-    message: Message[str, str] = message_from_bytes(content[:READ], policy=compat32)
-    headers = [(name, decode(str(value))) for name in HEADERS for value in message.get_all(name, [])]
-    plain, html = _body(message, "text/plain"), _body(message, "text/html")
-    text = plain if plain and plain.strip() else None
-    return Letterhead(headers, text, sanitised(html) if html is not None and text is None else None)
+    mail = parse_entity(content[:READ])
+    headers = [(name, header_text(value)) for name in HEADERS for value in mail.get_all(name.lower())]
+    plain, html = _body(mail, "text/plain"), _body(mail, "text/html")
+    if plain is not None and plain.strip():
+        return Letterhead(headers, plain, None)
+    return Letterhead(headers, None, None if html is None else sanitised(html))
 
 
 def sanitised(html: str) -> Markup:
     """What is left of foreign HTML when only its words, tables and paragraphs may stay."""
-    attributes = {"td": {"colspan", "rowspan"}, "th": {"colspan", "rowspan"}}
-    clean = nh3.clean(html[:SHOWN], tags=_TAGS, attributes=attributes, url_schemes=set(), link_rel=None)
+    clean = nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=set(), link_rel=None)
     return Markup(clean)  # noqa: S704 - nh3 left none but these tags
 
 
-def decode(value: str) -> str:
-    """A header as it was meant; neighbours of one charset are joined first, for they may split a character."""
-    joined: list[tuple[bytes, str]] = []
-    try:
-        found = decode_header(value)
-    except (ValueError, LookupError):
-        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    for piece, charset in found:
-        written = piece if isinstance(piece, bytes) else piece.encode("utf-8", "surrogateescape")
-        name = charset or "utf-8"
-        if joined and joined[-1][1] == name:
-            joined[-1] = (joined[-1][0] + written, name)
-        else:
-            joined.append((written, name))
-    return "".join(_text(written, charset) for written, charset in joined).strip()
-
-
-def _body(message: Message[str, str], media_type: str) -> str | None:
-    for part in message.walk():
-        if part.get_content_type() == media_type and part.get_content_disposition() != "attachment":
-            payload = part.get_payload(decode=True)
-            if isinstance(payload, bytes):
-                return _text(payload, part.get_content_charset() or "utf-8")[:SHOWN]
+def _body(mail: Entity, media_type: str) -> str | None:
+    for leaf in _leaves(mail):
+        attached = (leaf.get("content-disposition") or b"").strip().lower().startswith(b"attachment")
+        if leaf.media_type == media_type and not attached:
+            charset = leaf.content_type.raw("charset").decode("ascii", "replace")
+            return decode(_transferred(leaf), charset or None).text[:SHOWN]
     return None
 
 
-def _text(written: bytes, charset: str) -> str:
-    """Decoded as declared, else as UTF-8, else as GB18030; what fits nothing keeps its place as a mark."""
-    declared = "gb18030" if charset.lower() in _CHINESE else charset
-    for name in (declared, "utf-8", "gb18030"):
-        try:
-            return codecs.decode(written, name)
-        except (LookupError, UnicodeError):
-            continue
-    return written.decode("utf-8", "replace")
+def _leaves(entity: Entity) -> Iterator[Entity]:
+    if not entity.parts:
+        yield entity
+    for part in entity.parts:
+        yield from _leaves(part)
+
+
+def _transferred(leaf: Entity) -> bytes:
+    encoding = (leaf.get("content-transfer-encoding") or b"").strip().lower()
+    if encoding == b"base64":
+        return lenient_base64(leaf.body)
+    return quopri.decodestring(leaf.body) if encoding == b"quoted-printable" else leaf.body

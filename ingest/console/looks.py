@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from markupsafe import Markup
 
-from ingest.console.words import Words
+from ingest.console.catalogue import Words
 
 _STEPS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 

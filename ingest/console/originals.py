@@ -43,6 +43,7 @@ class Original:
     locator: str
     received_at: datetime | None
     fetched_at: datetime
+    sha256: str
     withheld: bool = False
     """It also holds a restricted matter that this role must not see."""
     size: int = 0
@@ -64,7 +65,7 @@ def originals_of(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, cas
 
 def load_original(conn: Connection, blobs: Blobs, role: Role, row: RawRow) -> Original:
     """The Raw shaped for a page, or withheld."""
-    plain = Original(row.id, row.channel, row.kind.value, row.locator, row.received_at, row.fetched_at)
+    plain = Original(row.id, row.channel, row.kind.value, row.locator, row.received_at, row.fetched_at, row.sha256)
     if not may_see_raw(conn, role, row.id):
         return replace(plain, withheld=True)
     content = blobs.load(conn, row.sha256)

@@ -6,6 +6,8 @@ from enum import Enum, auto
 
 from ingest.accounts import Role
 
+__all__ = ["MAY", "Right", "Role", "may", "may_read"]
+
 
 class Right(Enum):
     OVERVIEW = auto()  # doors, counts, deadlines by number

@@ -19,8 +19,8 @@ class FileAccess:
     restricted: bool = False
 
     def __post_init__(self) -> None:
-        if len(self.token) < 16:
-            raise ValueError(f"file access token: {len(self.token)} characters, expected 16 or more")
+        if not self.token:
+            raise ValueError("file access token: empty, expected a secret")
 
 
 @dataclass(frozen=True)
