@@ -60,7 +60,8 @@ async def _make_accounts(options: Options, environment: dict[str, str], password
         )
         output, _ = await process.communicate(f"{password}\n".encode())
         if process.returncode:
-            raise DaemonFailed(f"the account {role} was not made: {output.decode(errors='replace').strip()}")
+            said = output.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+            raise DaemonFailed(f"the account {role} was not made: {said[-1]}")
         made.append(role)
         path.write_text(json.dumps(made), "utf-8")
 

@@ -71,6 +71,10 @@ class Hotline:
     ) -> None:
         await self._listener.stop()
 
+    async def turned(self) -> None:
+        """Returns when the last change of the switch has taken effect."""
+        await self._listener.turned()
+
     def register(self, matter: Matter, at: datetime) -> str:
         """A new order; answers its roll_number."""
         new = order(matter, at)

@@ -1,4 +1,4 @@
-"""The sandbox from start to end: secrets, stand-ins, with --run the daemon, then life until Ctrl-C, then all in order."""
+"""The sandbox from start to end: secrets, stand-ins, with --run the daemon, life until Ctrl-C, then all in order."""
 
 from __future__ import annotations
 

@@ -59,6 +59,10 @@ class SunshinePlatform:
     ) -> None:
         await self._listener.stop()
 
+    async def turned(self) -> None:
+        """Returns when the last change of the switch has taken effect."""
+        await self._listener.turned()
+
     def register(self, matter: Matter, at: datetime) -> str:
         """A new matter; answers its xfjid."""
         new = record(matter, at)
