@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from datetime import datetime
+from os import strerror
 from types import TracebackType
 from typing import Self
 
@@ -78,7 +79,7 @@ class MailServer:
         try:
             self._serving = await asyncio.start_server(self._connected, HOST, self.port)
         except OSError as error:
-            raise PortTaken(f"port {self.port} on {HOST} cannot be used: {error.strerror}") from error
+            raise PortTaken(f"port {self.port} on {HOST} cannot be used: {strerror(error.errno or 0)}") from error
         self.port = self._serving.sockets[0].getsockname()[1]
 
     async def _close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from os import strerror
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
@@ -40,7 +41,7 @@ class Listener:
             await self._open()
         except OSError as error:
             await self._runner.cleanup()
-            raise PortTaken(f"port {self.port} on {self._host} cannot be used: {error.strerror}") from error
+            raise PortTaken(f"port {self.port} on {self._host} cannot be used: {strerror(error.errno or 0)}") from error
         if self._switch:
             self._switch.watchers.append(self._turn_later)
             await self._turn()

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from sandbox.command import add_command
+from sandbox.keyring import keyring
+
+FREE = "oa=0,control=0,sunshine=0,hotline=0,mailbox=0"
+
+
+def _parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_command(parser.add_subparsers())
+    return parser.parse_args(["sandbox", *arguments])
+
+
+async def _start(data: Path, *more: str) -> asyncio.subprocess.Process:
+    code = (
+        "import sys, argparse; from sandbox.command import add_command; p = argparse.ArgumentParser(); "
+        "add_command(p.add_subparsers()); a = p.parse_args(); sys.exit(a.func(a))"
+    )
+    arguments = (sys.executable, "-c", code, "sandbox", "--data", str(data), "--ports", FREE, *more)
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*arguments, stdout=pipe, stderr=pipe, cwd=Path(__file__).parents[2])
+
+
+async def _ready(process: asyncio.subprocess.Process, data: Path) -> dict[str, str]:
+    """Where everything listens, once the friendly block was printed."""
+    assert process.stdout is not None
+    first = await asyncio.wait_for(process.stdout.readline(), 30)
+    assert "xinqiao sandbox" in first.decode()
+    addresses: dict[str, str] = json.loads((data / "sandbox.json").read_text("utf-8"))["addresses"]
+    return addresses
+
+
+async def _json(address: str) -> Any:
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        return await answer.json()
+
+
+async def _preloaded(control: str, count: int) -> list[dict[str, Any]]:
+    async with asyncio.timeout(60):
+        while True:
+            entries: list[dict[str, Any]] = await _json(f"{control}/arrivals")
+            if len(entries) >= count:
+                return entries
+            await asyncio.sleep(0.1)
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
+async def test_the_sandbox_starts_says_where_and_stops_in_order(tmp_path: Path, end: signal.Signals) -> None:
+    process = await _start(
+        tmp_path,
+        "--rate",
+        "0",
+        "--preload",
+        "sunshine=8,hotline=8,letters=1",
+        "--revise",
+        "0.5",
+        "--revise-after",
+        "0",
+        "--faults",
+        "oa=slow@0.5",
+    )
+    addresses = await _ready(process, tmp_path)
+    entries = await _preloaded(addresses["control"], 25)
+    faults = await _json(f"{addresses['control']}/faults")
+    process.send_signal(end)
+    output, errors = await asyncio.wait_for(process.communicate(), 20)
+
+    assert set(addresses) == {"sunshine", "hotline", "mailbox", "letters", "oa", "control"}
+    assert sum(entry["act"] == "change" for entry in entries) == 8
+    assert faults["oa"] == {"fault": "slow", "share": 0.5, "hits": 0}
+    assert (process.returncode, errors) == (0, b"")
+    assert "sandbox.env" in output.decode()
+    assert not (tmp_path / "sandbox.json").exists()
+
+
+async def test_the_oa_alone_can_be_killed_and_started_again(tmp_path: Path) -> None:
+    process = await _start(tmp_path, "--only", "oa", "--rate", "0")
+    addresses = await _ready(process, tmp_path)
+    process.kill()
+    await process.communicate()
+    again = await _start(tmp_path, "--only", "oa", "--rate", "0")
+    stats = await _json(f"{(await _ready(again, tmp_path))['oa']}/api/stats")
+    again.terminate()
+    await again.communicate()
+
+    assert set(addresses) == {"oa", "control"}
+    assert stats["events"] == 0
+
+
+async def test_a_port_in_use_is_one_readable_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        process = await _start(tmp_path, "--ports", f"{FREE},hotline={port}")
+        output, errors = await asyncio.wait_for(process.communicate(), 30)
+
+    assert process.returncode == 1
+    assert errors.decode() == f"xinqiao sandbox: port {port} on 127.0.0.1 cannot be used: Address already in use\n"
+    assert output == b""
+
+
+async def test_a_daemon_that_cannot_start_is_one_readable_line(tmp_path: Path) -> None:
+    process = await _start(tmp_path, "--run", "-c", str(tmp_path / "nowhere.yaml"))
+    _, errors = await asyncio.wait_for(process.communicate(), 60)
+
+    assert process.returncode == 1
+    assert errors.decode().count("\n") == 1
+    assert errors.decode().startswith("xinqiao sandbox: the account clerk was not made: ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--only", "fax"), "expected some of sunshine, hotline, mailbox, letters, oa"),
+        (("--preload", "oa=3"), "expected NAME=NUMBER with NAME one of sunshine, hotline, mailbox, letters"),
+        (("--ports", "oa=x"), "--ports 'oa=x'"),
+        (("--faults", "oa"), "expected STANDIN=FAULT"),
+        (("--revise", "2"), "--revise lies between 0 and 1"),
+    ],
+)
+def test_an_option_without_sense_is_wrong_usage(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], complaint: str
+) -> None:
+    parsed = _parse(*arguments)
+
+    assert parsed.func(parsed) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_fault_a_stand_in_cannot_show_is_wrong_usage(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    parsed = _parse("--data", str(tmp_path), "--ports", FREE, "--faults", "letters=429")
+
+    assert parsed.func(parsed) == 2
+    assert "letters: fault '429' is not known" in capsys.readouterr().err
+
+
+def test_secrets_are_made_once_kept_and_readable_by_their_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XINQIAO_KEY", "the key of a real installation")
+    first, again = keyring(tmp_path), keyring(tmp_path)
+
+    assert first == again
+    assert first["XINQIAO_KEY"] != os.environ["XINQIAO_KEY"]
+    assert first["OA_WEBHOOK_SECRET"].startswith("whsec_")
+    assert (tmp_path / "sandbox.env").stat().st_mode & 0o777 == 0o600
