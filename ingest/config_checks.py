@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dispatch.payload import EventType
 from dispatch.webhook import TargetSettings
 from ingest.config_channels import Channel
 from ingest.config_errors import unknown_key
@@ -86,14 +87,19 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
         text = "no target takes restricted cases (restricted: true); they are held here until one does"
         yield Finding(("targets",), text, fatal=False)
     for name, target in targets.items():
-        for number, channel in enumerate(target.channels):
-            if channel not in channels:
-                text = unknown_key(channel, channels).replace("unknown key", f'"{channel}" is not a channel')
-                yield Finding(("targets", name, "channels", number), text)
+        yield from _filter(("targets", name, "channels"), target.channels, "a channel", channels)
+        yield from _filter(("targets", name, "types"), target.types, "an event type", [*EventType])
         if target.token and len(target.token.get_secret_value()) < SHORTEST_TOKEN:
             length = len(target.token.get_secret_value())
             text = f"has {length} characters, expected {SHORTEST_TOKEN} or more; openssl rand -hex 32 makes a good one"
             yield Finding(("targets", name, "token"), text)
+
+
+def _filter(at: At, words: Sequence[str], what: str, known: Sequence[str]) -> Iterator[Finding]:
+    """A filter's misspelt word would withhold cases without a sound."""
+    for number, word in enumerate(words):
+        if word not in known:
+            yield Finding((*at, number), unknown_key(word, known).replace("unknown key", f'"{word}" is not {what}'))
 
 
 def check_database_place(url: str, folder: Path) -> Iterator[Finding]:

@@ -37,6 +37,14 @@ def test_a_target_may_only_ask_for_channels_there_are(tmp_path: Path) -> None:
     ]
 
 
+def test_a_target_may_only_ask_for_event_types_there_are(tmp_path: Path) -> None:
+    text = SEALING + CHANNELS + f"targets: {{oa: {OA % ', restricted: true, types: [case.created, case.update]'}}}\n"
+
+    assert [said.partition(": ")[2] for said in refused(tmp_path, text)] == [
+        'targets.oa.types.1: "case.update" is not an event type, did you mean "case.updated"?'
+    ]
+
+
 def test_a_token_too_short_to_be_secret_is_refused(tmp_path: Path) -> None:
     text = SEALING + CHANNELS + f"targets: {{oa: {OA % ', restricted: true'}}}\n"
 
