@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import getpass
+import grp
 import os
 import pwd
 import shutil
@@ -85,19 +85,24 @@ def _mail_user() -> pwd.struct_passwd:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else pwd.getpwuid(os.geteuid())
 
 
+_UNPRIVILEGED = """
+default_internal_user = {user}
+default_login_user = {user}
+default_internal_group = {group}
+"""
+
+
 def _config(base: Path, server: Dovecot, user: pwd.struct_passwd) -> str:
     services = ("anvil", "auth", "config", "director", "imap-login", "stats", "log", "dict", "auth-worker")
     unconfined = "\n".join(f"service {name} {{\n  chroot =\n}}" for name in services)
-    internal = "" if os.geteuid() == 0 else f"default_internal_user = {getpass.getuser()}\n"
-    login = "" if os.geteuid() == 0 else f"default_login_user = {getpass.getuser()}\n"
-    group = "" if os.geteuid() == 0 else f"default_internal_group = {os.getegid()}\n"
+    ours = "" if os.geteuid() == 0 else _UNPRIVILEGED.format(user=user.pw_name, group=grp.getgrgid(user.pw_gid).gr_name)
     return f"""
 protocols = imap
 listen = 127.0.0.1
 base_dir = {base}/run
 state_dir = {base}/state
 log_path = {server.log}
-{internal}{login}{group}
+{ours}
 first_valid_uid = 1
 first_valid_gid = 0
 mail_location = maildir:{base}/mail/%u
@@ -118,6 +123,12 @@ userdb {{
   args = uid={user.pw_uid} gid={user.pw_gid} home={base}/mail/%u
 }}
 {unconfined}
+service anvil {{
+  # Wrong passwords are tried on purpose here: do not make the next login wait for them.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service imap-login {{
   inet_listener imap {{
     port = {server.port}

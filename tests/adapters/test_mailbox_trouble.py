@@ -1,0 +1,203 @@
+"""The mailbox door before a server that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
+from adapters.mailbox import MailboxAdapter, MailboxSettings
+from tests.adapters.conformance import keys, opened
+from tests.imap_server import Mailbox, misbehaving
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+MAILS = {uid: f"Subject: {uid}\r\n\r\nbody {uid}\r\n".encode() for uid in range(1, 6)}
+
+
+@pytest.fixture
+def mailbox() -> Mailbox:
+    return Mailbox(mails=dict(MAILS))
+
+
+@pytest.fixture
+def port(mailbox: Mailbox) -> Iterator[int]:
+    with misbehaving(mailbox) as port:
+        yield port
+
+
+def adapter(port: int, **other: Any) -> MailboxAdapter:
+    values: dict[str, Any] = {
+        "host": "127.0.0.1",
+        "port": port,
+        "tls": "none",
+        "username": "bureau@163.example",
+        "password": "code",
+        "batch": 2,
+        "timeout": 20,
+    }
+    return MailboxSettings(**(values | other)).build("director_mailbox")
+
+
+async def brought(door: Adapter, cursor: Cursor | None = None) -> tuple[list[Batch], Exception | None]:
+    """What a poll brings until it ends or fails."""
+    batches: list[Batch] = []
+    try:
+        async for batch in door.poll(cursor, START):
+            batches.append(batch)  # noqa: PERF401  what came before the failure counts
+    except (ChannelUnavailable, ChannelRefused) as error:
+        return batches, error
+    return batches, None
+
+
+async def test_unsafe_login_is_refused_with_the_way_out(mailbox: Mailbox, port: int) -> None:
+    mailbox.replies = {"EXAMINE": "NO Unsafe Login. Please contact kefu@188.com for help"}
+    async with opened(adapter(port)) as door:
+        with pytest.raises(ChannelRefused, match=r"Unsafe Login.*identify.*授权码"):
+            await door.probe()
+
+
+async def test_who_we_are_is_said_after_login_and_not_when_left_empty(mailbox: Mailbox, port: int) -> None:
+    async with opened(adapter(port)) as door:
+        await door.probe()
+    names = [command.split(" ")[0] for command in mailbox.commands]
+
+    assert names.index("LOGIN") < names.index("ID") < names.index("EXAMINE")
+
+    mailbox.commands.clear()
+    async with opened(adapter(port, identify={})) as door:
+        await door.probe()
+
+    assert not any(command.startswith("ID") for command in mailbox.commands)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    ["NO [UNAVAILABLE] Temporary failure", "NO [INUSE] mailbox locked", "NO login frequency limited, try again"],
+)
+@pytest.mark.parametrize("command", ["LOGIN", "EXAMINE"])
+async def test_what_passes_is_unavailable(mailbox: Mailbox, port: int, command: str, reply: str) -> None:
+    mailbox.replies = {command: reply}
+    async with opened(adapter(port)) as door:
+        with pytest.raises(ChannelUnavailable):
+            await door.probe()
+
+
+async def test_a_server_that_says_goodbye_at_once_is_unavailable(mailbox: Mailbox, port: int) -> None:
+    mailbox.greeting = "* BYE too many connections"
+    async with opened(adapter(port)) as door:
+        with pytest.raises(ChannelUnavailable, match="too many"):
+            await door.probe()
+
+
+@pytest.mark.parametrize("command", ["LOGIN", "SEARCH", "FETCH"])
+async def test_a_connection_that_breaks_is_unavailable(mailbox: Mailbox, port: int, command: str) -> None:
+    mailbox.silent = {command}
+    mailbox.hangs_up_after = command
+    async with opened(adapter(port, timeout=0.3)) as door:
+        batches, error = await brought(door)
+
+    assert batches == []
+    assert isinstance(error, ChannelUnavailable)
+
+
+async def test_a_broken_connection_is_opened_anew_at_the_next_poll(mailbox: Mailbox, port: int) -> None:
+    mailbox.hangs_up_after = "FETCH"
+    async with opened(adapter(port)) as door:
+        _, error = await brought(door)
+        mailbox.hangs_up_after = None
+        batches, healed = await brought(door)
+
+    assert isinstance(error, ChannelUnavailable)
+    assert healed is None
+    assert len(keys(batches)) == len(MAILS)
+
+
+async def test_a_connection_lost_between_polls_goes_unnoticed(mailbox: Mailbox, port: int) -> None:
+    mailbox.hangs_up_after = "EXAMINE"
+    async with opened(adapter(port)) as door:
+        await door.probe()
+        mailbox.hangs_up_after = None
+
+        assert len(keys((await brought(door))[0])) == len(MAILS)
+
+
+async def test_stopping_does_not_wait_for_a_silent_server(mailbox: Mailbox, port: int) -> None:
+    mailbox.silent = {"SEARCH"}
+    async with opened(adapter(port, timeout=600)) as door:
+        poll = asyncio.create_task(brought(door))
+        assert await asyncio.to_thread(mailbox.asked.wait, 20)
+
+        poll.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await poll
+
+        assert await asyncio.to_thread(mailbox.left.wait, 20)
+
+
+async def test_a_mail_the_server_chokes_on_holds_back_no_other_and_is_asked_for_again(
+    mailbox: Mailbox, port: int
+) -> None:
+    mailbox.withheld = {3}
+    async with opened(adapter(port)) as door:
+        batches, error = await brought(door)
+        cursor = batches[-1].cursor
+
+        assert {blob for batch in batches for blob in batch.blobs} == {MAILS[uid] for uid in (1, 2, 4, 5)}
+        assert cursor == {"uidvalidity": 1700000000, "uid": 5, "left": [3]}
+        assert isinstance(error, ChannelUnavailable)
+        assert "mail 3" in str(error)
+
+        still, error = await brought(door, cursor)
+
+        assert still == []
+        assert isinstance(error, ChannelUnavailable)
+
+        mailbox.withheld = set()
+        healed, error = await brought(door, cursor)
+
+    assert [blob for batch in healed for blob in batch.blobs] == [MAILS[3]]
+    assert healed[-1].cursor == {"uidvalidity": 1700000000, "uid": 5}
+    assert error is None
+
+
+async def test_a_mail_that_was_withheld_and_is_gone_is_no_longer_asked_for(mailbox: Mailbox, port: int) -> None:
+    mailbox.withheld = {3}
+    async with opened(adapter(port)) as door:
+        batches, _ = await brought(door)
+        del mailbox.mails[3]
+        after, error = await brought(door, batches[-1].cursor)
+
+    assert [batch.cursor for batch in after] == [{"uidvalidity": 1700000000, "uid": 5}]
+    assert error is None
+
+
+async def test_a_server_that_hands_over_nothing_moves_nothing(mailbox: Mailbox, port: int) -> None:
+    mailbox.withheld = set(MAILS)
+    async with opened(adapter(port)) as door:
+        batches, error = await brought(door)
+
+    assert batches == []
+    assert isinstance(error, ChannelUnavailable)
+
+
+async def test_a_server_put_back_to_an_older_state_starts_over(mailbox: Mailbox, port: int) -> None:
+    async with opened(adapter(port)) as door:
+        batches, _ = await brought(door)
+        for uid in (3, 4, 5):
+            del mailbox.mails[uid]
+        mailbox.mails[3] = b"Subject: new under an old number\r\n\r\n"
+        after, _ = await brought(door, batches[-1].cursor)
+
+    assert mailbox.mails[3] in [blob for batch in after for blob in batch.blobs]
+
+
+async def test_a_cursor_that_is_none_is_refused_by_name(port: int) -> None:
+    async with opened(adapter(port)) as door:
+        _, error = await brought(door, {"uidvalidity": 1700000000, "uid": "soon"})
+
+    assert isinstance(error, ChannelRefused)
+    assert "uid is 'soon'" in str(error)
