@@ -26,6 +26,7 @@ from store.crashpoint import reach
 from store.migrate import upgrade
 from store.sealing import Sealer, load_sealer
 from store.sqlite import StoreBusy
+from store.waiting import Outcome, Waiter, still_waits, tell
 from store.wakes import Wakes, noted
 
 __all__ = ["BATCH", "READERS", "Store", "StoreBusy", "StoreClosed", "TransactionLost"]
@@ -46,7 +47,7 @@ class TransactionLost(Exception):
 @dataclass(frozen=True)
 class _Job:
     act: Callable[[Connection], Any]
-    future: Future[Any]
+    waiter: Waiter
 
 
 class Store:
@@ -89,15 +90,14 @@ class Store:
         Raises:
             StoreClosed: after `close`.
         """
-        return await asyncio.wrap_future(self.submit(act))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put(_Job(act, future))
+        return await future
 
     def submit(self, act: Callable[[Connection], T]) -> Future[T]:
         """As `write`, for threads."""
         future: Future[T] = Future()
-        with self._closing:
-            if self._closed:
-                raise StoreClosed(f"{self.folder}: this store was closed")
-            self._jobs.put(_Job(act, future))
+        self._put(_Job(act, future))
         return future
 
     async def read(self, act: Callable[[Connection], T]) -> T:
@@ -119,6 +119,12 @@ class Store:
         self._writer.join()
         self._readers.shutdown()
         self._let_go.close()
+
+    def _put(self, job: _Job) -> None:
+        with self._closing:
+            if self._closed:
+                raise StoreClosed(f"{self.folder}: this store was closed")
+            self._jobs.put(job)
 
     def _write_forever(self) -> None:
         with self._writing.connect() as conn:
@@ -143,22 +149,18 @@ class Store:
 
 
 def _settle(conn: Connection, batch: list[_Job]) -> None:
-    """Run a batch and commit it; every future gets its own act's result or error, or the commit's error."""
-    running = [job for job in batch if job.future.set_running_or_notify_cancel()]  # from here on nobody can cancel
+    """Run a batch and commit it; every waiter is told its own act's result or error, or the commit's error."""
+    running = [job for job in batch if still_waits(job.waiter)]
     try:
         outcomes = _commit(conn, running)
     except BaseException as error:  # noqa: BLE001 - the border of the thread: whoever waits must hear of it
         # SQLAlchemy takes a COMMIT that failed for the transaction's end; SQLite does not, and would begin no other.
         conn.invalidate()
-        outcomes = [(None, error)] * len(running)
-    for job, (result, failure) in zip(running, outcomes, strict=True):
-        if failure is not None:
-            job.future.set_exception(failure)
-        else:
-            job.future.set_result(result)
+        outcomes = [Outcome(failure=error)] * len(running)
+    tell([job.waiter for job in running], outcomes)
 
 
-def _commit(conn: Connection, jobs: list[_Job]) -> list[tuple[Any, BaseException | None]]:
+def _commit(conn: Connection, jobs: list[_Job]) -> list[Outcome]:
     with conn.begin():
         raw = cast("sqlite3.Connection", conn.connection.dbapi_connection)
         outcomes = [_attempt(conn, raw, job.act) for job in jobs]
@@ -167,10 +169,8 @@ def _commit(conn: Connection, jobs: list[_Job]) -> list[tuple[Any, BaseException
     return outcomes
 
 
-def _attempt(
-    conn: Connection, raw: sqlite3.Connection, act: Callable[[Connection], Any]
-) -> tuple[Any, BaseException | None]:
-    """Run one act; its own failure is part of the answer, the loss of the transaction is raised.
+def _attempt(conn: Connection, raw: sqlite3.Connection, act: Callable[[Connection], Any]) -> Outcome:
+    """Run one act; its own failure is its outcome, the loss of the transaction is raised.
 
     SQLite may end a transaction by itself (full disk, I/O error). It would take the next savepoint for a transaction of
     its own and commit that, while Python's commit of none is silent: what went before would be lost and reported done.
@@ -184,5 +184,5 @@ def _attempt(
             raise TransactionLost(f"the transaction was ended under an act: {error}") from error
         raw.execute("ROLLBACK TO act")
         raw.execute("RELEASE act")
-        return None, error
-    return result, None
+        return Outcome(failure=error)
+    return Outcome(result)

@@ -8,7 +8,7 @@ Functions take the caller's transaction and the time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -80,6 +80,18 @@ def done(conn: Connection, held: Claim) -> None:
     _promote(conn, held.lane, held.key)
 
 
+def done_many(conn: Connection, held: Sequence[Claim]) -> None:
+    """As `done` for each: all of them, or LeaseLost and the transaction must not be committed."""
+    ended: dict[int, int] = {}
+    for start in range(0, len(held), _AT_ONCE):
+        ids = [one.id for one in held[start : start + _AT_ONCE]]
+        ended.update((row.id, row.fence) for row in conn.execute(_END_MANY, {"ids": ids}))
+    for one in held:
+        if ended.get(one.id) != one.fence:
+            raise _lost(one)
+    _promote_each(conn, ((one.lane, one.key) for one in held))
+
+
 def postpone(conn: Connection, held: Claim, *, due: datetime, reason: str | None, charged: bool = True) -> None:
     """Put the step back until `due`; uncharged, the attempt does not count. Raises LeaseLost."""
     attempts = held.attempts if charged else held.attempts - 1
@@ -101,12 +113,11 @@ def revive(conn: Connection, id_: int, *, now: datetime) -> bool:
 
 def discard(conn: Connection, ids: Sequence[int]) -> None:
     """Remove steps whose reason is gone, whatever their state, and let their successors go."""
-    freed: set[tuple[str, str | None]] = set()
+    freed: list[tuple[str, str | None]] = []
     for start in range(0, len(ids), _AT_ONCE):
         gone = conn.execute(_REMOVE, {"ids": ids[start : start + _AT_ONCE]})
-        freed.update((row.lane, row.key) for row in gone)
-    for lane, key in sorted(pair for pair in freed if pair[1] is not None):  # one order for all, or two could embrace
-        _promote(conn, lane, key)
+        freed += ((row.lane, row.key) for row in gone)
+    _promote_each(conn, freed)
 
 
 def open_strays(conn: Connection, *, now: datetime) -> int:
@@ -144,6 +155,11 @@ def _promote(conn: Connection, lane: str, key: str | None) -> None:
     _hold_key(conn, lane, key)
     if conn.execute(_PROMOTE, {"of_lane": lane, "of_key": key}).rowcount:
         note(conn, lane)
+
+
+def _promote_each(conn: Connection, freed: Iterable[tuple[str, str | None]]) -> None:
+    for lane, key in sorted({(lane, key) for lane, key in freed if key is not None}):  # in one order: no deadlock
+        _promote(conn, lane, key)
 
 
 def _hold_key(conn: Connection, lane: str, key: str) -> None:
@@ -206,6 +222,12 @@ _TAKE = (
 )
 
 _END = delete(ledger).where(*_OURS)
+
+_END_MANY = (
+    delete(ledger)
+    .where(ledger.c.id.in_(bindparam("ids", expanding=True)), ledger.c.state == READY)
+    .returning(ledger.c.id, ledger.c.fence)
+)
 
 _REVIVE = (
     update(ledger)

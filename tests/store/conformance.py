@@ -186,6 +186,27 @@ class Fencing:
             with pytest.raises(LeaseLost):
                 act(engine, again)
 
+    def test_many_end_at_once_and_each_lets_its_successor_go(self, engine: Engine) -> None:
+        for name in ("a", "b", "c", "d"):
+            enqueue(engine, name, key=f"case {name in 'ab'}")
+        enqueue(engine, "e")
+        held = claim(engine)
+        act(engine, lambda conn: ledger.done_many(conn, held))
+
+        assert names(held) == ["a", "c", "e"]
+        assert states(engine) == {"b": "ready", "d": "ready"}
+        act(engine, lambda conn: ledger.done_many(conn, []))
+
+    def test_many_end_all_or_none(self, engine: Engine) -> None:
+        for name in "abc":
+            enqueue(engine, name)
+        held = claim(engine)
+        (again, *_) = claim(engine, now=NOW + LEASE, limit=1)
+
+        with pytest.raises(LeaseLost, match=f"read step {again.id}"):
+            act(engine, lambda conn: ledger.done_many(conn, held))
+        assert states(engine) == {"a": "ready", "b": "ready", "c": "ready"}
+
     def test_revived_it_is_out_of_the_old_workers_hands(self, engine: Engine) -> None:
         number = enqueue(engine, "a")
         held = claim_one(engine)

@@ -66,6 +66,18 @@ async def test_an_act_that_fails_is_undone_and_its_error_told(store: Store) -> N
     assert kinds(store) == []
 
 
+@pytest.mark.parametrize("error", [StopIteration("end"), asyncio.CancelledError("gone"), GeneratorExit("gone")])
+async def test_whatever_an_act_raises_its_waiter_hears_of_it(store: Store, error: BaseException) -> None:
+    def act(_conn: Connection) -> None:
+        raise error
+
+    with pytest.raises((RuntimeError, type(error))):
+        await asyncio.wait_for(store.write(act), WAIT)
+    with pytest.raises((RuntimeError, type(error))):
+        store.submit(act).result(WAIT)
+    await store.write(note("next"))
+
+
 def test_one_poisonous_act_costs_one_act(store: Store) -> None:
     def poison(conn: Connection) -> None:
         note("poison")(conn)
@@ -215,6 +227,55 @@ async def test_a_waiter_that_leaves_during_its_turn_is_written_unheard(store: St
     go_on.set()
 
     await store.write(note("next"))
+    assert kinds(store) == ["slow", "next"]
+
+
+async def test_tasks_that_leave_and_stay_in_one_batch_each_get_their_own(store: Store) -> None:
+    def answer(number: int) -> Callable[[Connection], int]:
+        def act(conn: Connection) -> int:
+            note(str(number))(conn)
+            if number == 7:
+                raise LookupError("seven")
+            return number
+
+        return act
+
+    with one_batch(store):
+        tasks = [asyncio.ensure_future(store.write(answer(number))) for number in range(10)]
+        await asyncio.sleep(0)  # each has handed its act over
+        tasks[2].cancel()
+        tasks[9].cancel()
+        await asyncio.sleep(0)
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(result) for result in (results[2], results[7], results[9])] == [
+        asyncio.CancelledError,
+        LookupError,
+        asyncio.CancelledError,
+    ]
+    assert [result for result in results if isinstance(result, int)] == [0, 1, 3, 4, 5, 6, 8]
+    assert kinds(store) == ["0", "1", "3", "4", "5", "6", "8"]
+
+
+def test_a_loop_that_is_closed_meanwhile_is_nobodys_loss(store: Store) -> None:
+    go_on = threading.Event()
+
+    async def leave() -> None:
+        loop, begun = asyncio.get_running_loop(), asyncio.Event()
+
+        def slow(conn: Connection) -> None:
+            loop.call_soon_threadsafe(begun.set)
+            assert go_on.wait(WAIT)
+            note("slow")(conn)
+
+        task = asyncio.ensure_future(store.write(slow))
+        await begun.wait()
+        task.cancel()
+
+    asyncio.run(leave())
+    go_on.set()
+    store.submit(note("next")).result(WAIT)
+
     assert kinds(store) == ["slow", "next"]
 
 
