@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from adapters import imap
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
 from adapters.imap import Folder, Listed, NotHandedOver, Server
+from adapters.mailbox_place import Place
 
 T = TypeVar("T")
 
@@ -73,36 +74,6 @@ class MailboxSettings(BaseModel):
             password=self.password.get_secret_value(),
             identify=self.identify,
         )
-
-
-@dataclass(frozen=True)
-class Place:
-    """How far the folder has been read."""
-
-    uidvalidity: int
-    uid: int
-    first_until: int = 0
-    """Up to here the folder was already filled at the first poll: mails older than `start_from` stay there."""
-    left: tuple[int, ...] = ()
-    """Mails the server listed but did not hand over; asked for again at every poll."""
-
-    @classmethod
-    def of(cls, cursor: Cursor) -> Place:
-        left = cursor.get("left")
-        return cls(
-            _number(cursor, "uidvalidity"),
-            _number(cursor, "uid"),
-            _number(cursor, "first_until") if "first_until" in cursor else 0,
-            tuple(uid for uid in left if isinstance(uid, int)) if isinstance(left, list) else (),
-        )
-
-    def cursor(self) -> Cursor:
-        cursor: dict[str, Json] = {"uidvalidity": self.uidvalidity, "uid": self.uid}
-        if self.uid < self.first_until:
-            cursor["first_until"] = self.first_until
-        if self.left:
-            cursor["left"] = list(self.left)
-        return cursor
 
 
 @dataclass(frozen=True)
@@ -211,7 +182,7 @@ class MailboxAdapter:
     def _look(self, cursor: Cursor | None, start_from: datetime) -> Work:
         folder = self._examined()
         place = Place.of(cursor) if cursor else None
-        if place is None or place.uidvalidity != folder.uidvalidity or _went_back(folder, place):
+        if place is None or not place.is_in(folder):
             return self._first(folder, start_from)
         client = self._connected()
         again = imap.still_there(client, place.left) if place.left else []
@@ -283,17 +254,5 @@ def _grouped(mails: tuple[Listed, ...], settings: MailboxSettings) -> list[tuple
     return [tuple(group) for group in groups]
 
 
-def _went_back(folder: Folder, place: Place) -> bool:
-    """The server was restored from a backup: UIDs we have passed will be given anew."""
-    return folder.uidnext is not None and folder.uidnext <= place.uid
-
-
 def _is_since(mail: Listed, start_from: datetime) -> bool:
     return mail.internal_date is None or mail.internal_date >= start_from
-
-
-def _number(cursor: Cursor, name: str) -> int:
-    value = cursor.get(name)
-    if not isinstance(value, int):
-        raise ChannelRefused(f"mailbox cursor: {name} is {value!r}, expected a number")
-    return value

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind, Deadline, DeadlineKind, Draft, RequestTypeCode
+from normalize.dates import CHINA
 
-CHINA = ZoneInfo("Asia/Shanghai")
 _END_OF_DAY = time(23, 59, 59)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from normalize.case import ChannelKind, Draft, ReadingMethod, ReadingNote
-from normalize.clocks import CHINA
+from normalize.dates import CHINA
 
 
 def china(text: str) -> datetime:
