@@ -47,7 +47,7 @@ class Outbox:
 
     def release(self, conn: Connection, now: datetime) -> int:
         """Hand the events held so far to the targets that now take restricted cases; how many were released."""
-        takers = [name for name, settings in self.targets.items() if settings.restricted is True]
+        takers = [name for name, settings in self.targets.items() if settings.takes_restricted]
         if not takers:
             return 0
         held = conn.execute(select(event.c.id, event.c.case_id).where(event.c.held).order_by(event.c.seq)).all()
@@ -113,7 +113,7 @@ class Outbox:
         full = (delivery.c.case_id == case.case_id) & (delivery.c.view == "full")
         for name in conn.execute(select(delivery.c.target).where(full).distinct()).scalars().all():
             settings = self.targets.get(name)
-            if settings is None or settings.restricted is True:
+            if settings is None or settings.takes_restricted:
                 continue
             here = full & (delivery.c.target == name)
             reached = conn.execute(
@@ -144,8 +144,10 @@ def view_for(settings: TargetSettings, case: Case, type_: str) -> View | None:
         settings.types and type_ not in settings.types
     ):
         return None
-    if not case.restricted or settings.restricted is True:
+    if case.restricted and settings.takes_restricted:
         return "full"
+    if not case.restricted:
+        return None if settings.restricted == "only" else "full"
     return "numbers" if settings.restricted == "numbers" else None
 
 

@@ -66,9 +66,10 @@ class TargetSettings(BaseModel):
     )
     token: SecretStr | None = Field(default=None, description="bearer token with which the target fetches attachments")
     enabled: bool = Field(default=True, description="false: events are kept for it, nothing is sent")
-    restricted: bool | Literal["numbers"] = Field(
+    restricted: bool | Literal["only", "numbers"] = Field(
         default=False,
-        description="true: takes restricted cases; numbers: only their number and deadlines; false: nothing of them",
+        description="true: takes restricted cases as well; only: takes nothing else; numbers: of restricted cases only "
+        "their number and deadlines; false: nothing of them",
     )
     channels: tuple[str, ...] = Field(default=(), description="only cases of these channels; empty: all")
     types: tuple[str, ...] = Field(default=(), description="only these event types; empty: all")
@@ -78,7 +79,12 @@ class TargetSettings(BaseModel):
     ca_file: Path | None = Field(default=None, description="certificates that vouch for the target, PEM")
     timeout: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0), description="limit of one attempt")
     concurrency: int = Field(default=8, ge=1, le=64, description="deliveries under way at once")
-    retry: RetrySettings = RetrySettings()
+    retry: RetrySettings = Field(default=RetrySettings(), description="when to try again")
+
+    @property
+    def takes_restricted(self) -> bool:
+        """It is handed restricted cases in full."""
+        return self.restricted in (True, "only")
 
 
 class Verdict(StrEnum):

@@ -26,7 +26,7 @@ from ingest.control import serve_control
 from ingest.fetcher import Fetcher
 from ingest.inbox import LETTER_LANE, READ_LANE
 from ingest.metrics import Metrics
-from ingest.office import KIND_OF, Office
+from ingest.office import Office, kind_of
 from ingest.poller import Poller
 from ingest.pulse import Pulse
 from ingest.stage import Stage
@@ -157,7 +157,7 @@ class Daemon:
         released = await office.store.write(lambda conn: office.desk.outbox.release(conn, now))
         if released:
             log.info("held events of restricted cases released", count=released)
-        if not any(target.restricted is True for target in office.config.targets.values()):
+        if not any(target.takes_restricted for target in office.config.targets.values()):
             log.warning("no target takes restricted cases: they are held until one does (restricted: true)")
 
     async def _listen(self) -> web.AppRunner:
@@ -203,9 +203,9 @@ def console_settings(config: Config) -> ConsoleSettings:
         metrics_from=config.listen.metrics_from,
         trusted_proxies=config.listen.trusted_proxies,
         targets={
-            name: FileAccess(target.token.get_secret_value(), restricted=target.restricted is True)
+            name: FileAccess(target.token.get_secret_value(), restricted=target.takes_restricted)
             for name, target in config.targets.items()
             if target.token is not None
         },
-        channels={name: KIND_OF[one.settings.kind].value for name, one in config.channels.items()},
+        channels={name: kind_of(one).value for name, one in config.channels.items()},
     )

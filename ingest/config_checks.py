@@ -83,7 +83,7 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
     """Nobody would take some of the cases, or a filter names what is not there."""
     if not targets:
         yield Finding(("targets",), "no target is configured; cases are kept here and sent nowhere", fatal=False)
-    elif not any(target.restricted is True and target.enabled for target in targets.values()):
+    elif not any(target.takes_restricted and target.enabled for target in targets.values()):
         text = "no target takes restricted cases (restricted: true); they are held here until one does"
         yield Finding(("targets",), text, fatal=False)
     for name, target in targets.items():

@@ -22,7 +22,6 @@ KIND_OF = {
     "hotline": ChannelKind.HOTLINE,
     "mailbox": ChannelKind.MAILBOX,
     "letters": ChannelKind.LETTER,
-    "feed": ChannelKind.PUSH,
 }
 SCAN_WORKERS = 1
 """One recognises a page in about a second with two threads and takes 1.1 GB: more would take the office's server."""
@@ -73,11 +72,17 @@ def scan_workers() -> WorkerPool:
     return WorkerPool("normalize.ocr", SCAN_WORKERS)
 
 
+def kind_of(channel: Channel) -> ChannelKind:
+    """What the case calls the channel; a platform described in YAML says it itself."""
+    said: str | None = getattr(channel.adapter, "channel_kind", None)
+    return ChannelKind(said) if said else KIND_OF[channel.settings.kind]
+
+
 def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
     """What the reader must know of each channel."""
     return {
         name: Door(
-            kind=KIND_OF[one.settings.kind],
+            kind=kind_of(one),
             platform=one.settings.platform or getattr(one.adapter, "platform", None),
             fields=getattr(one.adapter, "map", None),
         )

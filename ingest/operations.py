@@ -104,7 +104,7 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
     return await office.store.write(again)
 
 
-def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Select[tuple[int]]:
+def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Select[Any]:
     """The deliveries asked for; without a case or a time, only those that have not arrived."""
     case_id, since = arguments.get("case"), arguments.get("since")
     wanted = select(delivery.c.id).join(event, event.c.id == delivery.c.event_id).where(delivery.c.state != "dropped")

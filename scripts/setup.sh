@@ -26,12 +26,14 @@ if ! python=$(find_python); then
 fi
 
 stamp=.venv/.installed
-wanted=$("$python" --version; cat requirements/dev.lock pyproject.toml scripts/setup.sh | sha256sum)
+wanted=$("$python" --version; { cat requirements/dev.lock scripts/setup.sh; sed -n "/^\[build-system/,/^\[tool/p" pyproject.toml; } | sha256sum)
 if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then
     exit 0
 fi
-echo "setup: making .venv with $("$python" --version)"
-"$python" -m venv --clear .venv
+if [ "$(.venv/bin/python --version 2>/dev/null)" != "$("$python" --version)" ]; then
+    echo "setup: making .venv with $("$python" --version)"
+    "$python" -m venv --clear .venv
+fi
 echo "setup: installing the locked packages (about 200 MB, a minute or two)"
 .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements/dev.lock
 .venv/bin/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -201,6 +201,14 @@ def test_a_target_for_numbers_gets_nothing_else_of_a_restricted_case(desk: Desk)
     Payload.model_validate(numbers)
 
 
+def test_a_target_for_restricted_cases_only_gets_nothing_else(desk: Desk) -> None:
+    desk = desk.with_targets(oa=target(), discipline=target(restricted="only"))
+    desk.take_in(reading())
+    desk.take_in(reading("sunshine:Y", **ACCUSATION), key="Y")
+
+    assert [row[:2] for row in desk.deliveries()] == [("oa", "case.created"), ("discipline", "case.created")]
+
+
 def test_a_case_that_becomes_restricted_is_taken_back(desk: Desk) -> None:
     """The OA got revision 1; revision 2 waits; then the case becomes an accusation."""
     (case_id,) = desk.take_in(reading(modified_at=MORNING))
