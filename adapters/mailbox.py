@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Literal, TypeVar
 
 from imapclient import IMAPClient
@@ -31,7 +32,7 @@ class MailboxSettings(BaseModel):
     host: str = Field(min_length=1, description="the IMAP server's name or address")
     port: int = Field(default=993, ge=1, le=65535, description="993 with tls, usually 143 with starttls or none")
     tls: Literal["tls", "starttls", "none"] = Field(default="tls", description="how the connection is protected")
-    ca_file: str | None = Field(
+    ca_file: Path | None = Field(
         default=None, description="PEM file with the certificate authority of a server of one's own"
     )
     verify: bool = Field(default=True, description="false: accept any certificate (only inside a closed network)")
@@ -42,7 +43,12 @@ class MailboxSettings(BaseModel):
     batch_bytes: int = Field(
         default=32 * 2**20, ge=2**10, description="a batch ends earlier once its mails have so many bytes"
     )
-    timeout: float = Field(default=30, gt=0, le=600, description="seconds to wait for an answer of the server")
+    timeout: timedelta = Field(
+        default=timedelta(seconds=30),
+        gt=timedelta(0),
+        le=timedelta(minutes=10),
+        description="how long to wait for an answer of the server",
+    )
     max_bytes: int = Field(
         default=64 * 2**20,
         ge=2**10,
@@ -67,9 +73,9 @@ class MailboxSettings(BaseModel):
             host=self.host,
             port=self.port,
             tls=self.tls,
-            ca_file=self.ca_file,
+            ca_file=None if self.ca_file is None else str(self.ca_file),
             verify=self.verify,
-            timeout=self.timeout,
+            timeout=self.timeout.total_seconds(),
             username=self.username,
             password=self.password.get_secret_value(),
             identify=self.identify,
