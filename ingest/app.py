@@ -75,7 +75,10 @@ class Daemon:
             pollers, workers = self._pollers(scheduler), self._workers()
             scheduler.start()
             log.info(
-                "started", stages=sorted(self.stages), channels=len(pollers), targets=len(self.office.config.targets)
+                "started",
+                stages=sorted(self.stages),
+                channels=len(self._adapters),
+                targets=len(self.office.config.targets),
             )
             await self._work(pollers, workers)
         finally:

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Installs the servers the tests speak to (Dovecot; PostgreSQL for the second engine) where it may; otherwise says what is missing.
+# Installs what the tests speak to (Dovecot, Chromium) where it may; otherwise says what is missing and which tests skip.
 set -eu
 
 missing=
 has() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 has dovecot && has doveconf && [ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
-ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || has postgres || missing="$missing postgresql"
+has chromium || missing="$missing chromium"
 
 if [ -z "$missing" ]; then
     echo "servers: all there"
@@ -27,4 +27,4 @@ if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
     exit 0
 fi
 echo "servers: missing:$missing; tests that need them are skipped. Debian: apt-get install$missing" >&2
-exit 1
+[ -z "${CI:-}" ]  # in CI nothing may be skipped
