@@ -124,7 +124,7 @@ class Ledger:
     def events(self, route: str | None = None, case_id: str | None = None) -> list[dict[str, Any]]:
         """In the order of arrival, without bodies unless one case is asked for."""
         rows = self._all(
-            "SELECT * FROM event WHERE (?1 IS NULL OR route = ?1) AND (?2 IS NULL OR case_id = ?2) ORDER BY sequence",
+            "SELECT * FROM event WHERE route = coalesce(?, route) AND case_id = coalesce(?, case_id) ORDER BY sequence",
             route,
             case_id,
         )
@@ -147,14 +147,16 @@ class Ledger:
         """The last revision wins; an older one that comes late changes nothing but the time."""
         self._run(
             "INSERT INTO matter (case_id, route, revision, last_type, case_json, created_at, updated_at) "
-            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?6) ON CONFLICT (case_id, route) DO UPDATE SET updated_at = ?6, "
-            "last_type = CASE WHEN ?3 >= revision THEN ?4 ELSE last_type END, "
-            "case_json = CASE WHEN ?3 >= revision THEN ?5 ELSE case_json END, revision = max(revision, ?3)",
+            "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_id, route) DO UPDATE SET updated_at = excluded.updated_at, "
+            "last_type = iif(excluded.revision >= revision, excluded.last_type, last_type), "
+            "case_json = iif(excluded.revision >= revision, excluded.case_json, case_json), "
+            "revision = max(revision, excluded.revision)",
             case_id,
             route,
             revision,
             event_type,
             json.dumps(case, ensure_ascii=False),
+            at.isoformat(),
             at.isoformat(),
         )
 
