@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sqlite3
 import tempfile
 import time
@@ -43,8 +44,8 @@ class Ours:
     """The store, as the daemon uses it: from an event loop."""
 
     def __init__(self, folder: Path, parked: int) -> None:
+        _prepare(folder, parked)
         self.store = Store(folder, bytes(32))
-        self.store.submit(lambda conn: _park(conn, parked)).result()
 
     def single(self, lane: str) -> int:
         async def run() -> None:
@@ -96,9 +97,7 @@ class Bare:
     """The same statements by hand, with nothing around them."""
 
     def __init__(self, folder: Path, parked: int) -> None:
-        store = Store(folder, bytes(32))
-        store.submit(lambda conn: _park(conn, parked)).result()
-        store.close()
+        _prepare(folder, parked)
         self.conn = sqlite3.connect(folder / "xinqiao.db", isolation_level=None)
         for pragma in PRAGMAS:
             self.conn.execute(f"PRAGMA {pragma}")
@@ -142,6 +141,12 @@ class Bare:
         self.conn.executemany(TAKE, [(number,) for number, _, _ in claims])
         self.conn.execute("COMMIT")
         return claims
+
+
+def _prepare(folder: Path, parked: int) -> None:
+    store = Store(folder, bytes(32))
+    store.submit(lambda conn: _park(conn, parked)).result()
+    store.close()  # which empties the WAL: both begin alike
 
 
 def _park(conn: Connection, number: int) -> None:
@@ -190,6 +195,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         ours, bare = Ours(Path(folder) / "ours", options.parked), Bare(Path(folder) / "bare", options.parked)
+        os.sync()
         turns = [(measure(bare, turn), measure(ours, turn)) for turn in range(options.rounds)]
         ours.store.close()
         bare.conn.close()

@@ -21,7 +21,7 @@ from store.schema import ledger as rows
 from tests.store.ledger_model import LEASE, NOW, LedgerMachine
 
 T = TypeVar("T")
-ANY_ORDER = settings(max_examples=50, stateful_step_count=40, deadline=None)
+ANY_ORDER = settings(max_examples=25, stateful_step_count=40, deadline=None)
 SECOND = timedelta(seconds=1)
 
 
