@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from sandbox.chinatime import now
-from sandbox.doors import Doors
+from sandbox.doors import FOLLOW_UP, Doors
 from sandbox.journal import Act, Entry, Journal
 
 OPENING = 12
@@ -62,7 +62,7 @@ class Director:
         return len(chosen)
 
     def changeable(self) -> list[Entry]:
-        """Arrivals at doors where things can change, but for those withdrawn."""
+        """Arrivals at doors where things can change, but for those withdrawn and mails followed up already."""
         return [
             entry
             for entry in self.entries
@@ -107,5 +107,5 @@ class Director:
         return entry
 
     def _note_end(self, entry: Entry) -> None:
-        if entry.step in {"撤回", "撤单"}:
+        if entry.step in {"撤回", "撤单", FOLLOW_UP}:
             self._ended.add((entry.door, entry.seed, entry.number))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import secrets
 import shlex
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,12 +29,15 @@ _MADE_BY: dict[str, Callable[[], str]] = {
     "OA_DISCIPLINE_SECRET": _webhook_secret,
     "OA_TOKEN": lambda: secrets.token_hex(24),
     "OA_DISCIPLINE_TOKEN": lambda: secrets.token_hex(24),
+    "SANDBOX_BORN": lambda: str(int(time.time())),
     "SANDBOX_DEMO_PASSWORD": lambda: f"demo-{secrets.token_hex(5)}",
 }
 
 
 def keyring(data: Path) -> dict[str, str]:
     """The secrets by the name of their environment variable, from DATA/sandbox.env; what is missing there is made.
+
+    SANDBOX_BORN is no secret: the mailbox's UIDVALIDITY, another one when the data folder was emptied.
 
     The environment is not asked: a secret of a real installation has no business in a sandbox.
     """

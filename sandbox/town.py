@@ -85,7 +85,7 @@ async def _open_doors(
         doors.hotline = await stack.enter_async_context(hotline)
         places["hotline"], switches = Place(hotline.url), [*switches, hotline.switch]
     if "mailbox" in options.only:
-        server = MailServer(ports["mailbox"], password=keys["MAILBOX_PASSWORD"])
+        server = MailServer(ports["mailbox"], password=keys["MAILBOX_PASSWORD"], uid_validity=int(keys["SANDBOX_BORN"]))
         doors.mailbox = await stack.enter_async_context(server)
         places["mailbox"], switches = Place(server.url), [*switches, server.switch]
     if "letters" in options.only:

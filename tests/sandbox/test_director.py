@@ -131,3 +131,11 @@ async def test_faults_and_arrivals_are_set_over_http(tmp_path: Path) -> None:
 def test_a_switchboard_names_what_it_has() -> None:
     with pytest.raises(UnknownFault, match="stand-in 'oa' is not known, expected one of sunshine"):
         Switchboard([SunshinePlatform().switch]).set("oa", "slow")
+
+
+async def test_a_writer_follows_his_mail_up_once(tmp_path: Path) -> None:
+    async with MailServer() as server:
+        director = Director(Doors(mailbox=server), Journal(tmp_path / "j"), 1)
+        await director.change(await director.arrive("mailbox"), Random(1))
+
+    assert director.changeable() == []
