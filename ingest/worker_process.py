@@ -33,8 +33,11 @@ class WorkerFailed(Exception):
     """The worker gave no answer: it broke down, took too long or too much memory. Trying again may help."""
 
 
-class WorkerRefused(Exception):
-    """The worker understood the work and cannot do it; `kind` as its entry names it, such as `unreadable`."""
+class WorkerRefused(WorkerFailed):
+    """The worker understood the work and cannot do it; `kind` as its entry names it, such as `unreadable`.
+
+    Trying again gives the same.
+    """
 
     def __init__(self, kind: str, reason: str) -> None:
         super().__init__(reason)

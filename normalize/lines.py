@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from normalize.scan import Box, Line
 
+_NARROW_MARK = re.compile(r"(?<=[\u4e00-\u9fff》”）])[:;,?!]")
+_WIDE = str.maketrans(":;,?!", "：；，？！")
 _UPRIGHT = str.maketrans({"'": "，", "’": "，", "‘": "，", "`": "，", "°": "。", "º": "。"})
 """The engine takes the comma and full stop of vertical writing, set in the cell's corner, for these."""
 
@@ -18,12 +21,17 @@ def in_reading_order(found: Iterable[tuple[str, float, Box]]) -> tuple[Line, ...
     A page is vertical when most of its writing runs downwards. Horizontal pages are cut into columns only where a
     gutter is clear of writing over several rows, so that a form's two fields on one row stay on one row.
     """
-    pieces = [Line(text, confidence, box) for text, confidence, box in found if text.strip()]
+    pieces = [Line(_wide_marks(text), confidence, box) for text, confidence, box in found if text.strip()]
     if not pieces:
         return ()
     if _is_vertical(pieces):
         return tuple(_vertical(_join_runs([_turn(piece) for piece in pieces])))
     return tuple(line for block in _blocks(pieces) for line in _rows(block))
+
+
+def _wide_marks(text: str) -> str:
+    """After a Chinese character a mark is a Chinese one, whichever of the two alike the engine took it for."""
+    return _NARROW_MARK.sub(lambda mark: mark[0].translate(_WIDE), text)
 
 
 def _is_vertical(pieces: Sequence[Line]) -> bool:

@@ -56,5 +56,9 @@ def test_the_marks_of_vertical_writing_are_put_right() -> None:
     assert texts(found) == ["路坏了，请修好。", "谢谢你们的帮助。"]
 
 
+def test_a_mark_after_a_chinese_character_is_a_chinese_one() -> None:
+    assert texts([row("几点? 在9:30,对吗!", 100, 100)]) == ["几点？ 在9:30,对吗！"]
+
+
 def test_an_empty_page_has_no_lines() -> None:
     assert in_reading_order([("  ", 0.4, (0, 0, 10, 10))]) == ()
