@@ -158,7 +158,8 @@ def targets(conn: Connection) -> list[TargetState]:
 
 
 def stages(conn: Connection) -> Stages:
-    raws: dict[str, int] = dict(conn.execute(select(raw.c.state, func.count()).group_by(raw.c.state)).tuples().all())
+    grouped = select(raw.c.state, func.count().label("number")).group_by(raw.c.state)
+    raws = {row.state: row.number for row in conn.execute(grouped)}
     total = conn.execute(select(func.count()).select_from(cases)).scalar_one()
     review = conn.execute(select(func.count()).select_from(cases).where(cases.c.needs_review)).scalar_one()
     held = conn.execute(select(func.count()).where(event.c.held)).scalar_one()

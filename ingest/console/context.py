@@ -17,12 +17,12 @@ from prometheus_client import CollectorRegistry
 
 from ingest.accounts import Role
 from ingest.console import masks
+from ingest.console.catalogue import LANGUAGES, Words, load_words
 from ingest.console.looks import Look
 from ingest.console.roles import Right, may, may_read
 from ingest.console.sessions import Session
 from ingest.console.settings import ConsoleSettings, Health, Language, is_within
 from ingest.console.throttle import Throttle
-from ingest.console.catalogue import LANGUAGES, Words, load_words
 from store.engine import Store
 
 HERE = Path(__file__).parent
@@ -102,9 +102,11 @@ def assemble(
     )
 
 
+VISITOR = web.RequestKey("visitor", Visitor)
+
+
 def visitor_of(request: web.Request) -> Visitor:
-    visitor: Visitor = request["visitor"]
-    return visitor
+    return request[VISITOR]
 
 
 def words_of(request: web.Request) -> Words:

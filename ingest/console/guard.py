@@ -10,11 +10,11 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from ingest.console.context import CONSOLE, Console, Visitor, page, visitor_of
+from ingest.console.catalogue import LANGUAGES
+from ingest.console.context import CONSOLE, VISITOR, Console, Visitor, page, visitor_of
 from ingest.console.roles import Right
 from ingest.console.sessions import Session, extend_session, find_session
 from ingest.console.settings import Language
-from ingest.console.catalogue import LANGUAGES
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LANGUAGE_COOKIE = "xinqiao_language"
@@ -64,7 +64,7 @@ async def recognise(request: web.Request, handler: Handler) -> web.StreamRespons
     console = request.app[CONSOLE]
     session = await _session(request, console)
     stranger = request.cookies.get(form_cookie(console)) or secrets.token_urlsafe(32)
-    request["visitor"] = Visitor(session, _language(request, console), session.csrf if session else stranger)
+    request[VISITOR] = Visitor(session, _language(request, console), session.csrf if session else stranger)
     response = await handler(request)
     if session is None and form_cookie(console) not in request.cookies and isinstance(response, web.Response):
         set_cookie(request, response, form_cookie(console), stranger)

@@ -171,8 +171,11 @@ class _Writer:
         ledger.enqueue(self.conn, "fetch:city_hotline", {"attachment": 1}, now=self.now - timedelta(minutes=7))
         return Town(fees, bus, praise, letter, accusation, shared, scan_raw, quarantined, suspected, photo, scan_sha)
 
+    def _ago(self, **gap: float) -> datetime:
+        return self.now - timedelta(**gap)
+
     def _doors(self) -> None:
-        ago = lambda **gap: self.now - timedelta(**gap)  # noqa: E731
+        ago = self._ago
         start = {"start_from": ago(days=60), "failures": 0, "skipped": 0}
         open_ = {
             "state": "open",
@@ -185,8 +188,14 @@ class _Writer:
             {"name": "director_mailbox", **start, **open_, "last_new_at": ago(hours=5), "error": None, "skipped": 214},
             {"name": "letters", **start, **open_, "last_new_at": ago(days=1), "error": None},
             {
-                "name": "sunshine", **start, "state": "unavailable", "since": ago(minutes=50), "failures": 4,
-                "last_success_at": ago(minutes=55), "last_poll_at": ago(minutes=2), "last_new_at": ago(days=2),
+                "name": "sunshine",
+                **start,
+                "state": "unavailable",
+                "since": ago(minutes=50),
+                "failures": 4,
+                "last_success_at": ago(minutes=55),
+                "last_poll_at": ago(minutes=2),
+                "last_new_at": ago(days=2),
                 "error": "sunshine: https://xf.example/api/xfj/list: no answer within 30 s",
             },
         ]
@@ -202,8 +211,15 @@ class _Writer:
         one = Raw(kind, key, "1", 0, f"{channel_name}:{key}")
         meta = json.dumps({"locator": one.locator, "meta": {}}).encode()
         row = {
-            "channel": channel_name, "kind": kind.value, "key": key, "version": "1", "blob": prepared.sha256,
-            "pointer": more.pop("pointer", ""), "received_at": self.now, "fetched_at": self.now, "state": "read",
+            "channel": channel_name,
+            "kind": kind.value,
+            "key": key,
+            "version": "1",
+            "blob": prepared.sha256,
+            "pointer": more.pop("pointer", ""),
+            "received_at": self.now,
+            "fetched_at": self.now,
+            "state": "read",
             "sealed_meta": self.store.sealer.seal(meta, f"raw:{channel_name}:{key}:1"),
             **more,
         }
@@ -243,7 +259,7 @@ class _Writer:
                 ),
             ),
             related=(
-                Related(case_id=f"01CASE{105:020d}", relation=Relation.SAME_MATTER, score=0.91, reasons=("same phone",)),
+                Related(case_id=f"01CASE{105:020d}", relation=Relation.SAME_MATTER, score=0.91, reasons=("phone",)),
                 Related(case_id=f"01CASE{102:020d}", relation=Relation.SAME_PERSON, score=0.62),
             ),
             source_fields={"gkbz": "1", "note": "市民要求回电"},
@@ -262,7 +278,8 @@ class _Writer:
         raw_id = self._raw(RawKind.MAIL, "director_mailbox", "sha256:bus", MAIL)
         at = self.now - timedelta(hours=30)
         case = make_case(
-            102, at, "校车线路建议", channel="director_mailbox", channel_kind=ChannelKind.MAILBOX, source_no="<bus-1@mail.example>",
+            102, at, "校车线路建议", channel="director_mailbox", channel_kind=ChannelKind.MAILBOX,
+            source_no="<bus-1@mail.example>",
             petitioners=(Petitioner(primary=True, name="陈晓南", email="chen.xn@mail.example"),),
             request_type=RequestType(code=RequestTypeCode.SUGGESTION, confidence=0.88),
             deadlines=(deadline(self.now + timedelta(days=13)),), reading=ReadingNote(method=ReadingMethod.MIME),
@@ -300,7 +317,8 @@ class _Writer:
         case = make_case(
             105, self.now - timedelta(hours=6), f"实名举报：{SECRET_WORDS}", channel="director_mailbox",
             channel_kind=ChannelKind.MAILBOX, source_no="<secret@mail.example>", restricted=True,
-            restricted_reason="type report", petitioners=(person(SECRET_NAME, SECRET_PHONE, email="secret@mail.example"),),
+            restricted_reason="type report",
+            petitioners=(person(SECRET_NAME, SECRET_PHONE, email="secret@mail.example"),),
             request_type=RequestType(code=RequestTypeCode.REPORT), purpose=Purpose(code=PurposeCode.ACCUSATION),
             deadlines=(deadline(self.now + timedelta(days=1)),), triage=Triage.DISCIPLINE, urgency=Urgency.CRITICAL,
             related=(Related(case_id=related, relation=Relation.SAME_MATTER, score=0.91),),
@@ -323,8 +341,8 @@ class _Writer:
 
     def _quarantine(self) -> tuple[int, int]:
         plain = self._raw(
-            RawKind.MAIL, "director_mailbox", "sha256:odd", b"From: b@mail.example\r\n\r\n\xff\xfe", state="quarantined",
-            reason="mail 42: the body is encrypted (S/MIME), expected text",
+            RawKind.MAIL, "director_mailbox", "sha256:odd", b"From: b@mail.example\r\n\r\n\xff\xfe",
+            state="quarantined", reason="mail 42: the body is encrypted (S/MIME), expected text",
         )  # fmt: skip
         closed = self._raw(
             RawKind.LETTER, "letters", "sha256:blur", b"%PDF-1.4 " + SECRET_WORDS.encode(), state="quarantined",
@@ -346,7 +364,13 @@ class _Writer:
         for number, case_id in enumerate(ids):
             restricted = case_id.endswith("105")
             made = self.now - timedelta(hours=number + 1)
-            row = {"id": f"evt_{number}", "case_id": case_id, "revision": 1, "type": "case.created", "created_at": made}
+            row: dict[str, Any] = {
+                "id": f"evt_{number}",
+                "case_id": case_id,
+                "revision": 1,
+                "type": "case.created",
+                "created_at": made,
+            }
             sealed = self.store.sealer.seal(b"{}", f"event:evt_{number}")
             self.conn.execute(insert(event).values(**row, restricted=restricted, sealed_full=sealed))
             state = ("delivered", "waiting", "rejected", "waiting")[number]
@@ -357,7 +381,7 @@ class _Writer:
                 sent |= {"error": "HTTP 422: unknown request type"}
             ident = self.conn.execute(insert(delivery).values(**sent, attempts=1).returning(delivery.c.id)).scalar_one()
             if state != "waiting":
-                tried = {"delivery_id": ident, "at": made, "milliseconds": 84, "outcome": state}
+                tried: dict[str, Any] = {"delivery_id": ident, "at": made, "milliseconds": 84, "outcome": state}
                 self.conn.execute(insert(attempt).values(**tried, status=200 if state == "delivered" else 422))
 
 

@@ -1,0 +1,151 @@
+"""Who may see what, page by page, and that nothing of a restricted case is anywhere else."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from sqlalchemy import select
+
+from ingest.accounts import Role
+from store.schema import history
+from tests.console.conftest import Browser, House, log_in, read
+from tests.console.town import SECRET_NAME, SECRET_PHONE, SECRET_WORDS
+
+PAGES = {
+    "/": "operator clerk discipline leader auditor",
+    "/cases": "operator clerk discipline leader auditor",
+    "/cases/{fees}": "operator clerk discipline leader auditor",
+    "/cases/{accusation}": "operator clerk discipline leader auditor",
+    "/deliveries": "operator clerk discipline",
+    "/quarantine": "operator clerk discipline",
+    "/quarantine/{quarantined}": "clerk discipline",
+    "/quarantine/{quarantined}/original": "clerk discipline",
+    "/cases/{bus}/originals/2": "clerk discipline leader",
+    "/files/{fees}/{photo_sha}": "clerk discipline leader",
+    "/history": "auditor",
+    "/accounts": "auditor",
+    "/password": "operator clerk discipline leader auditor",
+}
+FEES_CONTENT = ("王秀兰", "13800001234", "32040219900101123X", "柳堤新村", "课后服务", "班主任")
+UNIVERSAL = ("/healthz", "/readyz", "/metrics", "/login", "/static/console.css")
+
+
+@pytest.mark.parametrize("role", list(Role))
+async def test_each_role_opens_its_pages_and_no_other(house: House, browser: Browser, role: Role) -> None:
+    await log_in(browser, role.value)
+    for path, roles in PAGES.items():
+        answer = await browser.get(path.format(**vars(house.town)), allow_redirects=False)
+        allowed = role.value in roles.split()
+
+        assert (answer.status == 200) == allowed, (path, answer.status)
+        assert allowed or answer.status in (403, 404)
+
+
+async def test_a_stranger_opens_nothing(house: House, browser: Browser) -> None:
+    for path in PAGES:
+        answer = await browser.get(path.format(**vars(house.town)), allow_redirects=False)
+        assert answer.status in (303, 401), path
+
+
+def addresses(house: House) -> list[str]:
+    """Every page there is, with every search that could betray."""
+    town = vars(house.town)
+    case_ids = [value for value in town.values() if str(value).startswith("01CASE")]
+    found = [path.format(**town) for path in PAGES]
+    found += [f"/cases/{case_id}" for case_id in case_ids]
+    found += [f"/cases/{case_id}/originals/{raw}" for case_id in case_ids for raw in range(1, 8)]
+    found += [f"/quarantine/{raw}{tail}" for raw in range(1, 8) for tail in ("", "/original")]
+    found += [f"/files/{case_id}/{town[sha]}" for case_id in case_ids for sha in ("photo_sha", "scan_sha")]
+    filters = ("q=回扣", f"q={SECRET_PHONE}", f"q={SECRET_NAME}", "type=report", "state=restricted", "state=urgent")
+    found += [
+        f"/cases?{query}" for query in (*filters, "channel=mailbox", "channel=mailbox:director_mailbox", "overdue=1")
+    ]
+    return [*found, "/cases?q=2026-000105", "/deliveries?state=waiting", "/deliveries?target=oa"]
+
+
+@pytest.mark.parametrize("role", [role for role in Role if role is not Role.DISCIPLINE])
+async def test_a_restricted_case_is_readable_on_no_page_of_any_other_role(
+    house: House, browser: Browser, role: Role
+) -> None:
+    await log_in(browser, role.value)
+    for path in addresses(house):
+        body = await (await browser.get(path)).read()
+        shown = re.sub(rb'value="[^"]*"', b"", body)  # what the person typed into the search is his own
+        for secret in (SECRET_NAME, SECRET_PHONE, SECRET_WORDS, "secret@mail.example", "举报：", "回扣"):
+            assert secret.encode() not in shown, (path, secret)
+
+
+async def test_the_discipline_line_reads_it(house: House, browser: Browser) -> None:
+    await log_in(browser, "discipline")
+    text = await read(browser, f"/cases/{house.town.accusation}")
+
+    assert SECRET_NAME in text
+    assert SECRET_PHONE in text
+    assert SECRET_WORDS in text
+    assert SECRET_WORDS.encode() in await (await browser.get(f"/quarantine/{house.town.suspected}/original")).read()
+
+
+@pytest.mark.parametrize("role", [Role.OPERATOR, Role.AUDITOR])
+async def test_operators_and_auditors_meet_no_content_at_all(house: House, browser: Browser, role: Role) -> None:
+    await log_in(browser, role.value)
+    for path in addresses(house):
+        body = (await (await browser.get(path)).read()).decode("utf-8", "replace")
+        for content in (*FEES_CONTENT, "陈晓南", "孙有田", "校车", "照明"):
+            assert content not in body, (path, content)
+
+
+@pytest.mark.parametrize("role", [Role.CLERK, Role.LEADER, Role.OPERATOR, Role.AUDITOR])
+async def test_no_filter_finds_a_restricted_case_by_its_content(house: House, browser: Browser, role: Role) -> None:
+    await log_in(browser, role.value)
+    hidden = "2026-000105"
+
+    for query in ("q=回扣", f"q={SECRET_PHONE}", f"q={SECRET_NAME}", "q=secret@mail.example", "type=report",
+                  "state=urgent", "channel=mailbox:director_mailbox", "q=<secret@mail.example>"):  # fmt: skip
+        assert hidden not in await read(browser, f"/cases?{query}"), query
+    for query in ("q=2026-000105", "channel=mailbox", "state=restricted", ""):
+        assert hidden in await read(browser, f"/cases?{query}"), query
+
+
+async def test_a_scan_that_also_holds_a_restricted_letter_is_withheld(house: House, browser: Browser) -> None:
+    town = house.town
+    await log_in(browser, "clerk")
+    assert "此原件同时包含受限件" in await read(browser, f"/cases/{town.letter}")
+    await read(browser, f"/cases/{town.letter}/originals/{town.scan_raw}", status=404)
+    await read(browser, f"/files/{town.letter}/{town.scan_sha}", status=404)
+
+    browser.session.cookie_jar.clear()
+    await log_in(browser, "discipline")
+    scan = await browser.get(f"/cases/{town.letter}/originals/{town.scan_raw}")
+    assert (scan.status, scan.content_type) == (200, "image/png")
+
+
+async def test_lists_mask_what_the_case_page_shows(house: House, browser: Browser) -> None:
+    await log_in(browser, "clerk")
+    for path in ("/cases", "/"):
+        text = await read(browser, path)
+        for personal in ("王秀兰", "13800001234", "陈晓南", "李建国", "32040219900101123X"):
+            assert personal not in text, (path, personal)
+    assert "王**" in await read(browser, "/cases")
+    assert "138****1234" in await read(browser, "/cases")
+
+    full = await read(browser, f"/cases/{house.town.fees}")
+    for personal in ("王秀兰", "13800001234", "32040219900101123X", "李建国"):
+        assert personal in full
+
+
+async def test_every_view_of_personal_data_is_written_down(house: House, browser: Browser) -> None:
+    town = house.town
+    await log_in(browser, "leader")
+    await read(browser, f"/cases/{town.fees}")
+    await browser.get(f"/files/{town.fees}/{town.photo_sha}")
+    await browser.get(f"/cases/{town.fees}/originals/1")
+    await read(browser, f"/cases/{town.accusation}")
+
+    wanted = select(history).where(history.c.kind == "viewed").order_by(history.c.id)
+    rows = house.store.read_now(lambda conn: conn.execute(wanted).all())
+    assert [(row.actor, row.case_id, row.detail) for row in rows] == [
+        ("leader", town.fees, {"role": "leader"}),
+        ("leader", town.fees, {"role": "leader", "file": town.photo_sha[:12]}),
+        ("leader", town.fees, {"role": "leader", "original": 1}),
+    ]
