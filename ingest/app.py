@@ -30,6 +30,7 @@ from ingest.office import Office, kind_of
 from ingest.poller import Poller
 from ingest.pulse import Pulse
 from ingest.stage import Stage
+from store import ledger
 
 log = structlog.get_logger()
 STAGES = ("poll", "read", "dispatch", "keep", "console")
@@ -67,6 +68,7 @@ class Daemon:
         """Work until told to stop, then let what is under way end, and give back the rest."""
         scheduler = AsyncIOScheduler(timezone=self.office.config.service.zone)
         runners: list[web.AppRunner] = []
+        await self._take_back_leases()
         await self._release_held()
         try:
             if "console" in self.stages:
@@ -154,6 +156,12 @@ class Daemon:
         if self.stages & {"keep", "console"}:
             found.append(self.pulse.run(stopping))
         return found
+
+    async def _take_back_leases(self) -> None:
+        """What was under way when an earlier life was killed need not wait for its lease to run out."""
+        store, now = self.office.store, self.office.clock()
+        if store.exclusive and (count := await store.write(lambda conn: ledger.release_all(conn, now=now))):
+            log.warning("steps of an earlier life taken up again", count=count)
 
     async def _release_held(self) -> None:
         office, now = self.office, self.office.clock()

@@ -53,6 +53,9 @@ class _Job:
 class Store:
     """Transactions on one data folder: `write` and `read` take a function of a Connection, run off the event loop."""
 
+    exclusive = True
+    """No other process works on this store while it is open: who held a lease in an earlier life is dead."""
+
     def __init__(self, folder: Path, master_key: bytes, *, now: datetime | None = None) -> None:
         """Lock the folder, bring the tables up to date, open the keys.
 

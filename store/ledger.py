@@ -2,7 +2,8 @@
 
 A row is `ready` from its due time on, `blocked` behind an earlier row of the same lane and key, or `dead` (given up,
 for a person). Claiming pushes `due` forward by the lease and raises the fence: a worker that dies lets the lease run
-out and the row comes back by itself; a worker that comes late finds another fence and its transaction fails.
+out and the row comes back by itself; a worker that comes late finds another fence and its transaction fails. A process
+that has the store to itself knows at its start that whoever held a lease is dead, and takes them all back at once.
 Functions take the caller's transaction and the time.
 """
 
@@ -20,6 +21,8 @@ from store.schema import ledger
 from store.wakes import note
 
 READY, BLOCKED, DEAD = "ready", "blocked", "dead"
+SUSPECT = 10
+"""A step claimed so often may be what kills its workers: its lease is left to run out, and others get ahead of it."""
 
 
 class LeaseLost(Exception):
@@ -95,12 +98,24 @@ def done_many(conn: Connection, held: Sequence[Claim]) -> None:
 def postpone(conn: Connection, held: Claim, *, due: datetime, reason: str | None, charged: bool = True) -> None:
     """Put the step back until `due`; uncharged, the attempt does not count. Raises LeaseLost."""
     attempts = held.attempts if charged else held.attempts - 1
-    _change(conn, held, due=due, reason=reason, attempts=attempts, fence=held.fence + 1)
+    _change(conn, held, due=due, reason=reason, attempts=attempts, fence=held.fence + 1, leased=False)
 
 
 def give_up(conn: Connection, held: Claim, *, reason: str) -> None:
     """Lay the step aside for a person; what waits behind its key goes on waiting. Raises LeaseLost."""
-    _change(conn, held, state=DEAD, reason=reason, fence=held.fence + 1)
+    _change(conn, held, state=DEAD, reason=reason, fence=held.fence + 1, leased=False)
+
+
+def release_all(conn: Connection, *, now: datetime) -> int:
+    """Make every claimed step due now, its attempt counted; how many there were. What was postponed stays postponed.
+
+    Only for who knows that no worker lives, such as the one process of a store at its start. A `SUSPECT` step waits
+    for its lease.
+    """
+    lanes = conn.execute(_RELEASE, {"now": now}).scalars().all()
+    for lane in set(lanes):
+        note(conn, lane)
+    return len(lanes)
 
 
 def revive(conn: Connection, id_: int, *, now: datetime) -> bool:
@@ -218,7 +233,14 @@ _DUE = (
 _TAKE = (
     update(ledger)
     .where(ledger.c.id.in_(bindparam("ids", expanding=True)))
-    .values(due=bindparam("until"), fence=ledger.c.fence + 1, attempts=ledger.c.attempts + 1)
+    .values(due=bindparam("until"), fence=ledger.c.fence + 1, attempts=ledger.c.attempts + 1, leased=True)
+)
+
+_RELEASE = (
+    update(ledger)
+    .where(ledger.c.state == READY, ledger.c.leased, ledger.c.attempts < SUSPECT)
+    .values(due=bindparam("now"), fence=ledger.c.fence + 1, leased=False)
+    .returning(ledger.c.lane)
 )
 
 _END = delete(ledger).where(*_OURS)

@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -73,6 +74,7 @@ ledger = Table(
     Column("payload", JSON, nullable=False),
     Column("reason", Text),
     Column("created_at", Moment, nullable=False),
+    Column("leased", Boolean, nullable=False, default=False, server_default=false()),  # claimed, and not ended since
     Index("ix_ledger_claim", "lane", "state", "due"),
     Index("ix_ledger_order", "lane", "key", "state", "id"),
     sqlite_autoincrement=True,

@@ -49,6 +49,10 @@ def done(engine: Engine, held: Claim) -> None:
     act(engine, lambda conn: ledger.done(conn, held))
 
 
+def release_all(engine: Engine) -> int:
+    return act(engine, lambda conn: ledger.release_all(conn, now=NOW))
+
+
 def names(claims: list[Claim]) -> list[str]:
     return [held.payload["name"] for held in claims]
 
@@ -531,6 +535,61 @@ def _meet(engine: Engine, first: Callable[[Connection], object], second: Callabl
         other.result(timeout=60)
 
 
+class Releasing:
+    """What the only process of a store does at its start."""
+
+    def test_every_claimed_step_is_due_at_once_with_its_attempt_counted(self, engine: Engine) -> None:
+        for number in range(3):
+            enqueue(engine, str(number), lane=f"lane {number}")
+            claim(engine, lane=f"lane {number}")
+
+        assert release_all(engine) == 3
+        assert [claim(engine, lane=f"lane {number}")[0].attempts for number in range(3)] == [2, 2, 2]
+
+    def test_what_waits_for_its_time_goes_on_waiting(self, engine: Engine) -> None:
+        enqueue(engine, "tomorrow", due=NOW + timedelta(days=1))
+        enqueue(engine, "postponed")
+        held = claim_one(engine)
+        act(engine, lambda conn: ledger.postpone(conn, held, due=NOW + SECOND, reason="later"))
+
+        assert release_all(engine) == 0
+        assert claim(engine) == []
+
+    def test_neither_the_given_up_nor_the_blocked_are_touched(self, engine: Engine) -> None:
+        enqueue(engine, "given up", key="case")
+        enqueue(engine, "behind", key="case")
+        held = claim_one(engine)
+        act(engine, lambda conn: ledger.give_up(conn, held, reason="broken"))
+
+        assert release_all(engine) == 0
+        assert states(engine) == {"given up": ledger.DEAD, "behind": ledger.BLOCKED}
+
+    def test_a_worker_that_lives_after_all_is_refused(self, engine: Engine) -> None:
+        enqueue(engine, "a")
+        held = claim_one(engine)
+        release_all(engine)
+
+        with pytest.raises(LeaseLost):
+            done(engine, held)
+
+    def test_a_step_under_way_at_too_many_deaths_waits_for_its_lease(self, engine: Engine) -> None:
+        enqueue(engine, "deadly")
+        claim(engine)
+        for _ in range(ledger.SUSPECT - 1):
+            assert release_all(engine) == 1
+            claim(engine)
+
+        assert release_all(engine) == 0
+        assert claim(engine, now=NOW + LEASE)[0].attempts == ledger.SUSPECT + 1
+
+    def test_nothing_claimed_nothing_to_release(self, engine: Engine) -> None:
+        enqueue(engine, "a")
+        done(engine, claim_one(engine))
+        enqueue(engine, "b")
+
+        assert release_all(engine) == 0
+
+
 class Sweeping:
     def test_strays_are_opened_one_a_key(self, engine: Engine) -> None:
         for name in "ab":
@@ -597,5 +656,5 @@ class InAnyOrder:
         run_state_machine_as_test(Machine, settings=ANY_ORDER)
 
 
-class LedgerConformance(Claiming, Fencing, Ending, Order, Meeting, Sweeping, Looking, InAnyOrder):
+class LedgerConformance(Claiming, Fencing, Ending, Order, Meeting, Releasing, Sweeping, Looking, InAnyOrder):
     """All of it."""

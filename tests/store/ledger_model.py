@@ -30,10 +30,11 @@ class Step:
     fence: int = 0
     attempts: int = 0
     dead: bool = False
+    leased: bool = False
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Workers claim, end, are late and crash; people revive and discard; time passes."""
+    """Workers claim, end, are late and crash; the process starts anew; people revive and discard; time passes."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
@@ -65,7 +66,7 @@ class LedgerMachine(RuleBasedStateMachine):
             (step.id, step.fence + 1, step.attempts + 1) for step in expected
         ]
         for step in expected:
-            self._set(step, due=self.now + LEASE, fence=step.fence + 1, attempts=step.attempts + 1)
+            self._set(step, due=self.now + LEASE, fence=step.fence + 1, attempts=step.attempts + 1, leased=True)
         self.claims += claims
 
     @rule(limit=st.integers(1, 4))
@@ -96,9 +97,9 @@ class LedgerMachine(RuleBasedStateMachine):
             case "postpone" | "postpone uncharged":
                 charged = ending == "postpone"
                 attempts = step.attempts if charged else step.attempts - 1
-                self._set(step, due=self.now + LEASE, attempts=attempts, fence=step.fence + 1)
+                self._set(step, due=self.now + LEASE, attempts=attempts, fence=step.fence + 1, leased=False)
             case "give up":
-                self._set(step, dead=True, fence=step.fence + 1)
+                self._set(step, dead=True, fence=step.fence + 1, leased=False)
             case "extend":
                 self._set(step, due=self.now + LEASE)
 
@@ -132,6 +133,14 @@ class LedgerMachine(RuleBasedStateMachine):
             ledger.discard(conn, gone)
         for number in gone:
             del self.steps[number]
+
+    @rule()
+    def a_new_life_begins(self) -> None:
+        released = [step for step in self._all() if step.leased and step.attempts < ledger.SUSPECT]
+        with self.engine.begin() as conn:
+            assert ledger.release_all(conn, now=self.now) == len(released)
+        for step in released:
+            self._set(step, due=self.now, fence=step.fence + 1, leased=False)
 
     @rule()
     def sweep(self) -> None:
