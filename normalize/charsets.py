@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 _BIG5 = frozenset({"big5", "big5-hkscs", "big5hkscs", "cp950", "chinesebig5", "cn-big5", "x-big5"})
 # A declaration of these says nothing once there are bytes above 127: mailers write them by habit.
@@ -57,6 +58,8 @@ def decode(data: bytes, declared: str | None = None, hint: str | None = None) ->
     All that calls itself GB is read as GB18030. A declaration that does not fit the bytes, or says nothing, gives way
     to what fits: UTF-8, the `hint` (a charset declared nearby), GB18030 if it looks like Chinese, Latin.
     """
+    if not data:
+        return Decoded("", "us-ascii")
     name = canonical(declared)
     if data.startswith(b"\xef\xbb\xbf"):
         data, name = data[3:], "utf-8"
@@ -75,6 +78,7 @@ def decode(data: bytes, declared: str | None = None, hint: str | None = None) ->
     return _least_loss(data, best)
 
 
+@lru_cache(maxsize=256)
 def canonical(declared: str | None) -> str:
     """The name by which we read a declared charset; empty: none was declared."""
     name = re.sub(r"[\"'\s]", "", (declared or "").split(";")[0]).lower().strip("=.,<>")
@@ -99,8 +103,8 @@ def _guesses(data: bytes, name: str, hint: str) -> list[str]:
         guesses.append(hint)
     if looks_chinese(data):
         guesses.append("gb18030")
-    if name and name in _VAGUE:
-        guesses.append("cp1252" if name in {"windows-1252", "cp1252"} else "iso-8859-1")
+    if vague := next((each for each in (name, hint) if each in _VAGUE and each), None):
+        guesses.append("cp1252" if vague in {"windows-1252", "cp1252"} else "iso-8859-1")
     elif not name and 2 * len(_BIG5_COMMON.findall(data)) > sum(map(len, _HIGH.findall(data))) * 0.9:
         guesses.append("big5hkscs")
     return [*guesses, "gb18030"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import dataclass, field
 
@@ -114,6 +115,9 @@ class _Walk:
             return
         for name, file in mail_content.uuencoded(data) if b"\nbegin " in b"\n" + data[:200_000] else ():
             self._add(clean_name(name, "attachment.bin"), file, None)
+        if "&nbsp;" in words:
+            # QQ mail sends plain text with the blanks of its HTML
+            words = html.unescape(words).replace("\xa0", " ")
         if entity.content_type.raw("format").lower() == b"flowed":
             words = unflowed(words, delete_space=entity.content_type.raw("delsp").lower() == b"yes")
         self.bodies.texts.append(words)
@@ -123,8 +127,9 @@ class _Walk:
         data = mail_content.content(entity)
         inner = parse_entity(data, self.limits)
         subject = header_text(inner.get("subject"), self.hint)
-        name = mail_content.file_name(entity, self.hint) or f"{subject or 'message'}.eml"
-        self._add(clean_name(name, "message.eml"), data, "message/rfc822")
+        name = clean_name(f"{subject}.eml", "") if subject else mail_content.named(entity, len(self.bodies.parts) + 1)
+        own_name = mail_content.file_name(entity, self.hint)
+        self._add(clean_name(own_name or "", name or "message.eml"), data, "message/rfc822")
         if self.depth >= 3:
             return
         walk = _Walk(Bodies(), self.limits, self.hint, self.depth + 1)

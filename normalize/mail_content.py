@@ -12,6 +12,7 @@ from normalize.mail_entity import Entity
 from normalize.mail_headers import decode_words, header_text, lenient_base64
 from normalize.mail_params import parameters
 
+_UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?$", re.MULTILINE)
 _BASE64_LINE = re.compile(rb"[A-Za-z0-9+/=]*")
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?([A-Za-z0-9_-]{2,30})", re.IGNORECASE)
 _EXTENSIONS = dict(
@@ -68,21 +69,26 @@ def file_name(entity: Entity, hint: str | None = None) -> str | None:
 
 def named(entity: Entity, number: int, hint: str | None = None) -> str:
     """A part's file name made harmless; where it has none, one from its number and kind."""
-    fallback = f"attachment-{number}.{_EXTENSIONS.get(entity.media_type, 'bin')}"
+    described = header_text(entity.get("content-description"), hint)
+    stem = described if 0 < len(described) <= 60 else f"attachment-{number}"
+    fallback = clean_name(f"{stem}.{_EXTENSIONS.get(entity.media_type, 'bin')}", f"attachment-{number}.bin")
     return clean_name(file_name(entity, hint) or "", fallback)
 
 
 def uuencoded(body: bytes) -> list[tuple[str, bytes]]:
     """The files uuencoded in a text: name and content."""
     found = []
-    for block in re.finditer(
-        rb"^begin [0-7]{3,4} ([^\r\n]{1,200})\r?\n(.*?)^end[ \t]*\r?$", body, re.MULTILINE | re.DOTALL
-    ):
+    position = 0
+    while begin := _UU_BEGIN.search(body, position):
+        end = body.find(b"\nend", begin.end())
+        if end < 0:
+            break
+        position = end
         try:
-            data = b"".join(_uu_line(line) for line in block[2].splitlines() if line.strip(b"` \t"))
+            data = b"".join(_uu_line(line) for line in body[begin.end() : end].splitlines() if line.strip(b"` \t"))
         except binascii.Error:
             continue
-        found.append((decode(block[1]).text, data))
+        found.append((decode(begin[1]).text, data))
     return found
 
 

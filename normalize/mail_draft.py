@@ -24,7 +24,7 @@ from normalize.mail_bodies import Bodies
 from normalize.mail_entity import Entity
 from normalize.mail_headers import header_date, header_text, mailboxes
 from normalize.mail_sender import sender
-from normalize.mail_words import first_sentence, own_words, tidy
+from normalize.mail_words import first_sentence, for_recognition, own_words, tidy
 from normalize.places import PlaceRules
 from normalize.reading import Source
 
@@ -66,9 +66,11 @@ def draft(
     notes = dict(bodies.notes)
     content = tidy(given.get("content", whole)) or None
     title = _title(mail, given, content, bodies, notes)
-    spoken = f"{given['content']}" if form else own
+    spoken = for_recognition(given["content"] if form else own)
     who = sender(mail, hint, form, labelled, spoken)
     notes |= who.doubts
+    if not content:
+        notes["content_empty"] = "邮件正文为空" + ("，内容可能在附件中" if bodies.parts else "")
     names = [each.name for each in who.petitioners if each.name]
     joint_count = people.joint_count(spoken)
     received = _received(mail, source, notes)
@@ -112,10 +114,8 @@ def draft(
 def _title(mail: Entity, form: Mapping[str, str], content: str | None, bodies: Bodies, notes: dict[str, str]) -> str:
     """The form's title, else the subject, else the first sentence or the first attachment's name, with a warning."""
     if title := form.get("title") or header_text(mail.get("subject"), bodies.charset):
-        return title
+        return title.rstrip("\ufffd ") or title  # a header cut within a character
     notes["title_derived"] = "邮件没有主题，标题取自正文首句"
-    if not content:
-        notes["content_empty"] = "邮件没有主题也没有正文"
     first_file = bodies.parts[0].name if bodies.parts else None
     return first_sentence(content or "") or first_file or "（无主题）"
 

@@ -15,7 +15,9 @@ from normalize.filenames import clean_text
 _WORD = re.compile(rb"=\?([^?\s=][^?\s]*)\?([bBqQ])\?(.*?)(?:\?=|$)", re.DOTALL)
 _ADDRESS = re.compile(r"[^\s<>\"'(),:;@\[\]]+@[^\s<>\"'(),:;@]+")
 _ANGLE = re.compile(r"<([^<>]*)>")
-_SPLIT = re.compile(r""",(?=(?:[^"]*"[^"]*")*[^"]*$)|;(?=(?:[^"]*"[^"]*")*[^"]*$)""")
+_TOKEN = re.compile(rb"\"(?:[^\"\\]|\\.)*\"?|\([^()]*\)?|[,;]|[^\",;(]+")
+# Longer than any honest header; what lies beyond is not looked at.
+_LONGEST_LIST, _LONGEST_BOX = 50_000, 1_000
 _ZULU = re.compile(r"[+-]0000|\b(?:GMT|UTC?|Z)\b")
 
 
@@ -34,7 +36,8 @@ def header_text(raw: bytes | None, hint: str | None = None) -> str:
     """
     if not raw:
         return ""
-    return re.sub(r"[ \t\n]+", " ", clean_text(decode_words(raw, hint))).strip()
+    text = raw.decode("ascii") if raw.isascii() and b"=?" not in raw else decode_words(raw, hint)
+    return " ".join(clean_text(text).split())
 
 
 def decode_words(raw: bytes, hint: str | None = None) -> str:
@@ -62,10 +65,19 @@ def mailboxes(raw: bytes | None, hint: str | None = None) -> tuple[Mailbox, ...]
     """The addresses of a From, To and the like, in order; groups are flattened, comments become names."""
     if not raw:
         return ()
-    # split before decoding: a decoded name may contain a comma of its own
-    pieces = _SPLIT.split(raw.decode("latin-1"))
-    found = (_mailbox(piece.encode("latin-1"), hint) for piece in pieces if piece.strip())
+    found = (_mailbox(piece[:_LONGEST_BOX], hint) for piece in _split_list(raw[:_LONGEST_LIST]) if piece.strip())
     return tuple(each for each in found if each.name or each.address)
+
+
+def _split_list(raw: bytes) -> list[bytes]:
+    """Cut an address list at its commas, before decoding: a decoded name may contain a comma of its own."""
+    pieces = [b""]
+    for token in _TOKEN.findall(raw):
+        if token in {b",", b";"}:
+            pieces.append(b"")
+        else:
+            pieces[-1] += token
+    return pieces
 
 
 def header_date(raw: bytes | None) -> datetime | None:

@@ -34,4 +34,5 @@ def canonical_bytes(mail: Entity) -> bytes:
     kept.sort(key=lambda header: header[0])
     head = b"".join(name.encode() + b":" + re.sub(rb"\s+", b" ", value).strip() + b"\n" for name, value in kept)
     body = mail.body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return head + b"\n" + re.sub(rb"[ \t]+(?=\n)", b"", body).rstrip(b" \t\n") + b"\n"
+    lines = b"\n".join(line.rstrip(b" \t") for line in body.split(b"\n"))
+    return head + b"\n" + lines.rstrip(b"\n") + b"\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from itertools import islice
 
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.filenames import clean_name
@@ -23,6 +24,7 @@ DEFAULT_SERVICES = (
     "mail.sina.com.cn/filecenter/download",
     "mail.139.com/largeattachments",
 )
+_MOST_LINKS, _MOST_ANCHORS = 50, 5000
 _URL = re.compile(r"https?://[^\s\"'<>\u3000-\uffef]{4,2000}")
 _ANCHOR = re.compile(
     r"<a\b([^<>]*?)\bhref\s*=\s*[\"']([^\"'<>]+)[\"']([^<>]*)>(.{0,2000}?)</a\s*>", re.IGNORECASE | re.DOTALL
@@ -34,13 +36,16 @@ def large_attachments(text: str, html_sources: list[str], services: tuple[str, .
     """The links to files kept at a mail service, each once, named by the file name found nearest."""
     found: dict[str, str | None] = {}
     for source in html_sources:
-        for before, link, after, label in _ANCHOR.findall(source):
-            url = html.unescape(link)
-            if _serves(url, services):
-                name = _named(f"{html_to_text(label)} {html.unescape(before + after)}")
-                found[url] = found.get(url) or name or _named(html_to_text(source.split(link, 1)[0][-3000:]))
-    for match in _URL.finditer(text):
-        if _serves(match[0], services) and match[0] not in found:
+        for anchor in islice(_ANCHOR.finditer(source), _MOST_ANCHORS):
+            url = html.unescape(anchor[2])
+            if _serves(url, services) and not found.get(url):
+                label = f"{html_to_text(anchor[4])} {html.unescape(anchor[1] + anchor[3])}"
+                before = source[max(0, anchor.start() - 3000) : anchor.start()]
+                found[url] = _named(label) or _named(html_to_text(before))
+            if len(found) >= _MOST_LINKS:
+                break
+    for match in islice(_URL.finditer(text), _MOST_ANCHORS):
+        if _serves(match[0], services) and match[0] not in found and len(found) < _MOST_LINKS:
             found[match[0]] = _named(text[max(0, match.start() - 300) : match.start()])
     return tuple(_part(url, name, number) for number, (url, name) in enumerate(found.items(), 1))
 

@@ -20,10 +20,11 @@ _AUTHORITY = (
     "住建局|街道办事处|居委会|村委会|体育馆|游泳馆|图书馆|少年宫|学区(?=[全教老校中])"
 )
 _BRANCH = "校区|分校|分院|学院|医务室|小学部|初中部|高中部|国际部|幼儿园|学生公寓|人事科|招生办|考试中心"
-_PARTY = re.compile(
-    rf"[\u4e00-\u9fffA-Za-z0-9（）()·]{{0,24}}?(?:{_SCHOOL}|{_TRAINER}|{_AUTHORITY})"
-    rf"(?:[^\\W的在和与到为了被把将是让给对从请要说有生长]{{0,9}}?(?:学校|中学(?!生)|小学(?!生)|学院|{_BRANCH}))?"
+_KIND_OF_PARTY = re.compile(
+    rf"(?:{_SCHOOL}|{_TRAINER}|{_AUTHORITY})"
+    rf"(?:[^\W的在和与到为了被把将是让给对从请要说有生长]{{0,9}}?(?:学校|中学(?!生)|小学(?!生)|学院|{_BRANCH}))?"
 )
+_RUN = re.compile(r"[\u4e00-\u9fffA-Za-z0-9（）()·]{0,24}\Z")
 # Published texts blank out place names as a letter and a number: A3区.
 _BLANKED = re.compile(r"[A-Z]\d{0,2}[省市区县州]")
 _PLACE = r"(?:[A-Z]\d{0,2}[省市区县州]|[\u4e00-\u9fff]{1,4}?[省市区县])"
@@ -54,6 +55,7 @@ _GENERIC = re.compile(
     rf"{_PLACE}*(?:{_ADJECTIVE})*(?:{_KIND}|{_TRAINER})+(?:{_BRANCH})?|"
     rf"(?:{_ADJECTIVE}|职业|技术|专业?|师范|实验|附属|中心)*(?:{_KIND})+(?:{_BRANCH})?|[市县省区]?(?:{_AUTHORITY})|招生办"
 )
+_ENOUGH = 60
 _OF_AUTHORITY = re.compile(f"(?:{_AUTHORITY})$")
 
 
@@ -69,6 +71,8 @@ def most_likely_party(title: str, text: str, known: frozenset[str] = frozenset()
     parties: dict[str, _Party] = {}
     for weight, words in ((3.0, title), (1.0, text)):
         for place, name in party_names(words, known):
+            if len(parties) >= _ENOUGH and name not in parties:
+                continue
             party = parties.setdefault(name, _Party(name, 0, place if weight > 1 else place + 1000))
             party.score += weight * (0.6 if _OF_AUTHORITY.search(name) else 1.0)
     for party in parties.values():
@@ -81,12 +85,15 @@ def most_likely_party(title: str, text: str, known: frozenset[str] = frozenset()
 
 def party_names(text: str, known: frozenset[str] = frozenset()) -> Iterator[tuple[int, str]]:
     """Where and which parties are named in a text."""
-    for found in _PARTY.finditer(text):
-        whole = found[0]
+    end = 0
+    for found in _KIND_OF_PARTY.finditer(text):
+        run = _RUN.search(text, max(end, found.start() - 24), found.start())
+        whole = (run[0] if run else "") + found[0]
+        end = found.end()
         if name := max((each for each in known if each in whole), key=len, default=None):
             yield found.start(), name
             continue
-        before = _BEFORE.match(whole[:-2])
+        before = _BEFORE.match(whole, 0, len(whole) - 2)
         name = _from_place(whole[before.end() :] if before else whole)
         if len(name) >= 3 and not _GENERIC.fullmatch(name):
             yield found.start(), name

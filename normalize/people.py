@@ -100,8 +100,10 @@ def names(text: str) -> tuple[str, ...]:
 
 def signatures(text: str) -> tuple[str, ...]:
     """The names under a letter: in its last lines, a line of names alone, perhaps with 家长：before or 敬上 after."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    for line in reversed(lines[1:][-5:]):
+    lines = [line.strip() for line in text[-1000:].splitlines() if line.strip()]
+    for line in reversed(lines[-5:] if len(text) > 1000 else lines[1:][-5:]):
+        if len(line) > 60:
+            continue
         signed = _SIGNATURE.match(_without_tail(line))
         if signed and (found := _all_names(_NAME_SEPARATOR.split(signed[1]))):
             return found
