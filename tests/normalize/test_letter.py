@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
 from datetime import date, datetime, timedelta
 
+import pypdfium2 as pdfium
 import pytest
+from PIL import Image
 
 from adapters.base import RawKind
 from normalize.case import ChannelKind, ReadingMethod
+from normalize.cut import cut
 from normalize.letter import LetterRules, read_letter
 from normalize.reading import Disposition, Reading, Source, Unreadable
 from normalize.scan import Scan
@@ -200,6 +204,39 @@ def test_a_page_that_begins_as_a_letter_after_one_that_ended_as_one_is_a_letter(
 
     assert [reading.draft.title for reading in found if reading.draft] == ["关于操场照明问题的来信", "关于校车的请求"]
     assert all("shared_scan" in codes(reading) for reading in found)
+
+
+def test_letters_that_share_a_scan_show_their_own_pages_only() -> None:
+    frames = [Image.new("L", (60, 80), grey) for grey in (10, 20, 30)]
+    buffer = io.BytesIO()
+    frames[0].save(buffer, "TIFF", save_all=True, append_images=frames[1:])
+    there = Scan("image/tiff", (page(1, FULL), page(2, "", barcodes=["PATCHT"]), page(3, "请求修灯的信\n　　灯坏了。")))
+
+    found = read_letter(there, SOURCE, LetterRules(), buffer.getvalue())
+
+    shown = [part for reading in found for part in reading.parts]
+    assert [(part.name, part.pages, part.whole) for part in shown] == [
+        ("0001-p1.pdf", 1, False),
+        ("0001-p3.pdf", 1, False),
+    ]
+    assert [Image.open(io.BytesIO(part.content or b"")).getpixel((5, 5)) for part in shown] == [10, 30]
+    assert all("shared_scan" not in codes(reading) for reading in found)
+
+
+def test_the_same_pages_cut_from_a_pdf_twice_are_the_same_bytes() -> None:
+    document = pdfium.PdfDocument.new()
+    for width in (100, 200, 300):
+        document.new_page(width, 400)
+    buffer = io.BytesIO()
+    document.save(buffer)
+    document.close()
+
+    once, again = (cut(buffer.getvalue(), "application/pdf", [2, 3]) for _ in range(2))
+
+    assert once == again
+    kept = pdfium.PdfDocument(once)
+    assert [kept[n].get_width() for n in range(len(kept))] == [200, 300]
+    kept.close()
 
 
 def test_an_enclosure_stays_with_its_letter() -> None:
