@@ -63,7 +63,7 @@ async def log_out(request: web.Request) -> web.StreamResponse:
 
     if visitor.session is not None:
         await console.store.write(end)
-    response = web.Response(status=303, headers={"Location": "/login", "Clear-Site-Data": '"cache"'})
+    response = web.Response(status=303, headers={"Location": "/login"})
     _drop_cookies(console, response)
     return response
 
