@@ -1,4 +1,4 @@
-"""What scans become: NAME.raw (the lines read) gives NAME.json; `python -m tests.normalize.test_letter_golden --write`."""
+"""Scans and what they become: NAME.raw and NAME.json; `python -m tests.normalize.test_letter_golden --write`."""
 
 from __future__ import annotations
 
