@@ -23,6 +23,8 @@ async def show(request: web.Request) -> web.StreamResponse:
     await record_view(console, visitor, case_id)
     store, role = console.store, visitor.role
     seen = await store.read(lambda conn: full_view(conn, store.sealer, store.blobs, role, case_id))
+    if seen is None:  # it became restricted just now
+        raise web.HTTPNotFound
     return page(request, "case.html", seen=seen, case=seen.case)
 
 

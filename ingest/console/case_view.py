@@ -87,14 +87,17 @@ def numbers_view(conn: Connection, sealer: Sealer, case_id: str) -> Numbers:
     )
 
 
-def full_view(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_id: str) -> FullView:
-    """Everything there is to know of a case."""
+def full_view(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_id: str) -> FullView | None:
+    """Everything there is to know of a case; None when, in this very snapshot, the role may not read it."""
+    row = _row(conn, case_id)
+    if not may_read(role, restricted=row.restricted):
+        return None
     case = load_case(conn, sealer, case_id)
     fields = case.source_fields
     originals = originals_of(conn, sealer, blobs, role, case_id)
     return FullView(
         case=case,
-        withdrawn=_row(conn, case_id).withdrawn,
+        withdrawn=row.withdrawn,
         links=_links(conn, role, case),
         missing=_missing(conn, case_id),
         deliveries=listings.deliveries(conn, case_id=case_id),

@@ -125,7 +125,10 @@ def _load(
     row = conn.execute(wanted.limit(1)).one_or_none()
     if row is None or not (everything or _alone(conn, case_id, sha256)):
         return None
-    names = [one.name for one in load_case(conn, sealer, case_id).attachments if one.sha256 == sha256]
+    case = load_case(conn, sealer, case_id)
+    if case.restricted and not everything:  # in this very snapshot: it may have become so just now
+        return None
+    names = [one.name for one in case.attachments if one.sha256 == sha256]
     return blobs.load(conn, sha256), row.media_type, names[0] if names else "attachment"
 
 

@@ -88,7 +88,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def check_form(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Refuse whatever changes something and does not come from a form of this console."""
-    if request.method not in ("GET", "HEAD"):
+    if request.method not in ("GET", "HEAD") and not request.path.startswith(OPEN):
         _check_origin(request)
         sent = (await request.post()).get("csrf", "")
         known = visitor_of(request).csrf

@@ -37,6 +37,11 @@ async def test_readyz_names_what_is_not_ready_and_why(house: House, browser: Bro
     }
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+async def test_a_probe_cannot_be_posted_to(browser: Browser, path: str) -> None:
+    assert (await browser.post(path)).status == 405
+
+
 async def test_metrics_are_for_the_local_scraper_only(store: Store, browser: Browser) -> None:
     local = await browser.get("/metrics")
     assert local.status == 200

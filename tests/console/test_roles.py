@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from ingest.accounts import Role
+from ingest.console.case_view import full_view
 from store.schema import history
 from tests.console.conftest import Browser, House, log_in, read
 from tests.console.town import SECRET_NAME, SECRET_PHONE, SECRET_WORDS
@@ -132,6 +133,14 @@ async def test_lists_mask_what_the_case_page_shows(house: House, browser: Browse
     full = await read(browser, f"/cases/{house.town.fees}")
     for personal in ("王秀兰", "13800001234", "32040219900101123X", "李建国"):
         assert personal in full
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_view_itself_asks_again_whether_the_role_may(house: House, role: Role) -> None:
+    store, case_id = house.store, house.town.accusation
+    seen = store.read_now(lambda conn: full_view(conn, store.sealer, store.blobs, role, case_id))
+
+    assert (seen is not None) == (role is Role.DISCIPLINE)
 
 
 async def test_every_view_of_personal_data_is_written_down(house: House, browser: Browser) -> None:

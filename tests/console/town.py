@@ -374,7 +374,13 @@ class _Writer:
             sealed = self.store.sealer.seal(b"{}", f"event:evt_{number}")
             self.conn.execute(insert(event).values(**row, restricted=restricted, sealed_full=sealed))
             state = ("delivered", "waiting", "rejected", "waiting")[number]
-            sent: dict[str, Any] = {"event_id": f"evt_{number}", "case_id": case_id, "target": "oa", "view": "full", "state": state}
+            sent: dict[str, Any] = {
+                "event_id": f"evt_{number}",
+                "case_id": case_id,
+                "target": "oa",
+                "view": "full",
+                "state": state,
+            }
             if state == "delivered":
                 sent |= {"delivered_at": made, "receiver_id": "OA-77120"}
             if state == "rejected":
