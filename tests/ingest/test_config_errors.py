@@ -79,7 +79,7 @@ def test_an_unknown_key_is_told_what_it_may_have_meant(tmp_path: Path, text: str
         ),
         (
             "targets: {oa: {url: http://oa.example, secret: '${SECRET}', restricted: maybe}}\n",
-            "config.yaml:2:73: targets.oa.restricted: is \"maybe\", expected true or false or 'numbers'",
+            "config.yaml:2:73: targets.oa.restricted: is \"maybe\", expected true or false or 'only' or 'numbers'",
         ),
         (
             "targets: {oa: {url: oa.example, secret: '${SECRET}'}}\n",

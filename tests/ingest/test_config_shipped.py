@@ -36,7 +36,7 @@ def test_the_shipped_configuration_is_usable_without_a_warning() -> None:
         "director_mailbox": "局长信箱",
         "letters": "人民来信",
     }
-    assert {name: target.restricted for name, target in config.targets.items()} == {"oa": False, "discipline": True}
+    assert {name: target.restricted for name, target in config.targets.items()} == {"oa": False, "discipline": "only"}
     assert config.data.folder == ROOT / "sandbox-data" / "xinqiao"
 
 
