@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -58,18 +59,10 @@ def decode(data: bytes, declared: str | None = None, hint: str | None = None) ->
     All that calls itself GB is read as GB18030. A declaration that does not fit the bytes, or says nothing, gives way
     to what fits: UTF-8, the `hint` (a charset declared nearby), GB18030 if it looks like Chinese, Latin.
     """
-    if not data:
-        return Decoded("", "us-ascii")
     name = canonical(declared)
     if data.startswith(b"\xef\xbb\xbf"):
         data, name = data[3:], "utf-8"
     if data.isascii() and name not in _SEVENBIT:
-        return Decoded(data.decode("ascii"), "us-ascii")
-    if name == "gb18030" and (text := _surely_utf8(data)) is not None:
-        return Decoded(text, "utf-8")
-    if _says_something(name) and (text := _strict(data, name)) is not None:
-        return Decoded(text, name)
-    if name in _SEVENBIT and data.isascii():
         return Decoded(data.decode("ascii"), "us-ascii")
     for guess in _guesses(data, name, canonical(hint)):
         if (text := _strict(data, guess)) is not None:
@@ -97,27 +90,35 @@ def looks_chinese(data: bytes) -> bool:
     return common * 2 > high and 2 * len(_GB_ANY.findall(data[:20_000])) > high * 0.85
 
 
-def _guesses(data: bytes, name: str, hint: str) -> list[str]:
-    guesses = ["utf-8"]
+def _guesses(data: bytes, name: str, hint: str) -> Iterator[str]:
+    if name == "gb18030" and _surely_utf8(data):
+        yield "utf-8"
+    if _says_something(name):
+        yield name
+    if data.isascii():
+        yield "us-ascii"
+    yield "utf-8"
     if _says_something(hint):
-        guesses.append(hint)
+        yield hint
+    if "iso-2022-jp-ext" in {name, hint}:
+        yield "cp932"
     if looks_chinese(data):
-        guesses.append("gb18030")
-    if vague := next((each for each in (name, hint) if each in _VAGUE and each), None):
-        guesses.append("cp1252" if vague in {"windows-1252", "cp1252"} else "iso-8859-1")
+        yield "gb18030"
+    if vague := next((each for each in (name, hint) if each in _VAGUE), None):
+        yield "cp1252" if vague in {"windows-1252", "cp1252"} else "iso-8859-1"
     elif not name and 2 * len(_BIG5_COMMON.findall(data)) > sum(map(len, _HIGH.findall(data))) * 0.9:
-        guesses.append("big5hkscs")
-    return [*guesses, "gb18030"]
+        yield "big5hkscs"
+    yield "gb18030"
 
 
 def _says_something(name: str) -> bool:
     return bool(name) and name not in _VAGUE
 
 
-def _surely_utf8(data: bytes) -> str | None:
+def _surely_utf8(data: bytes) -> bool:
     """UTF-8 that was declared as GB: valid, and every character beyond ASCII is East Asian."""
     text = _strict(data, "utf-8")
-    return text if text is not None and all(char < "\x80" or char >= "\u2000" for char in text) else None
+    return text is not None and all(char < "\x80" or char >= "\u2000" for char in text)
 
 
 def _known(name: str) -> bool:

@@ -84,9 +84,10 @@ def _closing_day(line: str, near: date | None) -> date | None:
 def _from_number(value: float, tz: tzinfo, *, excel: bool) -> datetime | None:
     if excel and 0 < value < 300_000:
         return (_EXCEL_EPOCH + timedelta(seconds=round(value * 86400))).replace(tzinfo=tz)
-    if 1e11 <= value < 1e13:
+    if 1e11 <= value < 4.2e12:
         value /= 1000
-    if not 1e8 <= value < 1e11:
+    # the years 1973 to 2103: a telephone number is no time
+    if not 1e8 <= value < 4.2e9:
         return None
     return datetime.fromtimestamp(value, UTC).astimezone(tz)
 

@@ -15,7 +15,7 @@ _LONGEST = 120
 
 
 def clean_name(name: str, fallback: str) -> str:
-    """A file name of at most 120 characters without path or anything invisible or direction-turning; else `fallback`."""
+    """A file name of at most 120 characters: no path, nothing invisible or direction-turning; else `fallback`."""
     name = _SURROGATE.sub("\ufffd", unicodedata.normalize("NFC", name))
     name = _INVISIBLE.sub("", re.sub(r"[\t\r\n]+", " ", name))
     if _PATH.search(name):

@@ -15,7 +15,7 @@ from normalize.filenames import clean_text
 _WORD = re.compile(rb"=\?([^?\s=][^?\s]*)\?([bBqQ])\?(.*?)(?:\?=|$)", re.DOTALL)
 _ADDRESS = re.compile(r"[^\s<>\"'(),:;@\[\]]+@[^\s<>\"'(),:;@]+")
 _ANGLE = re.compile(r"<([^<>]*)>")
-_TOKEN = re.compile(rb"\"(?:[^\"\\]|\\.)*\"?|\([^()]*\)?|[,;]|[^\",;(]+")
+_TOKEN = re.compile(rb"=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=|\"(?:[^\"\\]|\\.)*\"?|\([^()]*\)?|[,;]|[^\",;(=]+|=")
 # Longer than any honest header; what lies beyond is not looked at.
 _LONGEST_LIST, _LONGEST_BOX = 50_000, 1_000
 _ZULU = re.compile(r"[+-]0000|\b(?:GMT|UTC?|Z)\b")
@@ -126,5 +126,5 @@ def _mailbox(raw: bytes, hint: str | None) -> Mailbox:
         address = _ADDRESS.search(text)
         name = text.replace(address[0], "") if address else text
     name = re.sub(r"\\(.)", r"\1", name).strip(" \t\"'“”()（）<>:")
-    clean = address[0].strip(".").lower() if address else None
+    clean = address[0].strip(".") if address else None
     return Mailbox(None if not name or name == clean else name, clean)

@@ -17,10 +17,8 @@ import re
 
 from normalize.mail_entity import Entity
 
-_WRITERS = frozenset(
-    ["date", "from", "reply-to", "to", "cc", "subject", "message-id", "in-reply-to", "references"]
-    + ["content-type", "content-transfer-encoding", "content-disposition"]  # noqa: RUF005
-)
+_WRITERS = frozenset({"date", "from", "reply-to", "to", "cc", "subject", "message-id", "in-reply-to", "references"})
+_FORMAT = frozenset({"content-type", "content-transfer-encoding", "content-disposition"})
 
 
 def identity(mail: Entity) -> str:
@@ -30,7 +28,7 @@ def identity(mail: Entity) -> str:
 
 def canonical_bytes(mail: Entity) -> bytes:
     """What the identity is taken of (see above)."""
-    kept = [(name, value) for name, value in mail.headers if name in _WRITERS]
+    kept = [(name, value) for name, value in mail.headers if name in _WRITERS | _FORMAT]
     kept.sort(key=lambda header: header[0])
     head = b"".join(name.encode() + b":" + re.sub(rb"\s+", b" ", value).strip() + b"\n" for name, value in kept)
     body = mail.body.replace(b"\r\n", b"\n").replace(b"\r", b"\n")

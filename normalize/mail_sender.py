@@ -57,9 +57,8 @@ def sender(
 
 
 def _writer(mail: Entity, hint: str | None) -> Mailbox:
-    boxes = [
-        box for name in ("from", "reply-to", "sender", "return-path") for box in mailboxes(mail.get(name), hint)[:1]
-    ]
+    raws = (raw for name in ("from", "reply-to", "sender", "return-path") for raw in mail.get_all(name))
+    boxes = [box for raw in raws for box in mailboxes(raw, hint)]
     shown = next((box.name for box in boxes if box.name), None)
     return Mailbox(shown, next((box.address for box in boxes if box.address), None))
 
@@ -80,7 +79,7 @@ def _from_form(mail: Entity, hint: str | None, form: Mapping[str, str]) -> Sende
         primary=True,
         name=None if name and re.fullmatch("匿名|无|不详|保密|匿名(?:用户|网友|群众)", name) else name,
         phones=people.phones(form.get("phone", ""), field=True) or people.phones(form.get("content", "")),
-        email=email[0].lower() if email else None,
+        email=email[0] if email else None,
         id_type="resident_id" if number else None,
         id_no=number.number if number else None,
         address=form.get("address"),

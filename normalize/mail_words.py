@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 
 _QUOTE_BEGINS = re.compile(
-    r"^[ \t>]*(?:-{2,}\s*(?:原始?邮件|回复的?原邮件|Original\s*(?:Message|Email)|转发(?:的)?邮件(?:信息)?|Forwarded\s*message|回复的?邮件(?:信息)?)\s*-{0,}|"
-    r"(?:在|于)\s*\d{4}.{4,120}(?:写道|撰写)[:：]\s*$|At \d{4}-.{4,120}(?:写道|wrote)\s*[:：]\s*$|On .{6,160} wrote:\s*$|"
+    r"^[ \t>]*(?:"
+    r"-{2,}\s*(?:原始?邮件|回复的?原?邮件(?:信息)?|转发(?:的)?邮件(?:信息)?|Original\s*(?:Message|Email)|Forwarded\s*message)|"
+    r"(?:在|于)\s*\d{4}.{4,120}(?:写道|撰写)[:：]\s*$|"
+    r"At \d{4}-.{4,120}(?:写道|wrote)\s*[:：]\s*$|"
+    r"On .{6,160} wrote:\s*$|"
     r"(?:发件人|From)\s*[:：].{0,200}\n[ \t>]*(?:发送时间|发送日期|日期|时间|收件人|Sent|Date|To)\s*[:：])",
     re.MULTILINE | re.IGNORECASE,
 )
 _SALUTATION = re.compile(
-    r"^(?:尊敬|敬爱|亲爱)的|^(?:各位|局长|领导|老师|您好|你好|市长|书记|Dear|Hi|Hello)[^。！？]{0,12}[:：,，!！。]?$",
+    r"^(?:尊敬|敬爱|亲爱)的|"
+    r"^(?:各位|局长|领导|老师|您好|你好|市长|书记|Dear|Hi|Hello)[^。！？]{0,12}[:：,，!！。]?$",
     re.IGNORECASE,
 )
 _EMPTY_LINES = re.compile(r"\n{3,}")
@@ -35,7 +39,7 @@ def own_words(text: str) -> str:
 
 
 def for_recognition(text: str) -> str:
-    """The words in which persons and places are looked for: gaps narrowed, of a very long text its begin and its end."""
+    """The words in which persons and places are looked for: gaps narrowed, a very long text's begin and end."""
     narrowed = _GAP.sub("  ", text)
     return narrowed if len(narrowed) <= 24_000 else f"{narrowed[:20_000]}\n{narrowed[-4_000:]}"
 

@@ -43,7 +43,10 @@ _LITTLE = (
 )
 # What may stand before a name but is no part of it; the name begins after the last of these.
 _BEFORE = re.compile(f".*(?:{_VERBS}|{_LITTLE})")
-_ANY = r"公[立办]|私[立办]|民[立办]|家?私|农村|乡村|乡镇|县城|城[市区]|重点|普通|普惠制?|一般|中小?|大中|高等|中职|职|示范性|小区|楼盘|配套|自建|生源|特色"
+_ANY = (
+    "公[立办]|私[立办]|民[立办]|家?私|农村|乡村|乡镇|县城|城[市区]|重点|普通|普惠制?|一般|中小?|大中|高等|中职|职|示范性|小区|楼盘|"
+    "配套|自建|生源|特色"
+)
 _ADJECTIVE = (
     f"{_ANY}|国家|全[省市县区国校]|新|老|旧|大|小|多|好|高|初|义务教育|教育|校外|课外|非法|无证|黑|优质|寄宿制?|学前|九年制|一贯制|"
     "各类|民族|下属|辖区|品牌|艺术|特殊|特长|武术|补习|本科|成人|体育|英语|舞蹈|美术|少儿|母校|学科|很多|这边|街道|小学升|另|以|当|何|所|种|家|借|使|"
@@ -66,11 +69,16 @@ class _Party:
     first: int
 
 
-def most_likely_party(title: str, text: str, known: frozenset[str] = frozenset()) -> str | None:
-    """The one of the named parties the matter is about; `known` names are believed wherever they stand."""
+def most_likely_party(
+    title: str, text: str, known: frozenset[str] = frozenset(), districts: frozenset[str] = frozenset()
+) -> str | None:
+    """The one of the named parties the matter is about.
+
+    `known` names are believed wherever they stand; names of `districts` are not cut in two.
+    """
     parties: dict[str, _Party] = {}
     for weight, words in ((3.0, title), (1.0, text)):
-        for place, name in party_names(words, known):
+        for place, name in party_names(words, known, districts):
             if len(parties) >= _ENOUGH and name not in parties:
                 continue
             party = parties.setdefault(name, _Party(name, 0, place if weight > 1 else place + 1000))
@@ -83,7 +91,9 @@ def most_likely_party(title: str, text: str, known: frozenset[str] = frozenset()
     return min(parties.values(), key=lambda party: (-party.score, party.first)).name if parties else None
 
 
-def party_names(text: str, known: frozenset[str] = frozenset()) -> Iterator[tuple[int, str]]:
+def party_names(
+    text: str, known: frozenset[str] = frozenset(), districts: frozenset[str] = frozenset()
+) -> Iterator[tuple[int, str]]:
     """Where and which parties are named in a text."""
     end = 0
     for found in _KIND_OF_PARTY.finditer(text):
@@ -94,9 +104,18 @@ def party_names(text: str, known: frozenset[str] = frozenset()) -> Iterator[tupl
             yield found.start(), name
             continue
         before = _BEFORE.match(whole, 0, len(whole) - 2)
-        name = _from_place(whole[before.end() :] if before else whole)
+        name = _from_place(whole[_uncut(whole, before.end(), districts) :] if before else whole)
         if len(name) >= 3 and not _GENERIC.fullmatch(name):
             yield found.start(), name
+
+
+def _uncut(text: str, cut: int, districts: frozenset[str]) -> int:
+    """The cut moved before the district's name it would go through (武进, where 进 is a word of its own)."""
+    for district in districts:
+        start = text.find(district)
+        if 0 <= start < cut < start + len(district):
+            return start
+    return cut
 
 
 def _from_place(name: str) -> str:

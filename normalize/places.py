@@ -63,6 +63,11 @@ def subject_party(text: str, rules: PlaceRules, title: str = "") -> str | None:
 
     What the title names weighs most, then what is named often and early; a school weighs more than an authority.
     """
-    return most_likely_party(
-        title, text, frozenset(name for each in rules.schools for name in (each.name, *each.aliases))
-    )
+    return most_likely_party(title, text, *_names(rules))
+
+
+@lru_cache(maxsize=16)
+def _names(rules: PlaceRules) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of the known schools, and of the districts."""
+    schools = frozenset(name for school in rules.schools for name in (school.name, *school.aliases))
+    return schools, frozenset(name for district in rules.districts for name in (district.name, *district.aliases))

@@ -1,0 +1,254 @@
+"""The promises of the mail reader."""
+
+from __future__ import annotations
+
+import base64
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from normalize.case import AttachmentRole, AttachmentState, RequestTypeCode
+from normalize.mail import MailRules, read_mail
+from normalize.reading import Disposition
+from tests.normalize.mails import draft_of, plain, read, source
+
+
+def multipart(*parts: str, kind: str = "mixed") -> str:
+    inner = "".join(f"--B\n{part}\n" for part in parts)
+    return f"From: a@post.example\nSubject: x\nContent-Type: multipart/{kind}; boundary=B\n\n{inner}--B--\n"
+
+
+def test_three_copies_of_one_mail_have_one_identity() -> None:
+    mail = plain("内容\n第二行  \n")
+    copy = "Received: by mx2; now\nDelivered-To: b@edu.example\nX-Spam: no\nARC-Seal: i=1\n" + mail.replace(
+        "\n", "\r\n"
+    )
+
+    assert read(mail).identity == read(copy).identity == read(mail + "\n\n").identity
+
+
+@pytest.mark.parametrize(("old", "new"), [("内容", "内容二"), ("反映问题", "反映问题二"), ("a@post", "b@post")])
+def test_mails_that_differ_in_what_was_written_differ_in_identity(old: str, new: str) -> None:
+    mail = plain("内容")
+
+    assert read(mail).identity != read(mail.replace(old, new)).identity
+
+
+def test_received_at_is_the_servers_before_the_writers_before_ours() -> None:
+    taken_in = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+    mail = plain("内容").encode()
+    (from_server,) = read_mail(mail, source(taken_in), MailRules())
+    from_header = draft_of(mail)
+    assumed = draft_of(mail.replace(b"Date:", b"X-Date:"))
+
+    assert from_server.draft is not None
+    assert from_server.draft.received_at.isoformat() == "2026-03-02T10:00:00+08:00"
+    assert from_header.received_at.isoformat() == "2026-03-02T09:00:00+08:00"
+    assert assumed.received_at.isoformat() == "2026-03-09T09:00:00+08:00"
+    assert [warning.code for warning in assumed.warnings] == ["received_at_assumed"]
+
+
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ("Auto-Submitted: auto-replied", "自动回复"),
+        ("X-Autoreply: yes", "自动回复"),
+        ("Precedence: bulk", "群发"),
+        ("List-Id: <news.example>", "订阅"),
+        ("Return-Path: <>", "Return-Path"),
+    ],
+)
+def test_what_no_citizen_wrote_opens_no_case_but_keeps_its_draft(header: str, why: str) -> None:
+    reading = read(plain("内容", headers=f"{header}\n"))
+
+    assert reading.disposition is Disposition.AUTO
+    assert why in (reading.reason or "")
+    assert reading.draft is not None
+
+
+def test_auto_submitted_no_is_a_citizens_mail() -> None:
+    assert read(plain("内容", headers="Auto-Submitted: no\n")).disposition is Disposition.CASE
+
+
+def test_a_web_form_sent_by_a_machine_is_a_citizens_case() -> None:
+    mail = plain(
+        "姓名：张三\n电话：13800000000\n类别：咨询\n内容：何时报名？\n", headers="Auto-Submitted: auto-generated\n"
+    )
+    draft = draft_of(mail)
+
+    assert read(mail).disposition is Disposition.CASE
+    assert draft.petitioners[0].name == "张三"
+    assert draft.petitioners[0].email is None
+    assert draft.request_type.code is RequestTypeCode.CONSULT
+    assert draft.content == "何时报名？"
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\0" * 50, b"\r\n\r\n", b"no header here, just words", b"\xff\xfe\x00\x01" * 20]
+)
+def test_what_is_no_mail_goes_to_quarantine_with_a_reason(data: bytes) -> None:
+    reading = read(data)
+
+    assert reading.disposition is Disposition.QUARANTINE
+    assert (reading.reason or "").startswith("mail: ")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=400), st.binary(max_size=200))
+def test_no_bytes_whatever_make_the_reader_fail(head: bytes, tail: bytes) -> None:
+    for data in (head, b"From: a@b.cn\nSubject: " + head + b"\nContent-Type: " + tail + b"\n\n" + head):
+        reading = read(data)
+
+        assert reading.reason or reading.draft
+
+
+def test_gb2312_is_read_as_gb18030() -> None:
+    words = "朱镕基，㎜，常州"
+    mail = plain("").replace("utf-8", "gb2312").encode() + words.encode("gb18030")
+
+    assert draft_of(mail).content == words
+
+
+@pytest.mark.parametrize("declared", ["x-unknown", "bogus-charset", "us-ascii", "base64", "unicode_escape", ""])
+def test_a_bogus_charset_gives_way_to_what_fits(declared: str) -> None:
+    mail = plain("").replace("utf-8", declared).encode() + "学校食堂的问题\\u0041".encode("gb18030")
+
+    assert draft_of(mail).content == "学校食堂的问题\\u0041"
+
+
+def test_a_false_base64_declaration_leaves_the_words_as_they_are() -> None:
+    mail = plain("这不是编码，是原文。", headers="Content-Transfer-Encoding: base64\n")
+
+    assert draft_of(mail).content == "这不是编码，是原文。"
+
+
+def test_a_multipart_without_parts_is_text() -> None:
+    mail = plain("只有文字").replace("text/plain", "multipart/mixed")
+
+    assert draft_of(mail).content == "只有文字"
+
+
+def test_a_multipart_with_a_wrong_boundary_is_still_taken_apart() -> None:
+    mail = multipart("Content-Type: text/plain\n\nhello", "Content-Type: application/pdf; name=a.pdf\n\nx")
+    reading = read(mail.replace("boundary=B", "boundary=other"))
+
+    assert reading.draft is not None
+    assert reading.draft.content == "hello"
+    assert [part.name for part in reading.parts] == ["a.pdf"]
+
+
+def test_of_two_versions_the_plain_one_is_read_and_the_html_kept() -> None:
+    plain_part = "Content-Type: text/plain; charset=utf-8\n\n文字"
+    reading = read(multipart(plain_part, "Content-Type: text/html\n\n<p>html</p>", kind="alternative"))
+
+    assert reading.draft is not None
+    assert reading.draft.content == "文字"
+    assert [(part.role, part.content) for part in reading.parts] == [(AttachmentRole.BODY_HTML, b"<p>html</p>")]
+
+
+@pytest.mark.parametrize("stub", ["", "您的邮件客户端不支持HTML格式"])
+def test_an_empty_or_stub_plain_version_gives_way_to_the_html(stub: str) -> None:
+    plain_part = f"Content-Type: text/plain; charset=utf-8\n\n{stub}"
+    html = "Content-Type: text/html; charset=utf-8\n\n<p>真正的内容</p>"
+
+    assert draft_of(multipart(plain_part, html, kind="alternative")).content == "真正的内容"
+
+
+def test_an_attached_mail_is_kept_byte_for_byte_and_its_attachments_are_listed() -> None:
+    inner = multipart("Content-Type: text/plain\n\ninner", "Content-Type: image/png; name=b.png\n\nPNG")
+    nested = read(f"From: a@b.cn\nSubject: x\nContent-Type: message/rfc822\n\n{inner}")
+
+    assert [part.name for part in nested.parts] == ["x.eml", "b.png"]
+    assert nested.parts[0].content == inner.encode()
+    assert nested.draft is not None
+    assert nested.draft.content == "inner"
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ("filename*=utf-8''%E9%99%84%E4%BB%B6.doc; filename=x.doc", "附件.doc"),
+        ("filename*0*=gb2312''%B8%BD; filename*1*=%BC%FE.doc", "附件.doc"),
+        ('filename="=?gbk?B?uL28/i5kb2M=?="', "附件.doc"),
+        ('filename="../../etc/passwd"', "passwd"),
+        ('filename="C:\\\\temp\\\\a.doc"', "a.doc"),
+        ('filename="2025/2026学年.doc"', "2025_2026学年.doc"),
+        ('filename="gnp\u202ecod.exe"', "gnpcod.exe"),
+        ('filename=".."', "attachment-1.pdf"),
+        ("filename=", "attachment-1.pdf"),
+    ],
+)
+def test_attachment_names_are_read_and_made_harmless(header: str, name: str) -> None:
+    part = f"Content-Type: application/pdf\nContent-Disposition: attachment; {header}\n\nx"
+
+    assert [part.name for part in read(multipart(part)).parts] == [name]
+
+
+def test_binary_parts_are_not_converted_although_they_name_a_charset() -> None:
+    data = bytes(range(256))
+    part = (
+        "Content-Type: application/zip; charset=gb2312; name=a.zip\nContent-Transfer-Encoding: base64\n\n"
+        + base64.encodebytes(data).decode()
+    )
+
+    assert read(multipart(part)).parts[0].content == data
+
+
+def test_nesting_and_parts_beyond_the_limits_stay_whole_with_a_warning() -> None:
+    deep = "".join(f"Content-Type: multipart/mixed; boundary=b{n}\n\n--b{n}\n" for n in range(300))
+    reading = read(f"From: a@b.cn\nSubject: x\n{deep}\nwords")
+
+    assert reading.draft is not None
+    assert "too_many_parts" in [warning.code for warning in reading.draft.warnings]
+    assert b"words" in (reading.parts[0].content or b"")
+
+
+def test_a_large_attachment_of_a_mail_service_is_an_external_part_with_a_warning() -> None:
+    link = "https://mail.qq.com/cgi-bin/ftnExs_download?k=1&amp;t=2"
+    body = f'<div>见附件</div><a href="{link}">视频材料.zip</a>'
+    reading = read(plain(body).replace("text/plain", "text/html"))
+    external = [part for part in reading.parts if part.state is AttachmentState.EXTERNAL]
+
+    assert reading.draft is not None
+    assert [(part.name, part.ref) for part in external] == [("视频材料.zip", link.replace("&amp;", "&"))]
+    assert "external_attachment" in [warning.code for warning in reading.draft.warnings]
+
+
+def test_follow_ups_name_what_they_answer() -> None:
+    headers = "In-Reply-To: <1@edu.example>\nReferences: <0@edu.example> <1@edu.example>\n"
+    reading = read(plain("补充", subject="回复：查询码 2603031234 工单号：260302091448000123", headers=headers))
+
+    assert reading.follows == ("<1@edu.example>", "<0@edu.example>", "2603031234", "260302091448000123")
+
+
+def test_people_in_the_quoted_mail_are_not_the_petitioner() -> None:
+    quoted = "我补充一点。\n\n发件人：李主任 <l@edu.example>\n发送时间：昨天\n\n本人李大明，电话13500000000\n"
+    draft = draft_of(plain(quoted))
+
+    assert draft.petitioners[0].phones == ()
+    assert draft.petitioners[0].name is None
+    assert "李大明" in (draft.content or "")
+
+
+def test_several_signatures_make_a_joint_petition() -> None:
+    draft = draft_of(plain("请解决校车问题。\n此致\n敬礼\n张三、李四、王小五\n2026年3月1日"))
+
+    assert [each.name for each in draft.petitioners] == ["张三", "李四", "王小五"]
+    assert draft.joint
+    assert draft.petitioner_count == 3
+
+
+def test_without_subject_and_body_the_title_says_so() -> None:
+    draft = draft_of("From: a@b.cn\nDate: Mon, 2 Mar 2026 09:00:00 +0800\n\n")
+
+    assert draft.title == "（无主题）"
+    assert {warning.code for warning in draft.warnings} == {"title_derived", "content_empty"}
+
+
+def test_broken_folding_does_not_cut_the_headers() -> None:
+    mail = "From: a@b.cn\nSubject: first half\nsecond half\nDate: Mon, 2 Mar 2026 09:00:00 +0800\n\nbody"
+
+    assert draft_of(mail).content == "body"
+    assert draft_of(mail).title == "first halfsecond half"
