@@ -1,0 +1,184 @@
+"""One installation of xinqiao: its configuration, its daemon as a process that can be killed, its commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command answered."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[Any]:
+        """Standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@dataclass(frozen=True)
+class Flight:
+    """What was under way when the daemon died."""
+
+    leased: int
+    """Steps in somebody's hands."""
+    waiting: int
+    """Other steps to do."""
+    lanes: frozenset[str]
+    """Lanes of the steps in somebody's hands."""
+
+
+class Installation:
+    """Everything of it lies in `folder`; `secrets` become the environment of whatever it runs."""
+
+    def __init__(self, folder: Path, config: str, secrets: dict[str, str]) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.config = folder / "config.yaml"
+        self.log = folder / "daemon.log"
+        self._environment = {**os.environ, **secrets}
+        self._process: asyncio.subprocess.Process | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(config, "utf-8")
+
+    @property
+    def process(self) -> asyncio.subprocess.Process:
+        assert self._process is not None
+        return self._process
+
+    async def start(self, *options: str, crash_at: str = "", begun: bool = True) -> None:
+        """Start the daemon; with `begun` return when it says that it works."""
+        before = self.said("started")
+        with self.log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *self._command("run", *options),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**self._environment, "XINQIAO_CRASH_AT": crash_at},
+                cwd=ROOT,
+            )
+        if begun:
+            await self.until(lambda: self.said("started") > before, "the daemon starts")
+
+    async def until(self, condition: Callable[[], bool], what: str, patience: float = 60) -> None:
+        """Wait for something to be seen from outside; the daemon must live meanwhile."""
+        async with asyncio.timeout(patience):
+            while not condition():
+                assert self.process.returncode is None, f"while waiting that {what}:\n{self.tail()}"
+                await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        assert await self.process.wait() == -signal.SIGKILL
+
+    async def killed(self, patience: float = 90) -> None:
+        """Wait until the daemon has died by SIGKILL, by its own hand."""
+        assert await asyncio.wait_for(self.process.wait(), patience) == -signal.SIGKILL, self.tail()
+
+    async def stop(self) -> float:
+        """SIGTERM; how many seconds it took to end in order."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.process.terminate()
+        assert await asyncio.wait_for(self.process.wait(), 30) == 0, self.tail()
+        return loop.time() - began
+
+    async def end(self) -> None:
+        """Whatever became of the test, no daemon stays behind."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+            await self._process.wait()
+
+    def said(self, event: str, **facts: object) -> int:
+        """How often the daemon's log says so."""
+        return sum(
+            line["event"] == event and all(line.get(name) == fact for name, fact in facts.items())
+            for line in self.log_lines()
+        )
+
+    def log_lines(self) -> list[dict[str, Any]]:
+        """The whole lines of the log (a kill may leave half a one)."""
+        if not self.log.exists():
+            return []
+        text = self.log.read_text("utf-8", "replace")
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines() if line.startswith("{")]
+
+    def tail(self) -> str:
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
+
+    async def command(self, name: str, *arguments: str, stdin: str = "") -> Said:
+        """Run a command as a user would, on this installation's configuration."""
+        return await self._run(self._command(name, *arguments), stdin)
+
+    async def bare(self, *arguments: str) -> Said:
+        """Run the program with exactly these arguments."""
+        return await self._run([sys.executable, "-m", "ingest", *arguments], "")
+
+    async def status(self) -> dict[str, Any]:
+        answer: dict[str, Any] = (await self.command("status", "--json")).json
+        return answer
+
+    async def at_rest(self, patience: float = 120) -> dict[str, Any]:
+        """The status once every door was asked anew, wholly after now, and nothing waits in the ledger."""
+        polls: dict[str, set[str]] = {}
+        async with asyncio.timeout(patience):
+            while True:
+                assert self.process.returncode is None, self.tail()
+                status = await self.status()
+                for door in status["doors"]:
+                    polls.setdefault(door["name"], set()).add(door["last_success_at"])
+                # The first end of a poll that we see may belong to one that began before now; the third does not.
+                if all(len(ends) > 2 for ends in polls.values()) and not status["stages"]["ledger"]:
+                    return status
+                await asyncio.sleep(0.2)
+
+    def flight(self) -> Flight:
+        """The ledger of a daemon that is dead, read from a copy."""
+        with tempfile.TemporaryDirectory() as place:
+            for file in self.data.glob("xinqiao.db*"):
+                shutil.copy(file, place)
+            database = sqlite3.connect(Path(place) / "xinqiao.db")
+            rows = database.execute("SELECT lane, leased FROM ledger WHERE state != 'dead'").fetchall()
+            database.close()
+        held = [lane for lane, leased in rows if leased]
+        return Flight(len(held), len(rows) - len(held), frozenset(held))
+
+    def _command(self, name: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "ingest", name, "-c", str(self.config), *arguments]
+
+    async def _run(self, command: list[str], stdin: str) -> Said:
+        pipe = asyncio.subprocess.PIPE
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=pipe, stdout=pipe, stderr=pipe, env=self._environment, cwd=self.folder
+        )
+        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 120)
+        assert process.returncode is not None
+        return Said(process.returncode, out.decode(), err.decode())
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
