@@ -103,6 +103,9 @@ class _Walk:
 
     def _body(self, entity: Entity) -> None:
         data = mail_content.content(entity)
+        if boundary := entity.content_type.raw("boundary"):
+            # a multipart without parts may still end in its boundary
+            data = data.replace(b"--" + boundary + b"--", b"")
         decoded = mail_content.text(entity, data)
         if decoded.lossy:
             self.bodies.notes["characters_lost"] = f"正文有无法识别的字符（按 {decoded.charset} 读取），请对照原件"
