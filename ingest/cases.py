@@ -161,8 +161,9 @@ class CaseDesk:
         """The later version at the source wins; a second arrival of the same thing elsewhere changes nothing."""
         if entry.reading_id is None or entry.reading_id == new.id:
             return True
-        if new.modified_at is not None and entry.modified_at is not None:
-            return new.modified_at >= entry.modified_at
+        if new.modified_at is not None and entry.modified_at is not None and new.modified_at != entry.modified_at:
+            return new.modified_at > entry.modified_at
+        # Platforms write whole seconds: of two versions of one second the one that was taken in later is the later.
         current = readings.load(conn, self.sealer, entry.reading_id)
         return (new.channel, new.raw_key) == (current.channel, current.raw_key) and new.raw_id > current.raw_id
 

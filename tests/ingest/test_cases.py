@@ -84,6 +84,16 @@ def test_an_older_version_that_is_read_late_changes_nothing(desk: Desk) -> None:
     assert desk.events() == ["case.created"]
 
 
+def test_of_two_versions_of_one_second_the_one_taken_in_later_wins_however_they_are_read(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=MORNING, title="一"))
+    (first,) = desk.store.read_now(lambda conn: conn.execute(select(raw.c.id)).scalars().all())
+    desk.take_in(reading(modified_at=MORNING, title="二"))
+    desk.read(first, reading(modified_at=MORNING, title="一"))
+
+    assert desk.case(case_id).title == "二"
+    assert desk.events() == ["case.created", "case.updated"]
+
+
 def test_without_times_the_later_version_of_the_same_record_wins(desk: Desk) -> None:
     (case_id,) = desk.take_in(reading(title="一"))
     desk.take_in(reading(title="二"))
