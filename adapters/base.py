@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -80,7 +80,7 @@ class Fetched:
 class Adapter(Protocol):
     """A door. Used by one task at a time, except `fetch`, which may run beside the others."""
 
-    def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncIterator[Batch]:
+    def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         """Yield what is new since `cursor`, oldest first; without a cursor, what reached the source since `start_from`.
 
         Changes nothing at the source. Each batch is stored before the next is asked for. May yield what was yielded

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -84,7 +84,7 @@ class LettersAdapter:
         self._rest = Rest()
         self._told: set[tuple[str, int, int]] = set()
 
-    async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncIterator[Batch]:
+    async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         """One batch a file, oldest first; a first poll begins with an empty one that says what was left behind.
 
         A file that is too large or cannot be opened is handed over once in the life of this adapter, without its

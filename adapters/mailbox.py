@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -103,7 +103,7 @@ class MailboxAdapter:
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mailbox-{name}")
 
-    async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncIterator[Batch]:
+    async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         """Yield mails above the cursor's UID, in UID order; a new UIDVALIDITY starts over from `start_from`."""
         work = await self._run(partial(self._look, cursor, start_from))
         place, skipped = work.place, work.skipped

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -39,20 +40,27 @@ class Poller:
     stored: Counter
     """Told how many new matters a batch brought."""
     due: asyncio.Event = field(default_factory=asyncio.Event)
-    _not_before: datetime | None = None
+    not_before: datetime | None = None
+    """While the door fails: when it is tried again."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll until stopping. Cancelled at any moment, nothing is lost: what was not stored is polled again."""
         await self.enrol()
         while not stopping.is_set():
-            await self.due.wait()
-            self.due.clear()
-            if self._not_before is None or self.clock() >= self._not_before:
-                await self.round()
+            await self._wait()
+            await self.round()
 
     async def enrol(self) -> None:
         now = self.clock()
         await self.store.write(lambda conn: channels.enrol(conn, self.name, self.start_from, now))
+
+    async def _wait(self) -> None:
+        """Until the schedule says so; after a failure until the back-off is over, whatever the schedule says."""
+        if self.not_before is None:
+            await self.due.wait()
+        else:
+            await asyncio.sleep(max((self.not_before - self.clock()).total_seconds(), 0))
+        self.due.clear()
 
     async def round(self) -> None:
         """One visit to the source; its failure is written down, and said when it is news."""
@@ -63,14 +71,15 @@ class Poller:
         except Exception as error:  # noqa: BLE001 - the channel's outer loop: one door's bug must not shut the others
             await self._failed(error, f"unexpected: {place_of(error)}")
         else:
-            self._not_before = None
+            self.not_before = None
 
     async def _visit(self) -> None:
         await self._settle()
         row = await self.store.read(lambda conn: channels.state(conn, self.name))
-        async for batch in self.adapter.poll(row.cursor, row.start_from):
-            await self._take(batch, row.cursor)
-            await self._settle()
+        async with aclosing(self.adapter.poll(row.cursor, row.start_from)) as batches:
+            async for batch in batches:
+                await self._take(batch, row.cursor)
+                await self._settle()
         now = self.clock()
         if await self.store.write(lambda conn: channels.answered(conn, self.name, now)):
             log.info("channel is back", channel=self.name)
@@ -126,7 +135,7 @@ class Poller:
         failures, news = await self.store.write(lambda conn: channels.failed(conn, self.name, state, said, now))
         asked = getattr(error, "retry_after", None)
         wait = BACKOFF_LONGEST if state == channels.REFUSED else BACKOFF_FIRST * 2 ** min(failures - 1, 16)
-        self._not_before = now + (asked or min(wait, BACKOFF_LONGEST))
+        self.not_before = now + (asked or min(wait, BACKOFF_LONGEST))
         if news:
             say = log.error if state == channels.REFUSED else log.warning
             say("channel " + state, channel=self.name, error=said)

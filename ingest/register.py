@@ -13,6 +13,7 @@ from ingest.compute import Correction, Registration, digest
 from ingest.inbox import opened, receipt_of
 from normalize.case import Case, Receipt
 from normalize.clocks import next_due
+from normalize.people import identity_number
 from store.schema import case_number, cases, correction, lookup, raw, receipt, revision, signal
 from store.sealing import Sealer
 from store.upsert import insert_into
@@ -133,7 +134,7 @@ def keys_of(case: Case) -> Iterator[tuple[str, str]]:
     for person in case.petitioners:
         yield from (("phone", phone) for phone in person.phones)
         if person.id_no:
-            yield "id_no", person.id_no.upper()
+            yield "id_no", identity_number(person.id_no).canonical
         if person.email:
             yield "email", person.email.lower()
         if person.name:

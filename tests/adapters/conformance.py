@@ -59,7 +59,7 @@ async def polled(adapter: Adapter, cursor: Cursor | None, stand: Stand, *, batch
     taken: list[Batch] = []
     if batches == 0:
         return taken
-    async with aclosing(adapter.poll(cursor, stand.start_from)) as poll:  # type: ignore[type-var]
+    async with aclosing(adapter.poll(cursor, stand.start_from)) as poll:
         async for batch in poll:
             taken.append(batch)
             if len(taken) == batches:

@@ -1,0 +1,187 @@
+"""The poller before a door of the test's own: what it stores, settles, and does when the door fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
+from ingest import channels
+from ingest.clock import utc_now
+from ingest.poller import Poller
+from store import ledger
+from store.engine import Store
+from store.schema import channel, raw
+
+START = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@dataclass
+class Door:
+    """Hands out numbered matters, two a batch, and remembers what was settled."""
+
+    matters: int = 0
+    failures: list[Exception] = field(default_factory=list)
+    settle_failures: list[Exception] = field(default_factory=list)
+    settled: list[Json] = field(default_factory=list)
+    polls: int = 0
+    skipped: int = 0
+    starts: list[datetime] = field(default_factory=list)
+
+    async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
+        self.polls += 1
+        self.starts.append(start_from)
+        if self.failures:
+            raise self.failures.pop(0)
+        done = int(str(cursor["done"])) if cursor else 0
+        while done < self.matters:
+            numbers = range(done, min(done + 2, self.matters))
+            blobs = tuple(f"matter {n}".encode() for n in numbers)
+            raws = tuple(Raw(RawKind.RECORD, str(n), "1", i, f"door/{n}") for i, n in enumerate(numbers))
+            done = numbers.stop
+            yield Batch(blobs, raws, {"done": done}, settle=done, skipped=self.skipped if cursor is None else 0)
+
+    async def settle(self, token: Json) -> None:
+        if self.settle_failures:
+            raise self.settle_failures.pop(0)
+        self.settled.append(token)
+
+    async def fetch(self, ref: str) -> Fetched:
+        raise ChannelRefused(ref)
+
+    async def probe(self) -> str:
+        return "open"
+
+    async def close(self) -> None:
+        return
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = Store(tmp_path, b"k" * 32)
+    yield opened
+    opened.close()
+
+
+async def poller(store: Store, door: Door) -> Poller:
+    made = Poller("door", door, store, utc_now, START, lambda *_: None)
+    await made.enrol()
+    return made
+
+
+def keys(store: Store) -> list[str]:
+    return list(store.read_now(lambda conn: conn.execute(select(raw.c.key).order_by(raw.c.id)).scalars().all()))
+
+
+def state(store: Store) -> tuple[str, int, str | None]:
+    row = store.read_now(lambda conn: channels.state(conn, "door"))
+    return row.state, row.failures, row.error
+
+
+async def test_every_batch_is_stored_with_its_cursor_and_settled(store: Store) -> None:
+    door = Door(matters=5)
+    await (await poller(store, door)).round()
+
+    assert keys(store) == ["0", "1", "2", "3", "4"]
+    assert door.settled == [2, 4, 5]
+    assert store.read_now(lambda conn: conn.execute(select(channel.c.cursor)).scalar_one()) == {"done": 5}
+    assert store.read_now(ledger.counts) == {"read": {"ready": 5}}
+
+
+async def test_what_is_handed_over_twice_is_stored_once(store: Store) -> None:
+    door = Door(matters=2)
+    polling = await poller(store, door)
+    await polling.round()
+    await store.write(lambda conn: conn.exec_driver_sql("UPDATE channel SET cursor = NULL"))
+    await polling.round()
+
+    assert keys(store) == ["0", "1"]
+
+
+async def test_a_failing_source_is_backed_off_from_and_said_once(store: Store) -> None:
+    door = Door(matters=1, failures=[ChannelUnavailable("down"), ChannelUnavailable("still down")])
+    polling = await poller(store, door)
+    await polling.round()
+    first = polling.not_before
+    await polling.round()
+
+    assert state(store) == ("unavailable", 2, "still down")
+    assert first is not None
+    assert polling.not_before is not None
+    assert polling.not_before - first >= timedelta(seconds=4)
+
+    await polling.round()
+
+    assert state(store) == ("open", 0, None)
+    assert polling.not_before is None
+
+
+async def test_the_wait_a_source_asks_for_is_kept(store: Store) -> None:
+    door = Door(failures=[ChannelUnavailable("busy", timedelta(hours=2))])
+    polling = await poller(store, door)
+    await polling.round()
+
+    assert polling.not_before is not None
+    assert polling.not_before > utc_now() + timedelta(minutes=119)
+
+
+async def test_a_refused_door_waits_for_a_person(store: Store) -> None:
+    door = Door(failures=[ChannelRefused("password")])
+    await (await poller(store, door)).round()
+
+    assert state(store) == ("refused", 1, "password")
+
+
+async def test_a_bug_in_a_door_shuts_that_door_only_and_repeats_no_words(store: Store) -> None:
+    door = Door(failures=[ValueError("顾晓棠 13900000000")])
+    await (await poller(store, door)).round()
+
+    found, _, error = state(store)
+    assert found == "unavailable"
+    assert str(error).startswith("unexpected: ValueError in poll")
+    assert "顾晓棠" not in str(error)
+
+
+async def test_what_could_not_be_settled_is_settled_before_anything_is_polled(store: Store) -> None:
+    door = Door(matters=2, settle_failures=[ChannelUnavailable("share is gone")])
+    polling = await poller(store, door)
+    await polling.round()
+    assert (keys(store), door.settled, door.polls) == (["0", "1"], [], 1)
+
+    door.settle_failures = [ChannelUnavailable("share is gone")]
+    await polling.round()
+    assert (door.settled, door.polls) == ([], 1)
+
+    await polling.round()
+    assert (door.settled, door.polls) == ([2], 2)
+
+
+async def test_the_first_sight_of_a_channel_fixes_its_start(store: Store) -> None:
+    door = Door(failures=[ChannelUnavailable("down")], skipped=7, matters=1)
+    await (await poller(store, door)).round()
+    later = Poller("door", door, store, utc_now, START + timedelta(days=9), lambda *_: None)
+    await later.enrol()
+    await later.round()
+
+    assert door.starts == [START, START]
+    assert store.read_now(lambda conn: conn.execute(select(channel.c.skipped)).scalar_one()) == 7
+
+
+async def test_after_a_failure_it_comes_back_without_being_told(store: Store) -> None:
+    door = Door(matters=1, failures=[ChannelUnavailable("down", timedelta(milliseconds=1))])
+    polling = await poller(store, door)
+    polling.due.set()
+    task = asyncio.create_task(polling.run(asyncio.Event()))
+    async with asyncio.timeout(10):
+        while not keys(store):  # noqa: ASYNC110 - the state is another thread's
+            await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert door.polls == 2
