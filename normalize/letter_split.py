@@ -12,8 +12,9 @@ from normalize.letter_rules import LetterRules
 from normalize.paragraphs import paragraphs
 from normalize.scan import Page, Scan
 
-_SHEET = 80
-"""A page with a separator's barcode and more characters than this is a letter someone stuck the barcode on."""
+_LETTER = 150
+"""A page with a separator's barcode and as much Chinese is a letter someone stuck the barcode on. (Bought separator
+sheets are full of instructions, in other languages.)"""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def letters_in(scan: Scan, rules: LetterRules) -> list[Letter]:
         if separator is not None:
             letters.append(Letter(tuple(pages), number))
             pages, number = [], register_number([page], rules)
-            if sum(len(line.text) for line in page.lines) <= _SHEET:
+            if _chinese(page) < _LETTER:
                 continue
         pages.append(page)
     letters.append(Letter(tuple(pages), number))
@@ -42,6 +43,10 @@ def letters_in(scan: Scan, rules: LetterRules) -> list[Letter]:
         letters = [part for letter in letters for part in _split_by_form(letter)]
     written = [letter for letter in letters if not all(page.blank for page in letter.pages)]
     return written or [letter for letter in letters if letter.pages][:1]
+
+
+def _chinese(page: Page) -> int:
+    return sum(1 for line in page.lines for character in line.text if "\u4e00" <= character <= "\u9fff")
 
 
 def _split_by_form(letter: Letter) -> Iterator[Letter]:

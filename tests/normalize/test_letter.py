@@ -175,6 +175,25 @@ def test_a_separator_sheet_parts_letters_and_numbers_the_next() -> None:
     assert [reading.draft.reading.pages for reading in found if reading.draft] == [1, 1]
 
 
+def test_a_bought_separator_sheet_with_its_instructions_is_no_letter() -> None:
+    sheet = page(2, "Insert this page between documents\n" * 20, barcodes=["PATCHT"])
+
+    found = read(scan(page(1, "请求修路的信\n　　路坏了。"), sheet, page(3, "请求修灯的信\n　　灯坏了。")))
+
+    assert [reading.draft.content for reading in found if reading.draft] == ["路坏了。", "灯坏了。"]
+
+
+def test_a_letter_with_the_barcode_stuck_on_it_is_kept_whole() -> None:
+    first = page(
+        2, FULL + "　　这条路上没有灯，孩子们晚上走路很危险，请修好它。\n" * 4, barcodes=["XINQIAO-SEP|2026-000124"]
+    )
+
+    found = read(scan(page(1, "请求修路的信\n　　路坏了。"), first))
+
+    assert found[1].draft is not None
+    assert (found[1].draft.title, found[1].draft.source_no) == ("关于操场照明问题的来信", "2026-000124")
+
+
 @pytest.mark.parametrize("code", ["PATCHT", "Patch T", "XINQIAO-SEP", "OFFICE-SEP|x"])
 def test_a_separator_at_either_end_makes_no_letter(code: str) -> None:
     sheets = page(1, "", barcodes=[code]), page(3, "", barcodes=[code])
