@@ -144,7 +144,7 @@ class Daemon:
             reader = office.reader
             read = Stage(READ_LANE, reader.read_batch, office.store, office.clock, batch=READ_BATCH, width=2)
             letters = Stage(
-                LETTER_LANE, reader.read_letters, office.store, office.clock, lease=timedelta(minutes=15), width=1
+                LETTER_LANE, reader.read_letters, office.store, office.clock, lease=timedelta(minutes=20), width=1
             )
             found += [read.run(stopping), letters.run(stopping)]
         if "dispatch" in self.stages:

@@ -10,16 +10,16 @@ from typing import Any
 
 from adapters.base import Json, RawKind
 from ingest.compute import Registration, attached, compute, with_deadlines
-from ingest.reader import SCAN_TIMEOUT, Door
+from ingest.reader import Door, recognise
 from ingest.readings import KeptPart
-from ingest.workers import WorkerFailed, WorkerPool
+from ingest.worker_process import WorkerFailed
+from ingest.workers import WorkerPool
 from normalize.calendar import WorkCalendar
 from normalize.case import Receipt
 from normalize.clocks import deadlines
 from normalize.read import read
 from normalize.reading import Part, Reading, Source, Unreadable
 from normalize.rules import Rules
-from normalize.scan import Scan
 
 UNREGISTERED = "unregistered"
 
@@ -37,14 +37,15 @@ class Preview:
         """A JSON object for each matter: disposition, reason, case."""
         source = replace(source, meta={"sha256": hashlib.sha256(content).hexdigest(), **source.meta})
         try:
-            scan = await self._scan(content) if source.kind is RawKind.LETTER else None
+            scan = (
+                await recognise(self.scans, content)
+                if source.kind is RawKind.LETTER and not source.meta.get("refused")
+                else None
+            )
             found = read(content, pointer, source, self.rules, door.fields, scan)
         except (Unreadable, WorkerFailed) as error:
             return [{"disposition": "quarantine", "reason": str(error), "case": None}]
         return [self._line(one, source) for one in found]
-
-    async def _scan(self, content: bytes) -> Scan:
-        return Scan.from_json(await self.scans.call({}, content, SCAN_TIMEOUT))
 
     def _line(self, found: Reading, source: Source) -> dict[str, Any]:
         return {

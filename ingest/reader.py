@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection
@@ -15,7 +16,8 @@ from ingest import inbox
 from ingest.cases import CaseDesk
 from ingest.inbox import RawRow
 from ingest.readings import PreparedReading, prepare
-from ingest.workers import WorkerFailed, WorkerPool
+from ingest.worker_process import WorkerFailed, WorkerRefused
+from ingest.workers import WorkerPool
 from normalize.case import ChannelKind
 from normalize.read import read
 from normalize.reading import Source, Unreadable
@@ -27,8 +29,10 @@ from store.failure import place_of
 from store.ledger import Claim
 
 log = structlog.get_logger()
-SCAN_TIMEOUT = timedelta(minutes=10)
-"""For a whole batch of scans; a page takes about a second."""
+SCAN_TIMEOUT = timedelta(minutes=15)
+"""For a whole batch of scans, at most 200 pages; one takes a second or two."""
+SCAN_ATTEMPTS = 2
+SCAN_RETRY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Door:
     kind: ChannelKind
     platform: str | None = None
     fields: FieldMap | None = None
+
+
+async def recognise(scans: WorkerPool, content: bytes) -> Scan:
+    """The scan in a file. Raises WorkerRefused (it is none), WorkerFailed (the worker died over it)."""
+    return Scan.from_json(await scans.call({}, content, SCAN_TIMEOUT))
 
 
 @dataclass(frozen=True)
@@ -62,17 +71,25 @@ class Reader:
     async def read_letters(self, claims: Sequence[Claim]) -> None:
         """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
         for held in claims:
-            row, content = await self.store.read(lambda conn, held=held: self._load(conn, held))  # type: ignore[misc]
+            row, content = await self.store.read(partial(self._load, held=held))
             try:
-                scan = await self._recognise(content)
-            except WorkerFailed as error:
+                scan = None if row.meta.get("refused") else await recognise(self.scans, content)
+            except WorkerRefused as error:
                 await self._finish(held, row, f"the scan cannot be read: {error}")
-                continue
-            crashpoint.reach("mid_ocr")
-            await self._finish(held, row, await asyncio.to_thread(self._read, row, content, scan))
+            except WorkerFailed as error:
+                await self._failed(held, row, error)
+            else:
+                crashpoint.reach("mid_ocr")
+                await self._finish(held, row, await asyncio.to_thread(self._read, row, content, scan))
 
-    async def _recognise(self, content: bytes) -> Scan:
-        return Scan.from_json(await self.scans.call({}, content, SCAN_TIMEOUT))
+    async def _failed(self, held: Claim, row: RawRow, error: WorkerFailed) -> None:
+        """A worker died over it, which may be the machine's fault: once more, then it is kept aside."""
+        if held.attempts >= SCAN_ATTEMPTS:
+            await self._finish(held, row, f"the scan cannot be read: {error}")
+            return
+        log.warning("recognising failed", channel=row.channel, raw=row.id, attempt=held.attempts, error=str(error))
+        due = self.clock() + SCAN_RETRY
+        await self.store.write(partial(ledger.postpone, held=held, due=due, reason=str(error)))
 
     def _load(self, conn: Connection, held: Claim) -> tuple[RawRow, bytes]:
         row = inbox.load(conn, self.store.sealer, held.payload["raw"])

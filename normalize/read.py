@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from adapters.base import RawKind
 from adapters.fieldmap import FieldMap
+from normalize.case import Warning_
 from normalize.feed import read_feed
 from normalize.letter import read_letter
 from normalize.mail import read_mail
@@ -25,7 +26,9 @@ def read(
     Raises:
         Unreadable: nothing can be made of it.
     """
-    return [_understood(one, rules) for one in _read(content, pointer, source, rules, fields, scan)]
+    if refused := source.meta.get("refused"):
+        raise Unreadable(f"{source.channel} {source.locator}: {refused}")
+    return [_understood(one, source, rules) for one in _read(content, pointer, source, rules, fields, scan)]
 
 
 def _read(
@@ -41,8 +44,14 @@ def _read(
         case RawKind.LETTER:
             if scan is None:
                 raise Unreadable(f"{source.channel} {source.locator}: it was not scanned")
-            return read_letter(scan, source, rules.letter)
+            return read_letter(scan, source, rules.letter, content)
 
 
-def _understood(reading: Reading, rules: Rules) -> Reading:
-    return reading if reading.draft is None else replace(reading, draft=understand(reading.draft, rules))
+def _understood(reading: Reading, source: Source, rules: Rules) -> Reading:
+    if reading.draft is None:
+        return reading
+    draft = understand(reading.draft, rules)
+    if source.meta.get("truncated"):
+        said = f"原件 {source.meta.get('size')} 字节，超过渠道上限，只取了前面部分"
+        draft = draft.model_copy(update={"warnings": (*draft.warnings, Warning_(code="truncated", text=said))})
+    return replace(reading, draft=draft)
