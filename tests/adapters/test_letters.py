@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,19 +15,16 @@ import pytest
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Json, RawKind
 from adapters.letters import LettersAdapter, LettersSettings
 from tests.adapters.conformance import Promises
+from tests.rights import ordinary
 
 BEFORE = datetime(2000, 1, 1, tzinfo=UTC)
 PDF = b"%PDF-1.7\n" + b"1 0 obj\n" * 50 + b"%%EOF\n"
 
 
-def rights_count() -> bool:
-    """Whether taking rights away from a folder keeps us out (it does not where root may do everything)."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0)
-        return not os.access(folder, os.R_OK)
-
-
-NO_RIGHTS = pytest.mark.skipif(not rights_count(), reason="root may read everything: rights cannot be taken away")
+@pytest.fixture
+def ordinary_rights() -> Iterator[None]:
+    with ordinary():
+        yield
 
 
 @dataclass
@@ -117,15 +113,13 @@ class Stand:
         return LettersSettings(folder=self._folder.path / "nowhere").build("letters")
 
     def refused(self) -> LettersAdapter:
-        if not rights_count():
-            pytest.skip("root may read everything: rights cannot be taken away")
         self._folder.path.chmod(0)
         return self._folder.door()
 
 
 class TestLettersPromises(Promises):
     @pytest.fixture
-    def stand(self, folder: Folder) -> Iterator[Stand]:
+    def stand(self, folder: Folder, ordinary_rights: None) -> Iterator[Stand]:
         yield Stand(folder)
         folder.path.chmod(0o700)
 
@@ -389,7 +383,7 @@ async def test_a_name_from_windows_is_shown_and_settled(folder: Folder) -> None:
     assert folder.files == []
 
 
-@NO_RIGHTS
+@pytest.mark.usefixtures("ordinary_rights")
 async def test_a_file_that_may_not_be_read_holds_up_nobody(folder: Folder) -> None:
     folder.put("locked.pdf").chmod(0)
     folder.put("scan.pdf")
@@ -404,7 +398,7 @@ async def test_a_file_that_may_not_be_read_holds_up_nobody(folder: Folder) -> No
     assert "Permission denied" in str(locked.meta["refused"])
 
 
-@NO_RIGHTS
+@pytest.mark.usefixtures("ordinary_rights")
 async def test_a_subfolder_that_may_not_be_read_is_told_after_the_rest(folder: Folder) -> None:
     folder.put("shut/scan.pdf").parent.chmod(0)
     folder.put("scan.pdf")
