@@ -98,7 +98,8 @@ class Poller:
             )
 
         ids = await self.store.write(write)
-        crashpoint.reach("after_raw_commit")
+        if ids:
+            crashpoint.reach("after_raw_commit")
         if batch.skipped:
             log.warning("older matters were left at the source", channel=self.name, count=batch.skipped)
         if ids:
