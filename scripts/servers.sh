@@ -1,10 +1,11 @@
 #!/bin/sh
-# Installs what the tests speak to (Dovecot, Chromium) where it may; otherwise says what is missing and which tests skip.
+# Installs what the tests speak to (Dovecot, PostgreSQL, Chromium) where it may; otherwise says what is missing and which tests skip.
 set -eu
 
 missing=
 has() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 has dovecot && has doveconf && [ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
+ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 has chromium || missing="$missing chromium"
 
 if [ -z "$missing" ]; then
