@@ -74,7 +74,8 @@ class Daemon:
             if "console" in self.stages:
                 runners.append(await self._listen())
             runners.append(await serve_control(self.office))
-            pollers, workers = self._pollers(scheduler), self._workers()
+            pollers, fetchers = self._doors(scheduler)
+            workers = [*fetchers, *self._workers()]
             scheduler.start()
             log.info(
                 "started",
@@ -112,16 +113,18 @@ class Daemon:
                 for task in late:
                     task.cancel()  # its leases are given back
 
-    def _pollers(self, scheduler: AsyncIOScheduler) -> list[Coroutine[Any, Any, None]]:
-        found: list[Coroutine[Any, Any, None]] = []
+    def _doors(
+        self, scheduler: AsyncIOScheduler
+    ) -> tuple[list[Coroutine[Any, Any, None]], list[Coroutine[Any, Any, None]]]:
+        """A poller and a fetcher for every open channel."""
+        pollers, fetchers = [], []
         for name, channel in self.office.config.channels.items():
-            if channel.settings.enabled and self.stages & {"poll", "read"}:
+            if channel.settings.enabled and "poll" in self.stages:
                 adapter = channel.build()
                 self._adapters.append(adapter)
-                if "poll" in self.stages:
-                    found.append(self._poller(scheduler, name, channel, adapter).run(self.stopping))
-                    found.append(self._fetcher(name, adapter).run(self.stopping))
-        return found
+                pollers.append(self._poller(scheduler, name, channel, adapter).run(self.stopping))
+                fetchers.append(self._fetcher(name, adapter).run(self.stopping))
+        return pollers, fetchers
 
     def _poller(self, scheduler: AsyncIOScheduler, name: str, channel: Channel, adapter: Adapter) -> Poller:
         office = self.office

@@ -118,6 +118,9 @@ class Poller:
                 except (ChannelUnavailable, ChannelRefused) as error:
                     await self._postpone(held, str(error))
                     raise
+                except asyncio.CancelledError:
+                    await asyncio.shield(self._postpone(held, "stopped"))
+                    raise
                 crashpoint.reach("mid_settle")
                 await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
 
