@@ -41,7 +41,10 @@ def _check_secret(secret: SecretStr) -> SecretStr:
 
 
 class SuccessRule(BaseModel):
-    """What the answer's JSON must say for a 2xx to count, for receivers that answer 200 to everything."""
+    """What the answer's JSON must say for a 2xx to count, for receivers that answer 200 to everything.
+
+    Where it says something else the event is sent again later: such receivers say "busy" the same way as "wrong".
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -175,7 +178,7 @@ def _judge_body(status: int, content: bytes, settings: TargetSettings) -> Answer
         document = None
     if rule is not None and _at(document, rule.path) != rule.equals:
         said = f"HTTP {status}, but {rule.path} is not {rule.equals!r}: {_excerpt(content)}"
-        return Answer(Verdict.REJECTED, status, said)
+        return Answer(Verdict.AGAIN, status, said)
     number = _at(document, settings.receiver_id) if settings.receiver_id else None
     return Answer(Verdict.DELIVERED, status, None, receiver_id=None if number is None else str(number))
 

@@ -67,7 +67,7 @@ def test_a_200_that_says_failure_in_its_body_is_no_success() -> None:
     assert (good.verdict, good.receiver_id) == (Verdict.DELIVERED, "8888")
     for body in (b'{"code": "PARAM_ERROR"}', b"<html>login</html>", b"[]", b""):
         bad = judge(200, body, None, rule, NOW)
-        assert bad.verdict is Verdict.REJECTED
+        assert bad.verdict is Verdict.AGAIN
         assert "code is not 0" in str(bad.detail)
 
 
