@@ -16,6 +16,14 @@ Command = Callable[[argparse.Namespace], int]
 class UsersMistake(Exception):
     """Something the person at the keyboard can put right; said in a line, without a traceback."""
 
+    status = 1
+
+
+class WrongUsage(UsersMistake):
+    """The command line itself makes no sense."""
+
+    status = 2
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit status: 0 done, 1 a finding or failure, 2 wrong usage."""
@@ -24,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = parsed.func(parsed)
     except UsersMistake as error:
         print(f"xinqiao: {error}", file=sys.stderr)
-        return 1
+        return error.status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -89,6 +97,12 @@ def _late(function: str) -> Command:
     return run
 
 
+def _count(written: str) -> int:
+    if not written.isdecimal() or int(written) == 0:
+        raise argparse.ArgumentTypeError(f'"{written}" is no number of cases, expected 1 or more')
+    return int(written)
+
+
 def _json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
 
@@ -112,7 +126,7 @@ def _try(commands: Commands[argparse.ArgumentParser]) -> None:
     does = "poll a channel once without storing or acknowledging anything; print its cases as JSON lines"
     parser = _add(commands, "try", does, "xinqiao try sunshine --limit 3", "ingest.command_try:try_channel")
     parser.add_argument("channel", metavar="CHANNEL", help="its name in the configuration")
-    parser.add_argument("--limit", type=int, default=10, metavar="N", help="stop after so many cases (default: 10)")
+    parser.add_argument("--limit", type=_count, default=10, metavar="N", help="stop after so many cases (default: 10)")
     parser.add_argument("--since", metavar="TIME", help="from when on, such as 2026-03-01 (default: the channel's own)")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.base import RawKind
-from ingest.cli import UsersMistake
+from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import load_config
 from ingest.config import Config
 from ingest.office import calendar_of, doors_of, scan_workers
@@ -78,7 +78,7 @@ def _door(arguments: argparse.Namespace, config: Config | None) -> tuple[RawKind
         kind, plain = WITHOUT_CONFIGURATION[arguments.kind]
         return kind, arguments.kind, plain
     if arguments.channel is None:
-        raise UsersMistake("read --kind feed: expected --channel, whose field map reads the records")
+        raise WrongUsage("read --kind feed: expected --channel, whose field map reads the records")
     door = doors_of(config.channels).get(arguments.channel)
     if door is None:
         raise UsersMistake(

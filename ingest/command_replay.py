@@ -7,7 +7,7 @@ import json
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from ingest.cli import UsersMistake
+from ingest.cli import WrongUsage
 from ingest.commands import load_config, perform
 from ingest.operations import Answer
 
@@ -22,11 +22,11 @@ def replay(arguments: argparse.Namespace) -> int:
     }
     if arguments.send:
         if not (arguments.case or arguments.since or arguments.dead or arguments.target):
-            raise UsersMistake("replay --send: expected --case, --since, --dead or --target")
+            raise WrongUsage("replay --send: expected --case, --since, --dead or --target")
         answer = perform(arguments.config, "replay-send", {**asked, "target": arguments.target, "dead": arguments.dead})
     else:
         if arguments.read and not (arguments.case or arguments.since):
-            raise UsersMistake("replay --read: expected --case or --since")
+            raise WrongUsage("replay --read: expected --case or --since")
         answer = perform(arguments.config, "replay-read", {**asked, "quarantine": arguments.quarantine})
     print(json.dumps(answer, ensure_ascii=False) if arguments.json else _said(answer))
     return 0
@@ -46,5 +46,5 @@ def _moment(option: str, written: str | None, zone: ZoneInfo) -> str | None:
     try:
         moment = datetime.fromisoformat(written)
     except ValueError as error:
-        raise UsersMistake(f'{option}: "{written}" is no time, expected 2026-03-01 or 2026-03-01T08:00') from error
+        raise WrongUsage(f'{option}: "{written}" is no time, expected 2026-03-01 or 2026-03-01T08:00') from error
     return (moment if moment.tzinfo else moment.replace(tzinfo=zone)).isoformat()

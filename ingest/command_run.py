@@ -11,13 +11,11 @@ from pathlib import Path
 import structlog
 
 from ingest.app import STAGES, CannotListen, Daemon
-from ingest.cli import UsersMistake
-from ingest.commands import load_config
+from ingest.cli import UsersMistake, WrongUsage
+from ingest.commands import STORE_REFUSES, load_config
 from ingest.config import Config, ConfigErrors, load
 from ingest.logs import configure
 from ingest.office import open_office
-from store.engine import StoreBusy
-from store.sealing import SealBroken
 
 log = structlog.get_logger()
 
@@ -31,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{arguments.config}:{warning}", file=sys.stderr)
     try:
         asyncio.run(_run(arguments.config, config, stages))
-    except (StoreBusy, SealBroken, CannotListen) as error:
+    except (*STORE_REFUSES, CannotListen) as error:
         raise UsersMistake(str(error)) from error
     return 0
 
@@ -72,5 +70,5 @@ def _reread(path: Path) -> Config | None:
 def _stages(written: str | None) -> frozenset[str]:
     wanted = frozenset(written.split(",")) if written else frozenset(STAGES)
     if unknown := wanted - set(STAGES):
-        raise UsersMistake(f"--stages: {', '.join(sorted(unknown))} is no stage; there are {', '.join(STAGES)}")
+        raise WrongUsage(f"--stages: {', '.join(sorted(unknown))} is no stage; there are {', '.join(STAGES)}")
     return wanted

@@ -9,7 +9,7 @@ import sys
 from datetime import datetime, timedelta
 
 from adapters.base import ChannelRefused, ChannelUnavailable
-from ingest.cli import UsersMistake
+from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import load_config
 from ingest.config import Channel, Config
 from ingest.office import calendar_of, doors_of, scan_workers
@@ -65,5 +65,5 @@ def _start(written: str | None, channel: Channel, config: Config) -> datetime:
     try:
         moment = datetime.fromisoformat(written)
     except ValueError as error:
-        raise UsersMistake(f'--since: "{written}" is no time, expected 2026-03-01 or 2026-03-01T08:00') from error
+        raise WrongUsage(f'--since: "{written}" is no time, expected 2026-03-01 or 2026-03-01T08:00') from error
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)

@@ -8,7 +8,7 @@ import json
 import sys
 from typing import Any
 
-from ingest.cli import UsersMistake
+from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import perform
 
 
@@ -16,11 +16,11 @@ def user(arguments: argparse.Namespace) -> int:
     if arguments.action == "list":
         return _list(arguments)
     if arguments.name is None:
-        raise UsersMistake(f"user {arguments.action}: expected the account's name")
+        raise WrongUsage(f"user {arguments.action}: expected the account's name")
     asked: dict[str, Any] = {"name": arguments.name}
     if arguments.action in ("add", "role"):
         if arguments.role is None:
-            raise UsersMistake(f"user {arguments.action}: expected --role")
+            raise WrongUsage(f"user {arguments.action}: expected --role")
         asked["role"] = arguments.role
     if arguments.action in ("add", "password"):
         asked["password"] = _password(from_stdin=arguments.password_stdin)

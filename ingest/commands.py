@@ -13,7 +13,11 @@ from ingest.config import Config, ConfigErrors, load
 from ingest.control import ask
 from ingest.operations import Answer, OperationRefused
 from store.engine import StoreBusy
+from store.migrate import MigrationBroken, TablesNewer
 from store.sealing import SealBroken
+
+STORE_REFUSES = (StoreBusy, SealBroken, TablesNewer, MigrationBroken)
+"""Why a data folder cannot be opened; the message says what to do."""
 
 
 def load_config(path: Path) -> Config:
@@ -29,5 +33,5 @@ def perform(path: Path, operation: str, arguments: Mapping[str, Any]) -> Answer:
     config = load_config(path)
     try:
         return asyncio.run(ask(config, operation, arguments, f"{getpass.getuser()}@command"))
-    except (OperationRefused, StoreBusy, SealBroken) as error:
+    except (OperationRefused, *STORE_REFUSES) as error:
         raise UsersMistake(str(error)) from error
