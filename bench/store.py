@@ -21,7 +21,7 @@ from pathlib import Path
 from sqlalchemy import Connection, insert
 
 from store import ledger
-from store.engine import BATCH, Store
+from store.engine import BATCH, open_store
 from store.schema import ledger as rows
 from store.sqlite import PRAGMAS
 
@@ -45,7 +45,7 @@ class Ours:
 
     def __init__(self, folder: Path, parked: int) -> None:
         _prepare(folder, parked)
-        self.store = Store(folder, bytes(32))
+        self.store = open_store("sqlite", folder, bytes(32))
 
     def single(self, lane: str) -> int:
         async def run() -> None:
@@ -144,7 +144,7 @@ class Bare:
 
 
 def _prepare(folder: Path, parked: int) -> None:
-    store = Store(folder, bytes(32))
+    store = open_store("sqlite", folder, bytes(32))
     store.submit(lambda conn: _park(conn, parked)).result()
     store.close()  # which empties the WAL: both begin alike
 

@@ -15,7 +15,7 @@ from ingest.reader import Door, Reader
 from ingest.workers import WorkerPool
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
-from store.engine import Store
+from store.engine import Store, open_store
 
 KIND_OF = {
     "sunshine": ChannelKind.SUNSHINE,
@@ -49,7 +49,7 @@ def open_office(config: Config, clock: Callable[[], datetime] = utc_now) -> Offi
     Raises:
         StoreBusy, SealBroken: as the store does.
     """
-    store = Store(config.data.folder, config.sealing.master(), now=clock())
+    store = open_store(config.database, config.data.folder, config.sealing.master(), now=clock())
     desk = CaseDesk(
         sealer=store.sealer,
         blobs=store.blobs,

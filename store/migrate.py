@@ -10,9 +10,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, func, select
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+_OPENING = (0x586E, 0x71)
+"""An advisory lock of our own: two numbers, as those of the ledger's keys are of one."""
 
 
 class TablesNewer(Exception):
@@ -34,6 +36,7 @@ def upgrade(engine: Engine) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     script = ScriptDirectory.from_config(config)
     with engine.connect() as conn, _unconstrained(conn), conn.begin():
+        open_alone(conn)
         applied = set(MigrationContext.configure(conn).get_current_heads())
         unknown = applied - {known.revision for known in script.walk_revisions()}
         if unknown:
@@ -45,6 +48,12 @@ def upgrade(engine: Engine) -> None:
             config.attributes["connection"] = conn
             command.upgrade(config, "head")
             _check_references(conn)
+
+
+def open_alone(conn: Connection) -> None:
+    """Until this transaction ends, no other process that opens the same database passes here."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(select(func.pg_advisory_xact_lock(*_OPENING)))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import struct
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from cryptography.exceptions import InvalidTag
@@ -20,6 +21,7 @@ _HEAD = struct.Struct(">BI")  # format, data key's number
 _FORMAT = 1
 RENEW_AFTER = timedelta(days=90)
 """A data key seals for so long: random 96-bit nonces allow 2^32 seals a key, far more than a quarter brings."""
+LoadKeys = Callable[[], Mapping[int, bytes]]
 
 
 class SealBroken(Exception):
@@ -29,10 +31,14 @@ class SealBroken(Exception):
 class Sealer:
     """Seals and opens with AES-256-GCM; each seal is bound to its context (table, column, row) and cannot be moved."""
 
-    def __init__(self, keys: dict[int, bytes], current: int, lookup_key: bytes) -> None:
+    def __init__(
+        self, keys: dict[int, bytes], current: int, lookup_key: bytes, load_keys: LoadKeys = dict[int, bytes]
+    ) -> None:
+        """`load_keys` looks for keys that another process has made since."""
         self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
         self._current = current
         self._lookup_key = lookup_key
+        self._load_keys = load_keys
 
     def seal(self, plain: bytes, context: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
@@ -43,6 +49,8 @@ class Sealer:
         if len(sealed) < _HEAD.size + NONCE_BYTES:
             raise SealBroken(f"{context}: {len(sealed)} bytes are too few to be sealed ones; it was cut off")
         form, number = _HEAD.unpack_from(sealed)
+        if form == _FORMAT and number not in self._ciphers:
+            self._ciphers |= {known: AESGCM(key) for known, key in self._load_keys().items()}
         if form != _FORMAT or number not in self._ciphers:
             raise SealBroken(
                 f"{context}: sealed in format {form} with data key {number}, which this store does not have"
@@ -58,7 +66,7 @@ class Sealer:
         return hmac.digest(self._lookup_key, f"{kind}:{value}".encode(), hashlib.sha256)[:16]
 
 
-def load_sealer(conn: Connection, master: bytes, now: datetime) -> Sealer:
+def load_sealer(conn: Connection, master: bytes, now: datetime, load_keys: LoadKeys = dict[int, bytes]) -> Sealer:
     """Open the store's data keys with the master key; makes the first ones, and a fresh one to seal with each quarter.
 
     Old keys stay and open what they sealed; the lookup key is never renewed, or nobody would be found again.
@@ -75,9 +83,15 @@ def load_sealer(conn: Connection, master: bytes, now: datetime) -> Sealer:
     if not any(row.purpose == "lookup" for row in rows):
         _add_key(conn, master, "lookup", now)
     rows = conn.execute(select(data_key).order_by(data_key.c.id)).all()
-    keys = {row.id: _unwrap(master, row.purpose, row.wrapped) for row in rows}
+    keys = data_keys(conn, master)
     current = max(row.id for row in rows if row.purpose == "seal")
-    return Sealer(keys, current, next(keys[row.id] for row in rows if row.purpose == "lookup"))
+    return Sealer(keys, current, next(keys[row.id] for row in rows if row.purpose == "lookup"), load_keys)
+
+
+def data_keys(conn: Connection, master: bytes) -> dict[int, bytes]:
+    """Every data key of the store, by its number. Raises SealBroken: this is not its master key."""
+    rows = conn.execute(select(data_key))
+    return {row.id: _unwrap(master, row.purpose, row.wrapped) for row in rows}
 
 
 def _add_key(conn: Connection, master: bytes, purpose: str, now: datetime) -> None:

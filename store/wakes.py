@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import Connection
 
 _RUNG = "rung lanes"
+NAP_FIRST, NAP_LONGEST = timedelta(milliseconds=200), timedelta(seconds=1)
 
 
 def note(conn: Connection, lane: str) -> None:
@@ -25,7 +26,9 @@ def noted(conn: Connection) -> set[str]:
 class Wakes:
     """One event a lane. Rung from the writing thread after a commit, awaited by the workers of the lane."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, polling: bool = False) -> None:
+        """Polling, nobody sleeps longer than a second: other processes add rows without ringing here."""
+        self._naps: dict[str, timedelta] | None = {} if polling else None
         self._events: dict[str, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._over = False
@@ -48,11 +51,21 @@ class Wakes:
         self._loop = asyncio.get_running_loop()
         event = self._events.setdefault(lane, asyncio.Event())
         try:
-            async with asyncio.timeout(max(longest.total_seconds(), 0)):
+            async with asyncio.timeout(max(self._nap(lane, longest).total_seconds(), 0)):
                 await event.wait()
         except TimeoutError:
             return
         event.clear()
+        if self._naps is not None:
+            self._naps.pop(lane, None)
+
+    def _nap(self, lane: str, longest: timedelta) -> timedelta:
+        """While nothing rings, a lane is looked at less and less often."""
+        if self._naps is None:
+            return longest
+        nap = self._naps.get(lane, NAP_FIRST)
+        self._naps[lane] = min(nap * 2, NAP_LONGEST)
+        return min(nap, longest)
 
     def _set(self, lanes: set[str]) -> None:
         for lane in lanes:

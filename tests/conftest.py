@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from tests.postgres import Server, running_postgres
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -13,3 +17,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def write_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are renewed instead of compared."""
     return bool(request.config.getoption("--write"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """One PostgreSQL for the whole run; each test makes databases of its own in it."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def database(request: pytest.FixtureRequest) -> str:
+    """Where a store is kept, as `open_store` takes it: the test runs on both engines."""
+    if request.param == "sqlite":
+        return "sqlite"
+    server: Server = request.getfixturevalue("postgres")
+    return server.migrated()

@@ -14,7 +14,7 @@ from aiohttp.web import Application, Request
 from prometheus_client import CollectorRegistry, Counter
 
 from ingest.console import ConsoleSettings, FileAccess, Health, Readiness, create_console
-from store.engine import Store
+from store.engine import Store, open_store
 from tests.console.town import KEY, NOW, PASSWORD, Town, populate
 
 CHANNELS = {"city_hotline": "hotline", "director_mailbox": "mailbox", "letters": "letter", "sunshine": "sunshine"}
@@ -45,7 +45,7 @@ class House:
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "data", KEY, now=NOW)
+    opened = open_store("sqlite", tmp_path / "data", KEY, now=NOW)
     yield opened
     opened.close()
 

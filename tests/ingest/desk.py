@@ -24,7 +24,7 @@ from normalize.calendar import WorkCalendar
 from normalize.case import Case, ChannelKind, Draft, Petitioner, ReadingMethod, ReadingNote
 from normalize.clocks import ClockRules
 from normalize.reading import Disposition, Part, Reading, Signal
-from store.engine import Store
+from store.engine import Store, open_store
 from store.schema import cases, delivery, event, history
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
@@ -132,8 +132,10 @@ class Desk:
 
 
 @contextmanager
-def open_desk(folder: Path, targets: Mapping[str, TargetSettings] | None = None) -> Iterator[Desk]:
-    store = Store(folder, b"k" * 32, now=NOW)
+def open_desk(
+    folder: Path, targets: Mapping[str, TargetSettings] | None = None, database: str = "sqlite"
+) -> Iterator[Desk]:
+    store = open_store(database, folder, b"k" * 32, now=NOW)
     outbox = Outbox(dict(targets or {"oa": target()}), store.sealer, CHINA)
     desk = CaseDesk(
         store.sealer, store.blobs, outbox, ClockRules(), WorkCalendar.from_years({}), CHINA, "https://xinqiao.example"

@@ -16,7 +16,7 @@ from ingest import channels
 from ingest.clock import utc_now
 from ingest.poller import Poller
 from store import ledger
-from store.engine import Store
+from store.engine import Store, open_store
 from store.schema import channel, raw
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -64,7 +64,7 @@ class Door:
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = Store(tmp_path, b"k" * 32)
+    opened = open_store("sqlite", tmp_path, b"k" * 32)
     yield opened
     opened.close()
 

@@ -1,4 +1,4 @@
-"""A store of our own, closed at the end."""
+"""Stores of our own, closed at the end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from store.engine import Store
+from store.engine import Store, open_store
 from tests.store.keys import MASTER
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "data", MASTER)
+def store(tmp_path: Path, database: str) -> Iterator[Store]:
+    """On both engines."""
+    store = open_store(database, tmp_path / "data", MASTER)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def embedded(tmp_path: Path) -> Iterator[Store]:
+    store = open_store("sqlite", tmp_path / "data", MASTER)
     yield store
     store.close()

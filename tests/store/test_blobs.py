@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from store.blobs import INLINE_LIMIT, Prepared
-from store.engine import Store
+from store.engine import Store, open_store
 from store.schema import blob
 from store.sealing import SealBroken
 from tests.store.keys import MASTER, NOW, OTHER_MASTER
@@ -117,12 +117,12 @@ def test_one_rows_bytes_in_another_row_are_refused(store: Store) -> None:
 
 
 def test_a_file_left_by_an_earlier_store_under_another_key_is_written_anew(tmp_path: Path) -> None:
-    earlier = Store(tmp_path / "earlier", OTHER_MASTER)
+    earlier = open_store("sqlite", tmp_path / "earlier", OTHER_MASTER)
     keep(earlier, LARGE)
     earlier.close()
     (tmp_path / "new").mkdir(mode=0o700)
     (tmp_path / "earlier" / "blobs").rename(tmp_path / "new" / "blobs")
-    store = Store(tmp_path / "new", MASTER)
+    store = open_store("sqlite", tmp_path / "new", MASTER)
 
     assert load(store, keep(store, LARGE).sha256) == LARGE
     store.close()
@@ -138,13 +138,13 @@ def test_a_file_whose_row_was_lost_in_a_crash_is_found_again(store: Store) -> No
 
 
 def test_a_file_half_written_by_a_crash_is_swept_away_on_opening(tmp_path: Path) -> None:
-    store = Store(tmp_path, MASTER)
+    store = open_store("sqlite", tmp_path, MASTER)
     sha = keep(store, LARGE).sha256
     store.close()
     left = tmp_path / "blobs" / "partial" / f"{sha}.00c0ffee"
     left.write_bytes(b"half of")
 
-    store = Store(tmp_path, MASTER)
+    store = open_store("sqlite", tmp_path, MASTER)
 
     assert not left.exists()
     assert load(store, sha) == LARGE

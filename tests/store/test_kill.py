@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from store.engine import Store, StoreBusy
+from store.engine import StoreBusy, open_store
 from store.schema import history, ledger
 from store.sqlite import lock
 from tests.store.keys import MASTER
@@ -36,7 +36,7 @@ def writing_process(folder: Path, *, workers: int = WORKERS, crash_at: str = "")
 
 def stored(folder: Path) -> list[str]:
     """The names of the transactions found on opening the folder again; each is whole."""
-    store = Store(folder, MASTER)
+    store = open_store("sqlite", folder, MASTER)
     notes = store.read_now(lambda conn: list(conn.execute(select(history.c.kind).order_by(history.c.id)).scalars()))
     steps = store.read_now(lambda conn: list(conn.execute(select(ledger.c.payload).order_by(ledger.c.id)).scalars()))
     integrity = store.read_now(lambda conn: conn.exec_driver_sql("PRAGMA integrity_check").scalar_one())
@@ -81,10 +81,10 @@ def test_while_another_process_writes_a_folder_it_is_busy_and_free_once_that_is_
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         with pytest.raises(StoreBusy, match="another xinqiao process"):
-            Store(tmp_path, MASTER)
+            open_store("sqlite", tmp_path, MASTER)
         process.kill()
 
-    Store(tmp_path, MASTER).close()
+    open_store("sqlite", tmp_path, MASTER).close()
 
 
 def test_a_forked_worker_that_outlives_the_process_does_not_hold_the_folder(tmp_path: Path) -> None:

@@ -21,9 +21,9 @@ ROOT = Path(__file__).resolve().parents[2]
 OPENING = """
 import sys
 from pathlib import Path
-from store.engine import Store, StoreBusy
+from store.engine import StoreBusy, open_store
 try:
-    Store(Path(sys.argv[1]), bytes(range(32))).close()
+    open_store("sqlite", Path(sys.argv[1]), bytes(range(32))).close()
 except StoreBusy:
     print("busy")
 else:

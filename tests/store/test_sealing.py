@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from store.engine import Store
+from store.engine import open_store
 from store.schema import data_key
 from store.sealing import RENEW_AFTER, SealBroken, Sealer
 from tests.store.keys import MASTER, NOW, OTHER_MASTER
@@ -64,34 +64,34 @@ def test_a_key_this_store_does_not_have_is_named() -> None:
 
 
 def test_another_master_key_says_what_to_do_and_leaves_the_store_free(tmp_path: Path) -> None:
-    Store(tmp_path, MASTER).close()
+    open_store("sqlite", tmp_path, MASTER).close()
 
     with pytest.raises(SealBroken, match="does not open this store's data keys; use the key it was made with"):
-        Store(tmp_path, OTHER_MASTER)
-    Store(tmp_path, MASTER).close()
+        open_store("sqlite", tmp_path, OTHER_MASTER)
+    open_store("sqlite", tmp_path, MASTER).close()
 
 
 @pytest.mark.parametrize("length", [0, 16, 31, 33, 64])
 def test_a_master_key_of_another_length_is_refused(tmp_path: Path, length: int) -> None:
     with pytest.raises(SealBroken, match=f"{length} bytes, expected 32"):
-        Store(tmp_path, b"k" * length)
+        open_store("sqlite", tmp_path, b"k" * length)
 
 
 def test_the_master_key_is_not_in_the_folder(tmp_path: Path) -> None:
-    Store(tmp_path, MASTER).close()
+    open_store("sqlite", tmp_path, MASTER).close()
 
     assert not any(MASTER in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
 
 
 def test_after_a_quarter_a_new_key_seals_and_the_old_one_still_opens(tmp_path: Path) -> None:
-    first = Store(tmp_path, MASTER, now=NOW)
+    first = open_store("sqlite", tmp_path, MASTER, now=NOW)
     sealed, found = first.sealer.seal(PLAIN, "cases:1"), first.sealer.lookup("phone", "13800000000")
     first.close()
-    same = Store(tmp_path, MASTER, now=NOW + RENEW_AFTER)
+    same = open_store("sqlite", tmp_path, MASTER, now=NOW + RENEW_AFTER)
     assert _key_of(same.sealer.seal(PLAIN, "cases:1")) == _key_of(sealed)
     same.close()
 
-    renewed = Store(tmp_path, MASTER, now=NOW + RENEW_AFTER + timedelta(seconds=1))
+    renewed = open_store("sqlite", tmp_path, MASTER, now=NOW + RENEW_AFTER + timedelta(seconds=1))
 
     assert renewed.sealer.open(sealed, "cases:1") == PLAIN
     assert _key_of(renewed.sealer.seal(PLAIN, "cases:1")) != _key_of(sealed)
@@ -103,7 +103,7 @@ def test_after_a_quarter_a_new_key_seals_and_the_old_one_still_opens(tmp_path: P
 
 def test_a_value_is_looked_up_alike_after_reopening_and_by_kind_and_store_apart(tmp_path: Path) -> None:
     def look(folder: Path, kind: str = "phone") -> bytes:
-        store = Store(folder, MASTER)
+        store = open_store("sqlite", folder, MASTER)
         found = store.sealer.lookup(kind, "13800000000")
         store.close()
         return found

@@ -10,13 +10,13 @@ from pathlib import Path
 from sqlalchemy import Connection, insert
 
 from store import ledger
-from store.engine import Store
+from store.engine import Store, open_store
 from store.schema import history
 from tests.store.keys import MASTER, NOW
 
 
 def main(folder: str, workers: str) -> None:
-    store = Store(Path(folder), MASTER)
+    store = open_store("sqlite", Path(folder), MASTER)
     os.write(1, b"open\n")
     threads = [threading.Thread(target=_write, args=(store, worker)) for worker in range(int(workers))]
     for thread in threads:

@@ -1,0 +1,94 @@
+"""The embedded database: SQLite in the data folder, one writing thread and a few reading ones.
+
+Each act has a savepoint of its own in the transaction of its batch, so that one poisonous act costs one act.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Connection
+
+from store import sqlite
+from store.acts import Job, TransactionLost
+from store.crashpoint import reach
+from store.waiting import Outcome, still_waits, tell
+from store.wakes import noted
+
+T = TypeVar("T")
+READERS = 4
+
+
+class Embedded:
+    """A data folder's own database; no other process works on it while it is open."""
+
+    exclusive = True
+    writers = 1
+
+    def __init__(self, folder: Path) -> None:
+        """Lock the folder. Raises StoreBusy: another process writes here."""
+        with ExitStack() as undo:
+            undo.callback(sqlite.lock(folder / "lock").close)
+            self.writing = sqlite.writing(folder / "xinqiao.db")
+            self._conn = undo.enter_context(self.writing.connect())
+            self._reading = sqlite.reading(folder / "xinqiao.db", READERS)
+            undo.callback(self._reading.dispose)
+            self._let_go = undo.pop_all()
+
+    def settle(self, jobs: Sequence[Job]) -> set[str]:
+        """Commit a batch; every waiter is told its own act's result or error, or the commit's error."""
+        running = [job for job in jobs if still_waits(job.waiter)]
+        try:
+            outcomes = _commit(self._conn, running)
+        except BaseException as error:  # noqa: BLE001 - the border of the thread: whoever waits must hear of it
+            # SQLAlchemy takes a COMMIT that failed for the transaction's end; SQLite does not, and would begin no more.
+            self._conn.invalidate()
+            outcomes = [Outcome(failure=error)] * len(running)
+        tell([job.waiter for job in running], outcomes)
+        return noted(self._conn)
+
+    def read(self, act: Callable[[Connection], T]) -> T:
+        with self._reading.begin() as conn:
+            return act(conn)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def stop_waiting(self) -> None:
+        """Nothing here waits for anybody."""
+
+    def close(self) -> None:
+        self._let_go.close()
+
+
+def _commit(conn: Connection, jobs: list[Job]) -> list[Outcome]:
+    with conn.begin():
+        raw = cast("sqlite3.Connection", conn.connection.dbapi_connection)
+        outcomes = [_attempt(conn, raw, job.act) for job in jobs]
+        reach("store.commit")
+    reach("store.committed")
+    return outcomes
+
+
+def _attempt(conn: Connection, raw: sqlite3.Connection, act: Callable[[Connection], Any]) -> Outcome:
+    """Run one act; its own failure is its outcome, the loss of the transaction is raised.
+
+    SQLite may end a transaction by itself (full disk, I/O error). It would take the next savepoint for a transaction of
+    its own and commit that, while Python's commit of none is silent: what went before would be lost and reported done.
+    """
+    raw.execute("SAVEPOINT act")
+    try:
+        result = act(conn)
+        raw.execute("RELEASE act")
+    except BaseException as error:
+        if not raw.in_transaction:
+            raise TransactionLost(f"the transaction was ended under an act: {error}") from error
+        raw.execute("ROLLBACK TO act")
+        raw.execute("RELEASE act")
+        return Outcome(failure=error)
+    return Outcome(result)

@@ -1,0 +1,149 @@
+"""A real PostgreSQL of our own: Debian's programs, started in a temporary folder, gone afterwards."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pwd
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import create_engine
+
+from store.migrate import upgrade
+
+WAIT = "60"
+SETTINGS = {
+    "listen_addresses": "''",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "autovacuum": "off",
+    "log_min_messages": "fatal",
+}
+CARELESS = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
+"""Quicker; a server that is killed with SIGKILL keeps its data all the same, a machine would not."""
+
+
+@dataclass
+class Server:
+    """A cluster of databases on a socket of its own; its superuser is `postgres`, without a password."""
+
+    programs: Path
+    folder: Path
+    port: int
+    account: Sequence[str]
+    """The command that puts another account before a command: PostgreSQL does not run as root."""
+    settings: dict[str, str]
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def make(self) -> None:
+        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        lines = [f"{name} = {value}\n" for name, value in self.settings.items()]
+        with (self.folder / "data" / "postgresql.conf").open("a") as file:
+            file.writelines(lines)
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self.folder}"
+        self._control("start", "-o", options, "-l", str(self.folder / "log"))
+
+    def stop(self, mode: str = "fast") -> None:
+        """`fast` ends connections in order; `immediate` is a crash."""
+        self._control("stop", "-m", mode)
+
+    def restart(self, mode: str) -> None:
+        self.stop(mode)
+        self.start()
+
+    def database(self, template: str = "template0") -> str:
+        """The address of a new database."""
+        name = f"xinqiao_{next(self._numbers)}_{secrets.token_hex(2)}"
+        self.say(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.address(name)
+
+    def migrated(self) -> str:
+        """The address of a new database with our tables, empty."""
+        if "made" not in self.__dict__:
+            self.say("CREATE DATABASE made TEMPLATE template0")
+            engine = create_engine(self.address("made"))
+            upgrade(engine)
+            engine.dispose()
+            self.__dict__["made"] = True
+        return self.database("made")
+
+    def address(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self.folder}&port={self.port}"
+
+    def say(self, statement: str) -> None:
+        """Execute something as the superuser."""
+        with psycopg.connect(host=str(self.folder), port=self.port, user="postgres", autocommit=True) as conn:
+            conn.execute(statement.encode())
+
+    @property
+    def data(self) -> str:
+        return str(self.folder / "data")
+
+    def _control(self, act: str, *arguments: str) -> None:
+        self._run("pg_ctl", act, "-D", self.data, "-w", "-t", WAIT, *arguments)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        # Not captured: the server would inherit the pipe and keep it open.
+        with (self.folder / "said").open("ab") as said:
+            command = [*self.account, str(self.programs / program), *arguments]
+            ended = subprocess.run(command, cwd=self.folder, stdout=said, stderr=said, check=False)
+        if ended.returncode != 0:
+            raise RuntimeError(f"{program} {arguments}: {(self.folder / 'said').read_text()}")
+
+
+@contextmanager
+def running_postgres(*, careful: bool = False) -> Iterator[Server]:
+    """Start PostgreSQL and wait until it answers; skip where it is not installed (in CI: fail)."""
+    programs = _programs()
+    if programs is None:
+        missing = "PostgreSQL is not installed; sh scripts/servers.sh installs it or says what is missing"
+        if os.environ.get("CI") == "true":
+            raise RuntimeError(missing)
+        pytest.skip(missing)
+    folder = Path(tempfile.mkdtemp(prefix="xq-pg-"))
+    server = Server(programs, folder, _free_port(), _account(folder), SETTINGS | ({} if careful else CARELESS))
+    try:
+        server.make()
+        server.start()
+        yield server
+        server.stop("immediate")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _programs() -> Path | None:
+    """Debian keeps the server's programs of each version in a folder of their own; the newest."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parent
+    elsewhere = shutil.which("initdb")
+    return Path(elsewhere).resolve().parent if elsewhere else None
+
+
+def _account(folder: Path) -> tuple[str, ...]:
+    if os.geteuid() != 0:
+        return ()
+    try:
+        user = pwd.getpwnam("postgres")
+    except KeyError:
+        user = pwd.getpwnam("nobody")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    return ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
