@@ -96,7 +96,9 @@ class CaseDesk:
             register.point_to(conn, case_id, kept.id, kept.modified_at)
             self._renew(conn, entry, kept, kept.signals, "source", now)
         elif arrived:
-            again = entry.case.model_copy(update={"receipts": tuple(register.receipts(conn, self.sealer, case_id))})
+            again = entry.case.model_copy(
+                update={"receipts": tuple(register.receipts(conn, self.sealer, case_id, self.zone))}
+            )
             register.save(conn, self.sealer, again, now)
         return case_id
 
@@ -151,7 +153,9 @@ class CaseDesk:
             raise ValueError(f"reading {kept.id}: a case's reading has a draft")
         case_id = registration.case_id
         stored = attachments.of_case(conn, case_id)
-        receipts = [inbox.receipt_of(first)] if first else register.receipts(conn, self.sealer, case_id)
+        receipts = (
+            [inbox.receipt_of(first, self.zone)] if first else register.receipts(conn, self.sealer, case_id, self.zone)
+        )
         fixes = [] if first else register.corrections(conn, self.sealer, case_id)
         shown = attached(kept.parts, stored, case_id, self.public_url)
         case = compute(kept.draft, registration, revision, receipts, shown, fixes)

@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.base import RawKind
+from adapters.document import NotJson, at_pointer, parse
 from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import load_config
 from ingest.config import Config
@@ -38,28 +39,45 @@ def read_files(arguments: argparse.Namespace) -> int:
 
 async def _read(files: Sequence[Path], kind: RawKind, channel: str, door: Door, config: Config | None) -> int:
     scans = scan_workers()
-    preview = (
-        Preview(config.rules, calendar_of(config), scans, config.public_url)
-        if config
-        else Preview(Rules(), WorkCalendar.from_years({}), scans, "")
-    )
     zone = config.service.zone if config else ZoneInfo("Asia/Shanghai")
+    preview = (
+        Preview(config.rules, calendar_of(config), scans, config.public_url, zone)
+        if config
+        else Preview(Rules(), WorkCalendar.from_years({}), scans, "", zone)
+    )
     failed = 0
     try:
         for file in files:
             try:
-                content = await asyncio.to_thread(file.read_bytes)
+                content, changed = await asyncio.to_thread(_load, file, zone)
             except OSError as error:
                 print(f"xinqiao: {file}: {error.strerror}", file=sys.stderr)
                 failed = 1
                 continue
             now = datetime.now(zone)
-            source = source_of(door, channel, kind, file.name, None, now, {"file_name": file.name})
-            for line in await preview.lines(content, "", source, door):
+            received = changed if kind is RawKind.LETTER else None
+            source = source_of(door, channel, kind, file.name, received, now, {"file_name": file.name})
+            for line in await preview.lines(content, _records(content, door), source, door):
                 _print({"file": str(file), **line})
     finally:
         await scans.close()
     return failed
+
+
+def _load(file: Path, zone: ZoneInfo) -> tuple[bytes, datetime]:
+    """A file's bytes, and when it was last changed: what the folder of scans would take as its time of receipt."""
+    return file.read_bytes(), datetime.fromtimestamp(file.stat().st_mtime, zone)
+
+
+def _records(content: bytes, door: Door) -> str:
+    """Where the records stand: as in the platform's own answer if this is one, else the whole document."""
+    if not door.records:
+        return ""
+    try:
+        at_pointer(parse(content), door.records)
+    except (NotJson, LookupError):
+        return ""
+    return door.records
 
 
 def _print(line: dict[str, Any]) -> None:

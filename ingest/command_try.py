@@ -35,7 +35,7 @@ def try_channel(arguments: argparse.Namespace) -> int:
 
 async def _try(config: Config, channel: Channel, start: datetime, limit: int) -> int:
     scans = scan_workers()
-    preview = Preview(config.rules, calendar_of(config), scans, config.public_url)
+    preview = Preview(config.rules, calendar_of(config), scans, config.public_url, config.service.zone)
     door = doors_of(config.channels)[channel.name]
     adapter = channel.build()
     printed = 0

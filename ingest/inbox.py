@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, tuple_, update
@@ -91,9 +91,14 @@ def opened(row: Row[Any], sealer: Sealer) -> RawRow:
     )  # fmt: skip
 
 
-def receipt_of(row: RawRow) -> Receipt:
-    """The arrival that this Raw is."""
-    return Receipt(channel=row.channel, locator=row.locator, received_at=row.received_at, fetched_at=row.fetched_at)
+def receipt_of(row: RawRow, zone: tzinfo) -> Receipt:
+    """The arrival that this Raw is, in local time."""
+    return Receipt(
+        channel=row.channel,
+        locator=row.locator,
+        received_at=row.received_at and row.received_at.astimezone(zone),
+        fetched_at=row.fetched_at.astimezone(zone),
+    )
 
 
 def mark(conn: Connection, raw_id: int, state: str, reason: str | None, now: datetime) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from adapters.document import pointer_to
 from dispatch.outbox import Outbox
 from ingest.calendar_files import read_calendar
 from ingest.cases import CaseDesk
@@ -78,6 +79,12 @@ def kind_of(channel: Channel) -> ChannelKind:
     return ChannelKind(said) if said else KIND_OF[channel.settings.kind]
 
 
+def _records(channel: Channel) -> str:
+    """Where an answer of the channel's platform holds its records; channels that are no platform have none."""
+    listing = getattr(channel.adapter, "listing", None)
+    return pointer_to(listing.records.split(".")) if listing is not None and listing.records else ""
+
+
 def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
     """What the reader must know of each channel."""
     return {
@@ -85,6 +92,7 @@ def doors_of(channels: Mapping[str, Channel]) -> dict[str, Door]:
             kind=kind_of(one),
             platform=one.settings.platform or getattr(one.adapter, "platform", None),
             fields=getattr(one.adapter, "map", None),
+            records=_records(one),
         )
         for name, one in channels.items()
     }

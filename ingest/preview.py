@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any
 
 from adapters.base import Json, RawKind
@@ -32,6 +32,7 @@ class Preview:
     calendar: WorkCalendar
     scans: WorkerPool
     public_url: str
+    zone: tzinfo
 
     async def lines(self, content: bytes, pointer: str, source: Source, door: Door) -> list[dict[str, Any]]:
         """A JSON object for each matter: disposition, reason, case."""
@@ -59,8 +60,8 @@ class Preview:
         receipt = Receipt(
             channel=source.channel,
             locator=source.locator,
-            received_at=source.received_at,
-            fetched_at=source.fetched_at,
+            received_at=source.received_at and source.received_at.astimezone(self.zone),
+            fetched_at=source.fetched_at.astimezone(self.zone),
         )
         parts = [_kept(part, str(source.meta["sha256"])) for part in found.parts]
         registration = Registration(UNREGISTERED, UNREGISTERED, source.fetched_at)

@@ -42,6 +42,8 @@ class Door:
     kind: ChannelKind
     platform: str | None = None
     fields: FieldMap | None = None
+    records: str = ""
+    """Where a platform's answer holds its records (RFC 6901)."""
 
 
 async def recognise(scans: WorkerPool, content: bytes) -> Scan:

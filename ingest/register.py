@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
@@ -103,7 +103,7 @@ def add_receipt(conn: Connection, case_id: str, raw_id: int, part: int) -> bool:
     return conn.execute(insert_into(conn, receipt).values(row).on_conflict_do_nothing()).rowcount == 1
 
 
-def receipts(conn: Connection, sealer: Sealer, case_id: str) -> list[Receipt]:
+def receipts(conn: Connection, sealer: Sealer, case_id: str, zone: tzinfo) -> list[Receipt]:
     """Every place the case arrived at, once each, in the order of arrival."""
     rows = conn.execute(
         select(raw).join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == case_id).order_by(raw.c.id)
@@ -111,7 +111,7 @@ def receipts(conn: Connection, sealer: Sealer, case_id: str) -> list[Receipt]:
     found: dict[tuple[str, str], Receipt] = {}
     for row in rows:
         one = opened(row, sealer)
-        found.setdefault((one.channel, one.key), receipt_of(one))
+        found.setdefault((one.channel, one.key), receipt_of(one, zone))
     return list(found.values())
 
 
