@@ -79,18 +79,22 @@ def check_scans(cases: Iterable[Case], scans: Iterable[Path]) -> None:
 
 
 def check_bodies(attempts: Iterable[Attempt]) -> None:
-    """Every attempt was signed; all attempts of an event carried the same bytes."""
+    """Every attempt was signed; all attempts of an event carried the same bytes; a case's events came in order."""
     bodies: dict[tuple[str, str], bytes] = {}
     for attempt in attempts:
         assert attempt.forged is None
         first = bodies.setdefault((attempt.route, attempt.event_id), attempt.body)
         assert attempt.body == first
-    created = Counter(
-        (route, json.loads(body)["data"]["case"]["case_id"])
-        for (route, _), body in bodies.items()
-        if json.loads(body)["type"] == "case.created"
-    )
-    assert {case: times for case, times in created.items() if times > 1} == {}
+    told: dict[tuple[str, str], list[tuple[str, int, str]]] = {}
+    for (route, _), body in bodies.items():  # in the order of their first attempts
+        event = json.loads(body)
+        case = event["data"]["case"]
+        told.setdefault((route, case["case_id"]), []).append((event["type"], case["revision"], event["timestamp"]))
+    for events in told.values():
+        assert [kind for kind, _, _ in events].index("case.created") == 0
+        assert [kind for kind, _, _ in events].count("case.created") == 1
+        assert [revision for _, revision, _ in events] == sorted(revision for _, revision, _ in events)
+        assert [at for _, _, at in events] == sorted(at for _, _, at in events)
 
 
 def check_nothing_waits(status: Mapping[str, Any]) -> None:

@@ -47,6 +47,8 @@ class Flight:
     """Other steps to do."""
     lanes: frozenset[str]
     """Lanes of the steps in somebody's hands."""
+    queued: frozenset[str]
+    """Lanes of the others."""
 
 
 class Installation:
@@ -57,8 +59,10 @@ class Installation:
         self.data = folder / "data"
         self.config = folder / "config.yaml"
         self.log = folder / "daemon.log"
-        self._environment = {**os.environ, **secrets}
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **secrets}
         self._process: asyncio.subprocess.Process | None = None
+        self._read_to = 0
+        self._lines: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(config, "utf-8")
 
@@ -71,6 +75,8 @@ class Installation:
         """Start the daemon; with `begun` return when it says that it works."""
         before = self.said("started")
         with self.log.open("ab") as output:
+            output.write(b"\n")  # the last life may have died within a line
+            output.flush()
             self._process = await asyncio.create_subprocess_exec(
                 *self._command("run", *options),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -119,11 +125,27 @@ class Installation:
         )
 
     def log_lines(self) -> list[dict[str, Any]]:
-        """The whole lines of the log (a kill may leave half a one)."""
-        if not self.log.exists():
-            return []
-        text = self.log.read_text("utf-8", "replace")
-        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines() if line.startswith("{")]
+        """What the log says, over all lives."""
+        if self.log.exists():
+            with self.log.open("rb") as log:
+                log.seek(self._read_to)
+                text = log.read()
+            whole = text[: text.rfind(b"\n") + 1]
+            self._read_to += len(whole)
+            self._lines += [json.loads(line) for line in whole.splitlines() if line.startswith(b"{")]
+        return self._lines
+
+    def flight(self) -> Flight:
+        """The ledger of a daemon that is dead, read from a copy."""
+        with tempfile.TemporaryDirectory() as place:
+            for file in self.data.glob("xinqiao.db*"):
+                shutil.copy(file, place)
+            database = sqlite3.connect(Path(place) / "xinqiao.db")
+            rows = database.execute("SELECT lane, leased FROM ledger WHERE state != 'dead'").fetchall()
+            database.close()
+        held = [lane for lane, leased in rows if leased]
+        others = [lane for lane, leased in rows if not leased]
+        return Flight(len(held), len(others), frozenset(held), frozenset(others))
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
@@ -153,17 +175,6 @@ class Installation:
                 if all(len(ends) > 2 for ends in polls.values()) and not status["stages"]["ledger"]:
                     return status
                 await asyncio.sleep(0.2)
-
-    def flight(self) -> Flight:
-        """The ledger of a daemon that is dead, read from a copy."""
-        with tempfile.TemporaryDirectory() as place:
-            for file in self.data.glob("xinqiao.db*"):
-                shutil.copy(file, place)
-            database = sqlite3.connect(Path(place) / "xinqiao.db")
-            rows = database.execute("SELECT lane, leased FROM ledger WHERE state != 'dead'").fetchall()
-            database.close()
-        held = [lane for lane, leased in rows if leased]
-        return Flight(len(held), len(rows) - len(held), frozenset(held))
 
     def _command(self, name: str, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "ingest", name, "-c", str(self.config), *arguments]
