@@ -19,7 +19,7 @@ from ingest.inbox import RawRow
 from ingest.readings import KeptReading, PreparedReading
 from ingest.register import Entry, load_case
 from normalize.calendar import WorkCalendar
-from normalize.case import Case
+from normalize.case import Case, Receipt
 from normalize.clocks import ClockRules, deadlines
 from normalize.reading import Disposition, Signal, SignalKind
 from store.blobs import Blobs
@@ -96,9 +96,7 @@ class CaseDesk:
             register.point_to(conn, case_id, kept.id, kept.modified_at)
             self._renew(conn, entry, kept, kept.signals, "source", now)
         elif arrived:
-            again = entry.case.model_copy(
-                update={"receipts": tuple(register.receipts(conn, self.sealer, case_id, self.zone))}
-            )
+            again = entry.case.model_copy(update={"receipts": self._receipts(conn, case_id)})
             register.save(conn, self.sealer, again, now)
         return case_id
 
@@ -153,13 +151,14 @@ class CaseDesk:
             raise ValueError(f"reading {kept.id}: a case's reading has a draft")
         case_id = registration.case_id
         stored = attachments.of_case(conn, case_id)
-        receipts = (
-            [inbox.receipt_of(first, self.zone)] if first else register.receipts(conn, self.sealer, case_id, self.zone)
-        )
+        receipts = (inbox.receipt_of(first, self.zone),) if first else self._receipts(conn, case_id)
         fixes = [] if first else register.corrections(conn, self.sealer, case_id)
         shown = attached(kept.parts, stored, case_id, self.public_url)
         case = compute(kept.draft, registration, revision, receipts, shown, fixes)
         return with_deadlines(case, deadlines(case, self.clocks, self.calendar))
+
+    def _receipts(self, conn: Connection, case_id: str) -> tuple[Receipt, ...]:
+        return tuple(register.receipts(conn, self.sealer, case_id, self.zone))
 
     def _supersedes(self, conn: Connection, new: KeptReading, entry: Entry) -> bool:
         """The later version at the source wins; a second arrival of the same thing elsewhere changes nothing."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,6 +30,16 @@ WITHOUT_CONFIGURATION = {
     "mailbox": (RawKind.MAIL, Door(ChannelKind.MAILBOX)),
     "letter": (RawKind.LETTER, Door(ChannelKind.LETTER)),
 }
+
+
+class _AnySecret(dict[str, str]):
+    """An environment in which every variable is set: reading a file needs nobody's password."""
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+    def __missing__(self, name: str) -> str:
+        return base64.b64encode(bytes(32)).decode()
 
 
 def read_files(arguments: argparse.Namespace) -> int:
@@ -86,8 +98,8 @@ def _print(line: dict[str, Any]) -> None:
 
 
 def _config(path: Path, *, needed: bool) -> Config | None:
-    """The configuration where it is needed: rules and field maps come from it."""
-    return load_config(path) if needed else None
+    """The configuration where it is needed: rules and field maps come from it, secrets are not asked for."""
+    return load_config(path, _AnySecret(os.environ)) if needed else None
 
 
 def _door(arguments: argparse.Namespace, config: Config | None) -> tuple[RawKind, str, Door]:

@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     configure(config.log.format, config.log.level)
     for warning in config.warnings:
-        print(f"{arguments.config}:{warning}", file=sys.stderr)
+        print(warning, file=sys.stderr)
     try:
         asyncio.run(_run(arguments.config, config, stages))
     except (*STORE_REFUSES, CannotListen) as error:

@@ -20,10 +20,10 @@ STORE_REFUSES = (StoreBusy, SealBroken, TablesNewer, MigrationBroken)
 """Why a data folder cannot be opened; the message says what to do."""
 
 
-def load_config(path: Path) -> Config:
+def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """The configuration, or every error of it as the user's mistake."""
     try:
-        return load(path)
+        return load(path, environment)
     except ConfigErrors as error:
         raise UsersMistake(str(error)) from error
 

@@ -29,7 +29,7 @@ def rewrite(annotation: object, value: object, turn: Turn, at: At = ()) -> objec
         kind = _item_kind(arm)
         return [rewrite(kind, item, turn, (*at, number)) for number, item in enumerate(value)]
     item = _item_kind(arm)  # one thing where a list may stand
-    return turn(arm if item is object else item, value, at)
+    return turn(arm if item is object else _arm(item, value), value, at)
 
 
 def known_keys(model: type[BaseModel]) -> dict[str, FieldInfo]:

@@ -29,6 +29,13 @@ def test_a_secret_comes_from_the_environment_or_from_a_file_beside_the_configura
     assert config.warnings == ()
 
 
+def test_one_signing_key_may_stand_where_a_list_may(tmp_path: Path) -> None:
+    _secret_file(tmp_path / "signing", SECRET)
+    text = SEALING + "targets: {oa: {url: http://oa.example, secret: 'file:signing', restricted: true}}\n"
+
+    assert loaded(tmp_path, text).targets["oa"].secret[0].get_secret_value() == SECRET
+
+
 def test_a_secret_being_replaced_is_a_list(tmp_path: Path) -> None:
     text = SEALING + "targets: {oa: {url: http://oa.example, secret: ['${SECRET}', '${OLD}'], restricted: true}}\n"
 
