@@ -33,8 +33,10 @@ types: setup ## check the types, strictly
 contracts: setup ## check who imports whom
 	@.venv/bin/lint-imports
 
-bench: setup ## measure: store, reading, recognition, understanding
-	@for file in bench/*.py; do case $$file in */__init__.py) ;; *) echo "== $$file"; $(PY) $$file || exit 1;; esac; done
+bench: setup ## measure: store, understanding, recognition (the last two on $$XINQIAO_DATA, default ../shared/data)
+	@$(PY) -m bench.store
+	@$(PY) -m bench.understanding
+	@$(PY) -m bench.ocr "$${XINQIAO_DATA:-../shared/data}/letters"
 
 lock: ## resolve the dependencies anew (needs uv)
 	@sh scripts/lock.sh
