@@ -6,19 +6,33 @@ import re
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
+from normalize.surnames import is_person_name
+
 CHINA = ZoneInfo("Asia/Shanghai")
 _EXCEL_EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001  a spreadsheet's day count has no zone of its own
 
-_DIGITS = {**dict(zip("〇零一二三四五六七八九", "00123456789", strict=True)), "○": "0", "Ｏ": "0", "O": "0", "o": "0"}
+_DIGITS = {
+    **dict(zip("〇零一二三四五六七八九", "00123456789", strict=True)),
+    **{digit: digit for digit in "0123456789"},
+    **dict.fromkeys("○ＯOo", "0"),
+    "元": "1",
+}
 _HAN = "〇零○ＯOo一二三四五六七八九十廿卅"
 _WIDE = str.maketrans("０１２３４５６７８９：－／．，　", "0123456789:-/., ")
 
-_YEAR = rf"(\d{{4}}|\d{{2}}(?=\s*年)|[{_HAN}]{{4}}|[{_HAN}]{{2}}(?=\s*年))"
+# 二0二六年: whoever writes Chinese digits may take the nought from the keyboard
+_YEAR = rf"(\d{{4}}|\d{{2}}(?=\s*年)|[{_HAN}0-9]{{4}}(?=\s*年)|[{_HAN}]{{4}}|[{_HAN}]{{2}}(?=\s*年))"
+_MONTH = rf"(\d{{1,2}}|[{_HAN}]{{1,3}}|元(?=\s*月))"
 _DATE = re.compile(
-    rf"(?<![\d{_HAN}]){_YEAR}\s*(?:[-/.]|年)\s*(\d{{1,2}}|[{_HAN}]{{1,3}})\s*(?:[-/.]|月份?)\s*(\d{{1,2}}|[{_HAN}]{{1,3}})(?!\d)\s*[日号]?"
+    rf"(?<![\d{_HAN}]){_YEAR}\s*(?:[-/.、]|年)\s*{_MONTH}\s*(?:[-/.、]|月份?)\s*(\d{{1,2}}|[{_HAN}]{{1,3}})(?!\d)\s*[日号]?"
 )
 _COMPACT = re.compile(r"^((?:19|20)\d{2})(\d{2})(\d{2})(?:[ T]?(\d{2})(\d{2})(\d{2})?)?$")
-_NO_YEAR = re.compile(rf"(?<![\d{_HAN}年-])(\d{{1,2}}|[{_HAN}]{{1,3}})\s*月\s*(\d{{1,2}}|[{_HAN}]{{1,3}})\s*[日号]")
+_NO_YEAR = re.compile(rf"(?<![\d{_HAN}年-]){_MONTH}\s*月\s*(\d{{1,2}}|[{_HAN}]{{1,3}})\s*[日号]")
+# What may stand behind the day a letter is signed: 星期一, 夜, 晚9点, 于常州.
+_BEHIND_DAY = re.compile(
+    r"\s*[(（]?(?:(?:星期|周)[一二三四五六日天])?[)）]?\s*(?:凌晨|清晨|早上?|晨|上午|中午|下午|傍晚|夜?晚上?|深?夜里?)?"
+    r"\s*(?:\d{1,2}[:时点](?:\d{1,2}分?|半)?)?\s*(?:写?于[\u4e00-\u9fff]{1,8})?"
+)
 _CLOCK = re.compile(
     r"^[\sT,]*(?:(?:星期|周)[一二三四五六日天])?\s*(上午|下午|晚上?|中午|凌晨)?\s*(\d{1,2})(?:[:时点])\s*(\d{1,2})?(?:[:分]\s*(\d{1,2}))?"
     r"(?:[.,](\d{1,9}))?\s*秒?\s*(Z|[+-]\d{2}:?\d{2})?"
@@ -59,26 +73,47 @@ def dates(text: str) -> tuple[date, ...]:
 def signature_date(text: str, near: date | None = None) -> date | None:
     """The day a letter was signed: the last day in its closing lines that stands at a line's end.
 
-    A day without a year is taken in the year that puts it latest before `near` (None: it is passed over).
+    Behind it may stand the time of day or the place, or the name when the line begins with the day. A day without a
+    year is taken in the year that puts it latest before `near` (None: it is passed over).
     """
     lines = [line.strip() for line in text.translate(_WIDE).splitlines() if line.strip()]
     for line in reversed(lines[-6:]):
-        tail = line[-24:].rstrip("。.) ）")
+        tail = line[-40:].rstrip("。.) ）")
         if day := _closing_day(tail, near):
             return day
     return None
 
 
+def full_date(line: str) -> re.Match[str] | None:
+    """The day with its year a line begins with."""
+    return _DATE.match(line.translate(_WIDE))
+
+
+def is_closing_date(line: str) -> bool:
+    """Whether a line holds a day with its year, and the name or time of day beside it, and nothing else."""
+    line = line.translate(_WIDE).strip("。. ")
+    found = full_date(line)
+    return found is not None and _closes(found, line)
+
+
 def _closing_day(line: str, near: date | None) -> date | None:
-    full = [match for match in _DATE.finditer(line) if match.end() >= len(line)]
+    full = [match for match in _DATE.finditer(line) if _closes(match, line)]
     if full:
         return _written_day(full[-1])
-    short = [match for match in _NO_YEAR.finditer(line) if match.end() >= len(line)]
+    short = [match for match in _NO_YEAR.finditer(line) if _closes(match, line)]
     if near is None or not short:
         return None
     month, day = _number(short[-1][1]), _number(short[-1][2])
     this_year = _day(near.year, month, day)
     return this_year if this_year and this_year <= near else _day(near.year - 1, month, day)
+
+
+def _closes(match: re.Match[str], line: str) -> bool:
+    """Whether nothing stands behind a day but what belongs to a signature."""
+    rest = line[match.end() :]
+    if _BEHIND_DAY.fullmatch(rest):
+        return True
+    return match.start() == 0 and is_person_name(rest.strip())
 
 
 def _from_number(value: float, tz: tzinfo, *, excel: bool) -> datetime | None:

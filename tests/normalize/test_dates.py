@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from normalize.dates import parse_date, parse_moment, signature_date
+from normalize.dates import is_closing_date, parse_date, parse_moment, signature_date
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,9 @@ from normalize.dates import parse_date, parse_moment, signature_date
         "二○二六年三月一号",
         "20260301",
         "２０２６年３月１日",
+        "2026、3、1",
+        "二0二六年三月一日",
+        "二O二6年3月1日",
     ],
 )
 def test_one_day_in_many_writings(text: str) -> None:
@@ -61,3 +64,38 @@ def test_the_signature_date_stands_at_the_end() -> None:
     assert signature_date("2025年1月1日开始收费。\n此致\n张三\n二〇二六年三月一日") == date(2026, 3, 1)
     assert signature_date("张三\n12月30日", date(2026, 1, 5)) == date(2025, 12, 30)
     assert signature_date("张三\n12月30日") is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026、3、2",
+        "二0二六年三月二日",
+        "2026年3月2日夜",
+        "2026年3月2日晚上9点半",
+        "2026年3月2日（星期一）",
+        "2026年3月2日于常州",
+        "2026-3-2 顾晓岚",
+        "2026年3月2日顾晓岚",
+        "顾晓岚 2026.3.2",
+    ],
+)
+def test_a_signature_date_is_seen_beside_the_hour_the_place_or_the_name(line: str) -> None:
+    assert signature_date(f"请查一查。\n此致\n{line}") == date(2026, 3, 2)
+
+
+def test_the_first_month_is_written_as_such() -> None:
+    assert signature_date("请查一查。\n2026年元月5日") == date(2026, 1, 5)
+    assert signature_date("请查一查。\n元月5日", date(2026, 3, 1)) == date(2026, 1, 5)
+
+
+def test_a_day_within_a_sentence_signs_nothing() -> None:
+    assert signature_date("请查一查。\n2026年3月2日学校收了费") is None
+    assert signature_date("请查一查。\n我家2026年3月2日报名") is None
+
+
+def test_a_closing_date_is_a_line_of_its_own() -> None:
+    assert is_closing_date("2026年3月2日夜")
+    assert is_closing_date("2026-3-2 顾晓岚")
+    assert not is_closing_date("2026年3月2日学校收了费")
+    assert not is_closing_date("顾晓岚")
