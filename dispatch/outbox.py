@@ -58,7 +58,9 @@ class Outbox:
         return len(held)
 
     def resend(self, conn: Connection, delivery_id: int, now: datetime) -> None:
-        """Send a delivery again, same id and bytes, after the events of its case that still wait."""
+        """Send a delivery again, same id and bytes, after the events of its case that still wait; one that waits
+        for its next attempt goes now.
+        """
         row = conn.execute(select(delivery).where(delivery.c.id == delivery_id)).one()
         lane = lane_of(row.target)
         waiting = conn.execute(
@@ -70,7 +72,7 @@ class Outbox:
         if waiting is None:
             ledger.enqueue(conn, lane, {"delivery": delivery_id}, key=row.case_id, now=now)
         else:
-            ledger.revive(conn, waiting.id, now=now)
+            _ = ledger.revive(conn, waiting.id, now=now) or ledger.hasten(conn, waiting.id, now=now)
 
     def body(self, conn: Connection, event_id: str, view: View) -> bytes:
         """The bytes to send, the same on every attempt."""

@@ -10,12 +10,14 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Select, select
 
+from dispatch.outbox import lane_of
 from dispatch.targets import PAUSED, set_state, state_of
 from ingest import accounts, inbox, listings
 from ingest.accounts import Role
 from ingest.history import record_history
 from ingest.office import Office
 from store.schema import cases, delivery, event, raw, receipt
+from store.wakes import note
 
 Answer: TypeAlias = dict[str, Any]
 Operation: TypeAlias = Callable[[Office, Mapping[str, Any], str], Awaitable[Answer]]
@@ -98,6 +100,7 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
                 office.desk.outbox.resend(conn, number, now)
             if resumed and target is not None:
                 set_state(conn, target, "open", None, now)
+                note(conn, lane_of(target))  # its worker sleeps
             record_history(conn, None, "replayed", actor, {"sent": len(ids), **_asked(arguments)}, now)
         return {"sent_again": len(ids), "resumed": resumed, "dry_run": dry}
 

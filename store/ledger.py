@@ -126,6 +126,14 @@ def revive(conn: Connection, id_: int, *, now: datetime) -> bool:
     return lane is not None
 
 
+def hasten(conn: Connection, id_: int, *, now: datetime) -> bool:
+    """Make a step due now that waits for its time. False: it is due, under way, blocked or given up."""
+    lane = conn.execute(_HASTEN, {"step": id_, "now": now}).scalar_one_or_none()
+    if lane is not None:
+        note(conn, lane)
+    return lane is not None
+
+
 def discard(conn: Connection, ids: Sequence[int]) -> None:
     """Remove steps whose reason is gone, whatever their state, and let their successors go."""
     freed: list[tuple[str, str | None]] = []
@@ -255,6 +263,13 @@ _REVIVE = (
     update(ledger)
     .where(ledger.c.id == bindparam("dead"), ledger.c.state == DEAD)
     .values(state=READY, due=bindparam("now"), attempts=0, fence=ledger.c.fence + 1)
+    .returning(ledger.c.lane)
+)
+
+_HASTEN = (
+    update(ledger)
+    .where(ledger.c.id == bindparam("step"), ledger.c.state == READY, ~ledger.c.leased, ledger.c.due > bindparam("now"))
+    .values(due=bindparam("now"))
     .returning(ledger.c.lane)
 )
 

@@ -279,6 +279,28 @@ class Ending:
         assert not act(engine, lambda conn: ledger.revive(conn, number, now=NOW))
         assert states(engine) == before
 
+    def test_a_step_that_waits_for_its_time_is_hastened(self, engine: Engine) -> None:
+        enqueue(engine, "a")
+        held = claim_one(engine)
+        act(engine, lambda conn: ledger.postpone(conn, held, due=NOW + timedelta(hours=1), reason="later"))
+
+        assert act(engine, lambda conn: ledger.hasten(conn, held.id, now=NOW)) is True
+        assert claim_one(engine).attempts == 2
+
+    @pytest.mark.parametrize("case", ["due", "under way", "blocked", "given up"])
+    def test_only_a_step_that_waits_for_its_time_is_hastened(self, engine: Engine, case: str) -> None:
+        number = enqueue(engine, "a", key="case")
+        if case == "blocked":
+            number = enqueue(engine, "b", key="case", due=NOW + timedelta(hours=1))
+        if case in ("under way", "given up"):
+            held = claim_one(engine)
+        if case == "given up":
+            act(engine, lambda conn: ledger.give_up(conn, held, reason="broken"))
+        before = states(engine)
+
+        assert act(engine, lambda conn: ledger.hasten(conn, number, now=NOW)) is False
+        assert states(engine) == before
+
     def test_ids_are_never_used_again(self, engine: Engine) -> None:
         first = enqueue(engine, "a")
         done(engine, claim_one(engine))
