@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -191,7 +192,9 @@ class Daemon:
             await web.TCPSite(runner, host, port).start()
         except OSError as error:
             await runner.cleanup()
-            raise CannotListen(f"listen: cannot use {host}:{port}: {error.strerror or error}") from error
+            raise CannotListen(
+                f"listen: cannot use {host}:{port}: {os.strerror(error.errno) if error.errno else error}"
+            ) from error
         log.info("console", url=config.public_url)
         return runner
 
