@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from normalize import labels, people, places
 from normalize.case import (
@@ -24,6 +24,7 @@ from normalize.mail_bodies import Bodies
 from normalize.mail_entity import Entity
 from normalize.mail_headers import header_date, header_text, mailboxes
 from normalize.mail_sender import sender
+from normalize.mail_times import received_time
 from normalize.mail_words import first_sentence, for_recognition, own_words, tidy
 from normalize.places import PlaceRules
 from normalize.reading import Source
@@ -121,16 +122,13 @@ def _title(mail: Entity, form: Mapping[str, str], content: str | None, bodies: B
 
 
 def _received(mail: Entity, source: Source, notes: dict[str, str]) -> datetime:
-    """When the mail server took it in, else when it says it was sent, else when we fetched it."""
+    """When the mail server took it in, else when its headers say, else when we fetched it."""
     if source.received_at:
         return source.received_at.astimezone(CHINA)
-    sent = header_date(mail.get("date"))
-    fetched = source.fetched_at.astimezone(CHINA)
-    # a sender's clock may be wrong, but no mail is sent days after it was fetched
-    if sent and sent <= fetched + timedelta(days=1):
-        return sent
+    if told := received_time(mail, source.fetched_at):
+        return told
     notes["received_at_assumed"] = "邮件没有可信的收到时间，以读取时间代替"
-    return fetched
+    return source.fetched_at.astimezone(CHINA)
 
 
 def _petition_date(form: Mapping[str, str], sent: datetime | None, own: str, received: datetime) -> date | None:
