@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -74,8 +75,14 @@ def store_batch(
     ids = [_store(conn, channel, one, kept[one.blob].sha256, sealer, now) for one in new]
     channels.moved(conn, channel, batch.cursor, batch.skipped, new=bool(ids), now=now)
     if batch.settle is not None:
-        ledger.enqueue(conn, settle_lane(channel), {"token": batch.settle}, key=channel, now=now)
+        ledger.enqueue(conn, settle_lane(channel), _sealed_token(sealer, channel, batch.settle), key=channel, now=now)
     return ids
+
+
+def settle_token(sealer: Sealer, channel: str, payload: Mapping[str, Json]) -> Json:
+    """What the adapter is to settle, out of a row of its lane."""
+    token: Json = json.loads(sealer.open(base64.b64decode(str(payload["sealed"])), settle_lane(channel)))
+    return token
 
 
 def load(conn: Connection, sealer: Sealer, raw_id: int) -> RawRow:
@@ -110,6 +117,12 @@ def read_again(conn: Connection, raw_id: int, now: datetime) -> None:
     """Put a Raw back before its reader."""
     kind = RawKind(conn.execute(select(raw.c.kind).where(raw.c.id == raw_id)).scalar_one())
     ledger.enqueue(conn, read_lane(kind), {"raw": raw_id}, now=now)
+
+
+def _sealed_token(sealer: Sealer, channel: str, token: Json) -> dict[str, Json]:
+    """As a ledger row may hold it: a scan's token names its file, and a file's name may name a person."""
+    written = json.dumps(token, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    return {"sealed": base64.b64encode(sealer.seal(written, settle_lane(channel))).decode()}
 
 
 def _store(conn: Connection, channel: str, one: Raw, sha256: str, sealer: Sealer, now: datetime) -> int:

@@ -114,7 +114,7 @@ class Poller:
         while claims := await self._unsettled():
             for held in claims:
                 try:
-                    await self.adapter.settle(held.payload["token"])
+                    await self.adapter.settle(inbox.settle_token(self.store.sealer, self.name, held.payload))
                 except (ChannelUnavailable, ChannelRefused) as error:
                     await self._postpone(held, str(error))
                     raise

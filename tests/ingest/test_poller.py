@@ -9,15 +9,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
-from ingest import channels
+from ingest import channels, inbox
 from ingest.clock import utc_now
 from ingest.poller import Poller
 from store import ledger
 from store.engine import Store, open_store
 from store.schema import channel, raw
+from store.schema import ledger as ledger_table
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -185,3 +186,28 @@ async def test_after_a_failure_it_comes_back_without_being_told(store: Store) ->
     await asyncio.gather(task, return_exceptions=True)
 
     assert door.polls == 2
+
+
+async def test_what_is_to_be_settled_stands_sealed(store: Store) -> None:
+    door = Door(settle_failures=[ChannelUnavailable("shut"), ChannelUnavailable("shut")])
+    told: Json = {"path": "顾晓棠的来信.pdf"}
+    batch = Batch((b"a letter",), (Raw(RawKind.LETTER, "k", "k", 0, "x"),), {}, settle=told)
+
+    def keep(conn: Connection) -> object:
+        return inbox.store_batch(
+            conn, "door", batch, batch.raws, {0: store.blobs.prepare(b"a letter")},
+            blobs=store.blobs, sealer=store.sealer, now=START,
+        )  # fmt: skip
+
+    keeper = await poller(store, door)
+    await store.write(keep)
+    await keeper.round()
+    rows = store.read_now(lambda conn: conn.execute(select(ledger_table.c.payload, ledger_table.c.reason)).all())
+
+    assert "顾晓棠" not in str(rows)
+    assert "path" not in str(rows)
+
+    door.settle_failures.clear()
+    await keeper.round()
+
+    assert door.settled == [told]
