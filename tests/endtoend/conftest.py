@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -35,32 +36,36 @@ OpenTown = Callable[..., AbstractAsyncContextManager[Town]]
 
 @pytest.fixture
 def open_town(tmp_path: Path) -> OpenTown:
-    """`open_town("sandbox option", …, delay=…)`: the daemon is not started yet; `delay`: the OA thinks so long."""
+    """`a_town` in the test's own folder."""
+    return partial(a_town, tmp_path)
 
-    @asynccontextmanager
-    async def opened(*options: str, delay: float = 0.0) -> AsyncIterator[Town]:
-        with running_dovecot() as dovecot:
-            async with (
-                standins(tmp_path / "standins", "sunshine,hotline,letters,oa", *options) as others,
-                recording(_secrets(others), others.places["oa"], delay) as recorder,
-            ):
-                folder = tmp_path / "office"
-                config = configuration(
-                    folder,
-                    sunshine=others.places["sunshine"],
-                    hotline=others.places["hotline"],
-                    mailbox=dovecot.port,
-                    user=TO,
-                    letters=others.letters,
-                    oa=recorder.url,
-                )
-                office = Installation(folder, config, {**others.keys, "MAILBOX_PASSWORD": PASSWORD})
-                try:
-                    yield Town(office, others, recorder, dovecot)
-                finally:
-                    await office.end()
 
-    return opened
+@asynccontextmanager
+async def a_town(place: Path, *options: str, delay: float = 0.0) -> AsyncIterator[Town]:
+    """`options` for the stand-ins; the OA thinks for `delay` seconds. The daemon is not started yet."""
+    with running_dovecot() as dovecot:
+        async with (
+            standins(place / "standins", "sunshine,hotline,letters,oa", *options) as others,
+            recording(_secrets(others), others.places["oa"], delay) as recorder,
+        ):
+            office = _office(place / "office", others, recorder, dovecot)
+            try:
+                yield Town(office, others, recorder, dovecot)
+            finally:
+                await office.end()
+
+
+def _office(folder: Path, others: Standins, recorder: Recorder, dovecot: Dovecot) -> Installation:
+    config = configuration(
+        folder,
+        sunshine=others.places["sunshine"],
+        hotline=others.places["hotline"],
+        mailbox=dovecot.port,
+        user=TO,
+        letters=others.letters,
+        oa=recorder.url,
+    )
+    return Installation(folder, config, {**others.keys, "MAILBOX_PASSWORD": PASSWORD})
 
 
 def _secrets(others: Standins) -> dict[str, str]:

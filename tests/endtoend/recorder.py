@@ -41,6 +41,8 @@ class Recorder:
     delay: float = 0.0
     url: str = ""
     hold: Hold = Hold.NOWHERE
+    refuse: int | None = None
+    """Answer with this status and hand nothing on."""
     attempts: list[Attempt] = field(default_factory=list)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     """A request is being held: its sender waits for the answer."""
@@ -60,6 +62,8 @@ class Recorder:
         body = await request.read()
         route = request.match_info.get("route", "")
         self.attempts.append(self._attempt(route, request, body))
+        if self.refuse is not None:
+            return web.Response(status=self.refuse, text="not like this")
         if self.hold is Hold.BEFORE:
             await self._keep()
             return web.Response(status=502)

@@ -1,0 +1,425 @@
+"""Every command of the manual as a person types it, on a real installation, with the daemon and without."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+import pytest_asyncio
+
+from tests.endtoend.conftest import Town, a_town
+from tests.endtoend.installation import Installation, Said, free_port
+from tests.endtoend.letterbox import letters
+
+pytestmark = [pytest.mark.dovecot, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+
+MAILS = letters(7)
+PASSWORD = "柳荫里 forty two\n"
+DOORS = ("director_mailbox", "hotline", "letters", "sunshine")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def town(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Town]:
+    """A town at work: every test leaves it running and at rest."""
+    async with a_town(tmp_path_factory.mktemp("town"), "--preload", "sunshine=4,hotline=4,letters=1") as town:
+        await town.post(MAILS)
+        await town.office.start()
+        await town.office.at_rest()
+        yield town
+        assert await town.office.stop() < 10
+
+
+@pytest.fixture
+def office(town: Town) -> Installation:
+    return town.office
+
+
+def one_line(said: Said, status: int) -> str:
+    """The error a command ended with: the status expected, one readable line, nothing else."""
+    assert (said.status, said.out) == (status, "")
+    assert said.err.count("\n") == 1, said.err
+    assert "Traceback" not in said.err
+    return said.err
+
+
+# --- help and wrong usage ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", "run check try read status replay schema user sandbox".split())  # noqa: SIM905
+async def test_each_help_has_an_example(office: Installation, name: str) -> None:
+    said = await office.bare(name, "--help")
+
+    assert (said.status, said.err) == (0, "")
+    assert "xample" in said.out
+    assert f"xinqiao {name}" in said.out.partition("xample")[2]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("telephone",),
+        ("status", "--colour"),
+        ("try",),
+        ("try", "sunshine", "--limit", "0"),
+        ("try", "sunshine", "--since", "last week"),
+        ("read", "--kind", "fax", "a.tif"),
+        ("read", "--kind", "feed", "a.json"),
+        ("read", "--kind", "mailbox"),
+        ("replay",),
+        ("replay", "--read"),
+        ("replay", "--send"),
+        ("replay", "--quarantine", "--send"),
+        ("replay", "--read", "--since", "monday"),
+        ("run", "--stages", "poll,fly"),
+        ("user", "promote", "wang"),
+        ("user", "add"),
+        ("user", "add", "wang"),
+        ("user", "add", "wang", "--role", "king"),
+    ],
+    ids=" ".join,
+)
+async def test_wrong_usage_is_status_2_and_a_line(office: Installation, arguments: tuple[str, ...]) -> None:
+    said = await office.bare(*arguments)
+
+    assert (said.status, said.out) == (2, "")
+    assert said.err.splitlines()[-1].startswith("xinqiao")
+    assert "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("try", "fax"), "channel fax: not in the configuration; there are sunshine, hotline"),
+        (("replay", "--read", "--case", "2026-999999"), "there is no such case; expected its case_id or case_no"),
+        (("replay", "--send", "--target", "boa"), "target boa: not in the configuration; there are oa, discipline"),
+        (("user", "password", "nobody", "--password-stdin"), "nobody"),
+        (("user", "role", "nobody", "--role", "clerk"), "nobody"),
+        (("user", "disable", "nobody"), "nobody"),
+    ],
+    ids=str,
+)
+async def test_what_does_not_exist_is_status_1_and_a_line(
+    office: Installation, arguments: tuple[str, ...], expected: str
+) -> None:
+    said = await office.command(*arguments, stdin="a long password\n")
+
+    assert expected in one_line(said, 1)
+
+
+# --- configuration ----------------------------------------------------------------------------------------------------
+
+
+async def test_check_says_that_all_is_well_and_knocks_everywhere(office: Installation) -> None:
+    quiet = await office.command("check")
+    knocked = await office.command("check", "--connect", "--json")
+
+    assert (quiet.status, quiet.out) == (0, f"{office.config}: ok, 4 channels, 2 targets\n")
+    assert knocked.status == 0
+    assert {probe["name"] for probe in knocked.json["probes"] if probe["ok"]} == {*DOORS, "oa", "discipline"}
+
+
+async def test_check_names_the_door_that_is_shut(town: Town) -> None:
+    await town.standins.fault("hotline", "down")
+    said = await town.office.command("check", "--connect")
+    await town.standins.fault("hotline", "none")
+
+    assert said.status == 1
+    assert [line.partition(": ")[0] for line in said.err.splitlines()] == ["channel hotline (hotline)"]
+
+
+async def test_a_mistake_in_the_file_is_told_with_its_place_by_every_command(office: Installation) -> None:
+    broken = office.folder / "broken.yaml"
+    broken.write_text(office.config.read_text("utf-8").replace("every: 1s", "every: often", 1), "utf-8")
+    said = [await office.bare(name, "-c", str(broken)) for name in ("check", "status", "run")]
+
+    assert [one.status for one in said] == [1, 1, 1]
+    for one in said:
+        assert f"{broken}:15:12: channels.sunshine.every: " in one.err
+        assert "Traceback" not in one.err
+
+
+async def test_no_file_is_a_line(office: Installation) -> None:
+    said = await office.bare("status", "-c", str(office.folder / "nowhere.yaml"))
+
+    assert "nowhere.yaml" in one_line(said, 1)
+
+
+# --- looking before taking --------------------------------------------------------------------------------------------
+
+
+async def test_try_shows_what_each_door_would_bring_and_takes_nothing(town: Town) -> None:
+    before = await town.office.status()
+    tried = {name: await town.office.command("try", name, "--limit", "2") for name in DOORS if name != "letters"}
+
+    assert {name: (said.status, said.err) for name, said in tried.items()} == dict.fromkeys(tried, (0, ""))
+    for name, said in tried.items():
+        assert [line["disposition"] for line in said.lines] == ["case", "case"]
+        assert {line["case"]["channel"] for line in said.lines} == {name}
+        assert {line["case"]["case_id"] for line in said.lines} == {"unregistered"}
+    assert (await town.office.status())["stages"] == before["stages"]
+
+
+async def test_try_leaves_a_scan_where_it_lies(town: Town, tmp_path: Path) -> None:
+    resting = tmp_path / "resting.yaml"
+    scans = tmp_path / "scans"
+    scans.mkdir()
+    scan = archived(town).read_bytes()
+    (scans / "scan.bin").write_bytes(scan)
+    text = town.office.config.read_text("utf-8").replace(f"folder: {town.standins.letters}", f"folder: {scans}")
+    resting.write_text(text, "utf-8")
+    said = await town.office.bare("try", "letters", "-c", str(resting))
+
+    assert (said.status, said.err) == (0, "")
+    assert [line["case"]["reading"]["method"] for line in said.lines] == ["ocr"]
+    assert [path.read_bytes() for path in scans.iterdir()] == [scan]
+
+
+async def test_try_a_shut_door_is_a_line(town: Town) -> None:
+    await town.standins.fault("sunshine", "500")
+    said = await town.office.command("try", "sunshine")
+    await town.standins.fault("sunshine", "none")
+
+    assert "channel sunshine: " in one_line(said, 1)
+
+
+async def test_read_prints_what_the_daemon_would_make_of_a_file(town: Town, tmp_path: Path) -> None:
+    mail, scan, page = tmp_path / "a.eml", archived(town), tmp_path / "page.json"
+    mail.write_bytes(MAILS[0].raw)
+    petitions = await town.standins.petitions()
+    number, record = next(iter(petitions.items()))
+    page.write_text(json.dumps(record, ensure_ascii=False), "utf-8")
+    by_mail = await town.office.bare("read", "--kind", "mailbox", str(mail))
+    by_letter = await town.office.bare("read", "--kind", "letter", str(scan))
+    by_feed = await town.office.command("read", "--kind", "feed", "--channel", "sunshine", str(page))
+
+    for said, file in ((by_mail, mail), (by_letter, scan), (by_feed, page)):
+        assert (said.status, said.err) == (0, "")
+        assert [(line["file"], line["disposition"]) for line in said.lines] == [(str(file), "case")]
+    assert by_mail.lines[0]["case"]["title"] == MAILS[0].title
+    assert by_letter.lines[0]["case"]["reading"]["method"] == "ocr"
+    assert by_feed.lines[0]["case"]["source_no"] == number
+
+
+async def test_read_goes_on_after_a_file_it_cannot_open(office: Installation, tmp_path: Path) -> None:
+    mail, junk = tmp_path / "a.eml", tmp_path / "junk.eml"
+    mail.write_bytes(MAILS[1].raw)
+    junk.write_bytes(b"\0\1\2 no mail at all")
+    said = await office.bare("read", "--kind", "mailbox", str(tmp_path / "none.eml"), str(junk), str(mail))
+
+    assert said.status == 1
+    assert said.err == f"xinqiao: {tmp_path / 'none.eml'}: No such file or directory\n"
+    assert [line["disposition"] for line in said.lines] == ["quarantine", "case"]
+    assert said.lines[0]["reason"]
+
+
+# --- a running installation -------------------------------------------------------------------------------------------
+
+
+async def test_status_is_told_to_people_and_to_scripts(office: Installation) -> None:
+    people, scripts = await office.command("status"), await office.command("status", "--json")
+
+    assert (people.status, people.err, scripts.status) == (0, "", 0)
+    assert "cases: 16" in people.out
+    assert [line.split()[:2] for line in people.out.splitlines()[1:5]] == [[door, "open"] for door in DOORS]
+    assert scripts.json["stages"]["cases"] == 16
+
+
+async def test_every_delivered_body_keeps_to_the_printed_schema(town: Town) -> None:
+    said = await town.office.bare("schema")
+    assert (said.status, said.err) == (0, "")
+    assert said.json["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    jsonschema.Draft202012Validator.check_schema(said.json)
+    validator = jsonschema.Draft202012Validator(said.json, format_checker=jsonschema.FormatChecker())
+
+    assert len(town.recorder.attempts) >= 16
+    for attempt in town.recorder.attempts:
+        validator.validate(json.loads(attempt.body))
+
+
+async def test_reading_again_tells_the_oa_nothing_when_nothing_changed(town: Town) -> None:
+    attempts, case = len(town.recorder.attempts), (await town.standins.oa_cases())[0]["case"]
+    dry = await town.office.command("replay", "--read", "--since", "2026-01-01", "--dry-run")
+    one = await town.office.command("replay", "--read", "--case", case["case_no"])
+    await town.office.at_rest()
+    everything = await town.office.command("replay", "--read", "--since", "2026-01-01", "--json")
+    await town.office.at_rest()
+
+    assert [said.status for said in (dry, one, everything)] == [0, 0, 0]
+    assert (dry.out, one.out) == ("16 would be read again\n", "1 read again\n")
+    assert everything.json["read_again"] == 16
+    assert len(town.recorder.attempts) == attempts
+
+
+async def test_sent_again_an_event_has_its_id_and_its_bytes(town: Town) -> None:
+    case = (await town.standins.oa_cases())[0]["case"]
+    first = [one for one in town.recorder.attempts if case["case_id"].encode() in one.body]
+    before = len(town.recorder.attempts)
+    dry = await town.office.command("replay", "--send", "--case", case["case_id"], "--dry-run")
+    said = await town.office.command("replay", "--send", "--case", case["case_id"])
+    await town.office.at_rest()
+
+    assert (dry.out, said.out) == (f"{len(first)} would be sent again\n", f"{len(first)} sent again\n")
+    assert {(one.event_id, one.body) for one in town.recorder.attempts[before:]} == {
+        (one.event_id, one.body) for one in first
+    }
+    assert (await town.standins.get("oa", "/api/stats"))["altered"] == 0
+
+
+async def test_what_an_oa_rejects_waits_for_a_person_who_sends_it_again(town: Town) -> None:
+    town.recorder.refuse = 400
+    await town.standins.arrive("hotline", 1)
+    await town.office.until(lambda: town.office.said("event rejected; its case's later events wait") > 0, "rejection")
+    status = await town.office.command("status")
+    town.recorder.refuse = None
+    said = await town.office.command("replay", "--send", "--dead", "--target", "oa")
+    restricted = await town.office.command("replay", "--send", "--dead", "--target", "discipline")
+    after = await town.office.at_rest()
+
+    assert status.status == 1
+    assert "1 rejected" in status.out
+    assert sorted([said.out, restricted.out]) == ["0 sent again\n", "1 sent again\n"]
+    assert [target["rejected"] for target in after["targets"]] == [0, 0]
+
+
+async def test_a_target_that_says_it_is_gone_is_paused_until_a_person_resumes_it(town: Town) -> None:
+    town.recorder.refuse = 410
+    case = (await town.standins.oa_cases())[0]["case_id"]
+    await town.office.command("replay", "--send", "--case", case)
+    paused = "target says it is gone (410) and is paused until resumed"
+    await town.office.until(lambda: town.office.said(paused, target="oa") == 1, "the target is paused")
+    status = await town.office.command("status", "--json")
+    town.recorder.refuse = None
+    said = await town.office.command("replay", "--send", "--target", "oa")
+    after = await town.office.at_rest()
+
+    assert status.status == 1
+    assert {target["name"]: target["state"] for target in status.json["targets"]}["oa"] == "paused"
+    assert said.out.endswith("the target is resumed\n")
+    assert {target["state"] for target in after["targets"]} == {"open"}
+
+
+async def test_accounts_are_made_and_changed_while_the_daemon_runs(office: Installation) -> None:
+    added = await office.command("user", "add", "wang", "--role", "clerk", "--password-stdin", stdin=PASSWORD)
+    again = await office.command("user", "add", "wang", "--role", "clerk", "--password-stdin", stdin=PASSWORD)
+    weak = await office.command("user", "add", "li", "--role", "clerk", "--password-stdin", stdin="short\n")
+    changes = [
+        await office.command("user", "role", "wang", "--role", "auditor"),
+        await office.command("user", "password", "wang", "--password-stdin", stdin="another long password\n"),
+        await office.command("user", "disable", "wang"),
+    ]
+    listed = await office.command("user", "list")
+    enabled = await office.command("user", "enable", "wang", "--json")
+
+    assert (added.status, added.out) == (0, "account wang: done\n")
+    assert "wang" in one_line(again, 1)
+    assert "expected 10 to 256" in one_line(weak, 1)
+    assert [(said.status, said.out) for said in changes] == [(0, "account wang: done\n")] * 3
+    assert listed.out.split() == ["wang", "auditor", "disabled"]
+    assert enabled.json == {"name": "wang", "enabled": True}
+
+
+async def test_a_second_daemon_on_the_same_folder_is_refused_in_a_line(office: Installation) -> None:
+    said = await office.command("run")
+
+    assert one_line(said, 1) == f"xinqiao: {office.data}: another xinqiao process is using this data folder\n"
+
+
+# --- without a daemon -------------------------------------------------------------------------------------------------
+
+
+async def test_what_could_not_be_read_is_read_again_after_the_fix(town: Town, tmp_path: Path) -> None:
+    """Stage by stage, with every command at rest: taken in, kept aside for want of its channel, read, delivered."""
+    office = beside(town, tmp_path)
+    await office.start("--stages", "poll")
+    await office.until(lambda: office.said("matters taken in", channel="sunshine") > 0, "petitions are taken in")
+    await office.stop()
+    whole = office.config.read_text("utf-8")
+    office.config.write_text(whole.replace("  sunshine:\n", "  another_name:\n"), "utf-8")
+    await office.start("--stages", "read")
+    await office.until(lambda: office.said("kept aside") == 4, "all are kept aside")
+    await office.stop()
+    office.config.write_text(whole, "utf-8")
+    status = await office.command("status")
+    dry = await office.command("replay", "--quarantine", "--dry-run")
+    said = await office.command("replay", "--quarantine")
+    await office.start()
+    after = await office.at_rest()
+    await office.stop()
+
+    assert status.status == 1
+    assert "quarantine: 4" in status.out
+    assert "channel sunshine is not in the configuration any more" in status.out
+    assert (dry.out, said.out) == ("4 would be read again\n", "4 read again\n")
+    assert after["quarantine"] == []
+    assert after["stages"]["cases"] == 4
+
+
+async def test_commands_work_on_an_installation_at_rest(town: Town, tmp_path: Path) -> None:
+    office = beside(town, tmp_path)
+    before = await office.command("status")
+    added = await office.command("user", "add", "wang", "--role", "operator", "--password-stdin", stdin=PASSWORD)
+    listed = await office.command("user", "list", "--json")
+    await office.start()
+    await office.at_rest()
+    await office.stop()
+    sent = await office.command("replay", "--send", "--since", "2026-01-01")
+    waiting = await office.status()
+
+    assert (before.status, added.status) == (0, 0)
+    assert [(one["name"], one["role"]) for one in listed.json] == [("wang", "operator")]
+    assert sent.status == 0
+    assert sum(lane.get("ready", 0) for lane in waiting["stages"]["ledger"].values()) > 3
+
+
+async def test_a_data_folder_of_a_later_version_or_another_key_is_left_alone_in_a_line(
+    town: Town, tmp_path: Path
+) -> None:
+    office = beside(town, tmp_path)
+    await office.command("status")
+    other = Installation(
+        office.folder, office.config.read_text("utf-8"), {**secrets(town), "XINQIAO_KEY": "A" * 43 + "="}
+    )
+    wrong_key = [await other.command("status"), await other.command("run")]
+    with sqlite3.connect(office.data / "xinqiao.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+    database.close()
+    newer = [await office.command("status"), await office.command("run")]
+
+    assert all("from a later version" in one_line(said, 1) for said in newer)
+    assert all("key" in one_line(said, 1) for said in wrong_key)
+
+
+async def test_a_port_in_use_is_a_line(town: Town, tmp_path: Path) -> None:
+    office = beside(town, tmp_path)
+    port = int(town.standins.places["oa"].rpartition(":")[2])
+    office.config.write_text(listening_on(port, office.config.read_text("utf-8")), "utf-8")
+    said = await office.command("run")
+
+    assert said.status == 1
+    assert said.err.splitlines()[-1] == f"xinqiao: listen: cannot use 127.0.0.1:{port}: Address already in use"
+    assert "Traceback" not in said.err
+
+
+def beside(town: Town, folder: Path) -> Installation:
+    """Another installation on the same platform; no other door."""
+    text = town.office.config.read_text("utf-8").replace(str(town.office.folder), str(folder))
+    begin, end = text.index("  hotline:\n"), text.index("targets:\n")
+    return Installation(folder, listening_on(free_port(), text[:begin] + text[end:]), secrets(town))
+
+
+def listening_on(port: int, config: str) -> str:
+    return re.sub(r"\n  port: \d+", f"\n  port: {port}", config, count=1)
+
+
+def secrets(town: Town) -> dict[str, str]:
+    return dict(town.standins.keys)
+
+
+def archived(town: Town) -> Path:
+    return next((town.office.folder / "archive").rglob("*.*"))
