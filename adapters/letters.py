@@ -93,7 +93,7 @@ class LettersAdapter:
         found = await self._look()
         if cursor is None:
             old = [file for file in found.files if file.reached_ns < start_from.timestamp() * 1e9]
-            cursor = {"left": {_shown(file.path): [file.size, file.mtime_ns] for file in old}}
+            cursor = {"left": [_fingerprint(file) for file in old]}
             yield Batch((), (), cursor, skipped=len(old))
         found, ready = await self._rested(found, cursor)
         for file in sorted(ready, key=lambda each: (each.mtime_ns, each.path)):
@@ -101,14 +101,17 @@ class LettersAdapter:
             if batch is not None:
                 yield batch
         if found.closed:
-            raise ChannelRefused(f"subfolder {_shown(found.closed[0])} of {self._settings.folder} may not be read")
+            raise ChannelRefused(_closed(len(found.closed), self._settings.folder))
 
     async def settle(self, token: Json) -> None:
-        """Move the scan to the archive, if it still lies there as it was handed over; raises as `poll` does."""
+        """Move the scan to the archive, if it still lies there as it was handed over; raises as `poll` does.
+
+        Messages name a scan by its hash: its file's name may name a person.
+        """
         taken = Taken.from_token(token)
         if not await asyncio.to_thread(self._settings.folder.is_dir):
             raise ChannelUnavailable(f"folder {self._settings.folder} is not there")
-        where = f"scan {_shown(taken.path)} cannot be moved to {self._settings.archive_folder}"
+        where = f"scan sha256:{taken.sha256[:12]} cannot be moved to {self._settings.archive_folder}"
         try:
             await asyncio.to_thread(file_away, self._settings.folder, self._settings.archive_folder, taken)
         except PermissionError as error:
@@ -117,13 +120,13 @@ class LettersAdapter:
             raise ChannelUnavailable(f"{where}: {error.strerror}") from error
 
     async def fetch(self, ref: str) -> Fetched:
-        raise ChannelRefused(f"a scan refers to nothing outside itself; asked for {ref!r}")
+        raise ChannelRefused("a scan refers to nothing outside itself")
 
     async def probe(self) -> str:
         """Look once and say what lies there; raises when scans could not be read or moved away."""
         found = await self._look()
         if found.closed:
-            raise ChannelRefused(f"subfolder {_shown(found.closed[0])} of {self._settings.folder} may not be read")
+            raise ChannelRefused(_closed(len(found.closed), self._settings.folder))
         await asyncio.to_thread(self._check_rights)
         folder, archive = self._settings.folder, self._settings.archive_folder
         return f"{len(found.files)} files lie in {folder}; read ones go to {archive}"
@@ -156,8 +159,8 @@ class LettersAdapter:
         meta: dict[str, Json] = {**_meta(file), "sha256": digest}
         key = digest
         if not data:
-            # Every empty file has the same hash; each is reported under its own name.
-            meta["refused"], key = "the file is empty", _own_key(file)
+            # Every empty file has the same hash; each is reported by itself.
+            meta["refused"], key = "the file is empty", _fingerprint(file)
         raw = _raw(file, key, meta)
         return Batch((data,), (raw,), cursor, settle=Taken.of(file, digest).token())
 
@@ -180,7 +183,7 @@ class LettersAdapter:
         if (file.path, *file.state) in self._told:
             return None
         self._told.add((file.path, *file.state))
-        raw = _raw(file, _own_key(file), {**_meta(file), "refused": f"{reason}; it stays in the folder"})
+        raw = _raw(file, _fingerprint(file), {**_meta(file), "refused": f"{reason}; it stays in the folder"})
         return Batch((b"",), (raw,), cursor)
 
     def _check_rights(self) -> None:
@@ -193,9 +196,8 @@ class LettersAdapter:
 
 def _not_left(files: Iterable[Seen], cursor: Cursor) -> list[Seen]:
     left = cursor.get("left")
-    if not isinstance(left, dict):
-        return list(files)
-    return [file for file in files if left.get(_shown(file.path)) != [file.size, file.mtime_ns]]
+    known = frozenset(each for each in left if isinstance(each, str)) if isinstance(left, list) else frozenset()
+    return [file for file in files if _fingerprint(file) not in known]
 
 
 def _read_unchanged(path: Path, file: Seen) -> bytes | None:
@@ -214,8 +216,15 @@ def _meta(file: Seen) -> dict[str, Json]:
     return {"file_name": name, "batch": batch or None}
 
 
-def _own_key(file: Seen) -> str:
-    return f"{_shown(file.path)}:{file.size}:{file.mtime_ns}"
+def _fingerprint(file: Seen) -> str:
+    """What tells this file, as it is now, from others, without its name: cursors and keys are not sealed."""
+    told = b"\0".join((os.fsencode(file.path), b"%d" % file.size, b"%d" % file.mtime_ns))
+    return f"file:{hashlib.sha256(told).hexdigest()}"
+
+
+def _closed(count: int, folder: Path) -> str:
+    """Without their names, which may be people's."""
+    return f'{count} of the subfolders of {folder} may not be read; "find {folder} -type d ! -readable" names them'
 
 
 def _time(mtime_ns: int) -> datetime | None:

@@ -47,7 +47,7 @@ class Taken:
                 "sha256": str(sha),
             }:
                 return cls(_from_json(path), inode, size, mtime, sha)
-        raise ValueError(f"a letter's settle token names path, inode, size, mtime_ns and sha256; got {token!r}")
+        raise ValueError("a letter's settle token names path, inode, size, mtime_ns and sha256; this one does not")
 
 
 def file_away(folder: Path, archive: Path, taken: Taken) -> Path | None:

@@ -35,10 +35,10 @@ def read_letter(scan: Scan, source: Source, rules: LetterRules, content: bytes |
     it holds nothing but separators.
     """
     if refused := source.meta.get("refused"):
-        raise Unreadable(f"{source.channel} {source.locator}: {refused}")
+        raise Unreadable(f"{source.channel}: {refused}")
     letters = letters_in(scan, rules)
     if not letters:
-        raise Unreadable(f"{source.channel} {source.locator}: only separator sheets; expected a letter between them")
+        raise Unreadable(f"{source.channel}: only separator sheets; expected a letter between them")
     identity = f"sha256:{source.meta['sha256']}"
     shared = len(letters) > 1
     return [

@@ -56,8 +56,8 @@ def _reply(mail: Entity) -> str | None:
         (name for name in _AUTO_HEADERS if header_text(mail.get(name)).lower() not in {"", "no", "false"}), None
     ):
         return f"自动回复（{name}），不是来信"
-    if _SUBJECT.match(subject := header_text(mail.get("subject"))):
-        return f"自动回复（主题“{subject[:30]}”），不是来信"
+    if _SUBJECT.match(header_text(mail.get("subject"))):
+        return "自动回复（主题这样说），不是来信"
     return None
 
 

@@ -27,7 +27,7 @@ def read(
         Unreadable: nothing can be made of it.
     """
     if refused := source.meta.get("refused"):
-        raise Unreadable(f"{source.channel} {source.locator}: {refused}")
+        raise Unreadable(f"{source.channel}: {refused}")
     return [_understood(one, source, rules) for one in _read(content, pointer, source, rules, fields, scan)]
 
 
@@ -39,11 +39,11 @@ def _read(
             return read_mail(content, source, rules.mail)
         case RawKind.RECORD:
             if fields is None:
-                raise Unreadable(f"{source.channel} {source.locator}: its channel has no field map")
+                raise Unreadable(f"{source.channel}: its channel has no field map")
             return read_feed(content, pointer, source, fields, rules.mail.places)
         case RawKind.LETTER:
             if scan is None:
-                raise Unreadable(f"{source.channel} {source.locator}: it was not scanned")
+                raise Unreadable(f"{source.channel}: it was not scanned")
             return read_letter(scan, source, rules.letter, content)
 
 

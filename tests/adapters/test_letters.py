@@ -263,11 +263,32 @@ async def test_what_was_left_is_taken_when_it_is_written_anew(folder: Folder) ->
     assert names(await polled(folder.door(), first.cursor)) == ["scan.pdf"]
 
 
+async def test_a_file_s_name_stands_in_nothing_that_is_not_sealed(folder: Folder, ordinary_rights: None) -> None:
+    for name in ("顾晓棠旧信.pdf", "顾晓棠空信.pdf", "顾晓棠大信.pdf", "顾晓棠/信.pdf"):
+        folder.put(name, {"空": b"", "大": PDF * 9}.get(name[3], PDF + name.encode()), at="2026-03-02T09:00:00+08:00")
+    old = folder.path / "顾晓棠旧信.pdf"
+    door = folder.door(patience=timedelta(0), max_bytes=1024)
+    (look,) = [batch async for batch in folder.door().poll(None, datetime.now(UTC) + timedelta(minutes=1))]
+    (folder.path / "顾晓棠").chmod(0)
+    poll = door.poll(None, BEFORE)
+    batches = [await anext(poll) for _ in range(4)]
+    with pytest.raises(ChannelRefused) as closed:
+        await anext(poll)
+    (folder.path / "顾晓棠").chmod(0o700)
+    (folder.path / ".archive").write_bytes(b"not a folder")
+    with pytest.raises(ChannelUnavailable) as stuck:
+        await door.settle(next(token(batch) for batch in batches if names([batch]) == [old.name]))
+
+    assert look.skipped == 4
+    keys = [(raw.key, raw.version, raw.meta.get("refused")) for batch in batches for raw in batch.raws]
+    assert "顾晓棠" not in f"{look.cursor} {[batch.cursor for batch in batches]} {keys} {closed.value} {stuck.value}"
+
+
 async def test_a_first_poll_of_an_empty_folder_settles_where_the_channel_begins(folder: Folder) -> None:
     (first,) = await polled(folder.door())
 
     assert (first.blobs, first.raws, first.skipped) == ((), (), 0)
-    assert first.cursor == {"left": {}}
+    assert first.cursor == {"left": []}
 
 
 async def test_a_settled_scan_lies_in_the_archive_under_its_month_and_folder(folder: Folder) -> None:
@@ -405,7 +426,7 @@ async def test_a_subfolder_that_may_not_be_read_is_told_after_the_rest(folder: F
     poll = folder.door().poll(None, BEFORE)
 
     assert names([await anext(poll), await anext(poll)]) == ["scan.pdf"]
-    with pytest.raises(ChannelRefused, match="subfolder shut"):
+    with pytest.raises(ChannelRefused, match="1 of the subfolders"):
         await anext(poll)
     (folder.path / "shut").chmod(0o700)
 
