@@ -34,6 +34,10 @@ class ChannelRefused(Exception):
     """The source will not be asked like this (password, permission, certificate, signature): a person must look."""
 
 
+class Unobtainable(Exception):
+    """This attachment will not come, however well the door stands (gone, not ours to fetch, too large): do without."""
+
+
 @dataclass(frozen=True)
 class Raw:
     """One matter as the channel handed it over, not yet understood.
@@ -93,7 +97,7 @@ class Adapter(Protocol):
         ...
 
     async def fetch(self, ref: str) -> Fetched:
-        """Bring the attachment a record refers to. Raises ChannelUnavailable (again later), ChannelRefused (never)."""
+        """Bring the attachment a record refers to. Raises Unobtainable (never), else as `poll` does (again later)."""
         ...
 
     async def probe(self) -> str:

@@ -7,16 +7,21 @@ import hashlib
 import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
+from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind, Unobtainable
 from adapters.letters_archive import Taken, file_away
 from adapters.letters_watch import Look, Rest, Seen, Wanted, look, looks_unfinished
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 UNFINISHED = (
     "*.part", "*.partial", "*.filepart", "*.tmp", "*.temp", "*.crdownload", "*.download", "~*", "*~",
@@ -83,6 +88,8 @@ class LettersAdapter:
         self._sleep = sleep
         self._rest = Rest()
         self._told: set[tuple[str, int, int]] = set()
+        # Its own: a share that hangs takes this thread with it, and no other door's.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"letters-{name}")
 
     async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         """One batch a file, oldest first; a first poll begins with an empty one that says what was left behind.
@@ -97,7 +104,7 @@ class LettersAdapter:
             yield Batch((), (), cursor, skipped=len(old))
         found, ready = await self._rested(found, cursor)
         for file in sorted(ready, key=lambda each: (each.mtime_ns, each.path)):
-            batch = await asyncio.to_thread(self._take, file, cursor)
+            batch = await self._run(self._take, file, cursor)
             if batch is not None:
                 yield batch
         if found.closed:
@@ -109,34 +116,38 @@ class LettersAdapter:
         Messages name a scan by its hash: its file's name may name a person.
         """
         taken = Taken.from_token(token)
-        if not await asyncio.to_thread(self._settings.folder.is_dir):
+        if not await self._run(self._settings.folder.is_dir):
             raise ChannelUnavailable(f"folder {self._settings.folder} is not there")
         where = f"scan sha256:{taken.sha256[:12]} cannot be moved to {self._settings.archive_folder}"
         try:
-            await asyncio.to_thread(file_away, self._settings.folder, self._settings.archive_folder, taken)
+            await self._run(file_away, self._settings.folder, self._settings.archive_folder, taken)
         except PermissionError as error:
             raise ChannelRefused(f"{where}: {error.strerror}") from error
         except OSError as error:
             raise ChannelUnavailable(f"{where}: {error.strerror}") from error
 
     async def fetch(self, ref: str) -> Fetched:
-        raise ChannelRefused("a scan refers to nothing outside itself")
+        raise Unobtainable("a scan refers to nothing outside itself")
 
     async def probe(self) -> str:
         """Look once and say what lies there; raises when scans could not be read or moved away."""
         found = await self._look()
         if found.closed:
             raise ChannelRefused(_closed(len(found.closed), self._settings.folder))
-        await asyncio.to_thread(self._check_rights)
+        await self._run(self._check_rights)
         folder, archive = self._settings.folder, self._settings.archive_folder
         return f"{len(found.files)} files lie in {folder}; read ones go to {archive}"
 
     async def close(self) -> None:
-        """Nothing is kept open between polls."""
+        """Nothing is kept open between polls; a thread that a share holds is left to it."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _run(self, act: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, partial(act, *args, **named))
 
     async def _look(self) -> Look:
         wanted = Wanted(self._settings.patterns, self._settings.ignore)
-        found = await asyncio.to_thread(look, self._settings.folder, wanted, self._settings.archive_folder)
+        found = await self._run(look, self._settings.folder, wanted, self._settings.archive_folder)
         self._rest.note(found.files, self._clock())
         return found
 

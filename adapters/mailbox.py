@@ -16,7 +16,7 @@ from imapclient import IMAPClient
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from adapters import imap
-from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
+from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind, Unobtainable
 from adapters.imap import Folder, Listed, NotHandedOver, Server
 from adapters.mailbox_place import Place
 
@@ -128,7 +128,7 @@ class MailboxAdapter:
         """Nothing to do: the mailbox is not changed."""
 
     async def fetch(self, ref: str) -> Fetched:
-        raise ChannelRefused(f"mailbox {self.name}: {ref} cannot be fetched; a mail's attachments are in the mail")
+        raise Unobtainable(f"mailbox {self.name}: {ref} cannot be fetched; a mail's attachments are in the mail")
 
     async def probe(self) -> str:
         folder = await self._run(self._examined)

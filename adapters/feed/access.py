@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from yarl import URL
 
-from adapters.base import ChannelRefused, ChannelUnavailable, Json
+from adapters.base import ChannelRefused, ChannelUnavailable, Json, Unobtainable
 from adapters.document import NotJson, at_path, looks_like_html, parse
 from adapters.feed.asking import composed, named, signed
 from adapters.feed.connection import Answer, Ask, Connection, TooLarge
@@ -45,7 +45,10 @@ class Access:
         return await self._with_proof(once)
 
     async def download(self, url: URL, limit: int) -> Answer:
-        """Bring a file. Who we are is told to the platform's own host only, not to others that keep files for it."""
+        """Bring a file. Who we are is told to the platform's own host only, not to others that keep files for it.
+
+        Raises Unobtainable: this file will not come.
+        """
         where = f"{self._channel}: attachment on {url.host}"
         own = url.origin() == URL(self._dialect.base_url).origin()
 
@@ -115,9 +118,9 @@ class Access:
         try:
             answer = await self._connection.exchange(ask, limit)
         except TooLarge as error:
-            raise ChannelRefused(f"{where}: larger than attachments.max_bytes {limit}") from error
+            raise Unobtainable(f"{where}: larger than attachments.max_bytes {limit}") from error
         if answer.status in {400, 404, 405, 410, 414}:
-            raise ChannelRefused(f"{where}: HTTP {answer.status}, it is not there; expected a file")
+            raise Unobtainable(f"{where}: HTTP {answer.status}, it is not there; expected a file")
         check_status(answer, where, self._clock())
         return answer
 

@@ -10,20 +10,20 @@ from urllib.parse import unquote
 
 from yarl import URL
 
-from adapters.base import ChannelRefused
+from adapters.base import Unobtainable
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f\\]")
 
 
 def address(ref: str, base_url: str, hosts: tuple[str, ...], channel: str) -> URL:
-    """The address a reference means, on base_url's host or one of `hosts`. Raises ChannelRefused for any other."""
+    """The address a reference means, on base_url's host or one of `hosts`. Raises Unobtainable for any other."""
     ref = ref.strip()
     url = _resolved(ref, base_url)
     if url is None or url.scheme not in {"http", "https"} or not url.host or url.user is not None:
-        raise ChannelRefused(f"{channel}: an attachment's reference is not an address; expected a path or http(s)://…")
+        raise Unobtainable(f"{channel}: an attachment's reference is not an address; expected a path or http(s)://…")
     if url.origin() != URL(base_url).origin() and not _is_allowed(url, hosts):
-        raise ChannelRefused(
+        raise Unobtainable(
             f"{channel}: an attachment lies on {url.host}:{url.port}; "
             f"expected {URL(base_url).host} or one of attachments.hosts"
         )

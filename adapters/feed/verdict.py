@@ -11,6 +11,9 @@ from adapters.document import NotJson, at_path, looks_like_html, parse
 from adapters.feed.connection import Answer
 from adapters.feed.dialect import Dialect, Value
 
+LONGEST_RETRY_AFTER = timedelta(hours=6)
+"""A platform may ask for patience, not for oblivion."""
+
 
 class AskAgain(Exception):
     """Log in anew if there is a way to, and ask once more; `final` is the error if that does not help."""
@@ -63,15 +66,16 @@ def check_success(document: Json, where: str, dialect: Dialect) -> None:
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:
-    """How long the Retry-After header asks us to wait, given in seconds or as a date (RFC 9110)."""
+    """How long the Retry-After header asks us to wait, given in seconds or as a date (RFC 9110); capped."""
     text = headers.get("Retry-After", "").strip()
     try:
         if text.isascii() and text.isdigit():
-            return timedelta(seconds=int(text))
+            return min(timedelta(seconds=min(int(text), 10**9)), LONGEST_RETRY_AFTER)
         until = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
         return None
-    return max(until.replace(tzinfo=until.tzinfo or UTC) - now, timedelta())
+    asked = until.replace(tzinfo=until.tzinfo or UTC) - now
+    return min(max(asked, timedelta()), LONGEST_RETRY_AFTER)
 
 
 def _is_one_of(value: Json, expected: tuple[Value, ...]) -> bool:

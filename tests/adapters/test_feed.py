@@ -345,7 +345,21 @@ async def test_a_platform_in_trouble_is_asked_later_and_moves_no_cursor(
     assert set(keys(before[:1]) + keys(after)) == set(sunshine.records)
 
 
-@pytest.mark.parametrize(("said", "wait"), [("120", 120), ("Tue, 31 Mar 2026 02:05:00 GMT", 300), ("soon", None)])
+SIX_HOURS = 6 * 3600
+
+
+@pytest.mark.parametrize(
+    ("said", "wait"),
+    [
+        ("120", 120),
+        ("Tue, 31 Mar 2026 02:05:00 GMT", 300),
+        ("soon", None),
+        ("9999999999999", SIX_HOURS),
+        ("9" * 5000, None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", SIX_HOURS),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", SIX_HOURS),
+    ],
+)
 async def test_a_busy_platform_says_how_long_to_wait(
     sunshine: Sunshine, door: Door, said: str, wait: int | None
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from adapters.base import ChannelRefused, ChannelUnavailable
+from adapters.base import ChannelRefused, ChannelUnavailable, Unobtainable
 from adapters.feed.attachments import address, name_of
 from tests.adapters.platforms import LOGIN_PAGE, Hotline, Sunshine, answering, cut, saying
 from tests.adapters.test_feed import Door, door, hotline, hotline_settings, sunshine, sunshine_settings
@@ -54,7 +54,7 @@ async def test_a_relative_reference_is_fetched_signed(hotline: Hotline) -> None:
     ],
 )
 def test_a_reference_to_another_host_is_refused(ref: str) -> None:
-    with pytest.raises(ChannelRefused):
+    with pytest.raises(Unobtainable):
         address(ref, "https://xf.example", (), "door")
 
 
@@ -97,9 +97,19 @@ async def test_an_ended_session_is_opened_again_for_a_file(sunshine: Sunshine, d
     assert sunshine.logins == 2
 
 
-@pytest.mark.parametrize("fault", [answering(404), answering(410), answering(403), saying({"code": 403})])
-async def test_a_file_we_shall_never_get_is_refused(sunshine: Sunshine, door: Door, fault: Any) -> None:
+@pytest.mark.parametrize("fault", [answering(404), answering(410)])
+async def test_a_file_that_is_not_there_is_unobtainable(sunshine: Sunshine, door: Door, fault: Any) -> None:
     sunshine.faults = [fault]
+
+    with pytest.raises(Unobtainable):
+        await door.adapter.fetch("/files/1.png")
+
+
+@pytest.mark.parametrize("faults", [[answering(403)], [saying({"code": 403})], [answering(401)] * 2])
+async def test_a_door_that_refuses_us_says_nothing_about_the_file(
+    sunshine: Sunshine, door: Door, faults: list[Any]
+) -> None:
+    sunshine.faults = faults
 
     with pytest.raises(ChannelRefused):
         await door.adapter.fetch("/files/1.png")
@@ -122,11 +132,11 @@ async def test_a_redirect_is_not_followed(sunshine: Sunshine, door: Door) -> Non
         await door.adapter.fetch("/files/1.png")
 
 
-async def test_a_file_too_large_is_refused(sunshine: Sunshine) -> None:
+async def test_a_file_too_large_is_unobtainable(sunshine: Sunshine) -> None:
     sunshine.files["/files/1.png"] = ("image/png", b"x" * 1000)
     door = Door(sunshine_settings(sunshine, attachments={"max_bytes": 999}))
 
-    with pytest.raises(ChannelRefused, match="max_bytes"):
+    with pytest.raises(Unobtainable, match="max_bytes"):
         await door.adapter.fetch("/files/1.png")
     await door.adapter.close()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Json, RawKind
+from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Json, RawKind, Unobtainable
 from adapters.letters import LettersAdapter, LettersSettings
 from tests.adapters.conformance import Promises
 from tests.rights import ordinary
@@ -432,7 +432,7 @@ async def test_a_subfolder_that_may_not_be_read_is_told_after_the_rest(folder: F
 
 
 async def test_a_scan_refers_to_nothing(folder: Folder) -> None:
-    with pytest.raises(ChannelRefused):
+    with pytest.raises(Unobtainable):
         await folder.door().fetch("elsewhere.pdf")
 
 

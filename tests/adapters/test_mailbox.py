@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from adapters.base import ChannelRefused, ChannelUnavailable
+from adapters.base import ChannelRefused, ChannelUnavailable, Unobtainable
 from adapters.mailbox import MailboxAdapter, MailboxSettings
 from tests.adapters.conformance import Promises, keys, opened, polled
 from tests.dovecot import PASSWORD, Dovecot, running_dovecot
@@ -258,7 +258,7 @@ async def test_the_server_is_told_who_we_are(stand: MailboxStand) -> None:
 
 async def test_attachments_are_not_fetched_apart(stand: MailboxStand) -> None:
     async with opened(stand.adapter()) as adapter:
-        with pytest.raises(ChannelRefused, match="in the mail"):
+        with pytest.raises(Unobtainable, match="in the mail"):
             await adapter.fetch("1")
 
 
