@@ -8,6 +8,8 @@ from typing import Literal
 
 import structlog
 
+from store.failure import place_of
+
 
 def configure(form: Literal["console", "json"], level: str) -> None:
     """Set up structlog, and send what libraries log (warnings and worse) the same way."""
@@ -32,6 +34,22 @@ def configure(form: Literal["console", "json"], level: str) -> None:
     formatter = structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_without_words)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+def _without_words(record: logging.LogRecord) -> bool:
+    """Leave of a library's record its first line, and of an error its kind and place: what it says may quote a citizen.
+
+    asyncio writes an error's words into its further lines, others hand the error over to be written into the first.
+    """
+    arguments = record.args
+    if isinstance(arguments, tuple):
+        record.args = tuple(place_of(one) if isinstance(one, BaseException) else one for one in arguments)
+    record.msg, record.args = record.getMessage().partition("\n")[0], ()
+    if record.exc_info and record.exc_info[1] is not None:
+        record.msg = f"{record.msg}: {place_of(record.exc_info[1])}"
+    record.exc_info = record.exc_text = record.stack_info = None
+    return True

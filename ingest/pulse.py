@@ -56,11 +56,11 @@ class Pulse:
         doors, targets, stages = await self.store.read(
             lambda conn: (listings.doors(conn), listings.targets(conn), listings.stages(conn))
         )
-        seen_doors = {one.name: Readiness(one.state == "open", one.error or one.state) for one in doors}
-        seen_targets = {one.name: Readiness(one.state == "open", one.error or one.state) for one in targets}
+        seen_doors = {one.name: _readiness(one.state) for one in doors}
+        seen_targets = {one.name: _readiness(one.state) for one in targets}
         self.health = Health(
-            {name: seen_doors.get(name, Readiness(ready=False, reason="not polled yet")) for name in self.channels},
-            {name: seen_targets.get(name, Readiness(ready=True)) for name in self.targets},
+            {name: seen_doors.get(name, _readiness("new")) for name in self.channels},
+            {name: seen_targets.get(name, _readiness("open")) for name in self.targets},
         )
         self._gauge(stages)
 
@@ -82,3 +82,7 @@ class Pulse:
             self.metrics.channel_open.labels(name).set(door.ready)
         for name, target in self.health.targets.items():
             self.metrics.target_open.labels(name).set(target.ready)
+
+
+def _readiness(state: str) -> Readiness:
+    return Readiness(state == "open", "not polled yet" if state == "new" else state)

@@ -21,14 +21,16 @@ def writing(path: Path) -> Engine:
     """An engine whose transactions hold the write lock from their first statement on; only we may read the file."""
     created = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)  # SQLite gives the WAL the same permissions
     os.close(created)
-    engine = create_engine(_address(path), connect_args=_ARGUMENTS, poolclass=NullPool)
+    engine = create_engine(_address(path), connect_args=_ARGUMENTS, poolclass=NullPool, hide_parameters=True)
     # A deferred BEGIN would fail at once with "database is locked" when it turns to writing, whatever the timeout.
     return _configured(engine, "BEGIN IMMEDIATE", PRAGMAS)
 
 
 def reading(path: Path, connections: int) -> Engine:
     """An engine whose transactions see a snapshot and cannot write."""
-    engine = create_engine(_address(path), connect_args=_ARGUMENTS, poolclass=QueuePool, pool_size=connections)
+    engine = create_engine(
+        _address(path), connect_args=_ARGUMENTS, poolclass=QueuePool, pool_size=connections, hide_parameters=True
+    )
     return _configured(engine, "BEGIN", (*PRAGMAS, "query_only=ON"))
 
 

@@ -12,6 +12,7 @@ from ingest.console import audit, case_list, case_page, deliveries, files, login
 from ingest.console.context import CONSOLE, assemble
 from ingest.console.guard import add_headers, check_form, explain, recognise
 from ingest.console.settings import ConsoleSettings, Health
+from ingest.unexpected import log_by_place
 from store.engine import Store
 
 LARGEST_FORM = 64 * 1024
@@ -26,7 +27,7 @@ def create_console(
     registry: CollectorRegistry,
 ) -> web.Application:
     """The console as an application to serve, alone or with further routes added before it starts."""
-    app = web.Application(middlewares=[recognise, explain, check_form], client_max_size=LARGEST_FORM)
+    app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
     app[CONSOLE] = assemble(store, config, health, now, registry)
     app.on_response_prepare.append(add_headers)
     app.on_startup.append(login.warm_up)

@@ -19,7 +19,7 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 when every door and every target can be used, else 503; which and why, never what about."""
+    """200 when every door and every target can be used, else 503; each one's state, never an error's words."""
     health = request.app[CONSOLE].health()
     body = {"ready": health.ready, "doors": _shown(health.doors), "targets": _shown(health.targets)}
     return web.json_response(body, status=200 if health.ready else 503, headers={"Cache-Control": "no-store"})
@@ -48,5 +48,5 @@ async def static(request: web.Request) -> web.Response:
     )
 
 
-def _shown(parts: Mapping[str, Readiness]) -> dict[str, dict[str, bool | str | None]]:
-    return {name: {"ready": part.ready, "reason": part.reason} for name, part in parts.items()}
+def _shown(parts: Mapping[str, Readiness]) -> dict[str, dict[str, bool | str]]:
+    return {name: {"ready": part.ready, "state": part.state} for name, part in parts.items()}

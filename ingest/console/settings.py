@@ -49,7 +49,8 @@ class ConsoleSettings:
 @dataclass(frozen=True)
 class Readiness:
     ready: bool
-    reason: str | None = None
+    state: str
+    """open, unavailable, refused, paused or not polled yet; no error's words: anybody may ask."""
 
 
 @dataclass(frozen=True)

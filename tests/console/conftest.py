@@ -40,7 +40,9 @@ class House:
     town: Town
     clock: Clock
     app: Application
-    health: list[Health] = field(default_factory=lambda: [Health({"city_hotline": Readiness(ready=True)}, {})])
+    health: list[Health] = field(
+        default_factory=lambda: [Health({"city_hotline": Readiness(ready=True, state="open")}, {})]
+    )
 
 
 @pytest.fixture
@@ -54,7 +56,7 @@ def build(store: Store, town: Town, settings: ConsoleSettings | None = None) -> 
     clock, registry = Clock(), CollectorRegistry()
     Counter("petitions", "how many came", registry=registry).inc(3)
     plain = ConsoleSettings(secure_cookies=False, targets=TARGETS, channels=CHANNELS)
-    health = [Health({"city_hotline": Readiness(ready=True)}, {})]
+    health = [Health({"city_hotline": Readiness(ready=True, state="open")}, {})]
     app = create_console(store, settings or plain, health=lambda: health[0], now=clock, registry=registry)
     return House(store, town, clock, app, health)
 

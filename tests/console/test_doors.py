@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 
 import pytest
+import structlog
 from aiohttp.test_utils import TestClient, TestServer
 
 from ingest.console import ConsoleSettings, FileAccess, Health, Readiness
@@ -24,16 +25,18 @@ async def test_healthz_says_the_process_lives(browser: Browser) -> None:
     assert (answer.status, await answer.json()) == (200, {"status": "alive"})
 
 
-async def test_readyz_names_what_is_not_ready_and_why(house: House, browser: Browser) -> None:
+async def test_readyz_names_what_is_not_ready(house: House, browser: Browser) -> None:
     assert (await browser.get("/readyz")).status == 200
 
-    house.health[0] = Health({"sunshine": Readiness(ready=False, reason="no answer")}, {"oa": Readiness(ready=True)})
+    house.health[0] = Health(
+        {"sunshine": Readiness(ready=False, state="unavailable")}, {"oa": Readiness(ready=True, state="open")}
+    )
     answer = await browser.get("/readyz")
     assert answer.status == 503
     assert await answer.json() == {
         "ready": False,
-        "doors": {"sunshine": {"ready": False, "reason": "no answer"}},
-        "targets": {"oa": {"ready": True, "reason": None}},
+        "doors": {"sunshine": {"ready": False, "state": "unavailable"}},
+        "targets": {"oa": {"ready": True, "state": "open"}},
     }
 
 
@@ -132,3 +135,22 @@ async def test_over_tls_cookies_are_bound_to_the_host(store: Store) -> None:
         assert cookie["secure"]
         assert cookie["httponly"]
         assert "max-age" in answer.headers["Strict-Transport-Security"]
+
+
+class FailingHealth(Health):
+    @property
+    def ready(self) -> bool:
+        raise RuntimeError("顾晓棠 13900000000")
+
+
+async def test_a_page_that_fails_says_so_and_quotes_nothing(
+    house: House, browser: Browser, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.health[0] = FailingHealth()
+    with structlog.testing.capture_logs() as logged:
+        answer = await browser.get("/readyz")
+
+    assert answer.status == 500
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert [(line["event"], line["page"]) for line in logged] == [("request failed", "/readyz")]
+    assert "顾晓棠" not in f"{await answer.text()} {logged} {caplog.text}"

@@ -1,0 +1,59 @@
+"""What reaches the log of what others say."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from ingest.logs import configure
+
+QUOTED = "顾晓棠 13900000000"
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def quoting() -> ValueError:
+    try:
+        int(QUOTED)
+    except ValueError as error:
+        return error
+    raise AssertionError("it is no number")
+
+
+@pytest.mark.parametrize("form", ["console", "json"])
+def test_a_library_s_error_is_told_by_kind_and_place(form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json" if form == "json" else "console", "info")
+    error = quoting()
+
+    logging.getLogger("aiohttp.server").error("Error handling request from %s", "127.0.0.1", exc_info=error)
+    logging.getLogger("pool").warning("connection lost: %s", error)
+    logging.getLogger("asyncio").error("%s\nexception=%r", "Task exception was never retrieved", str(error))
+
+    said = capsys.readouterr().err
+    assert QUOTED not in said
+    assert "Error handling request from 127.0.0.1: ValueError in quoting" in said
+    assert "connection lost: ValueError in quoting" in said
+    assert "Task exception was never retrieved" in said
+    assert said.count("\n") == 3
+
+
+async def test_an_error_the_loop_tells_is_not_quoted(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("console", "info")
+
+    asyncio.get_running_loop().call_exception_handler({"message": "stray", "exception": quoting()})
+
+    said = capsys.readouterr().err
+    assert "stray: ValueError in quoting" in said
+    assert QUOTED not in said
