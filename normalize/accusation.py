@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from normalize.accusation_words import ACTORS, BREACHES
 from normalize.case import Draft, Purpose, PurposeCode, RequestTypeCode
 from normalize.kind import without_salutation
+from normalize.sentences import statements
 from normalize.words import Words, merged
+
+_SHORT = 150
+"""In so few words nothing meets by chance."""
+_STRONG = 2.5
+_PERSON = 0.5
+_ASKED = re.compile(r"[请望求向找盼让给][^，,。！？\n]{0,8}?(?:教育局|局长|领导|部门|书记|市长|县长)")
+"""Whom the writer turns to, who is not accused."""
 
 
 class AccusationRules(BaseModel):
@@ -37,42 +46,51 @@ class AccusationRules(BaseModel):
 class Suspicion:
     """How strongly a text accuses someone."""
 
-    breach: float
-    actor: float
-    length: int
+    weight: float
+    least: float
+    described: bool
+    """Few words, and one sentence of them says who did what."""
 
     @property
-    def weight(self) -> float:
-        """Without somebody who did it, a breach is a grievance; and in a long letter words meet by chance."""
-        return float(self.breach * min(1.0, 0.3 + 0.35 * self.actor) / max(1.0, self.length / 500) ** 0.2)
+    def accuses(self) -> bool:
+        return self.described or self.weight >= self.least
 
 
-def suspicion(title: str, body: str, rules: AccusationRules) -> Suspicion:
+def suspicion(draft: Draft, rules: AccusationRules) -> Suspicion:
+    """How strongly the words accuse. Without somebody who did it, a breach is a grievance; and in a long letter words
+    meet by chance.
+    """
     breaches, actors = rules.compiled
-    text = without_salutation(body)
-    breach = breaches.weight_in(f"{title}\n{text}") + 0.5 * breaches.weight_in(title)
-    return Suspicion(breach, actors.weight_in(f"{title}\n{text}"), len(text))
+    body = without_salutation(draft.content or "")
+    text = f"{draft.title}\n{body}"
+    breach = breaches.weight_in(text) + 0.5 * breaches.weight_in(draft.title)
+    actor = actors.weight_in(text) if breach else 0.0
+    weight = breach * min(1.0, 0.3 + 0.35 * actor) / max(1.0, len(body) / 500) ** 0.2
+    return Suspicion(float(weight), rules.least, len(text) < _SHORT and breach >= _STRONG and describes(text, rules))
 
 
-def purpose(draft: Draft, rules: AccusationRules) -> Purpose:
+def describes(text: str, rules: AccusationRules) -> bool:
+    """Whether one sentence states a grave breach together with somebody who can be accused of it."""
+    breaches, actors = rules.compiled
+    return any(
+        breaches.heaviest_in(sentence) >= _STRONG and actors.heaviest_in(sentence) >= _PERSON
+        for sentence in (_ASKED.sub("", stated) for stated in statements(text))
+    )
+
+
+def purpose(draft: Draft, found: Suspicion) -> Purpose:
     """The source's own purpose where it gave one, else accusation by the words, else what the type implies.
 
     What is a report already needs only half the weight. Expects the request type to be understood already.
     """
     if draft.purpose.code is not None:
         return draft.purpose
-    return Purpose(code=_implied(draft, rules), raw=draft.purpose.raw)
+    return Purpose(code=_implied(draft, found), raw=draft.purpose.raw)
 
 
-def accuses(draft: Draft, rules: AccusationRules) -> bool:
-    """Whether the text accuses someone, whatever the source calls it."""
-    return suspicion(draft.title, draft.content or "", rules).weight >= rules.least
-
-
-def _implied(draft: Draft, rules: AccusationRules) -> PurposeCode:
-    found = suspicion(draft.title, draft.content or "", rules)
-    bar = rules.least / 2 if draft.request_type.code is RequestTypeCode.REPORT else rules.least
-    if found.weight >= bar:
+def _implied(draft: Draft, found: Suspicion) -> PurposeCode:
+    is_report = draft.request_type.code is RequestTypeCode.REPORT
+    if found.accuses or (is_report and found.weight >= found.least / 2):
         return PurposeCode.ACCUSATION
     return _OF_TYPE.get(draft.request_type.code, PurposeCode.OTHER)
 

@@ -16,6 +16,12 @@ _LONG = 1500
 """What a long letter wants it has said by then, or says in its last lines."""
 
 
+_TELLING = 0.3
+_SCANT = 15
+"""Fewer Chinese characters than this, and no telling word among them, say nothing of what is wanted."""
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+
+
 class TypeWords(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -50,22 +56,31 @@ def request_type(draft: Draft, rules: KindRules) -> RequestType:
     return RequestType(code=code, raw=given.raw, confidence=confidence)
 
 
-def likeliest(title: str, body: str, rules: KindRules) -> tuple[RequestTypeCode, float]:
-    """The likeliest type and how sure that is, 0 to 1 (its share among the types)."""
-    scores = scored(title, body, rules)
+def likeliest(title: str, body: str, rules: KindRules) -> tuple[RequestTypeCode, float | None]:
+    """The likeliest type and how sure that is, 0 to 1 (its share among the types).
+
+    A few characters without a telling word are `other`, and nothing is said of how sure that is.
+    """
+    told = told_by_words(title, body, rules)
+    if max(told.values()) < _TELLING and _is_scant(title, body):
+        return RequestTypeCode.OTHER, None
+    scores = {code: PRIOR[code] + weight for code, weight in told.items()}
     best = max(scores, key=lambda code: scores[code])
     share = 1 / sum(math.exp(score - scores[best]) for score in scores.values())
     return best, round(share, 2)
 
 
-def scored(title: str, body: str, rules: KindRules) -> dict[RequestTypeCode, float]:
+def told_by_words(title: str, body: str, rules: KindRules) -> dict[RequestTypeCode, float]:
+    """The weight of each type's words."""
     text = without_salutation(body)
     if len(text) > _LONG:
         text = text[: _LONG - 300] + "\n" + text[-300:]
-    return {
-        code: PRIOR[code] + in_title.weight_in(title) + in_body.weight_in(text)
-        for code, in_title, in_body in rules.compiled
-    }
+    return {code: in_title.weight_in(title) + in_body.weight_in(text) for code, in_title, in_body in rules.compiled}
+
+
+def _is_scant(title: str, body: str) -> bool:
+    words = body if title in body else f"{title}{body}"
+    return len(_HAN.findall(words[:2000])) < _SCANT
 
 
 _SALUTATION = re.compile(

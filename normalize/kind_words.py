@@ -14,7 +14,7 @@ TITLE: Mapping[RequestTypeCode, Weights] = {
         2: 疑问 什么时候 啥时候 怎么办理
         1.5: 了解 何时 如何 是否
         1: 查询 怎样 能否 可否 会…吗
-        0.8: 吗？
+        0.8: 吗？ 是多少 在哪里
         0.6: ？
         0.5: 政策 什么
     """),
@@ -57,6 +57,8 @@ TITLE: Mapping[RequestTypeCode, Weights] = {
         1.2: 涉嫌
         1: 暴力 乱收
         0.8: 校长
+        -5: 怎么|如何|怎样|哪里|哪儿|哪个|何处|途径…举报
+        -5: 举报信…怎么|如何|格式|吗 举报电话|举报热线|举报邮箱|举报方式|举报渠道
     """),
     RequestTypeCode.SUGGESTION: weighted("""
         4: 建议 提议
@@ -134,6 +136,8 @@ BODY: Mapping[RequestTypeCode, Weights] = {
         0.3: 教育部 班主任
         0.2: 校长
         0.1: 文件 规定
+        -1.8: 怎么|如何|怎样|哪里|哪儿|哪个|何处|途径…举报
+        -1.8: 举报信…怎么|如何|格式|吗 举报电话|举报热线|举报邮箱|举报方式|举报渠道
     """),
     RequestTypeCode.SUGGESTION: weighted("""
         1.2: 建议 提议

@@ -2,30 +2,55 @@
 
 from __future__ import annotations
 
-from normalize.accusation import purpose
-from normalize.case import Draft
+from normalize.accusation import describes, purpose, suspicion
+from normalize.case import Draft, ReadingMethod
 from normalize.kind import request_type
+from normalize.own_words import Spoken, spoken
 from normalize.restrict import asks_confidentiality, restriction
 from normalize.rules import Rules
 from normalize.topics import topics
 from normalize.triage import flags, suggested_unit, triage, urgency
 
+QUOTED_ACCUSATION = "quoted text accuses someone"
+
 
 def understand(draft: Draft, rules: Rules) -> Draft:
-    """The draft with everything the rules tell about it; what the source said itself stays. Pure and idempotent."""
-    draft = _with(draft, request_type=request_type(draft, rules.kind))
-    draft = _with(
-        draft,
-        purpose=purpose(draft, rules.accusation),
-        topics=draft.topics or topics(draft, rules.topics),
-        urgency=urgency(draft, rules.triage),
-        flags=flags(draft, rules.triage),
+    """The draft with everything the rules tell about it; what the source said itself stays. Pure and idempotent.
+
+    A mail is judged by its writer's own words and those of a mail he hands on, not by what he quotes; but who quotes an
+    accusation carries it along, and the case is restricted.
+    """
+    said = _spoken(draft)
+    heard = _with(draft, title=said.title, content=said.text or None)
+    heard = _with(heard, request_type=request_type(heard, rules.kind))
+    found = suspicion(heard, rules.accusation)
+    heard = _with(
+        heard,
+        purpose=purpose(heard, found),
+        topics=heard.topics or topics(heard, rules.topics),
+        urgency=urgency(heard, rules.triage),
+        flags=flags(heard, rules.triage),
+        confidential_requested=_confidential(heard, rules),
     )
+    reason = restriction(heard, rules.restrict, found)
+    if reason is None and said.quoted and describes(said.quoted, rules.accusation):
+        reason = QUOTED_ACCUSATION
+    heard = _with(heard, restricted=reason is not None, restricted_reason=reason, triage=triage(heard, rules.triage))
+    unit = heard.suggested_unit or suggested_unit(heard, rules.units)
+    return _with(heard, title=draft.title, content=draft.content, suggested_unit=unit)
+
+
+def _spoken(draft: Draft) -> Spoken:
+    """Only mail programs quote; elsewhere a line that looks like a quotation is the citizen's."""
+    if draft.content and draft.reading.method is ReadingMethod.MIME:
+        return spoken(draft.title, draft.content)
+    return Spoken(draft.title, draft.content or "", "")
+
+
+def _confidential(draft: Draft, rules: Rules) -> bool | None:
     if draft.confidential_requested is None and asks_confidentiality(draft, rules.restrict):
-        draft = _with(draft, confidential_requested=True)
-    reason = restriction(draft, rules.restrict, rules.accusation)
-    draft = _with(draft, restricted=reason is not None, restricted_reason=reason, triage=triage(draft, rules.triage))
-    return _with(draft, suggested_unit=draft.suggested_unit or suggested_unit(draft, rules.units))
+        return True
+    return draft.confidential_requested
 
 
 def _with(draft: Draft, **values: object) -> Draft:

@@ -47,6 +47,16 @@ class Words:
                 weight += worth
         return weight
 
+    def heaviest_in(self, text: str) -> float:
+        """The weight of the heaviest word the text contains; 0: none."""
+        plain = (worth for word, worth in self.plain if word in text)
+        patterns = (
+            worth
+            for firsts, pattern, worth in self.patterns
+            if any(first in text for first in firsts) and pattern.search(text)
+        )
+        return max((*plain, *patterns), default=0.0)
+
     def found_in(self, text: str) -> tuple[str, ...]:
         """What of the list stands in the text, in the list's order."""
         plain = [word for word, _ in self.plain if word in text]

@@ -1,7 +1,7 @@
 import pytest
 
-from normalize.accusation import AccusationRules, accuses, purpose
-from normalize.case import PurposeCode, RequestTypeCode
+from normalize.accusation import AccusationRules, describes, purpose, suspicion
+from normalize.case import Draft, PurposeCode, RequestTypeCode
 from normalize.kind import KindRules, request_type, without_salutation
 from tests.normalize.drafts import draft
 
@@ -23,6 +23,34 @@ def test_the_words_tell_the_type(title: str, content: str, expected: str) -> Non
     assert read.code == expected
     assert read.confidence is not None
     assert 0.3 < read.confidence <= 1
+
+
+@pytest.mark.parametrize(
+    ("title", "content"),
+    [
+        ("（无主题）", None),
+        ("Hello", "Please see the attached file, best regards."),
+        ("同意", "同意"),
+        ("图片", "图片在附件"),
+        ("", "看到了，谢谢。"),
+    ],
+)
+def test_where_nothing_tells_a_type_none_is_claimed(title: str, content: str | None) -> None:
+    read = request_type(draft(title, content), KindRules())
+
+    assert (read.code, read.confidence) == (RequestTypeCode.OTHER, None)
+
+
+@pytest.mark.parametrize("word", ["公告", "请查", "招生", "违规", "调查", "规定", "非法", "证据", "违法"])
+def test_one_weak_word_makes_no_report(word: str) -> None:
+    case = draft("回复", f"收到您发来的关于{word}的信，我们一家都已经看过了。")
+
+    assert request_type(case, KindRules()).code is not RequestTypeCode.REPORT
+
+
+@pytest.mark.parametrize("text", ["请问举报信怎么写", "请问向哪里举报？", "举报电话是多少？"])
+def test_who_asks_how_to_report_does_not_report(text: str) -> None:
+    assert request_type(draft(text, text), KindRules()).code is RequestTypeCode.CONSULT
 
 
 def test_the_sources_own_type_stays() -> None:
@@ -77,20 +105,24 @@ GRIEVANCES = [
 ]
 
 
+def purpose_of(case: Draft) -> PurposeCode | None:
+    return purpose(case, suspicion(case, AccusationRules())).code
+
+
 @pytest.mark.parametrize(("title", "content"), ACCUSATIONS)
 def test_who_accuses_someone_makes_an_accusation(title: str, content: str) -> None:
-    assert purpose(draft(title, content), AccusationRules()).code is PurposeCode.ACCUSATION
+    assert purpose_of(draft(title, content)) is PurposeCode.ACCUSATION
 
 
 @pytest.mark.parametrize(("title", "content"), GRIEVANCES)
 def test_a_grievance_is_no_accusation(title: str, content: str) -> None:
-    assert not accuses(draft(title, content), AccusationRules())
+    assert not suspicion(draft(title, content), AccusationRules()).accuses
 
 
 def test_the_sources_purpose_stays() -> None:
     given = {"code": "appeal", "raw": "申诉求决"}
 
-    assert purpose(draft(*ACCUSATIONS[0], purpose=given), AccusationRules()).code is PurposeCode.APPEAL
+    assert purpose_of(draft(*ACCUSATIONS[0], purpose=given)) is PurposeCode.APPEAL
 
 
 @pytest.mark.parametrize(
@@ -100,8 +132,18 @@ def test_the_sources_purpose_stays() -> None:
 def test_without_accusation_the_type_implies_the_purpose(code: str, expected: str) -> None:
     case = draft("操场", "操场。", request_type={"code": code, "confidence": 1.0})
 
-    assert purpose(case, AccusationRules()).code == expected
+    assert purpose_of(case) == expected
 
 
 def test_a_higher_bar_accuses_less() -> None:
-    assert not accuses(draft(*ACCUSATIONS[1]), AccusationRules(least=50))
+    case = draft("班主任体罚学生", "三年级二班班主任体罚学生，我很生气。" + "花桥边有一条小河，河边有柳树。" * 10)
+
+    assert suspicion(case, AccusationRules()).accuses
+    assert not suspicion(case, AccusationRules(least=50)).accuses
+
+
+@pytest.mark.parametrize(
+    "text", ["请教育局查处有偿补课。", "严禁班主任收红包。", "食堂贪污严重。", "班主任很好。校外机构非法经营。"]
+)
+def test_a_breach_without_who_did_it_describes_nothing(text: str) -> None:
+    assert not describes(text, AccusationRules())

@@ -2,7 +2,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from normalize.accusation import AccusationRules
+from normalize.accusation import AccusationRules, suspicion
 from normalize.restrict import RestrictRules, asks_confidentiality, restriction
 from tests.normalize.drafts import draft
 
@@ -10,9 +10,8 @@ PLAIN = draft("食堂太吵", "食堂中午人太多，座位不够。", request
 
 
 def reason(case_values: Mapping[str, object], rules: RestrictRules | None = None) -> str | None:
-    return restriction(
-        PLAIN.model_validate({**PLAIN.model_dump(), **case_values}), rules or RestrictRules(), AccusationRules()
-    )
+    case = PLAIN.model_validate({**PLAIN.model_dump(), **case_values})
+    return restriction(case, rules or RestrictRules(), suspicion(case, AccusationRules()))
 
 
 def test_an_ordinary_case_is_open() -> None:
@@ -55,10 +54,31 @@ def test_the_reason_tells_nothing_of_the_text() -> None:
     assert "吴" not in told
 
 
-@pytest.mark.parametrize("text", ["请替我保密", "怕被报复，不敢署名", "请勿透露我的电话"])
-def test_who_asks_for_confidentiality_is_heard(text: str) -> None:
-    assert asks_confidentiality(draft("反映", text), RestrictRules())
+def test_the_offices_own_words_ask_for_confidentiality_too() -> None:
+    case = draft("反映", "此事请保守秘密。")
+
+    assert not asks_confidentiality(case, RestrictRules())
+    assert asks_confidentiality(case, RestrictRules(confidential=("保守秘密",)))
 
 
-def test_the_word_secrecy_alone_asks_nothing() -> None:
-    assert not asks_confidentiality(draft("考试", "试卷的保密工作做得好。"), RestrictRules())
+@pytest.mark.parametrize(
+    "text", ["建议纪检监察部门多到学校宣传", "请问举报信怎么写", "建议在校园开展防性侵讲座", "举报信要署名吗？"]
+)
+def test_who_only_asks_or_suggests_is_not_withheld(text: str) -> None:
+    assert reason({"title": "反映", "content": text}) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我投诉班主任收红包，每个家长500元",
+        "班主任张某过节收购物卡",
+        "校长挪用食堂经费吃喝",
+        "老师打学生，请查处",
+        "朱镕老师，上课打学生，请查处",
+        "园长收礼金，家长敢怒不敢言",
+        "副校长公款吃喝",
+    ],
+)
+def test_one_sentence_that_says_who_did_what_is_enough(text: str) -> None:
+    assert reason({"title": "反映", "content": text}) == "text accuses someone"

@@ -52,6 +52,51 @@ def test_understanding_twice_is_understanding_once(text: str) -> None:
     assert understand(once, RULES) == once
 
 
+NOTICE = (
+    "现将2026年招生工作公告如下：各校须依法招生，对违规招生、班主任收红包等行为严肃查处，举报电话12345678，请查收。"
+)
+
+
+def test_thanks_for_a_quoted_notice_are_thanks() -> None:
+    quote = "-----原始邮件-----\n发件人：局招生办 <zsb@edu.example>\n发送时间：2026年3月2日\n主题：招生公告\n\n"
+    mail = draft("回复: 招生公告", f"看到了，谢谢。\n\n{quote}{NOTICE}")
+
+    case = understand(mail, RULES)
+
+    assert case.request_type.code is RequestTypeCode.OTHER
+    assert case.topics == ("other",)
+    assert not case.restricted
+    assert (case.title, case.content) == (mail.title, mail.content)
+
+
+def test_a_quoted_accusation_is_restricted_all_the_same() -> None:
+    quote = '在 2026-03-02 09:14:55，"lin" <lin@post.example> 写道：\n花桥中学校长挪用食堂经费。\n'
+
+    case = understand(draft("回复: 反映问题", f"什么时候有结果？\n\n{quote}"), RULES)
+
+    assert case.restricted
+    assert case.restricted_reason == "quoted text accuses someone"
+
+
+def test_a_forwarded_mail_is_judged_by_its_own_words() -> None:
+    passed = (
+        "发件人：林小满 <lin@post.example>\n发送时间：2026年3月2日\n主题：食堂\n\n花桥中学食堂饭菜太贵，凭什么不降价？"
+    )
+
+    case = understand(draft("转发: 食堂", f"请信访办处理。\n\n{passed}"), RULES)
+
+    assert case.request_type.code is RequestTypeCode.COMPLAINT
+    assert case.topics[0] == "catering"
+
+
+def test_only_a_mail_quotes() -> None:
+    text = "大家好。\n发件人：林小满\n收件人：局长\n花桥中学班主任体罚学生，还向家长索要红包。"
+
+    case = understand(draft("来信", text, reading={"method": "ocr"}), RULES)
+
+    assert case.purpose.code is PurposeCode.ACCUSATION
+
+
 def test_what_the_source_said_stays() -> None:
     given = draft(
         "食堂",

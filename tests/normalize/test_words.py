@@ -32,6 +32,14 @@ def test_what_was_found_is_told() -> None:
     assert Words.of({"收费": 1.0, "老师…收": 1.0}).found_in("老师乱收费") == ("收费", "老师乱收")
 
 
+def test_the_heaviest_word_is_told() -> None:
+    words = Words.of({"收费": 1.0, "老师…打": 2.5, "补课": 2.0})
+
+    assert words.heaviest_in("老师补课收费") == 2.0
+    assert words.heaviest_in("老师会打人，还补课") == 2.5
+    assert words.heaviest_in("春天") == 0.0
+
+
 def test_weight_zero_takes_a_word_out() -> None:
     assert merged({"收费": 1.0, "补课": 1.0}, {"收费": 0, "晚托": 2.0}) == {"补课": 1.0, "晚托": 2.0}
 

@@ -1,0 +1,59 @@
+import time
+
+import pytest
+
+from normalize.confidential import asks_confidentiality
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "请替我保密",
+        "请对我的身份信息严格保密。",
+        "望保密！",
+        "希望领导务必为我保密，谢谢",
+        "请勿透露我的电话",
+        "不要公开我孩子的姓名",
+        "怕被报复，不敢署名",
+        "我担心老师给孩子穿小鞋",
+        "能替我保密吗？",
+        "本人信息请予以保密。",
+        "不愿透露姓名的家长",
+        "请保护举报人。",
+    ],
+)
+def test_who_asks_not_to_be_named_is_heard(text: str) -> None:
+    assert asks_confidentiality(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "试卷的保密工作做得好。",
+        "建议不要公开学生成绩",
+        "身份保密吗",
+        "请问举报人的身份会保密吗？",
+        "学校对收费标准保密",
+        "花桥中学对收费信息保密，家长不知情。",
+        "请老师不要公开学生成绩。",
+        "校长打击报复提意见的老师。",
+        "建议完善保护举报人的制度。",
+        "请学校做好试卷的保密工作",
+    ],
+)
+def test_the_word_secrecy_alone_asks_nothing(text: str) -> None:
+    assert not asks_confidentiality(text)
+
+
+def test_an_expression_may_be_taken_out() -> None:
+    assert not asks_confidentiality("怕被报复", ("报复",))
+    assert asks_confidentiality("怕被报复，请为我保密", ("报复",))
+
+
+@pytest.mark.parametrize("hostile", ["请" * 200_000, "请为我的" * 50_000, "不要公开" + "给" * 200_000, "怕" * 200_000])
+def test_hostile_text_takes_no_long_time(hostile: str) -> None:
+    start = time.perf_counter()
+
+    asks_confidentiality(hostile)
+
+    assert time.perf_counter() - start < 1
