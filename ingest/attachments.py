@@ -14,6 +14,7 @@ from normalize.case import AttachmentState
 from store import ledger
 from store.blobs import Blobs, Prepared
 from store.schema import attachment
+from store.schema import ledger as ledger_rows
 from store.sealing import Sealer
 from store.upsert import insert_into
 
@@ -34,7 +35,10 @@ def fetch_lane(channel: str) -> str:
 def register(
     conn: Connection, sealer: Sealer, case_id: str, channel: str, parts: Sequence[KeptPart], now: datetime
 ) -> None:
-    """Make a row for every attachment seen for the first time, and a step for each that must be fetched."""
+    """Make a row for every attachment seen for the first time, and a step for each that must be fetched.
+
+    One that was refused is asked for once more: a record is read again because it changed or a person wants it.
+    """
     for part in parts:
         pending = part.state is AttachmentState.PENDING
         row = {
@@ -49,6 +53,8 @@ def register(
         }
         statement = insert_into(conn, attachment).values(row).on_conflict_do_nothing().returning(attachment.c.id)
         number = conn.execute(statement).scalar_one_or_none()
+        if number is None and pending:
+            number = _given_up(conn, case_id, part.key)
         if number is not None and pending:
             ledger.enqueue(conn, fetch_lane(channel), {"attachment": number}, now=now)
 
@@ -60,9 +66,9 @@ def of_case(conn: Connection, case_id: str) -> dict[str, StoredAttachment]:
 
 
 def wanted(conn: Connection, sealer: Sealer, number: int) -> Wanted | None:
-    """What to fetch; None when it is no longer pending."""
+    """What to fetch; None when it has come."""
     row = conn.execute(select(attachment).where(attachment.c.id == number)).one()
-    if row.state != AttachmentState.PENDING.value:
+    if row.state == AttachmentState.STORED.value:
         return None
     ref = sealer.open(row.sealed_ref, f"attachment:{row.case_id}:{row.key}").decode()
     return Wanted(row.id, row.case_id, ref)
@@ -99,3 +105,13 @@ def all_tried(conn: Connection, case_id: str) -> bool:
     waiting = (attachment.c.state == AttachmentState.PENDING.value) & attachment.c.reason.is_(None)
     rows = select(attachment.c.id).where(attachment.c.case_id == case_id, waiting).limit(1)
     return conn.execute(rows).first() is None
+
+
+def _given_up(conn: Connection, case_id: str, key: str) -> int | None:
+    """The attachment if it was refused and nobody asks for it; it stays refused until it has come."""
+    row = conn.execute(select(attachment).where(attachment.c.case_id == case_id, attachment.c.key == key)).one()
+    step = (ledger_rows.c.lane == fetch_lane(row.channel)) & (
+        ledger_rows.c.payload["attachment"].as_integer() == row.id
+    )
+    asked = conn.execute(select(ledger_rows.c.id).where(step).limit(1)).first()
+    return row.id if row.state == AttachmentState.REFUSED.value and asked is None else None

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy import Connection
 
-from adapters.base import Adapter, ChannelRefused, ChannelUnavailable, Fetched
+from adapters.base import Adapter, ChannelRefused, ChannelUnavailable, Fetched, Unobtainable
 from dispatch.retry import RetrySettings, delay
 from ingest import attachments
 from ingest.attachments import Wanted
@@ -23,8 +23,13 @@ from store.ledger import Claim
 
 log = structlog.get_logger()
 PATIENCE = RetrySettings(first=timedelta(seconds=5), longest=timedelta(hours=1))
-ATTEMPTS = 30
-"""About a day of asking; then a person must look, and the attachment is shown as refused."""
+REFUSED_WAIT = timedelta(minutes=15)
+"""Whom a door refuses asks no sooner again: a password tried often is a password blocked."""
+HASTE = 30
+"""About a day of asking, by the hour in the end; then it is said, and asked for once a day."""
+ATTEMPTS = 60
+"""About a month; then the attachment is shown as refused until its record is read again."""
+LONGEST_WAIT = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,9 @@ class Fetcher:
     async def _bring(self, held: Claim, wanted: Wanted) -> None:
         try:
             got = await self.adapter.fetch(wanted.ref)
-        except ChannelUnavailable as error:
+        except (ChannelUnavailable, ChannelRefused) as error:
             await self._later(held, wanted, error)
-        except ChannelRefused as error:
+        except Unobtainable as error:
             await self._refused(held, wanted, str(error))
         else:
             prepared = await asyncio.to_thread(self.store.blobs.prepare, got.content)
@@ -62,11 +67,13 @@ class Fetcher:
         attachments.stored(conn, self.store.blobs, wanted.id, prepared, got.media_type, now)
         self._end(conn, held, wanted, now)
 
-    async def _later(self, held: Claim, wanted: Wanted, error: ChannelUnavailable) -> None:
+    async def _later(self, held: Claim, wanted: Wanted, error: ChannelUnavailable | ChannelRefused) -> None:
         if held.attempts >= ATTEMPTS:
             await self._refused(held, wanted, f"given up after {held.attempts} attempts: {error}")
             return
-        due = self.clock() + (error.retry_after or delay(held.attempts, random.random(), PATIENCE))  # noqa: S311 - spreads load
+        if held.attempts == HASTE:
+            log.error("attachment still does not come", channel=self.channel, attachment=wanted.id, error=str(error))
+        due = self.clock() + _wait(held.attempts, error)
 
         def write(conn: Connection) -> None:
             attachments.delayed(conn, wanted.id, str(error))
@@ -93,3 +100,14 @@ class Fetcher:
         """Once every attachment has been tried, the case is shown with what came: one revision, not one for each."""
         if attachments.all_tried(conn, case_id):
             self.desk.refresh(conn, case_id, now)
+
+
+def _wait(attempts: int, error: ChannelUnavailable | ChannelRefused) -> timedelta:
+    """Until it is asked for again: what the source asks for, else longer and longer."""
+    asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
+    if asked is not None:
+        return min(asked, LONGEST_WAIT)
+    if attempts >= HASTE:
+        return LONGEST_WAIT
+    wait = delay(attempts, random.random(), PATIENCE)  # noqa: S311 - spreads load
+    return max(wait, REFUSED_WAIT) if isinstance(error, ChannelRefused) else wait

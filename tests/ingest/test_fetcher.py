@@ -1,0 +1,148 @@
+"""Attachments that do not come at once: asked for again, given up only for what the file itself is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Unobtainable
+from ingest import fetcher
+from ingest.fetcher import Fetcher
+from normalize.case import AttachmentRole, AttachmentState
+from normalize.reading import Part
+from store import ledger
+from store.ledger import Claim
+from store.schema import attachment, raw
+from store.schema import ledger as ledger_rows
+from tests.ingest.desk import Desk, open_desk, reading
+
+PART = Part("证据.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref="files/1.png")
+LANE = "fetch:sunshine"
+
+
+@dataclass
+class Host:
+    """Keeps one file, and says no first as often as it is told to."""
+
+    failures: list[Exception] = field(default_factory=list)
+    asked: int = 0
+
+    async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
+        nothing: tuple[Batch, ...] = ()
+        for batch in nothing:
+            yield batch
+
+    async def settle(self, token: Json) -> None:
+        return
+
+    async def fetch(self, ref: str) -> Fetched:
+        self.asked += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return Fetched(b"\x89PNG", "image/png")
+
+    async def probe(self) -> str:
+        return "open"
+
+    async def close(self) -> None:
+        return
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+async def fetch(desk: Desk, host: Host, *, attempts: int | None = None) -> int:
+    """Bring what is due now, or will be within two days; how many steps there were."""
+    if attempts is not None:
+        desk.write(lambda conn: conn.execute(ledger_rows.update().values(attempts=attempts - 1)))
+    later = desk.now + timedelta(days=2)
+    claims: list[Claim] = desk.write(
+        lambda conn: ledger.claim(conn, LANE, now=later, lease=timedelta(minutes=5), limit=9)
+    )
+    await Fetcher("sunshine", host, desk.store, desk.desk, lambda: desk.now).fetch(claims)
+    return len(claims)
+
+
+def row(desk: Desk) -> tuple[str, str | None]:
+    found = desk.store.read_now(lambda conn: conn.execute(select(attachment)).one())
+    return found.state, found.reason
+
+
+def waits(desk: Desk) -> timedelta:
+    due: datetime | None = desk.store.read_now(lambda conn: ledger.next_due(conn, LANE))
+    assert due is not None
+    return due - desk.now
+
+
+def read_again(desk: Desk) -> None:
+    (raw_id,) = desk.store.read_now(lambda conn: conn.execute(select(raw.c.id)).scalars().all())
+    desk.read(raw_id, reading(parts=(PART,)))
+
+
+@pytest.mark.parametrize("trouble", [ChannelRefused("door: login refused"), ChannelUnavailable("door: down")])
+async def test_trouble_at_the_door_costs_no_attachment(desk: Desk, trouble: Exception) -> None:
+    (case_id,) = desk.take_in(reading(parts=(PART,)))
+    host = Host([trouble])
+    await fetch(desk, host)
+
+    assert row(desk) == ("pending", str(trouble))
+    assert (waits(desk) >= fetcher.REFUSED_WAIT) == isinstance(trouble, ChannelRefused)
+
+    await fetch(desk, host)
+
+    assert row(desk) == ("stored", None)
+    assert desk.case(case_id).attachments[0].state is AttachmentState.STORED
+    assert desk.events() == ["case.created", "case.updated"]
+
+
+async def test_a_wait_beyond_reason_is_a_day(desk: Desk) -> None:
+    desk.take_in(reading(parts=(PART,)))
+    await fetch(desk, Host([ChannelUnavailable("busy", timedelta(days=999_999_999))]))
+
+    assert waits(desk) == timedelta(days=1)
+
+
+async def test_what_is_not_there_is_refused_at_once(desk: Desk) -> None:
+    desk.take_in(reading(parts=(PART,)))
+    await fetch(desk, Host([Unobtainable("HTTP 404")]))
+
+    assert row(desk) == ("refused", "HTTP 404")
+    assert desk.store.read_now(lambda conn: ledger.next_due(conn, LANE)) is None
+
+
+async def test_after_a_day_it_is_asked_for_daily_and_after_a_month_given_up(desk: Desk) -> None:
+    desk.take_in(reading(parts=(PART,)))
+    host = Host([ChannelUnavailable("down"), ChannelUnavailable("down")])
+    await fetch(desk, host, attempts=fetcher.HASTE)
+
+    assert (row(desk)[0], waits(desk)) == ("pending", timedelta(days=1))
+
+    await fetch(desk, host, attempts=fetcher.ATTEMPTS)
+
+    assert row(desk)[0] == "refused"
+
+
+async def test_reading_the_record_again_asks_again_for_what_was_refused(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(parts=(PART,)))
+    host = Host([Unobtainable("HTTP 404")])
+    await fetch(desk, host)
+    events = desk.events()
+    read_again(desk)
+    read_again(desk)
+
+    assert desk.case(case_id).attachments[0].state is AttachmentState.REFUSED
+    assert desk.events() == events
+    assert await fetch(desk, host) == 1
+    assert desk.case(case_id).attachments[0].state is AttachmentState.STORED
+
+    read_again(desk)
+
+    assert (await fetch(desk, host), host.asked) == (0, 2)
