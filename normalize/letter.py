@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.base import Json
 from normalize.case import AttachmentRole, AttachmentState, Draft, Form, ReadingMethod, ReadingNote, Warning_
 from normalize.dates import CHINA, signature_date
-from normalize.letter_form import addressee, heading
+from normalize.letter_form import letter_form
 from normalize.letter_people import Writers, writers
 from normalize.letter_rules import LetterRules
 from normalize.letter_split import Letter, letters_in, register_number
@@ -38,7 +38,7 @@ def read_letter(scan: Scan, source: Source, rules: LetterRules, content: bytes |
         raise Unreadable(f"{source.channel}: {refused}")
     letters = letters_in(scan, rules)
     if not letters:
-        raise Unreadable(f"{source.channel}: only separator sheets; expected a letter between them")
+        raise Unreadable(f"{source.channel}：只有分隔页，没有来信")
     identity = f"sha256:{source.meta['sha256']}"
     shared = len(letters) > 1
     return [
@@ -56,17 +56,17 @@ def read_letter(scan: Scan, source: Source, rules: LetterRules, content: bytes |
 
 def _reading(letter: Letter, identity: str, scan: Part, source: Source, rules: LetterRules, *, shared: bool) -> Reading:
     pages = tuple(page for page in letter.pages if not page.blank)
-    told = paragraphs(pages)
-    title, body = heading(told)
-    content = "\n".join(body)
+    form = letter_form(paragraphs(pages))
+    title, words = form.heading, "\n".join(form.body)
+    content = "\n".join((*form.letterhead, *form.body))
     people = writers(content, rules.labels)
     sure, doubts = _note(pages, rules.review_below, people)
     warnings = [*doubts]
-    if title is None and told:
+    if title is None and content:
         title = first_sentence(content)
-        warnings.append(Warning_(code="title_derived", text="the letter has no heading; it is its first sentence"))
+        warnings.append(Warning_(code="title_derived", text="来信没有标题，标题取自正文首句"))
     if shared:
-        warnings.append(Warning_(code="shared_scan", text="the scan attached holds further letters"))
+        warnings.append(Warning_(code="shared_scan", text="所附扫描件中还有其他来信"))
     received_at, assumed = _received(source)
     near = received_at.astimezone(CHINA).date()
     draft = Draft(
@@ -79,9 +79,9 @@ def _reading(letter: Letter, identity: str, scan: Part, source: Source, rules: L
         form=Form(code="letter", raw="来信"),
         **_persons(people, content),
         allow_public=False if refuses_publication(content) else None,
-        region=region(content, rules.places),
-        subject_party=subject_party(content, rules.places, title or ""),
-        addressee=addressee(body),
+        region=region(f"{title or ''}\n{words}", rules.places),
+        subject_party=subject_party(words, rules.places, title or ""),
+        addressee=form.addressee,
         petition_date=signature_date(content, near),
         received_at=received_at,
         reading=sure,
@@ -107,15 +107,15 @@ def _note(pages: Sequence[Page], review_below: float, people: Writers) -> tuple[
     lines = tuple(line for page in pages for line in page.lines)
     unsure = sum(1 for line in lines if line.confidence < review_below)
     if not lines:
-        warnings.append(Warning_(code="no_text", text="no text could be read; the image is the record"))
+        warnings.append(Warning_(code="no_text", text="未能识别出文字，请看图像"))
     if unsure:
-        warnings.append(Warning_(code="low_confidence", text=f"{unsure} of {len(lines)} lines were read unsurely"))
+        warnings.append(Warning_(code="low_confidence", text=f"{len(lines)} 行中有 {unsure} 行识别把握不足，请核对"))
     if unread := [page.number for page in pages if page.unread]:
         warnings.append(
-            Warning_(code="unread_ink", text=f"there is writing nobody read on page {', '.join(map(str, unread))}")
+            Warning_(code="unread_ink", text=f"第 {'、'.join(map(str, unread))} 页有未识别出的字迹，请看图像")
         )
     if people.doubtful_id:
-        warnings.append(Warning_(code="id_check_digit", text="the identity number's check digit does not fit"))
+        warnings.append(Warning_(code="id_check_digit", text="身份证号码校验不符，请核对"))
     method = ReadingMethod.OCR if any(page.method == "ocr" for page in pages) or not pages else ReadingMethod.TEXT_LAYER
     note = ReadingNote(
         method=method, confidence=mean_confidence(lines), needs_review=bool(warnings), pages=len(pages) or None
@@ -123,13 +123,14 @@ def _note(pages: Sequence[Page], review_below: float, people: Writers) -> tuple[
     return note, warnings
 
 
-def _received(source: Source) -> tuple[Any, list[Warning_]]:
-    """The scan's file time, unless it is missing or lies ahead of our clock."""
+def _received(source: Source) -> tuple[datetime, list[Warning_]]:
+    """The scan's file time, unless it is missing or lies ahead of our clock; in China's zone."""
     at = source.received_at
     if at is not None and at <= source.fetched_at + _CLOCKS_AGREE_WITHIN:
-        return at, []
-    why = "the scan has no file time" if at is None else "the scan's file time lies ahead"
-    return source.fetched_at, [Warning_(code="received_at_assumed", text=f"{why}; it is when it was first seen")]
+        return at.astimezone(CHINA), []
+    why = "扫描件没有文件时间" if at is None else "扫描件的文件时间晚于当前时间"
+    warning = Warning_(code="received_at_assumed", text=f"{why}，以首次发现的时间作为收到时间")
+    return source.fetched_at.astimezone(CHINA), [warning]
 
 
 def _fields(letter: Letter, source: Source, rules: LetterRules) -> dict[str, Json]:

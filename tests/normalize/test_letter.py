@@ -112,6 +112,75 @@ def test_an_identity_number_whose_check_digit_does_not_fit_asks_for_an_eye() -> 
     assert reading.draft.petitioners[0].id_no == "110105194912310021"
 
 
+def test_phone_identity_number_and_date_on_lines_of_their_own_stay_apart() -> None:
+    body = "　　青枫中学的操场晚上没有灯，孩子放学走过时看不清路，请督促学校把灯修好。"
+    closing = "写信人的身份证号码：320402199003074516\n我的联系电话：13800001234\n2025年3月5日"
+
+    (reading,) = read(scan(page(1, f"请求修灯的信\n{body}\n{closing}")))
+
+    assert reading.draft is not None
+    assert reading.draft.petition_date == date(2025, 3, 5)
+    (writer,) = reading.draft.petitioners
+    assert (writer.id_no, writer.phones) == ("320402199003074516", ("13800001234",))
+
+
+def test_an_address_that_takes_two_lines_is_whole() -> None:
+    there = FULL.replace("桃园路8号3幢201室", "桃园路88号青枫花园北区\n　　　3幢201室")
+
+    (reading,) = read(scan(page(1, there)))
+
+    assert reading.draft is not None
+    assert reading.draft.petitioners[0].address == "常州市天宁区桃园路88号青枫花园北区3幢201室"
+
+
+def test_the_paper_a_letter_is_written_on_is_not_complained_of() -> None:
+    on_paper = "常州市武进区白塔小学\n信纸\n" + FULL.strip("\n").replace("天宁区", "")
+
+    (reading,) = read(scan(page(1, on_paper)))
+
+    assert reading.draft is not None
+    assert reading.draft.subject_party == "青枫中学"
+    assert reading.draft.region.name == "常州市"
+    assert reading.draft.title == "关于操场照明问题的来信"
+    assert reading.draft.content is not None
+    assert reading.draft.content.startswith("常州市武进区白塔小学\n尊敬的教育局领导：")
+    assert "信纸" not in reading.draft.content
+
+
+def test_a_salutation_without_colon_is_no_part_of_the_heading() -> None:
+    (reading,) = read(scan(page(1, FULL.replace("尊敬的教育局领导：", "市教育局"))))
+
+    assert reading.draft is not None
+    assert (reading.draft.title, reading.draft.addressee) == ("关于操场照明问题的来信", "市教育局")
+
+
+def test_a_letters_times_are_told_in_china() -> None:
+    taken = Source(**{**SOURCE.__dict__, "received_at": datetime.fromisoformat("2026-03-02T01:00:00+00:00")})
+    seen = Source(
+        **{**SOURCE.__dict__, "received_at": None, "fetched_at": datetime.fromisoformat("2026-03-03T01:00:00+00:00")}
+    )
+
+    told = [
+        reading.draft.received_at.isoformat()
+        for s in (taken, seen)
+        for reading in read(scan(page(1, FULL)), s)
+        if reading.draft
+    ]
+
+    assert told == ["2026-03-02T09:00:00+08:00", "2026-03-03T09:00:00+08:00"]
+
+
+def test_warnings_of_a_letter_are_in_the_clerks_language() -> None:
+    unsure = FULL.replace("电话：", "身份证号：110105194912310021\n?电话：").replace("关于操场照明问题的来信", "")
+    without_time = Source(**{**SOURCE.__dict__, "received_at": None})
+
+    (reading,) = read(scan(page(1, unsure)), without_time)
+
+    assert reading.draft is not None
+    assert len(reading.draft.warnings) == 4
+    assert not [each.text for each in reading.draft.warnings if not any("\u4e00" <= c <= "\u9fff" for c in each.text)]
+
+
 def test_a_letter_without_heading_takes_its_first_sentence() -> None:
     (reading,) = read(scan(page(1, "尊敬的局长：\n　　学校门口没有红绿灯，孩子过马路很危险。请装一个。")))
 
@@ -265,14 +334,14 @@ def test_an_enclosure_stays_with_its_letter() -> None:
 
 
 def test_nothing_but_separators_is_unreadable() -> None:
-    with pytest.raises(Unreadable, match="only separator sheets"):
+    with pytest.raises(Unreadable, match="只有分隔页"):
         read(scan(page(1, "", barcodes=["PATCHT"])))
 
 
 def test_a_file_the_door_refused_is_unreadable_with_its_reason() -> None:
     source = Source(**{**SOURCE.__dict__, "meta": {**SOURCE.meta, "refused": "the file is empty"}})
 
-    with pytest.raises(Unreadable, match=r"三月/0001\.pdf: the file is empty"):
+    with pytest.raises(Unreadable, match="letters: the file is empty"):
         read(scan(page(1, FULL)), source)
 
 
