@@ -33,9 +33,9 @@ def one_batch(store: Store) -> Iterator[None]:
     go_on, others_go_on = threading.Event(), threading.Event()
     threads = len(store._writers)
     blocking = [_block(store, go_on if number == 0 else others_go_on) for number in range(threads)]
-    yield
-    if threads > 1:
+    if threads > 1:  # the others go on when the batch has been taken: its first act lets them
         store.submit(lambda _conn: others_go_on.set())
+    yield
     go_on.set()
     for future in blocking:
         future.result(WAIT)
