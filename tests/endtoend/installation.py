@@ -11,7 +11,7 @@ import socket
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,10 +90,20 @@ class Installation:
 
     async def until(self, condition: Callable[[], bool], what: str, patience: float = 60) -> None:
         """Wait for something to be seen from outside; the daemon must live meanwhile."""
+
+        async def holds() -> bool:
+            return condition()
+
+        await self.until_it(holds, what, patience, between=0.02)
+
+    async def until_it(
+        self, holds: Callable[[], Awaitable[bool]], what: str, patience: float = 60, between: float = 0.2
+    ) -> None:
+        """As `until`, for what must be asked for; `between` two looks so many seconds pass."""
         async with asyncio.timeout(patience):
-            while not condition():
+            while not await holds():
                 assert self.process.returncode is None, f"while waiting that {what}:\n{self.tail()}"
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(between)
 
     async def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
