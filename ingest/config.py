@@ -19,6 +19,7 @@ from ingest.config_errors import ConfigErrors, Problem, in_order, unknown_key
 from ingest.config_fields import known_keys
 from ingest.config_loading import Loading
 from ingest.config_sections import (
+    POSTGRESQL,
     Database,
     DataSettings,
     ListenSettings,
@@ -47,7 +48,11 @@ class Config(Section):
     """Everything an operator decides; paths are absolute, secrets resolved."""
 
     service: ServiceSettings = Field(default=ServiceSettings(), description="the installation")
-    database: Database = Field(default="sqlite", description="`sqlite`: in the data folder")
+    database: Database = Field(
+        default="sqlite",
+        description="`sqlite`: in the data folder, for one process; or a PostgreSQL, for any number of them:"
+        " `postgresql+psycopg://user:${PG_PASSWORD}@host/name`",
+    )
     data: DataSettings = Field(default=DataSettings(), description="where everything is kept")
     sealing: SealingSettings = Field(description="the key at rest")
     listen: ListenSettings = Field(default=ListenSettings(), description="where the console is offered")
@@ -64,6 +69,11 @@ class Config(Section):
     def warnings(self) -> tuple[Problem, ...]:
         """What is allowed but probably not meant."""
         return self._warnings
+
+    @property
+    def shared(self) -> bool:
+        """Other processes may work on the same database."""
+        return self.database.startswith(POSTGRESQL)
 
     @property
     def public_url(self) -> str:
@@ -121,6 +131,6 @@ def _check_together(parts: Mapping[str, Any], given: Mapping[str, Plain], loadin
     if "targets" in parts or "targets" not in given:
         named = given.get("channels")
         loading.find(check_targets(parts.get("targets", {}), list(named) if isinstance(named, dict) else []))
-    loading.find(check_database_place(parts.get("database", "sqlite"), parts["data"].folder))
+    loading.find(check_database_place(parts.get("database", "sqlite"), parts["data"].folder, given.get("database")))
     if calendar := parts.get("calendar"):
         loading.read(read_calendar, calendar, ("calendar",))

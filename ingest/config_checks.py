@@ -6,12 +6,15 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from dispatch.payload import EventType
 from dispatch.webhook import TargetSettings
 from ingest.config_channels import Channel
 from ingest.config_errors import unknown_key
-from ingest.config_sections import SQLITE
+from ingest.config_sections import POSTGRESQL, SQLITE
 from ingest.config_yaml import At
+from ingest.secrets import references
 
 SHORTEST_TOKEN = 16
 
@@ -102,8 +105,16 @@ def _filter(at: At, words: Sequence[str], what: str, known: Sequence[str]) -> It
             yield Finding((*at, number), unknown_key(word, known).replace("unknown key", f'"{word}" is not {what}'))
 
 
-def check_database_place(url: str, folder: Path) -> Iterator[Finding]:
-    """The embedded store is one folder: its database cannot lie elsewhere."""
+def check_database_place(url: str, folder: Path, written: object) -> Iterator[Finding]:
+    """The embedded store is one folder: its database cannot lie elsewhere. A password is not written out."""
     if url.startswith(SQLITE) and Path(url.removeprefix(SQLITE)) != folder / "xinqiao.db":
         text = f"the database lies in the data folder; leave this key out, or write {SQLITE}{folder / 'xinqiao.db'}"
         yield Finding(("database",), text)
+    if url.startswith(POSTGRESQL) and isinstance(written, str) and _password(written):
+        text = "the password stands in the file itself; write ${NAME} in its place"
+        yield Finding(("database",), text, fatal=False)
+
+
+def _password(written: str) -> bool:
+    said = make_url(written).password if written.startswith(POSTGRESQL) else None
+    return bool(said) and not references(str(said))

@@ -11,9 +11,13 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from store.acts import SCHEME
 
 KEY_BYTES = 32
-SQLITE, POSTGRESQL = "sqlite:///", "postgresql+psycopg://"
+SQLITE, POSTGRESQL = "sqlite:///", SCHEME
 
 
 class Section(BaseModel):
@@ -63,7 +67,8 @@ class DataSettings(Section):
 
     folder: Path = Field(
         default=Path("data"),
-        description="database, attachments, lock; a relative path counts from the configuration file",
+        description="SQLite's database, large attachments, lock; a relative path counts from the configuration file;"
+        " with PostgreSQL one folder shared by all machines",
     )
 
 
@@ -123,12 +128,21 @@ class LogSettings(Section):
 
 
 def check_database(url: str) -> str:
-    """Refuse what this version cannot store in; never repeats the address, which may hold a password."""
+    """Refuse what cannot be stored in; never repeats the address, which may hold a password."""
     if url == "sqlite" or url.startswith(SQLITE):
         return url
-    if url.startswith(POSTGRESQL):
-        raise ValueError("PostgreSQL is not supported yet; leave this key out to keep everything in the data folder")
-    raise ValueError(f"is not a database this version knows, expected sqlite or {SQLITE}/path/of/data/xinqiao.db")
+    expected = f"expected sqlite or {POSTGRESQL}user:${{PG_PASSWORD}}@host/name"
+    if not url.startswith(POSTGRESQL):
+        raise ValueError(f"is not a database this version knows, {expected}")
+    try:
+        parts = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ValueError(f"is not an address, {expected}") from None  # the cause quotes it
+    if "@" in (parts.host or ""):
+        raise ValueError('has several "@"; one in the password is written %40')
+    if not parts.database:
+        raise ValueError(f"names no database, {expected}")
+    return url
 
 
 Database = Annotated[str, AfterValidator(check_database)]

@@ -8,6 +8,8 @@ from ingest.config import ConfigErrors, load
 from ingest.config_errors import Problem
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, refused, write
 
+DATABASE = "expected sqlite or postgresql+psycopg://user:${PG_PASSWORD}@host/name"
+
 
 def test_everything_wrong_is_said_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     said = refused(
@@ -105,14 +107,24 @@ def test_an_unknown_key_is_told_what_it_may_have_meant(tmp_path: Path, text: str
             " expected small letters, digits, _ and -, a letter first; `title` is free",
         ),
         (
-            "database: postgresql+psycopg://u:geheim@db/x\n",
-            "config.yaml:2:11: database: PostgreSQL is not supported yet;"
-            " leave this key out to keep everything in the data folder",
+            "database: mysql://u:geheim@db/x\n",
+            f"config.yaml:2:11: database: is not a database this version knows, {DATABASE}",
         ),
         (
-            "database: mysql://u:geheim@db/x\n",
-            "config.yaml:2:11: database: is not a database this version knows,"
-            " expected sqlite or sqlite:////path/of/data/xinqiao.db",
+            "database: postgresql://u:geheim@db/x\n",
+            f"config.yaml:2:11: database: is not a database this version knows, {DATABASE}",
+        ),
+        (
+            "database: postgresql+psycopg://u:geheim@db:x/y\n",
+            f"config.yaml:2:11: database: is not an address, {DATABASE}",
+        ),
+        (
+            "database: postgresql+psycopg://u:geheim@db\n",
+            f"config.yaml:2:11: database: names no database, {DATABASE}",
+        ),
+        (
+            "database: postgresql+psycopg://u:ge@heim@db/x\n",
+            'config.yaml:2:11: database: has several "@"; one in the password is written %40',
         ),
     ],
 )
@@ -214,3 +226,15 @@ def test_problems_are_data_for_programs(tmp_path: Path) -> None:
 
     (problem,) = caught.value.problems
     assert (problem.line, problem.column, problem.key, problem.file) == (2, 14, "log.level", str(path))
+
+
+@pytest.mark.parametrize(
+    ("written", "warned"),
+    [("u:geheim@db/x", True), ("u:${PASSWORD}@db/x", False), ("u@db/x", False), ("/x?host=/run/postgresql", False)],
+)
+def test_a_databases_password_in_the_file_is_warned_of(tmp_path: Path, written: str, warned: bool) -> None:
+    config = load(write(tmp_path, SEALING + f"database: postgresql+psycopg://{written}\n"), ENVIRONMENT)
+
+    said = [one.text for one in config.warnings if "the password" in one.text]
+    assert said == ["the password stands in the file itself; write ${NAME} in its place"] * warned
+    assert config.shared

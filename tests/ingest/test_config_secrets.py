@@ -123,7 +123,8 @@ def test_no_secret_appears_in_the_configuration_printed(tmp_path: Path) -> None:
         "sealing: {key: '${KEY}'}\nchannels: {box: {kind: mailbox, every: '${HIDDEN}'}}",
         "sealing: {key: '${KEY}'}\ncalendar: '${HIDDEN}'",
         "database: mysql://root:geheim-geheim@db/x",
-        "database: postgresql+psycopg://root:geheim-geheim@db/x",
+        "database: postgresql+psycopg://root:geheim-geheim@db:x/x",
+        "database: postgresql+psycopg://root:geheim-geheim@x@db/x",
     ],
 )
 def test_no_error_repeats_a_secret(tmp_path: Path, text: str) -> None:

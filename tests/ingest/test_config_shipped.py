@@ -51,7 +51,9 @@ def test_the_optional_lines_of_the_shipped_configuration_are_usable_too(tmp_path
     (tmp_path / "calendar.yaml").write_bytes((ROOT / "calendar.yaml").read_bytes())
     (tmp_path / "config.yaml").write_text(optional, "utf-8")
 
-    config = load(tmp_path / "config.yaml", {**ENVIRONMENT, "OA_GATEWAY_KEY": "gateway-key"})
+    config = load(
+        tmp_path / "config.yaml", {**ENVIRONMENT, "OA_GATEWAY_KEY": "gateway-key", "PG_PASSWORD": "pg-password"}
+    )
 
     assert config.service.public_url == "https://xinqiao.example"
     assert config.targets["oa"].success is not None
