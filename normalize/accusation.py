@@ -46,6 +46,8 @@ class AccusationRules(BaseModel):
 class Suspicion:
     """How strongly a text accuses someone."""
 
+    breach: float
+    """The weight of the breaches named, whoever did them."""
     weight: float
     least: float
     described: bool
@@ -63,10 +65,12 @@ def suspicion(draft: Draft, rules: AccusationRules) -> Suspicion:
     breaches, actors = rules.compiled
     body = without_salutation(draft.content or "")
     text = f"{draft.title}\n{body}"
-    breach = breaches.weight_in(text) + 0.5 * breaches.weight_in(draft.title)
+    breach = breaches.weight_in(text)
     actor = actors.weight_in(text) if breach else 0.0
-    weight = breach * min(1.0, 0.3 + 0.35 * actor) / max(1.0, len(body) / 500) ** 0.2
-    return Suspicion(float(weight), rules.least, len(text) < _SHORT and breach >= _STRONG and describes(text, rules))
+    stressed = breach + 0.5 * breaches.weight_in(draft.title)
+    weight = stressed * min(1.0, 0.3 + 0.35 * actor) / max(1.0, len(body) / 500) ** 0.2
+    described = len(text) < _SHORT and breach >= _STRONG and describes(text, rules)
+    return Suspicion(breach, float(weight), rules.least, described)
 
 
 def describes(text: str, rules: AccusationRules) -> bool:

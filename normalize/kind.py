@@ -9,13 +9,17 @@ from functools import cached_property
 from pydantic import BaseModel, ConfigDict, Field
 
 from normalize.case import Draft, RequestType, RequestTypeCode
-from normalize.kind_words import BODY, PRIOR, TITLE
+from normalize.kind_words import BODY, PRIOR, PURSUIT, TITLE
 from normalize.words import Words, merged
 
 _LONG = 1500
 """What a long letter wants it has said by then, or says in its last lines."""
 
 
+_BANNED = 0.3
+_BANNED_AT_MOST = 8.0
+_PURSUED = 1.0
+_NEITHER = -2.0
 _TELLING = 0.3
 _SCANT = 15
 """Fewer Chinese characters than this, and no telling word among them, say nothing of what is wanted."""
@@ -47,24 +51,28 @@ class KindRules(BaseModel):
         )
 
 
-def request_type(draft: Draft, rules: KindRules) -> RequestType:
-    """The source's own type where it gave one, else the likeliest by its words with a confidence."""
+def request_type(draft: Draft, rules: KindRules, breach: float = 0.0) -> RequestType:
+    """The source's own type where it gave one, else the likeliest by its words with a confidence.
+
+    `breach` is the weight of the breaches of law or discipline the text names.
+    """
     given = draft.request_type
     if given.code is not RequestTypeCode.OTHER or given.confidence is not None:
         return given
-    code, confidence = likeliest(draft.title, draft.content or "", rules)
+    code, confidence = likeliest(draft.title, draft.content or "", rules, breach)
     return RequestType(code=code, raw=given.raw, confidence=confidence)
 
 
-def likeliest(title: str, body: str, rules: KindRules) -> tuple[RequestTypeCode, float | None]:
+def likeliest(title: str, body: str, rules: KindRules, breach: float = 0.0) -> tuple[RequestTypeCode, float | None]:
     """The likeliest type and how sure that is, 0 to 1 (its share among the types).
 
     A few characters without a telling word are `other`, and nothing is said of how sure that is.
     """
     told = told_by_words(title, body, rules)
-    if max(told.values()) < _TELLING and _is_scant(title, body):
+    if max(told.values()) < _TELLING and breach < _TELLING and _is_scant(title, body):
         return RequestTypeCode.OTHER, None
     scores = {code: PRIOR[code] + weight for code, weight in told.items()}
+    scores[RequestTypeCode.REPORT] += _as_report(title, body, breach)
     best = max(scores, key=lambda code: scores[code])
     share = 1 / sum(math.exp(score - scores[best]) for score in scores.values())
     return best, round(share, 2)
@@ -76,6 +84,12 @@ def told_by_words(title: str, body: str, rules: KindRules) -> dict[RequestTypeCo
     if len(text) > _LONG:
         text = text[: _LONG - 300] + "\n" + text[-300:]
     return {code: in_title.weight_in(title) + in_body.weight_in(text) for code, in_title, in_body in rules.compiled}
+
+
+def _as_report(title: str, body: str, breach: float) -> float:
+    """A report names a banned act and wants it pursued; without either it is a complaint."""
+    pursued = bool(PURSUIT.search(title) or PURSUIT.search(body))
+    return _BANNED * min(breach, _BANNED_AT_MOST) + _PURSUED * pursued + _NEITHER
 
 
 def _is_scant(title: str, body: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from normalize.case import RequestTypeCode
@@ -163,6 +164,11 @@ BODY: Mapping[RequestTypeCode, Weights] = {
     """),
 }
 """Words of a body and what each says for a type."""
+
+PURSUIT = re.compile(
+    "查处|严查|彻查|查明|明察|核查|核实|调查|追究|严惩|惩处|严肃处理|取缔|制止|整治|整顿|介入|查一查|查查|处罚|纪委|纪检|举报|检举"
+)
+"""Words of who wants something investigated, stopped or punished."""
 
 PRIOR: Mapping[RequestTypeCode, float] = {
     RequestTypeCode.CONSULT: 0.2,

@@ -9,12 +9,14 @@ from functools import cached_property
 from pydantic import BaseModel, ConfigDict, Field
 
 from normalize.case import Draft, Flag, PurposeCode, RequestTypeCode, Triage, Unit, Urgency
+from normalize.own_words import acknowledges
+from normalize.topics import OTHER
 from normalize.triage_words import DANGER, FLAGS, HASTE, IMPORTANT
 from normalize.words import Words, merged
 
 _NAMED = re.compile(
     r"[^\W_](?<![的们我你他该个这那本各全所在去到读上和与是有家每某哪些从对向给让被因于大中小高初专])"
-    r"(?:学校|中学|小学|幼儿园|大学|学院|高中|初中|职校|职高|技校|附中|附小|[一二三四五六七八九十\d]中|校区|机构|公司|教育局|厅)"
+    r"(?:学校|中学|小学|幼儿园|大学|学院|高中|初中|职校|职高|技校|附中|附小|职院|驾校|中专|[一二三四五六七八九十\d]中|校区|机构|公司|教育局|厅)"
     r"|[^\W_](?<![城农地全本我各都每社小校学片辖郊跨出入外])(?:[市县区镇乡村省]|街道|小区|社区)"
 )
 """A place or institution with a name, not just "我们学校" or "全市"."""
@@ -120,8 +122,14 @@ def triage(draft: Draft, rules: TriageRules) -> Triage:
 
 
 def needs_contact(draft: Draft, rules: TriageRules) -> bool:
-    """Too little to route it: hardly any text, or a request about an unnamed place."""
+    """Too little to route it: hardly any text, or a request about an unnamed place.
+
+    A question about a known topic can be answered wherever it is about, and thanks ask for nothing.
+    """
     text = _text(draft)
+    is_clear = draft.request_type.code is RequestTypeCode.CONSULT and draft.topics[:1] not in {(), (OTHER,)}
+    if is_clear or acknowledges(draft.content or ""):
+        return False
     if len(text.strip()) < rules.short and not draft.subject_party:
         return True
     general = draft.request_type.code in {RequestTypeCode.SUGGESTION, RequestTypeCode.PRAISE}

@@ -22,8 +22,8 @@ def understand(draft: Draft, rules: Rules) -> Draft:
     """
     said = _spoken(draft)
     heard = _with(draft, title=said.title, content=said.text or None)
-    heard = _with(heard, request_type=request_type(heard, rules.kind))
     found = suspicion(heard, rules.accusation)
+    heard = _with(heard, request_type=request_type(heard, rules.kind, found.breach))
     heard = _with(
         heard,
         purpose=purpose(heard, found),

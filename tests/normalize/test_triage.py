@@ -32,6 +32,37 @@ def test_flags_of_the_source_and_of_the_words_stand_together() -> None:
     assert flags(case, RULES) == (Flag.MINOR_INVOLVED, Flag.LEGAL_MATTER, Flag.MEDIA_HOT, Flag.BACKLOG)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "我女儿读三年级，想转学。",
+        "孩子被班主任罚站两小时。",
+        "有学生在操场受伤，学校不管。",
+        "一名七岁男孩在幼儿园走失。",
+        "老师打学生。",
+        "我家孩子今年六岁。",
+    ],
+)
+def test_a_child_in_the_matter_is_flagged(text: str) -> None:
+    assert Flag.MINOR_INVOLVED in flags(draft("花桥中学", text), RULES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "幼儿园收费太贵。",
+        "孩子们上学要走两公里，请增设公交站。",
+        "建议减轻小学生的作业负担。",
+        "公办幼儿园什么时候开始报名？",
+        "请问2020年9月出生的孩子可以报名一年级吗？",
+        "学生家长都很支持。",
+        "建议在儿童节开放图书馆。",
+    ],
+)
+def test_children_in_general_are_no_child_in_the_matter(text: str) -> None:
+    assert Flag.MINOR_INVOLVED not in flags(draft("花桥中学", text), RULES)
+
+
 def test_an_office_may_change_a_flags_words() -> None:
     rules = TriageRules.model_validate({"flags": {"media_hot": {"记者": 0, "直播": 1}}})
 
@@ -53,6 +84,25 @@ def test_an_office_may_change_a_flags_words() -> None:
         ({"joint": True}, Triage.LEADER_REVIEW),
         ({"flags": ("threat",)}, Triage.LEADER_REVIEW),
         ({"request_type": {"code": "consult", "confidence": 0.9}}, Triage.DIRECT_REPLY),
+        (
+            {
+                "title": "报名年龄",
+                "content": "请问小学报名的年龄是怎么规定的，需要准备哪些材料？",
+                "request_type": {"code": "consult", "confidence": 0.9},
+                "topics": ("admission",),
+            },
+            Triage.DIRECT_REPLY,
+        ),
+        (
+            {
+                "title": "请问",
+                "content": "请问什么时候开始？",
+                "request_type": {"code": "consult", "confidence": 0.9},
+                "topics": ("other",),
+            },
+            Triage.NEED_CONTACT,
+        ),
+        ({"title": "回复", "content": "看到了，谢谢。", "topics": ("other",)}, Triage.NORMAL),
         ({}, Triage.NORMAL),
     ],
 )
