@@ -16,6 +16,7 @@ from ingest import channels
 from normalize.case import Receipt
 from store import ledger
 from store.blobs import Blobs, Prepared
+from store.schema import ledger as ledger_rows
 from store.schema import raw
 from store.sealing import Sealer
 
@@ -75,7 +76,7 @@ def store_batch(
     ids = [_store(conn, channel, one, kept[one.blob].sha256, sealer, now) for one in new]
     channels.moved(conn, channel, batch.cursor, batch.skipped, new=bool(ids), now=now)
     if batch.settle is not None:
-        ledger.enqueue(conn, settle_lane(channel), _sealed_token(sealer, channel, batch.settle), key=channel, now=now)
+        _have_settled(conn, channel, batch.settle, sealer, now)
     return ids
 
 
@@ -119,10 +120,17 @@ def read_again(conn: Connection, raw_id: int, now: datetime) -> None:
     ledger.enqueue(conn, read_lane(kind), {"raw": raw_id}, now=now)
 
 
-def _sealed_token(sealer: Sealer, channel: str, token: Json) -> dict[str, Json]:
-    """As a ledger row may hold it: a scan's token names its file, and a file's name may name a person."""
-    written = json.dumps(token, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return {"sealed": base64.b64encode(sealer.seal(written, settle_lane(channel))).decode()}
+def _have_settled(conn: Connection, channel: str, token: Json, sealer: Sealer, now: datetime) -> None:
+    """A step for the batch, unless one waits already: what cannot be acknowledged is handed over again and again.
+
+    Sealed: a scan's token names its file, and a file's name may name a person.
+    """
+    lane, written = settle_lane(channel), json.dumps(token, sort_keys=True)
+    key = sealer.lookup("settle", written).hex()
+    waits = select(ledger_rows.c.id).where(ledger_rows.c.lane == lane, ledger_rows.c.key == key)
+    if conn.execute(waits.limit(1)).first() is None:
+        sealed = sealer.seal(written.encode(), lane)
+        ledger.enqueue(conn, lane, {"sealed": base64.b64encode(sealed).decode()}, key=key, now=now)
 
 
 def _store(conn: Connection, channel: str, one: Raw, sha256: str, sealer: Sealer, now: datetime) -> int:

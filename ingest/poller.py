@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -22,7 +23,16 @@ from store.ledger import Claim
 log = structlog.get_logger()
 BACKOFF_FIRST = timedelta(seconds=5)
 BACKOFF_LONGEST = timedelta(minutes=15)
-SETTLE_LEASE = timedelta(minutes=5)
+LONGEST_ASKED = timedelta(hours=6)
+"""A source may ask for patience, not for oblivion."""
+PATIENCE = timedelta(minutes=20)
+"""A visit that brings neither a batch nor its end for so long hangs; a batch over a slow line may take ten minutes."""
+SETTLE_PATIENCE = timedelta(minutes=4)
+SETTLE_LEASE = SETTLE_PATIENCE + timedelta(minutes=1)
+UNCOUNTED = 4
+"""Failures in a row to assume while they cannot be written down: the store itself is in trouble."""
+
+T = TypeVar("T")
 
 Counter = Callable[[str, int], None]
 
@@ -42,17 +52,25 @@ class Poller:
     due: asyncio.Event = field(default_factory=asyncio.Event)
     not_before: datetime | None = None
     """While the door fails: when it is tried again."""
+    patience: timedelta = PATIENCE
+    _enrolled: bool = False
+    _said: set[int] = field(default_factory=set)
+    """Settle rows whose failure was said."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll until stopping. Cancelled at any moment, nothing is lost: what was not stored is polled again."""
-        await self.enrol()
         while not stopping.is_set():
             await self._wait()
             await self.round()
 
+    async def ring(self) -> None:
+        """The schedule's voice; a coroutine function, since the scheduler calls others from a thread."""
+        self.due.set()
+
     async def enrol(self) -> None:
         now = self.clock()
         await self.store.write(lambda conn: channels.enrol(conn, self.name, self.start_from, now))
+        self._enrolled = True
 
     async def _wait(self) -> None:
         """Until the schedule says so; after a failure until the back-off is over, whatever the schedule says."""
@@ -66,18 +84,18 @@ class Poller:
         """One visit to the source; its failure is written down, and said when it is news."""
         try:
             await self._visit()
-        except (ChannelUnavailable, ChannelRefused) as error:
-            await self._failed(error, str(error))
         except Exception as error:  # noqa: BLE001 - the channel's outer loop: one door's bug must not shut the others
-            await self._failed(error, f"unexpected: {place_of(error)}")
+            await self._failed(error)
         else:
             self.not_before = None
 
     async def _visit(self) -> None:
+        if not self._enrolled:
+            await self.enrol()
         await self._settle()
         row = await self.store.read(lambda conn: channels.state(conn, self.name))
         async with aclosing(self.adapter.poll(row.cursor, row.start_from)) as batches:
-            async for batch in batches:
+            while (batch := await self._watched(anext(batches, None), self.patience)) is not None:
                 await self._take(batch, row.cursor)
                 await self._settle()
         now = self.clock()
@@ -110,36 +128,73 @@ class Poller:
         return {index: self.store.blobs.prepare(batch.blobs[index]) for index in indexes}
 
     async def _settle(self) -> None:
-        """Acknowledge at the source every batch that was stored, also those of an earlier life."""
+        """Acknowledge at the source every batch that was stored, also those of an earlier life.
+
+        One that fails is tried again later by itself: polling goes on, as storing what is known changes nothing.
+        """
         while claims := await self._unsettled():
             for held in claims:
                 try:
-                    await self.adapter.settle(inbox.settle_token(self.store.sealer, self.name, held.payload))
-                except (ChannelUnavailable, ChannelRefused) as error:
-                    await self._postpone(held, str(error))
-                    raise
+                    token = inbox.settle_token(self.store.sealer, self.name, held.payload)
+                    await self._watched(self.adapter.settle(token), SETTLE_PATIENCE)
                 except asyncio.CancelledError:
-                    await asyncio.shield(self._postpone(held, "stopped"))
+                    await asyncio.shield(self._postpone(held, timedelta(0), "stopped"))
                     raise
+                except Exception as error:  # noqa: BLE001 - one row's trouble must not shut the door
+                    await self._settle_later(held, error)
+                    continue
                 crashpoint.reach("mid_settle")
                 await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
+                self._said.discard(held.id)
 
     async def _unsettled(self) -> list[Claim]:
         now, lane = self.clock(), inbox.settle_lane(self.name)
         return await self.store.write(lambda conn: ledger.claim(conn, lane, now=now, lease=SETTLE_LEASE))
 
-    async def _postpone(self, held: Claim, reason: str) -> None:
-        due = self.clock()
+    async def _settle_later(self, held: Claim, error: Exception) -> None:
+        said = _said(error)
+        if held.id not in self._said:
+            self._said.add(held.id)
+            say = log.warning if isinstance(error, ChannelUnavailable) else log.error
+            say("not acknowledged at the source; tried again", channel=self.name, step=held.id, error=said)
+        await self._postpone(held, _backoff(held.attempts), said)
+
+    async def _postpone(self, held: Claim, wait: timedelta, reason: str) -> None:
+        due = self.clock() + wait
         await self.store.write(lambda conn: ledger.postpone(conn, held, due=due, reason=reason))
 
-    async def _failed(self, error: Exception, said: str) -> None:
-        now = self.clock()
-        state = channels.REFUSED if isinstance(error, ChannelRefused) else channels.UNAVAILABLE
+    async def _watched(self, act: Awaitable[T], patience: timedelta) -> T:
+        """What the adapter answers. Raises ChannelUnavailable: it hangs, which no time-out of its own has noticed."""
+        try:
+            async with asyncio.timeout(patience.total_seconds()) as watch:
+                return await act
+        except TimeoutError as error:
+            if not watch.expired():
+                raise
+            raise ChannelUnavailable(f"{self.name}: nothing came for {patience}; expected an answer") from error
 
-        failures, news = await self.store.write(lambda conn: channels.failed(conn, self.name, state, said, now))
-        asked = getattr(error, "retry_after", None)
-        wait = BACKOFF_LONGEST if state == channels.REFUSED else BACKOFF_FIRST * 2 ** min(failures - 1, 16)
-        self.not_before = now + (asked or min(wait, BACKOFF_LONGEST))
+    async def _failed(self, error: Exception) -> None:
+        now, said = self.clock(), _said(error)
+        state = channels.REFUSED if isinstance(error, ChannelRefused) else channels.UNAVAILABLE
+        try:
+            failures, news = await self.store.write(lambda conn: channels.failed(conn, self.name, state, said, now))
+        except Exception as trouble:  # noqa: BLE001 - the channel's outer loop: it outlives a full disk
+            log.error("channel's failure not written down", channel=self.name, error=place_of(trouble), failure=said)
+            failures, news = UNCOUNTED, False
+        asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
+        wait = BACKOFF_LONGEST if state == channels.REFUSED else _backoff(failures)
+        self.not_before = now + (wait if asked is None else min(asked, LONGEST_ASKED))
         if news:
             say = log.error if state == channels.REFUSED else log.warning
             say("channel " + state, channel=self.name, error=said)
+
+
+def _backoff(failures: int) -> timedelta:
+    steps: int = 2 ** min(failures - 1, 16)
+    return min(BACKOFF_FIRST * steps, BACKOFF_LONGEST)
+
+
+def _said(error: Exception) -> str:
+    """The words of our own errors; of others the place only, as their words may be a citizen's."""
+    ours = isinstance(error, ChannelUnavailable | ChannelRefused)
+    return str(error) if ours else f"unexpected: {place_of(error)}"

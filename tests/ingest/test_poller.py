@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, select
+from structlog.testing import capture_logs
 
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
 from ingest import channels, inbox
@@ -29,11 +31,12 @@ class Door:
 
     matters: int = 0
     failures: list[Exception] = field(default_factory=list)
-    settle_failures: list[Exception] = field(default_factory=list)
+    settle_failures: list[Exception | asyncio.CancelledError] = field(default_factory=list)
     settled: list[Json] = field(default_factory=list)
     polls: int = 0
     skipped: int = 0
     starts: list[datetime] = field(default_factory=list)
+    hangs: bool = False
 
     async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         self.polls += 1
@@ -47,6 +50,8 @@ class Door:
             raws = tuple(Raw(RawKind.RECORD, str(n), "1", i, f"door/{n}") for i, n in enumerate(numbers))
             done = numbers.stop
             yield Batch(blobs, raws, {"done": done}, settle=done, skipped=self.skipped if cursor is None else 0)
+        if self.hangs:
+            await asyncio.Event().wait()
 
     async def settle(self, token: Json) -> None:
         if self.settle_failures:
@@ -74,6 +79,26 @@ async def poller(store: Store, door: Door) -> Poller:
     made = Poller("door", door, store, utc_now, START, lambda *_: None)
     await made.enrol()
     return made
+
+
+@dataclass
+class Time:
+    now: datetime = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+async def timed(store: Store, door: Door) -> tuple[Poller, Time]:
+    """A poller whose clock the test moves."""
+    time = Time()
+    made = Poller("door", door, store, time, START, lambda *_: None)
+    await made.enrol()
+    return made, time
+
+
+def settle_rows(store: Store) -> int:
+    return sum(store.read_now(ledger.counts).get("settle:door", {}).values())
 
 
 def keys(store: Store) -> list[str]:
@@ -149,18 +174,98 @@ async def test_a_bug_in_a_door_shuts_that_door_only_and_repeats_no_words(store: 
     assert "顾晓棠" not in str(error)
 
 
-async def test_what_could_not_be_settled_is_settled_before_anything_is_polled(store: Store) -> None:
-    door = Door(matters=2, settle_failures=[ChannelUnavailable("share is gone")])
+async def test_what_could_not_be_settled_is_tried_again_and_polling_goes_on(store: Store) -> None:
+    door = Door(matters=4, settle_failures=[ChannelUnavailable("share is gone")])
+    polling, time = await timed(store, door)
+    with capture_logs() as said:
+        await polling.round()
+        await polling.round()
+
+    assert (keys(store), door.settled, door.polls) == (["0", "1", "2", "3"], [4], 2)
+    assert state(store) == ("open", 0, None)
+    assert [line["log_level"] for line in said if "acknowledged" in line["event"]] == ["warning"]
+
+    time.now += timedelta(minutes=1)
+    await polling.round()
+
+    assert door.settled == [4, 2]
+    assert settle_rows(store) == 0
+
+
+async def test_what_is_still_unsettled_is_said_once_and_kept_once(store: Store) -> None:
+    """As a scan that cannot be moved: every poll hands it over again."""
+    refusals: list[Exception] = [ChannelRefused("may not be moved") for _ in range(3)]
+    door = Door(matters=2, settle_failures=[*refusals, ValueError("顾晓棠.pdf")])
+    polling, time = await timed(store, door)
+    with capture_logs() as said:
+        for _ in range(4):
+            await polling.round()
+            await store.write(lambda conn: conn.exec_driver_sql("UPDATE channel SET cursor = NULL"))
+            time.now += timedelta(hours=1)
+
+    assert door.polls == 4
+    assert settle_rows(store) == 1
+    assert [line["log_level"] for line in said if "acknowledged" in line["event"]] == ["error"]
+    assert "顾晓棠" not in str(store.read_now(lambda conn: conn.execute(select(ledger_table.c.reason)).all()))
+
+    await polling.round()
+
+    assert (set(door.settled), settle_rows(store)) == ({2}, 0)
+
+
+async def test_what_an_earlier_life_left_unsettled_is_settled_before_anything_is_polled(store: Store) -> None:
+    door = Door(matters=2)
+    first, _ = await timed(store, door)
+    with suppress(asyncio.CancelledError):
+        door.settle_failures = [asyncio.CancelledError()]
+        await first.round()
+    door.failures = [ChannelUnavailable("down")]
+    await (await poller(store, door)).round()
+
+    assert (door.settled, keys(store)) == ([2], ["0", "1"])
+
+
+async def test_a_visit_that_hangs_is_broken_off_and_the_door_told_unavailable(store: Store) -> None:
+    door = Door(matters=2, hangs=True)
     polling = await poller(store, door)
+    polling.patience = timedelta(milliseconds=10)
     await polling.round()
-    assert (keys(store), door.settled, door.polls) == (["0", "1"], [], 1)
 
-    door.settle_failures = [ChannelUnavailable("share is gone")]
-    await polling.round()
-    assert (door.settled, door.polls) == ([], 1)
+    found, _, error = state(store)
+    assert (found, keys(store)) == ("unavailable", ["0", "1"])
+    assert "nothing came" in str(error)
 
+    door.hangs = False
     await polling.round()
-    assert (door.settled, door.polls) == ([2], 2)
+
+    assert state(store)[0] == "open"
+
+
+async def test_a_wait_beyond_reason_is_cut_short(store: Store) -> None:
+    polling, time = await timed(store, Door(failures=[ChannelUnavailable("busy", timedelta.max)]))
+    await polling.round()
+
+    assert polling.not_before == time.now + timedelta(hours=6)
+
+
+async def test_a_full_disk_is_outlived(store: Store) -> None:
+    """Whatever is written fails, the failure's own record too."""
+    door = Door(matters=2)
+    polling, time = await timed(store, door)
+    forbid = "CREATE TRIGGER full BEFORE {} BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    await store.write(lambda conn: conn.exec_driver_sql(forbid.format("INSERT ON raw")))
+    await store.write(lambda conn: conn.exec_driver_sql(forbid.format("UPDATE ON channel").replace("full", "full2", 1)))
+    await polling.round()
+
+    assert polling.not_before is not None
+    assert polling.not_before > time.now
+
+    await store.write(lambda conn: conn.exec_driver_sql("DROP TRIGGER full"))
+    await store.write(lambda conn: conn.exec_driver_sql("DROP TRIGGER full2"))
+    await polling.round()
+
+    assert keys(store) == ["0", "1"]
+    assert polling.not_before is None
 
 
 async def test_the_first_sight_of_a_channel_fixes_its_start(store: Store) -> None:
@@ -189,7 +294,7 @@ async def test_after_a_failure_it_comes_back_without_being_told(store: Store) ->
 
 
 async def test_what_is_to_be_settled_stands_sealed(store: Store) -> None:
-    door = Door(settle_failures=[ChannelUnavailable("shut"), ChannelUnavailable("shut")])
+    door = Door(settle_failures=[ChannelUnavailable("shut")])
     told: Json = {"path": "顾晓棠的来信.pdf"}
     batch = Batch((b"a letter",), (Raw(RawKind.LETTER, "k", "k", 0, "x"),), {}, settle=told)
 
@@ -199,7 +304,7 @@ async def test_what_is_to_be_settled_stands_sealed(store: Store) -> None:
             blobs=store.blobs, sealer=store.sealer, now=START,
         )  # fmt: skip
 
-    keeper = await poller(store, door)
+    keeper, time = await timed(store, door)
     await store.write(keep)
     await keeper.round()
     rows = store.read_now(lambda conn: conn.execute(select(ledger_table.c.payload, ledger_table.c.reason)).all())
@@ -207,7 +312,7 @@ async def test_what_is_to_be_settled_stands_sealed(store: Store) -> None:
     assert "顾晓棠" not in str(rows)
     assert "path" not in str(rows)
 
-    door.settle_failures.clear()
+    time.now += timedelta(minutes=1)
     await keeper.round()
 
     assert door.settled == [told]
