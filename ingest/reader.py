@@ -27,6 +27,7 @@ from store import crashpoint, ledger
 from store.engine import Store
 from store.failure import place_of
 from store.ledger import Claim
+from store.sealing import SealBroken
 
 log = structlog.get_logger()
 SCAN_TIMEOUT = timedelta(minutes=15)
@@ -75,7 +76,9 @@ class Reader:
         for held in claims:
             row, content = await self.store.read(partial(self._load, held=held))
             try:
-                scan = None if row.meta.get("refused") else await recognise(self.scans, content)
+                scan = None
+                if not (isinstance(content, SealBroken) or row.meta.get("refused")):
+                    scan = await recognise(self.scans, content)
             except WorkerRefused as error:
                 await self._finish(held, row, f"the scan cannot be read: {error}")
             except WorkerFailed as error:
@@ -93,12 +96,19 @@ class Reader:
         due = self.clock() + SCAN_RETRY
         await self.store.write(partial(ledger.postpone, held=held, due=due, reason=str(error)))
 
-    def _load(self, conn: Connection, held: Claim) -> tuple[RawRow, bytes]:
+    def _load(self, conn: Connection, held: Claim) -> tuple[RawRow, bytes | SealBroken]:
+        """The Raw with its bytes, or what is wrong with them: that must not hold up what was claimed beside it."""
         row = inbox.load(conn, self.store.sealer, held.payload["raw"])
-        return row, self.store.blobs.load(conn, row.sha256)
+        try:
+            return row, self.store.blobs.load(conn, row.sha256)
+        except SealBroken as error:
+            return row, error
 
-    def _read(self, row: RawRow, content: bytes, scan: Scan | None) -> list[PreparedReading] | str:
+    def _read(self, row: RawRow, content: bytes | SealBroken, scan: Scan | None) -> list[PreparedReading] | str:
         """The readings of a Raw, or why there are none."""
+        if isinstance(content, SealBroken):
+            log.error("original damaged", channel=row.channel, raw=row.id, error=str(content))
+            return str(content)
         door = self.doors.get(row.channel)
         if door is None:
             return f"channel {row.channel} is not in the configuration any more; add it again and read this anew"
