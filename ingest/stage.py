@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -41,17 +42,26 @@ class Stage:
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set, then finish what is under way; cancelled, give it back."""
         under_way: set[asyncio.Task[None]] = set()
+        failures = 0
         async with asyncio.TaskGroup() as group:
             while not stopping.is_set():
                 free = len(under_way) < self.width
-                claims = await self._claim() if free else []
+                try:
+                    claims = await self._claim() if free else []
+                    idle = await self._idle() if free and not claims else IDLE
+                except Exception as error:  # noqa: BLE001 - the stage's outer loop: it outlives the store's trouble
+                    failures += 1
+                    log.error("no step can be claimed", lane=self.lane, error=place_of(error))
+                    await _rest(stopping, min(_backoff(failures), IDLE))
+                    continue
+                failures = 0
                 if claims:
                     crashpoint.reach("after_claim")
                     task = group.create_task(self._do(claims))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                 else:
-                    await self.store.wakes.wait(self.lane, await self._idle() if free else IDLE)
+                    await self.store.wakes.wait(self.lane, idle)
 
     async def _claim(self) -> list[Claim]:
         now = self.clock()
@@ -77,9 +87,23 @@ class Stage:
 
     async def _put_back(self, claims: Sequence[Claim], reason: str, *, at_once: bool) -> None:
         for one in claims:
-            wait = timedelta(0) if at_once else min(RETRY_FIRST * 2 ** min(one.attempts - 1, 10), RETRY_LONGEST)
+            wait = timedelta(0) if at_once else _backoff(one.attempts)
             due = self.clock() + wait
             try:
                 await self.store.write(partial(ledger.postpone, held=one, due=due, reason=reason))
             except LeaseLost:
                 continue  # it was ended before the failure
+            except Exception as error:  # noqa: BLE001 - the stage's outer loop: its lease brings the row back
+                log.error("step not put back", lane=self.lane, row=one.id, error=place_of(error))
+
+
+def _backoff(failures: int) -> timedelta:
+    steps: int = 2 ** min(failures - 1, 10)
+    return min(RETRY_FIRST * steps, RETRY_LONGEST)
+
+
+async def _rest(stopping: asyncio.Event, longest: timedelta) -> None:
+    """Not `wakes.wait`: a lane that is rung again and again must not hurry what fails."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(longest.total_seconds()):
+            await stopping.wait()
