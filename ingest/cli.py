@@ -137,6 +137,7 @@ def _read(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--kind", required=True, choices=("mailbox", "letter", "feed"), help="what the files are")
     parser.add_argument("--channel", metavar="NAME", help="whose field map reads the records (for --kind feed)")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    parser.set_defaults(config=None)  # mails and scans are read by the built-in rules unless a file is named
 
 
 def _status(commands: Commands[argparse.ArgumentParser]) -> None:
@@ -153,12 +154,12 @@ def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser = _add(commands, "replay", does, example, "ingest.command_replay:replay")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--quarantine", action="store_true", help="read what was kept aside again")
+    what.add_argument("--quarantine", action="store_true", help="read again what was kept aside (of --case, --since)")
     what.add_argument("--read", action="store_true", help="read again: with --case or --since")
     what.add_argument("--send", action="store_true", help="send again: with --case, --since, --dead or --target")
     parser.add_argument("--case", metavar="ID", help="case_id or case number")
     parser.add_argument("--since", metavar="TIME", help="taken in, or created, since: 2026-03-01 or 2026-03-01T08:00")
-    parser.add_argument("--until", metavar="TIME", help="created before (for --send)")
+    parser.add_argument("--until", metavar="TIME", help="taken in, or created, before")
     parser.add_argument("--target", metavar="NAME", help="only to this target; if it was paused it is resumed")
     parser.add_argument("--dead", action="store_true", help="only what the target rejected")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")

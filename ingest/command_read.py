@@ -44,7 +44,7 @@ class _AnySecret(dict[str, str]):
 
 def read_files(arguments: argparse.Namespace) -> int:
     """Print a JSON line a case; 1 when a file could not be opened."""
-    config = _config(arguments.config, needed=arguments.kind == "feed" or arguments.channel is not None)
+    config = _config(arguments)
     kind, channel, door = _door(arguments, config)
     return asyncio.run(_read(arguments.files, kind, channel, door, config))
 
@@ -97,18 +97,21 @@ def _print(line: dict[str, Any]) -> None:
     sys.stdout.buffer.flush()
 
 
-def _config(path: Path, *, needed: bool) -> Config | None:
-    """The configuration where it is needed: rules and field maps come from it, secrets are not asked for."""
-    return load_config(path, _AnySecret(os.environ)) if needed else None
+def _config(arguments: argparse.Namespace) -> Config | None:
+    """The configuration where it is named or needed: rules and field maps come from it, secrets are not asked for."""
+    needed = arguments.kind == "feed" or arguments.channel is not None
+    if arguments.config is None and not needed:
+        return None
+    return load_config(arguments.config or Path("config.yaml"), _AnySecret(os.environ))
 
 
 def _door(arguments: argparse.Namespace, config: Config | None) -> tuple[RawKind, str, Door]:
     kinds = {"mailbox": RawKind.MAIL, "letter": RawKind.LETTER, "feed": RawKind.RECORD}
-    if config is None:
+    if arguments.channel is None and arguments.kind == "feed":
+        raise WrongUsage("read --kind feed: expected --channel, whose field map reads the records")
+    if config is None or arguments.channel is None:
         kind, plain = WITHOUT_CONFIGURATION[arguments.kind]
         return kind, arguments.kind, plain
-    if arguments.channel is None:
-        raise WrongUsage("read --kind feed: expected --channel, whose field map reads the records")
     door = doors_of(config.channels).get(arguments.channel)
     if door is None:
         raise UsersMistake(

@@ -20,16 +20,25 @@ def replay(arguments: argparse.Namespace) -> int:
         "until": _moment("--until", arguments.until, zone),
         "dry_run": arguments.dry_run,
     }
+    _must_make_sense(arguments)
     if arguments.send:
-        if not (arguments.case or arguments.since or arguments.dead or arguments.target):
-            raise WrongUsage("replay --send: expected --case, --since, --dead or --target")
         answer = perform(arguments.config, "replay-send", {**asked, "target": arguments.target, "dead": arguments.dead})
     else:
-        if arguments.read and not (arguments.case or arguments.since):
-            raise WrongUsage("replay --read: expected --case or --since")
         answer = perform(arguments.config, "replay-read", {**asked, "quarantine": arguments.quarantine})
     print(json.dumps(answer, ensure_ascii=False) if arguments.json else _said(answer))
     return 0
+
+
+def _must_make_sense(arguments: argparse.Namespace) -> None:
+    chosen = arguments.case or arguments.since
+    if arguments.send:
+        if not (chosen or arguments.dead or arguments.target):
+            raise WrongUsage("replay --send: expected --case, --since, --dead or --target")
+        return
+    if arguments.read and not chosen:
+        raise WrongUsage("replay --read: expected --case or --since")
+    if arguments.target is not None or arguments.dead:
+        raise WrongUsage("replay: --target and --dead choose what is sent again; expected --send")
 
 
 def _said(answer: Answer) -> str:

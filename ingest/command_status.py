@@ -30,7 +30,7 @@ def needs_a_person(answer: Answer) -> bool:
     return bool(
         any(door["state"] == "refused" for door in answer["doors"])
         or any(target["state"] == "paused" or target["rejected"] for target in answer["targets"])
-        or answer["quarantine"]
+        or answer["quarantined"]
         or answer["stages"]["held"]
         or answer["deadlines"]["overdue"]
     )
@@ -57,7 +57,9 @@ def _lines(answer: Answer, when: When) -> Iterator[str]:
         counts = _counted({name: target[name] for name in ("waiting", "delivered", "rejected")})
         trouble = f"; {target['error']}" if target["error"] else ""
         yield f"  {target['name']:20} {target['state']:12} since {when(target['since'])}, {counts}{trouble}"
-    yield f"quarantine: {len(answer['quarantine'])}"
+    shown = len(answer["quarantine"])
+    newest = f", the newest {shown}" if shown < answer["quarantined"] else ""
+    yield f"quarantine: {answer['quarantined']}{newest}"
     for one in answer["quarantine"]:
         yield f"  {one['channel']} {one['raw_id']}, {when(one['fetched_at'])}: {one['reason']}"
     yield f"deadlines: {answer['deadlines']['overdue']} overdue, {answer['deadlines']['soon']} soon"

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy.exc import DBAPIError
+
 from ingest.cli import UsersMistake
 from ingest.config import Config, ConfigErrors, load
 from ingest.control import ask
+from ingest.logs import configure
 from ingest.operations import Answer, OperationRefused
-from store.engine import StoreBusy
-from store.migrate import MigrationBroken, TablesNewer
-from store.sealing import SealBroken
+from store.engine import CANNOT_OPEN, StoreClosed, StoreFailed
+from store.migrate import MigrationBroken
 
-STORE_REFUSES = (StoreBusy, SealBroken, TablesNewer, MigrationBroken)
+STORE_REFUSES = (*CANNOT_OPEN, MigrationBroken)
 """Why a data folder cannot be opened; the message says what to do."""
 
 
@@ -31,7 +34,21 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
 def perform(path: Path, operation: str, arguments: Mapping[str, Any]) -> Answer:
     """Have the daemon, or this process where none runs, do an operation."""
     config = load_config(path)
+    configure("console", "warning")
     try:
-        return asyncio.run(ask(config, operation, arguments, f"{getpass.getuser()}@command"))
-    except (OperationRefused, *STORE_REFUSES) as error:
+        return asyncio.run(ask(config, operation, arguments, f"{_user()}@command"))
+    except (OperationRefused, StoreFailed, StoreClosed, *STORE_REFUSES) as error:
         raise UsersMistake(str(error)) from error
+    except OSError as error:
+        raise UsersMistake(f"{error.filename or config.data.folder}: {error.strerror}") from error
+    except DBAPIError as error:
+        said = str(error.orig).partition("\n")[0]  # what follows may quote the row
+        raise UsersMistake(f"{config.data.folder}: the database refuses: {said}") from error
+
+
+def _user() -> str:
+    """Who asks; a container's account may have a number only."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())

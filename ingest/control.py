@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,9 +20,17 @@ from aiohttp import web
 from ingest.config import Config
 from ingest.office import Office, open_office
 from ingest.operations import Answer, OperationRefused, perform
+from ingest.unexpected import log_by_place
+from store.engine import StoreClosed
 
 SOCKET = "control.sock"
-PATIENCE = aiohttp.ClientTimeout(total=60)
+PATIENCE = timedelta(minutes=10)
+"""Ten thousand scans to be read again take a while to be put in line."""
+PROMPT = timedelta(seconds=5)
+"""Who waits longer is told why."""
+EMBEDDED, DATABASE = "sqlite", "xinqiao.db"
+BEGINS = frozenset({"user-add"})
+"""What may be asked before there is anything."""
 
 
 async def serve_control(office: Office) -> web.AppRunner:
@@ -28,10 +41,12 @@ async def serve_control(office: Office) -> web.AppRunner:
         try:
             answer = await perform(office, asked["operation"], asked["arguments"], asked["actor"])
         except OperationRefused as error:
-            return web.json_response({"refused": str(error)}, status=409)
+            return web.json_response({"refused": str(error)}, status=HTTPStatus.CONFLICT)
+        except StoreClosed:
+            return web.json_response({"refused": "the daemon is stopping; ask again"}, status=HTTPStatus.CONFLICT)
         return web.json_response(answer)
 
-    app = web.Application()
+    app = web.Application(middlewares=[log_by_place])
     app.router.add_post("/", handle)
     runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
     await runner.setup()
@@ -46,26 +61,75 @@ async def serve_control(office: Office) -> web.AppRunner:
 async def ask(config: Config, operation: str, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Have an operation performed: by the daemon if one runs on this data folder, else here and now.
 
+    Says on standard error when it takes long.
+
     Raises:
-        OperationRefused: it cannot be done as asked.
+        OperationRefused: it cannot be done as asked, or the daemon did not say how it went.
         StoreBusy: a process has the data folder and does not answer.
     """
     message = {"operation": operation, "arguments": dict(arguments), "actor": actor}
-    config.data.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _must_be_there(config, operation)
     try:
-        with _socket(config) as path:
-            async with (
-                aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), timeout=PATIENCE) as session,
-                session.post("http://xinqiao/", json=message) as response,
-            ):
-                answer: Answer = json.loads(await response.read())
-    except aiohttp.ClientConnectorError:
+        with _socket(config) as path, _said_if_slow(operation):
+            status, body = await _post(path, message)
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, PermissionError):
+            raise OperationRefused(_of_another(config.data.folder)) from error
         return await _perform_here(config, operation, arguments, actor)
-    if response.status == 409:
-        raise OperationRefused(answer["refused"])
-    if response.status != 200:
-        raise OperationRefused(f"{operation}: the daemon failed; its log says why")
+    except TimeoutError as error:
+        minutes = PATIENCE.total_seconds() / 60
+        raise OperationRefused(
+            f"{operation}: the daemon has not answered for {minutes:g} minutes; it may yet do it, its log says"
+        ) from error
+    except aiohttp.ClientError as error:
+        raise OperationRefused(f"{operation}: the daemon ended before it answered; ask again") from error
+    if status == HTTPStatus.CONFLICT:
+        raise OperationRefused(json.loads(body)["refused"])
+    if status != HTTPStatus.OK:
+        raise OperationRefused(f"{operation}: the daemon failed; its log says where")
+    answer: Answer = json.loads(body)
     return answer
+
+
+async def _post(path: str, message: Answer) -> tuple[int, bytes]:
+    patience = aiohttp.ClientTimeout(total=PATIENCE.total_seconds())
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(path), timeout=patience) as session,
+        session.post("http://xinqiao/", json=message) as response,
+    ):
+        return response.status, await response.read()
+
+
+def _must_be_there(config: Config, operation: str) -> None:
+    """Only who makes the first account begins an installation; asking after one must not."""
+    folder = config.data.folder
+    try:
+        if config.database == EMBEDDED and operation not in BEGINS and not (folder / DATABASE).exists():
+            raise OperationRefused(f"{folder}: nothing here yet; start `xinqiao run`")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except PermissionError as error:
+        raise OperationRefused(_of_another(folder)) from error
+    except OSError as error:
+        raise OperationRefused(f"{folder}: {error.strerror}; expected a folder") from error
+
+
+def _of_another(folder: Path) -> str:
+    try:
+        owner = folder.owner()
+    except (OSError, KeyError):
+        owner = "another account"
+    return f"{folder}: may not be opened; it belongs to {owner}, give this command as that account"
+
+
+@contextmanager
+def _said_if_slow(operation: str) -> Iterator[None]:
+    minutes = PATIENCE.total_seconds() / 60
+    text = f"xinqiao: {operation}: the daemon is at it; waiting up to {minutes:g} minutes"
+    telling = asyncio.get_running_loop().call_later(PROMPT.total_seconds(), partial(print, text, file=sys.stderr))
+    try:
+        yield
+    finally:
+        telling.cancel()
 
 
 async def _perform_here(config: Config, operation: str, arguments: Mapping[str, Any], actor: str) -> Answer:

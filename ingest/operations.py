@@ -24,6 +24,10 @@ Operation: TypeAlias = Callable[[Office, Mapping[str, Any], str], Awaitable[Answ
 """(office, arguments, who asks) -> answer."""
 
 
+NEWEST = 20
+"""So many of what is in quarantine are listed."""
+
+
 class OperationRefused(Exception):
     """It cannot be done as asked; the message says why."""
 
@@ -40,15 +44,17 @@ async def perform(office: Office, name: str, arguments: Mapping[str, Any], actor
 
 
 async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
-    """Doors, stages, waiting, quarantine, deliveries, deadlines."""
+    """Doors, stages, waiting, quarantine (how many, and the newest), deliveries, deadlines."""
     now = office.clock()
 
     def look(conn: Connection) -> Answer:
+        stages = listings.stages(conn)
         return {
             "doors": _plain(listings.doors(conn)),
-            "stages": _plain(listings.stages(conn)),
+            "stages": _plain(stages),
             "oldest": _plain(listings.oldest_waiting(conn)),
-            "quarantine": _plain(listings.quarantine(conn, limit=20)),
+            "quarantined": stages.raws.get("quarantined", 0),
+            "quarantine": _plain(listings.quarantine(conn, limit=NEWEST)),
             "targets": _plain(listings.targets(conn)),
             "deadlines": _plain(listings.deadlines(conn, now)),
         }
@@ -57,17 +63,22 @@ async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> 
 
 
 async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Read Raws again: those in quarantine, of one case, or taken in since a time. An event follows only a change."""
-    wanted = select(raw.c.id, raw.c.channel, raw.c.state)
+    """Read again the Raws that meet every condition: in quarantine, of one case, taken in since, until.
+
+    An event follows only a change.
+    """
+    if not any(arguments.get(name) for name in ("quarantine", "case", "since")):
+        raise OperationRefused("replay: expected quarantine, a case or a time")
+    wanted = select(raw.c.id)
     if arguments.get("quarantine"):
         wanted = wanted.where(raw.c.state == "quarantined")
-    elif case_id := arguments.get("case"):
+    if case_id := arguments.get("case"):
         known = await office.store.read(lambda conn: _case_id(conn, case_id))
         wanted = wanted.join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == known)
-    elif since := arguments.get("since"):
+    if since := arguments.get("since"):
         wanted = wanted.where(raw.c.fetched_at >= datetime.fromisoformat(since))
-    else:
-        raise OperationRefused("replay: expected quarantine, a case or a time")
+    if until := arguments.get("until"):
+        wanted = wanted.where(raw.c.fetched_at < datetime.fromisoformat(until))
 
     def again(conn: Connection) -> list[int]:
         now = office.clock()

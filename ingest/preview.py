@@ -20,6 +20,7 @@ from normalize.clocks import deadlines
 from normalize.read import read
 from normalize.reading import Part, Reading, Source, Unreadable
 from normalize.rules import Rules
+from store.failure import place_of
 
 UNREGISTERED = "unregistered"
 
@@ -44,9 +45,13 @@ class Preview:
                 else None
             )
             found = read(content, pointer, source, self.rules, door.fields, scan)
-        except (Unreadable, WorkerFailed) as error:
-            return [{"disposition": "quarantine", "reason": str(error), "case": None}]
-        return [self._line(one, source) for one in found]
+            return [self._line(one, source) for one in found]
+        except Unreadable as error:
+            return _kept_aside(str(error))
+        except WorkerFailed as error:
+            return _kept_aside(f"the scan cannot be read: {error}")
+        except Exception as error:  # noqa: BLE001 - foreign bytes found a bug of ours: the other files are read all the same
+            return _kept_aside(f"the reader failed: {place_of(error)}")
 
     def _line(self, found: Reading, source: Source) -> dict[str, Any]:
         return {
@@ -80,6 +85,10 @@ def source_of(
     meta: Mapping[str, Json],
 ) -> Source:
     return Source(channel, door.kind, kind, locator, received_at, now, door.platform, meta)
+
+
+def _kept_aside(reason: str) -> list[dict[str, Any]]:
+    return [{"disposition": "quarantine", "reason": reason, "case": None}]
 
 
 def _kept(part: Part, raw_sha256: str) -> KeptPart:

@@ -4,24 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
 
 import pytest
-import structlog
 
 from ingest.logs import configure
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 QUOTED = "顾晓棠 13900000000"
-
-
-@pytest.fixture(autouse=True)
-def as_it_was() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def quoting() -> ValueError:

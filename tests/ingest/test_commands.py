@@ -1,0 +1,290 @@
+"""The commands before what can go wrong: no installation, another's, a daemon that fails, stops or is slow."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import Connection, select, update
+from structlog.testing import capture_logs
+
+from ingest import control, operations, preview
+from ingest.cli import main
+from ingest.config import Config
+from ingest.control import SOCKET, ask, serve_control
+from ingest.office import Office, open_office
+from ingest.operations import OperationRefused, perform
+from normalize.read import read
+from normalize.reading import Reading
+from store.engine import StoreClosed
+from store.schema import raw
+from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
+from tests.ingest.desk import open_desk, reading
+from tests.rights import ordinary
+
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+QUOTED = "顾晓棠 13900000000"
+MAIL = "From: a@b.example\r\nSubject: 建议\r\n\r\n请修好桃溪小学门口的路灯。\r\n".encode()
+
+
+def text(folder: Path) -> str:
+    return f"data: {{folder: {folder / 'data'}}}\n{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return write(tmp_path, text(tmp_path))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return loaded(tmp_path, text(tmp_path))
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The line with which a command ends in 1."""
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1), err
+    return err.removeprefix("xinqiao: ").rstrip("\n")
+
+
+# --- no installation, another's ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["status", "user list", "replay --quarantine"])
+def test_asking_after_an_installation_makes_none(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    said = refused(capsys, *command.split(), "-c", str(path))
+
+    assert said == f"{tmp_path / 'data'}: nothing here yet; start `xinqiao run`"
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_first_account_begins_an_installation(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.command_user._password", lambda **_: "long enough it is")
+    made = main(["user", "add", "wang", "--role", "clerk", "-c", str(path)])
+    listed = main(["user", "list", "-c", str(path)])
+
+    assert (made, listed) == (0, 0)
+    assert capsys.readouterr().out.splitlines()[-1].split() == ["wang", "clerk"]
+    assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("command", ["status", "user add li --role clerk --password-stdin"])
+def test_another_account_s_installation_is_a_line(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr("ingest.command_user._password", lambda **_: "long enough it is")
+    (tmp_path / "data").mkdir(mode=0)
+    with ordinary():
+        said = refused(capsys, *command.split(), "-c", str(path))
+    (tmp_path / "data").chmod(0o700)
+
+    assert said.startswith(f"{tmp_path / 'data'}: may not be opened; it belongs to ")
+
+
+def test_a_file_where_the_folder_should_be_is_a_line(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").write_bytes(b"")
+
+    assert "nothing here yet" in refused(capsys, "status", "-c", str(path))
+
+
+def test_a_database_that_is_none_is_a_line(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "xinqiao.db").write_bytes(b"not a database at all" * 100)
+
+    said = refused(capsys, "status", "-c", str(path))
+
+    assert said == f"{tmp_path / 'data'}: the database refuses: file is not a database"
+
+
+# --- a daemon that fails, stops, is slow ------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def daemon(config: Config) -> AsyncIterator[Office]:
+    office = open_office(config)
+    runner = await serve_control(office)
+    yield office
+    await runner.cleanup()
+    await office.close()
+
+
+@asynccontextmanager
+async def listening(config: Config, answer: Callable[[web.Request], Any]) -> AsyncIterator[None]:
+    """Somebody else at the socket."""
+    open_office(config).store.close()
+    app = web.Application()
+    app.router.add_post("/", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.UnixSite(runner, str(config.data.folder / SOCKET)).start()
+    yield
+    await runner.cleanup()
+
+
+def operation(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    async def fail(*_: object) -> operations.Answer:
+        raise error
+
+    monkeypatch.setattr(operations, "OPERATIONS", {"status": fail})
+
+
+async def test_what_fails_in_the_daemon_is_said_and_logged_without_its_words(
+    config: Config, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    operation(monkeypatch, ValueError(QUOTED))
+    async with daemon(config):
+        with capture_logs() as logged, pytest.raises(OperationRefused) as said:
+            await ask(config, "status", {}, "wang")
+
+    assert str(said.value) == "status: the daemon failed; its log says where"
+    assert [line["event"] for line in logged] == ["request failed"]
+    assert QUOTED not in f"{logged} {caplog.text}"
+
+
+async def test_a_daemon_that_is_stopping_says_so(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    operation(monkeypatch, StoreClosed("closed"))
+    async with daemon(config):
+        with pytest.raises(OperationRefused, match="the daemon is stopping; ask again"):
+            await ask(config, "status", {}, "wang")
+
+
+async def test_a_socket_of_another_account_is_refused(config: Config) -> None:
+    async with daemon(config):
+        (config.data.folder / SOCKET).chmod(0)
+        with ordinary(), pytest.raises(OperationRefused, match="give this command as that account"):
+            await ask(config, "status", {}, "wang")
+
+
+async def test_a_daemon_that_ends_before_it_answers_is_told(config: Config) -> None:
+    async def hang_up(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    async with listening(config, hang_up):
+        with pytest.raises(OperationRefused, match="status: the daemon ended before it answered"):
+            await ask(config, "status", {}, "wang")
+
+
+async def test_who_waits_is_told_why_and_not_for_ever(
+    config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def think(_request: web.Request) -> web.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    monkeypatch.setattr(control, "PROMPT", timedelta(milliseconds=20))
+    monkeypatch.setattr(control, "PATIENCE", timedelta(milliseconds=300))
+    async with listening(config, think):
+        with pytest.raises(OperationRefused, match="status: the daemon has not answered for"):
+            await ask(config, "status", {}, "wang")
+
+    assert capsys.readouterr().err.startswith("xinqiao: status: the daemon is at it; waiting up to")
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------------
+
+
+def town(folder: Path, count: int) -> list[str]:
+    """So many matters, one a minute, all of them kept aside; the cases read from them before."""
+    with open_desk(folder) as desk:
+        found = [*desk.take_in(reading("sunshine:A1"), key="A1")]
+        for number in range(1, count):
+            found += desk.take_in(reading(f"sunshine:B{number}"), key=f"B{number}")
+        desk.write(lambda conn: conn.execute(update(raw).values(state="quarantined")))
+    return found
+
+
+async def test_status_counts_all_that_is_kept_aside(config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    town(config.data.folder, 23)
+
+    answer = await ask(config, "status", {}, "wang")
+    people = await asyncio.to_thread(main, ["status", "-c", str(config.data.folder.parent / "config.yaml")])
+
+    assert (answer["quarantined"], len(answer["quarantine"]), people) == (23, 20, 1)
+    assert "quarantine: 23, the newest 20\n" in capsys.readouterr().out
+
+
+async def test_reading_again_keeps_to_every_condition(config: Config) -> None:
+    case, *_ = town(config.data.folder, 4)
+    office = open_office(config)
+
+    def taken_in(conn: Connection) -> list[datetime]:
+        return list(conn.execute(select(raw.c.fetched_at).order_by(raw.c.id)).scalars())
+
+    at = [moment.isoformat() for moment in await office.store.read(taken_in)]
+    asked: list[dict[str, Any]] = [
+        {"quarantine": True},
+        {"quarantine": True, "case": case},
+        {"quarantine": True, "since": at[1], "until": at[3]},
+        {"since": at[0], "until": at[1]},
+        {"case": case, "since": at[1]},
+    ]
+    found = [await perform(office, "replay-read", {**one, "dry_run": True}, "wang") for one in asked]
+    await office.close()
+
+    assert [one["read_again"] for one in found] == [4, 1, 2, 1, 0]
+
+
+@pytest.mark.parametrize("more", [["--target", "oa"], ["--dead"]], ids=str)
+def test_what_belongs_to_sending_is_wrong_usage_of_reading(
+    path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    assert main(["replay", "--quarantine", *more, "-c", str(path)]) == 2
+    assert "expected --send" in capsys.readouterr().err
+
+
+def test_a_configuration_that_is_named_rules_the_reading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, text(tmp_path) + "rules: {restrict: {terms: [路灯]}}\n")
+    mail = tmp_path / "a.eml"
+    mail.write_bytes(MAIL)
+
+    plain = main(["read", "--kind", "mailbox", str(mail)])
+    ruled = main(["read", "--kind", "mailbox", "-c", str(path), str(mail)])
+    found = [json.loads(line)["case"]["restricted"] for line in capsys.readouterr().out.splitlines()]
+
+    assert (plain, ruled) == (0, 0)
+    assert found == [False, True]
+
+
+def test_a_reader_s_bug_costs_one_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+
+    def fails_once(content: bytes, *more: Any) -> list[Reading]:
+        if content.startswith(b"X-Bad"):
+            raise ValueError(QUOTED)
+        return read(content, *more)
+
+    monkeypatch.setattr(preview, "read", fails_once)
+    for name, content in (("a.eml", b"X-Bad: 1\r\n" + MAIL), ("b.eml", MAIL)):
+        (tmp_path / name).write_bytes(content)
+
+    status = main(["read", "--kind", "mailbox", str(tmp_path / "a.eml"), str(tmp_path / "b.eml")])
+    bad, good = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+
+    assert status == 0
+    assert (bad["disposition"], good["disposition"]) == ("quarantine", "case")
+    assert bad["reason"].startswith("the reader failed: ValueError in fails_once")
+    assert QUOTED not in bad["reason"]
