@@ -6,19 +6,24 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any, Literal
+from typing import Any
 
-from sqlalchemy import Connection, exists, insert, select, update
+import structlog
+from sqlalchemy import Connection, Row, insert, select, update
 from ulid import ULID
 
+from dispatch.holdings import given_up, holders, holds, lane_of, take_back
+from dispatch.rights import STANDING, WITHDRAWN, View, may_send, right_of, view_for
 from dispatch.webhook import TargetSettings
 from normalize.case import Case
 from store import ledger
-from store.schema import delivery, event
+from store.schema import cases, delivery, event
 from store.schema import ledger as ledger_table
-from store.sealing import Sealer
+from store.sealing import SealBroken, Sealer
 
-View = Literal["full", "numbers"]
+__all__ = ["Outbox", "View", "lane_of"]
+
+log = structlog.get_logger()
 NUMBERS = ("case_id", "case_no", "channel_kind", "received_at", "deadlines")
 """All that a target without the right to restricted cases may learn of one."""
 
@@ -32,69 +37,112 @@ class Outbox:
     zone: tzinfo
 
     def publish(
-        self, conn: Connection, case: Case, type_: str, change: Sequence[dict[str, Any]] | None, now: datetime
+        self,
+        conn: Connection,
+        case: Case,
+        type_: str,
+        change: Sequence[dict[str, Any]] | None,
+        now: datetime,
+        *,
+        was_restricted: bool = False,
     ) -> str:
-        """Write the event and its deliveries; held when the case is restricted and no target takes such cases."""
-        event_id = self._write(conn, case, type_, change, now)
-        if case.restricted:
+        """Write the event and its deliveries; held when the case is restricted and no target takes such cases.
+
+        `was_restricted`: the revision before was, so `change` repeats its words: only who takes restricted cases gets
+        them; the others get the case as it now is, as a new one where they do not have it.
+        """
+        secret = case.restricted or was_restricted
+        event_id = self._write(conn, case, type_, change, now, secret=secret)
+        if secret:
             self._withdraw(conn, case, now)
-        views = {name: view for name, settings in self.targets.items() if (view := view_for(settings, case, type_))}
-        for name, view in views.items():
-            self._deliver(conn, event_id, case.case_id, name, view, now)
-        if case.restricted and "full" not in views.values():
+        for name, settings in self.targets.items():
+            view = view_for(settings, case.channel, type_, restricted=case.restricted)
+            if view == "numbers" or (view == "full" and (settings.takes_restricted or not secret)):
+                self._deliver(conn, event_id, case.case_id, name, view, now)
+        if case.restricted and not self._has_taker():
             conn.execute(update(event).where(event.c.id == event_id).values(held=True))
+        if was_restricted and not case.restricted:
+            self._open_up(conn, case, type_, now)
         return event_id
 
     def release(self, conn: Connection, now: datetime) -> int:
         """Hand the events held so far to the targets that now take restricted cases; how many were released."""
-        takers = [name for name, settings in self.targets.items() if settings.takes_restricted]
-        if not takers:
+        if not self._has_taker():
             return 0
-        held = conn.execute(select(event.c.id, event.c.case_id).where(event.c.held).order_by(event.c.seq)).all()
-        for row in held:
-            for name in takers:
-                self._deliver(conn, row.id, row.case_id, name, "full", now)
-        conn.execute(update(event).where(event.c.held).values(held=False))
-        return len(held)
+        wanted = select(event, cases.c.channel).join(cases, cases.c.case_id == event.c.case_id).where(event.c.held)
+        released = 0
+        for row in conn.execute(wanted.order_by(event.c.seq)).all():
+            try:
+                self._release(conn, row, now)
+            except SealBroken as error:
+                log.error("held event cannot be opened and stays held", event_id=row.id, error=str(error))
+            else:
+                released += 1
+        return released
 
-    def resend(self, conn: Connection, delivery_id: int, now: datetime) -> None:
+    def resend(self, conn: Connection, delivery_id: int, now: datetime) -> bool:
         """Send a delivery again, same id and bytes, after the events of its case that still wait; one that waits
-        for its next attempt goes now.
+        for its next attempt goes now. False: its target may not have it any more.
         """
-        row = conn.execute(select(delivery).where(delivery.c.id == delivery_id)).one()
+        row = conn.execute(STANDING.where(delivery.c.id == delivery_id)).one()
+        if row.state == "dropped" or not may_send(self.targets.get(row.target), row):
+            return False
         lane = lane_of(row.target)
         waiting = conn.execute(
-            select(ledger_table.c.id, ledger_table.c.state).where(
-                ledger_table.c.lane == lane, ledger_table.c.payload["delivery"].as_integer() == delivery_id
+            select(ledger_table.c.id).where(
+                ledger_table.c.lane == lane,
+                ledger_table.c.key == row.case_id,
+                ledger_table.c.payload["delivery"].as_integer() == delivery_id,
             )
-        ).one_or_none()
+        ).scalar_one_or_none()
         conn.execute(update(delivery).where(delivery.c.id == delivery_id).values(state="waiting", error=None))
         if waiting is None:
             ledger.enqueue(conn, lane, {"delivery": delivery_id}, key=row.case_id, now=now)
         else:
-            _ = ledger.revive(conn, waiting.id, now=now) or ledger.hasten(conn, waiting.id, now=now)
+            _ = ledger.revive(conn, waiting, now=now) or ledger.hasten(conn, waiting, now=now)
+        return True
+
+    def skip(self, conn: Connection, case_id: str, target: str) -> list[str]:
+        """Let a case's later events on a target go without the one it rejected; the ids of the events skipped."""
+        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "rejected")
+        skipped = conn.execute(update(delivery).where(here).values(state="skipped").returning(delivery.c.event_id))
+        found = list(skipped.scalars())
+        ledger.discard(conn, given_up(conn, target, case_id))
+        return found
 
     def body(self, conn: Connection, event_id: str, view: View) -> bytes:
-        """The bytes to send, the same on every attempt."""
+        """The bytes to send, the same on every attempt. Raises SealBroken."""
         row = conn.execute(select(event.c.sealed_full, event.c.sealed_numbers).where(event.c.id == event_id)).one()
         if view == "full":
             return self.sealer.open(row.sealed_full, f"event:{event_id}")
+        if row.sealed_numbers is None:
+            raise SealBroken(f"event {event_id}: was written without its numbers")
         return self.sealer.open(row.sealed_numbers, f"event.numbers:{event_id}")
 
+    def _has_taker(self) -> bool:
+        return any(one.enabled and one.takes_restricted for one in self.targets.values())
+
     def _write(
-        self, conn: Connection, case: Case, type_: str, change: Sequence[dict[str, Any]] | None, now: datetime
+        self,
+        conn: Connection,
+        case: Case,
+        type_: str,
+        change: Sequence[dict[str, Any]] | None,
+        now: datetime,
+        *,
+        secret: bool,
     ) -> str:
         event_id = f"evt_{ULID.from_datetime(now)}"
         stamp = now.astimezone(self.zone).isoformat(timespec="milliseconds")
         full = _envelope(type_, stamp, case.model_dump_json(), change)
-        numbers = _envelope(type_, stamp, _numbers(case), None) if case.restricted else None
+        numbers = _envelope(type_, stamp, _numbers(case), None) if secret else None
         row = {
             "id": event_id,
             "case_id": case.case_id,
             "revision": case.revision,
             "type": type_,
             "created_at": now,
-            "restricted": case.restricted,
+            "restricted": secret,
             "sealed_full": self.sealer.seal(full, f"event:{event_id}"),
             "sealed_numbers": numbers and self.sealer.seal(numbers, f"event.numbers:{event_id}"),
         }
@@ -107,70 +155,58 @@ class Outbox:
         ledger.enqueue(conn, lane_of(target), {"delivery": number}, key=case_id, now=now)
 
     def _withdraw(self, conn: Connection, case: Case, now: datetime) -> None:
-        """Take a case that became restricted back from targets that may not have it.
-
-        What still waits for them is dropped unsent (its ledger row stays and keeps the order: the worker ends it);
-        a target that got any of it, or may have, is told that it is withdrawn, once.
-        """
-        full = (delivery.c.case_id == case.case_id) & (delivery.c.view == "full")
-        for name in conn.execute(select(delivery.c.target).where(full).distinct()).scalars().all():
-            settings = self.targets.get(name)
-            if settings is None or settings.takes_restricted:
+        """Take the case back from every target that may not have it as it now is; who got any of it is told."""
+        for name in holders(conn, case.case_id):
+            if right_of(self.targets.get(name), case.channel, restricted=case.restricted) == "full":
                 continue
-            here = full & (delivery.c.target == name)
-            reached = conn.execute(
-                select(exists().where(here & ((delivery.c.state == "delivered") | (_tried(name)))))
-            ).scalar_one()
-            conn.execute(update(delivery).where(here & (delivery.c.state != "delivered")).values(state="dropped"))
-            ledger.discard(conn, _given_up(conn, name, case.case_id))
-            told = exists().where(
-                (delivery.c.case_id == case.case_id)
-                & (delivery.c.target == name)
-                & (delivery.c.event_id == event.c.id)
-                & (event.c.type == "case.withdrawn")
-                & (delivery.c.view == "numbers")
-            )
-            if reached and not conn.execute(select(told)).scalar_one():
-                self._deliver(
-                    conn, self._write(conn, case, "case.withdrawn", None, now), case.case_id, name, "numbers", now
-                )
+            if take_back(conn, case.case_id, name):
+                event_id = self._write(conn, case, WITHDRAWN, None, now, secret=True)
+                self._deliver(conn, event_id, case.case_id, name, "numbers", now)
 
+    def _open_up(self, conn: Connection, case: Case, type_: str, now: datetime) -> None:
+        """Give a case that is no longer restricted to those who could not see it, without a word of what it was."""
+        conn.execute(update(event).where(event.c.case_id == case.case_id, event.c.held).values(held=False))
+        written: dict[str, str] = {}
+        for name, settings in self.targets.items():
+            if settings.takes_restricted:
+                continue
+            known = holds(conn, case.case_id, name)
+            types = [*([] if known else ["case.created"]), *([type_] if known or type_ != "case.updated" else [])]
+            for one in types:
+                if view_for(settings, case.channel, one, restricted=False) != "full":
+                    continue
+                if one not in written:
+                    written[one] = self._write(conn, case, one, None, now, secret=False)
+                self._deliver(conn, written[one], case.case_id, name, "full", now)
 
-def lane_of(target: str) -> str:
-    return f"push:{target}"
+    def _release(self, conn: Connection, row: Row[Any], now: datetime) -> None:
+        takers = [
+            name
+            for name, settings in self.targets.items()
+            if settings.takes_restricted and view_for(settings, row.channel, row.type, restricted=True) == "full"
+        ]
+        had = select(delivery.c.target, delivery.c.view).where(delivery.c.event_id == row.id)
+        views = {one.target: one.view for one in conn.execute(had)}
+        fresh = {name: self._copy(conn, row) for name in takers if views.get(name) == "numbers"}
+        for name in takers:
+            if views.get(name) != "full":
+                self._deliver(conn, fresh.get(name, row.id), row.case_id, name, "full", now)
+        conn.execute(update(event).where(event.c.id == row.id).values(held=False))
 
-
-def view_for(settings: TargetSettings, case: Case, type_: str) -> View | None:
-    """How much of this event the target gets: all, numbers only, or nothing."""
-    if (settings.channels and case.channel not in settings.channels) or (
-        settings.types and type_ not in settings.types
-    ):
-        return None
-    if case.restricted and settings.takes_restricted:
-        return "full"
-    if not case.restricted:
-        return None if settings.restricted == "only" else "full"
-    return "numbers" if settings.restricted == "numbers" else None
-
-
-def _tried(target: str) -> Any:  # noqa: ANN401 - an SQL condition
-    """The delivery was sent, or is being sent, at least once."""
-    return (delivery.c.attempts > 0) | exists().where(
-        (ledger_table.c.lane == lane_of(target))
-        & (ledger_table.c.payload["delivery"].as_integer() == delivery.c.id)
-        & (ledger_table.c.attempts > 0)
-    )
-
-
-def _given_up(conn: Connection, target: str, case_id: str) -> Sequence[int]:
-    dead = ledger_table.c.state == ledger.DEAD
-    here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
-    return conn.execute(select(ledger_table.c.id).where(here & dead)).scalars().all()
+    def _copy(self, conn: Connection, row: Row[Any]) -> str:
+        """The event under a new id: under that of its numbers, the receiver would take the whole for a repetition."""
+        event_id = f"evt_{ULID.from_datetime(row.created_at)}"
+        full = self.sealer.open(row.sealed_full, f"event:{row.id}")
+        copied = {name: getattr(row, name) for name in ("case_id", "revision", "type", "created_at", "restricted")}
+        sealed = self.sealer.seal(full, f"event:{event_id}")
+        conn.execute(insert(event).values(id=event_id, sealed_full=sealed, **copied))
+        return event_id
 
 
 def _numbers(case: Case) -> str:
     shown = case.model_dump(mode="json", include=set(NUMBERS))
-    return json.dumps({**{name: shown[name] for name in NUMBERS}, "restricted": True}, ensure_ascii=False)
+    numbers = {name: shown[name] for name in NUMBERS}
+    return json.dumps({**numbers, "restricted": case.restricted}, ensure_ascii=False)
 
 
 def _envelope(type_: str, stamp: str, case_json: str, change: Sequence[dict[str, Any]] | None) -> bytes:

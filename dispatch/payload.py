@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter
 
@@ -36,14 +36,15 @@ class Change(_Wire):
 
 
 class Numbers(_Wire):
-    """All that a target without the right to restricted cases learns of one."""
+    """All that a target without the right to restricted cases learns of one, or is left with of a case withdrawn."""
 
     case_id: str
     case_no: str
     channel_kind: ChannelKind
     received_at: AwareDatetime
     deadlines: tuple[Deadline, ...]
-    restricted: Literal[True]
+    restricted: bool
+    """False: withdrawn from a target for restricted cases only, as it no longer is."""
 
 
 class Data(_Wire):

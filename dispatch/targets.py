@@ -32,7 +32,9 @@ def set_state(conn: Connection, name: str, state: str, error: str | None, now: d
 
 
 def note_answer(conn: Connection, name: str, answer: Answer, now: datetime) -> str | None:
-    """Note what an attempt showed; the new state if that is news."""
+    """Note what an attempt showed; the new state if that is news. A paused target waits for a person, not an answer."""
+    if state_of(conn, name) == PAUSED:
+        return None
     state = {Verdict.AGAIN: UNAVAILABLE, Verdict.GONE: PAUSED}.get(answer.verdict, OPEN)
     return state if set_state(conn, name, state, answer.detail, now) else None
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from dispatch.retry import RetrySettings, parse_retry_after
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix
 ANSWER_LIMIT = 64 * 1024
-DETAIL_LIMIT = 300
+EXCERPT_LIMIT = 300
 
 
 def _check_url(url: str) -> str:
@@ -104,6 +105,9 @@ class Answer:
     verdict: Verdict
     status: int | None
     detail: str | None
+    """What went wrong, in our words: fit for logs and lists."""
+    excerpt: str | None = None
+    """The beginning of what the receiver said, which may repeat the case: to be sealed."""
     receiver_id: str | None = None
     wait: timedelta | None = None
     """The receiver's own Retry-After: honoured, and the attempt is not counted."""
@@ -143,12 +147,12 @@ class Webhook:
         }
         try:
             async with self._session.post(settings.url, data=body, headers=headers, allow_redirects=False) as response:
-                content = await response.content.read(ANSWER_LIMIT)
+                content = await _read(response.content)
                 return judge(response.status, content, response.headers.get("Retry-After"), settings, now)
         except TimeoutError:
             return Answer(Verdict.AGAIN, None, f"no answer within {settings.timeout.total_seconds():g} s")
         except (aiohttp.ClientError, OSError) as error:
-            return Answer(Verdict.AGAIN, None, f"{type(error).__name__}: {error}"[:DETAIL_LIMIT])
+            return Answer(Verdict.AGAIN, None, _kind(error), excerpt=str(error)[:EXCERPT_LIMIT] or None)
 
     async def close(self) -> None:
         await self._session.close()
@@ -156,16 +160,16 @@ class Webhook:
 
 def judge(status: int, content: bytes, retry_after: str | None, settings: TargetSettings, now: datetime) -> Answer:
     """What an answer means: pure, decided once."""
-    detail = None if 200 <= status < 300 else f"HTTP {status}: {_excerpt(content)}"
+    if 200 <= status < 300:
+        return _judge_body(status, content, settings)
+    verdict, wait = Verdict.AGAIN, None
     if status == 410:
-        return Answer(Verdict.GONE, status, detail)
-    if status in (429, 503):
-        return Answer(Verdict.AGAIN, status, detail, wait=parse_retry_after(retry_after, now))
-    if 400 <= status < 500 and status not in (408, 425):
-        return Answer(Verdict.REJECTED, status, detail)
-    if not 200 <= status < 300:
-        return Answer(Verdict.AGAIN, status, detail)
-    return _judge_body(status, content, settings)
+        verdict = Verdict.GONE
+    elif status in (429, 503):
+        wait = parse_retry_after(retry_after, now)
+    elif 400 <= status < 500 and status not in (408, 425):
+        verdict = Verdict.REJECTED
+    return Answer(verdict, status, f"HTTP {status}", excerpt=_excerpt(content), wait=wait)
 
 
 def _judge_body(status: int, content: bytes, settings: TargetSettings) -> Answer:
@@ -177,10 +181,29 @@ def _judge_body(status: int, content: bytes, settings: TargetSettings) -> Answer
     except ValueError:
         document = None
     if rule is not None and _at(document, rule.path) != rule.equals:
-        said = f"HTTP {status}, but {rule.path} is not {rule.equals!r}: {_excerpt(content)}"
-        return Answer(Verdict.AGAIN, status, said)
+        said = f"HTTP {status}, but {rule.path} is not {rule.equals!r}"
+        return Answer(Verdict.AGAIN, status, said, excerpt=_excerpt(content))
     number = _at(document, settings.receiver_id) if settings.receiver_id else None
     return Answer(Verdict.DELIVERED, status, None, receiver_id=None if number is None else str(number))
+
+
+async def _read(stream: aiohttp.StreamReader) -> bytes:
+    """The answer's body as far as it comes: the status is known, a body cut off takes nothing from it."""
+    content = bytearray()
+    try:
+        async for piece in stream.iter_any():
+            content += piece
+            if len(content) >= ANSWER_LIMIT:
+                break
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return bytes(content)
+    return bytes(content[:ANSWER_LIMIT])
+
+
+def _kind(error: aiohttp.ClientError | OSError) -> str:
+    """The error without its message, which may quote what was received; the system's own words are harmless."""
+    number = error.errno if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {os.strerror(number)}" if number and number > 0 else type(error).__name__
 
 
 def _at(document: object, path: str) -> object:
@@ -191,8 +214,8 @@ def _at(document: object, path: str) -> object:
     return document
 
 
-def _excerpt(content: bytes) -> str:
-    return content[:DETAIL_LIMIT].decode("utf-8", "replace").replace("\n", " ").strip() or "(empty body)"
+def _excerpt(content: bytes) -> str | None:
+    return content[:EXCERPT_LIMIT].decode("utf-8", "ignore").replace("\n", " ").strip() or None
 
 
 def _key(secret: str) -> bytes:

@@ -9,17 +9,20 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, update
 
-from dispatch.outbox import Outbox, View, lane_of
+from dispatch.attempts import note_attempt
+from dispatch.outbox import Outbox, lane_of
 from dispatch.retry import delay
+from dispatch.rights import STANDING, may_send
 from dispatch.targets import PAUSED, note_answer, say, state_of
 from dispatch.webhook import Answer, TargetSettings, Verdict, Webhook
 from store import crashpoint, ledger
 from store.engine import Store
 from store.failure import place_of
 from store.ledger import Claim, LeaseLost
-from store.schema import attempt, delivery, event
+from store.schema import delivery
+from store.sealing import SealBroken
 
 log = structlog.get_logger()
 LEASE_MARGIN = timedelta(seconds=30)
@@ -29,7 +32,7 @@ IDLE = timedelta(seconds=30)
 
 @dataclass(frozen=True)
 class Parcel:
-    """A claimed delivery with what is to be sent; `body` None: it was dropped and is only to be ended."""
+    """A claimed delivery with what is to be sent; `body` None: it may not be sent, or for `fault` cannot be."""
 
     claim: Claim
     delivery_id: int
@@ -38,6 +41,7 @@ class Parcel:
     case_id: str
     created_at: datetime
     body: bytes | None
+    fault: str | None
 
 
 Observer = Callable[[str, Verdict, timedelta, timedelta], None]
@@ -70,15 +74,26 @@ class TargetWorker:
         webhook = Webhook(self._settings)
         try:
             async with asyncio.TaskGroup() as sending:
+                failures = 0
                 while not stopping.is_set():
-                    parcels = await self._claim()
-                    for parcel in parcels:
-                        self._under_way += 1
-                        sending.create_task(self._deliver(webhook, parcel))
-                    if not parcels:
-                        await self._store.wakes.wait(self._lane, await self._idle_time())
+                    try:
+                        await self._round(webhook, sending)
+                        failures = 0
+                    except Exception as error:  # noqa: BLE001 - the target's outer loop: a full disk is no reason to end
+                        failures += 1
+                        log.error("target's loop failed", target=self._name, error=place_of(error))
+                        await _wait(stopping, min(delay(failures, random.random(), self._settings.retry), IDLE))  # noqa: S311 - spreads load
         finally:
             await webhook.close()
+
+    async def _round(self, webhook: Webhook, sending: asyncio.TaskGroup) -> None:
+        """Take what is due and have it sent; sleep when there is nothing."""
+        parcels = await self._claim()
+        for parcel in parcels:
+            self._under_way += 1
+            sending.create_task(self._deliver(webhook, parcel))
+        if not parcels:
+            await self._store.wakes.wait(self._lane, await self._idle_time())
 
     async def _claim(self) -> list[Parcel]:
         free = self._settings.concurrency - self._under_way
@@ -92,14 +107,14 @@ class TargetWorker:
         return await self._store.read(lambda conn: [self._pack(conn, held) for held in claims]) if claims else []
 
     def _pack(self, conn: Connection, held: Claim) -> Parcel:
-        row = conn.execute(
-            select(delivery, event.c.type, event.c.created_at)
-            .join(event, event.c.id == delivery.c.event_id)
-            .where(delivery.c.id == held.payload["delivery"])
-        ).one()
-        view: View = row.view
-        body = None if row.state == "dropped" else self._outbox.body(conn, row.event_id, view)
-        return Parcel(held, row.id, row.event_id, row.type, row.case_id, row.created_at, body)
+        row = conn.execute(STANDING.where(delivery.c.id == held.payload["delivery"])).one()
+        body, fault = None, None
+        if row.state != "dropped" and may_send(self._settings, row):
+            try:
+                body = self._outbox.body(conn, row.event_id, row.view)
+            except SealBroken as error:
+                fault = f"cannot be packed: {error}"
+        return Parcel(held, row.id, row.event_id, row.type, row.case_id, row.created_at, body, fault)
 
     async def _paused(self) -> bool:
         return await self._store.read(lambda conn: state_of(conn, self._name)) == PAUSED
@@ -113,7 +128,8 @@ class TargetWorker:
     async def _deliver(self, webhook: Webhook, parcel: Parcel) -> None:
         try:
             if parcel.body is None:
-                await self._store.write(lambda conn: ledger.done(conn, parcel.claim))
+                await self._store.write(lambda conn: self._end_unsent(conn, parcel))
+                self._tell_unsent(parcel)
                 return
             started = self._clock()
             crashpoint.reach("before_post")
@@ -135,31 +151,43 @@ class TargetWorker:
 
     def _record(self, conn: Connection, parcel: Parcel, answer: Answer, at: datetime, took: timedelta) -> str | None:
         """Attempt, delivery, ledger row and target state in one transaction; the target's new state if it is news."""
-        conn.execute(
-            insert(attempt).values(
-                delivery_id=parcel.delivery_id,
-                at=at,
-                milliseconds=took // timedelta(milliseconds=1),
-                outcome=answer.verdict.value,
-                status=answer.status,
-                detail=answer.detail,
-            )
-        )
-        changes: dict[str, object] = {"attempts": delivery.c.attempts + 1, "error": answer.detail}
+        note_attempt(conn, self._store.sealer, parcel.delivery_id, answer, at, took)
+        here = delivery.c.id == parcel.delivery_id
+        counted = update(delivery).where(here).values(attempts=delivery.c.attempts + 1, error=answer.detail)
+        state = conn.execute(counted.returning(delivery.c.state)).scalar_one()
         match answer.verdict:
             case Verdict.DELIVERED:
-                changes |= {"state": "delivered", "delivered_at": at + took, "receiver_id": answer.receiver_id}
+                arrived = {"state": "delivered", "delivered_at": at + took, "receiver_id": answer.receiver_id}
+                conn.execute(update(delivery).where(here).values(arrived))
+                ledger.done(conn, parcel.claim)
+            case _ if state == "dropped":  # meanwhile: what follows tells the target that the case is withdrawn
                 ledger.done(conn, parcel.claim)
             case Verdict.REJECTED:
-                changes |= {"state": "rejected"}
+                conn.execute(update(delivery).where(here).values(state="rejected"))
                 ledger.give_up(conn, parcel.claim, reason=answer.detail or "rejected")
             case Verdict.AGAIN | Verdict.GONE:
                 self._postpone(conn, parcel.claim, answer)
-        conn.execute(update(delivery).where(delivery.c.id == parcel.delivery_id).values(changes))
         return note_answer(conn, self._name, answer, at + took)
 
+    def _end_unsent(self, conn: Connection, parcel: Parcel) -> None:
+        here = update(delivery).where(delivery.c.id == parcel.delivery_id, delivery.c.state == "waiting")
+        if parcel.fault is None:
+            conn.execute(here.values(state="dropped"))
+            ledger.done(conn, parcel.claim)
+        else:
+            conn.execute(here.values(state="rejected", error=parcel.fault))
+            ledger.give_up(conn, parcel.claim, reason=parcel.fault)
+
+    def _tell_unsent(self, parcel: Parcel) -> None:
+        facts = {"target": self._name, "event_id": parcel.event_id, "case_id": parcel.case_id}
+        if parcel.fault is None:
+            log.warning("event dropped: its target may not have it", **facts)
+        else:
+            log.error("event given up; its case's later events wait", **facts, error=parcel.fault)
+
     def _postpone(self, conn: Connection, held: Claim, answer: Answer) -> None:
-        wait = answer.wait if answer.wait is not None else delay(held.attempts, random.random(), self._settings.retry)  # noqa: S311 - spreads load
+        retry = self._settings.retry
+        wait = delay(held.attempts, random.random(), retry) if answer.wait is None else max(answer.wait, retry.first)  # noqa: S311 - spreads load
         charged = answer.wait is None and answer.verdict is Verdict.AGAIN
         ledger.postpone(conn, held, due=self._clock() + wait, reason=answer.detail, charged=charged)
 
@@ -180,3 +208,11 @@ class TargetWorker:
             )
         except LeaseLost:
             return  # it ended, or another has it: nothing to give back
+
+
+async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:
+    try:
+        async with asyncio.timeout(longest.total_seconds()):
+            await stopping.wait()
+    except TimeoutError:
+        return

@@ -136,7 +136,7 @@ class CaseDesk:
                 register.withdraw(conn, case_id)
         types = [EVENT_OF[one.kind] for one in fresh] or (["case.updated"] if change else [])
         for type_ in types:
-            self.outbox.publish(conn, case, type_, change, now)
+            self.outbox.publish(conn, case, type_, change, now, was_restricted=entry.case.restricted)
 
     def _compute(
         self,

@@ -172,7 +172,7 @@ def _entry(row: Row[tuple[object, ...]], sealer: Sealer) -> Entry:
 
 def _keep_revision(conn: Connection, sealer: Sealer, case: Case, why: str, now: datetime) -> None:
     context = f"revision:{case.case_id}:{case.revision}"
-    row = {"case_id": case.case_id, "revision": case.revision, "at": now, "why": why}
+    row = {"case_id": case.case_id, "revision": case.revision, "at": now, "why": why, "restricted": case.restricted}
     conn.execute(insert(revision).values(**row, sealed=sealer.seal(case.model_dump_json().encode(), context)))
 
 

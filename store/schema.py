@@ -185,6 +185,7 @@ revision = Table(
     Column("at", Moment, nullable=False),
     Column("why", Text, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    Column("restricted", Boolean, nullable=False, default=False, server_default=false()),
 )
 
 receipt = Table(
@@ -260,7 +261,7 @@ event = Table(
     Column("revision", Integer, nullable=False),
     Column("type", Text, nullable=False),
     Column("created_at", Moment, nullable=False, index=True),
-    Column("restricted", Boolean, nullable=False),
+    Column("restricted", Boolean, nullable=False),  # its words are a restricted case's, or were
     Column("held", Boolean, nullable=False, default=False, index=True),  # no target takes it yet
     Column("sealed_full", LargeBinary, nullable=False),
     Column("sealed_numbers", LargeBinary),
@@ -274,7 +275,7 @@ delivery = Table(
     Column("case_id", Text, nullable=False, index=True),
     Column("target", Text, nullable=False),
     Column("view", Text, nullable=False),  # full | numbers
-    Column("state", Text, nullable=False),  # waiting | delivered | rejected | dropped
+    Column("state", Text, nullable=False),  # waiting | delivered | rejected | dropped | skipped
     Column("attempts", Integer, nullable=False, default=0),
     Column("delivered_at", Moment),
     Column("receiver_id", Text),
@@ -293,6 +294,7 @@ attempt = Table(
     Column("outcome", Text, nullable=False),
     Column("status", Integer),
     Column("detail", Text),
+    Column("sealed_answer", LargeBinary),  # the beginning of what the receiver said
 )
 
 target = Table(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +13,7 @@ from aiohttp import web
 from pydantic import SecretStr, ValidationError
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from dispatch.webhook import SuccessRule, TargetSettings, Verdict, Webhook, judge, sign
+from dispatch.webhook import Answer, SuccessRule, TargetSettings, Verdict, Webhook, judge, sign
 from tests.dispatch.receiver import receiving
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
@@ -69,6 +72,80 @@ def test_a_200_that_says_failure_in_its_body_is_no_success() -> None:
         bad = judge(200, body, None, rule, NOW)
         assert bad.verdict is Verdict.AGAIN
         assert "code is not 0" in str(bad.detail)
+
+
+async def test_an_answer_in_several_pieces_is_read_to_its_end() -> None:
+    rule = settings(success=SuccessRule(path="code", equals=0), receiver_id="id")
+    pieces = [b'{"id": "OA-7", "padding": "', b"x" * 30_000, b'", "code": 0}']
+
+    async with answering(pieces) as url:
+        answer = await _post(rule.model_copy(update={"url": url}))
+
+    assert (answer.verdict, answer.receiver_id) == (Verdict.DELIVERED, "OA-7")
+
+
+async def test_an_answer_without_end_is_read_up_to_a_bound() -> None:
+    async with answering([b"x" * 30_000] * 1000) as url:
+        answer = await _post(settings(url, receiver_id="id"))
+
+    assert answer.verdict is Verdict.DELIVERED
+
+
+async def test_an_answer_that_breaks_off_is_judged_by_its_status_and_what_came() -> None:
+    stuck = [b'{"code": 0', None]
+    short = {"timeout": timedelta(milliseconds=200)}
+
+    async with answering(stuck) as url:
+        plain = await _post(settings(url, **short))
+        ruled = await _post(settings(url, success=SuccessRule(path="code", equals=0), **short))
+
+    assert (plain.verdict, ruled.verdict) == (Verdict.DELIVERED, Verdict.AGAIN)
+
+
+def test_what_a_receiver_says_is_told_apart_from_what_we_say() -> None:
+    answer = judge(422, "举报人无此权限".encode(), None, settings(), NOW)
+
+    assert (answer.detail, answer.excerpt) == ("HTTP 422", "举报人无此权限")
+
+
+@asynccontextmanager
+async def answering(pieces: Sequence[bytes | None]) -> AsyncIterator[str]:
+    """A receiver that answers 200 in these pieces, each in its turn; None: it says no more and hangs."""
+    over = asyncio.Event()
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for piece in pieces:
+            if piece is None:
+                await over.wait()
+                break
+            try:
+                await response.write(piece)
+            except ConnectionError:
+                break
+            await asyncio.sleep(0)
+        return response
+
+    app = web.Application()
+    app.router.add_post("/", handle)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    host, port = runner.addresses[0][:2]
+    try:
+        yield f"http://{host}:{port}/"
+    finally:
+        over.set()
+        await runner.cleanup()
+
+
+async def _post(rule: TargetSettings) -> Answer:
+    hook = Webhook(rule)
+    try:
+        return await hook.post("evt_1", b"{}", NOW)
+    finally:
+        await hook.close()
 
 
 async def test_a_redirect_is_not_followed() -> None:

@@ -76,7 +76,7 @@ def test_a_commit_that_fails_is_told_to_every_waiter_and_the_writer_goes_on(stor
 
     def orphan(conn: Connection) -> None:
         conn.exec_driver_sql("PRAGMA defer_foreign_keys=ON")
-        conn.exec_driver_sql("INSERT INTO attempt VALUES (1, 4711, 0, 0, 'sent', 200, NULL)")
+        conn.exec_driver_sql("INSERT INTO attempt (delivery_id, at, milliseconds, outcome) VALUES (4711, 0, 0, 'sent')")
 
     with one_batch(store):
         futures = [store.submit(act) for act in (note("a"), orphan, note("b"))]

@@ -1,0 +1,67 @@
+"""What a target has of a case in full, and how it is taken back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, exists, func, select, update
+from sqlalchemy.sql import ColumnElement
+
+from dispatch.rights import WITHDRAWN
+from store import ledger
+from store.schema import delivery, event
+from store.schema import ledger as ledger_table
+
+
+def lane_of(target: str) -> str:
+    return f"push:{target}"
+
+
+def holders(conn: Connection, case_id: str) -> Sequence[str]:
+    """Every target the case was ever meant for in full."""
+    wanted = select(delivery.c.target).where(delivery.c.case_id == case_id, delivery.c.view == "full").distinct()
+    return conn.execute(wanted.order_by(delivery.c.target)).scalars().all()
+
+
+def holds(conn: Connection, case_id: str, target: str) -> bool:
+    """Whether the target has the case in full, or is about to, and it was not withdrawn since."""
+    full = _full_since_withdrawn(conn, case_id, target)
+    return bool(conn.execute(select(exists().where(full & (delivery.c.state != "dropped")))).scalar_one())
+
+
+def take_back(conn: Connection, case_id: str, target: str) -> bool:
+    """Drop unsent what still waits for the target; whether any of it reached the target, or may have, since it was
+    last told that the case is withdrawn.
+
+    The ledger rows of what waits stay and keep the order: the worker ends them. What was given up is discarded.
+    """
+    full = _full_since_withdrawn(conn, case_id, target)
+    reached = conn.execute(select(exists().where(full & _reached(target)))).scalar_one()
+    conn.execute(update(delivery).where(full & (delivery.c.state != "delivered")).values(state="dropped"))
+    ledger.discard(conn, given_up(conn, target, case_id))
+    return bool(reached)
+
+
+def given_up(conn: Connection, target: str, case_id: str) -> Sequence[int]:
+    """The ledger rows that hold back a case's later events on a target."""
+    here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
+    dead = ledger_table.c.state == ledger.DEAD
+    return conn.execute(select(ledger_table.c.id).where(here & dead)).scalars().all()
+
+
+def _full_since_withdrawn(conn: Connection, case_id: str, target: str) -> ColumnElement[bool]:
+    here = (delivery.c.case_id == case_id) & (delivery.c.target == target)
+    told = select(func.max(delivery.c.id)).join(event, event.c.id == delivery.c.event_id)
+    last = conn.execute(told.where(here, delivery.c.view == "numbers", event.c.type == WITHDRAWN)).scalar_one()
+    return here & (delivery.c.view == "full") & (delivery.c.id > (last or 0))
+
+
+def _reached(target: str) -> ColumnElement[bool]:
+    """The delivery was sent, or is being sent, at least once."""
+    under_way = exists().where(
+        ledger_table.c.lane == lane_of(target),
+        ledger_table.c.key == delivery.c.case_id,
+        ledger_table.c.payload["delivery"].as_integer() == delivery.c.id,
+        ledger_table.c.attempts > 0,
+    )
+    return (delivery.c.state == "delivered") | (delivery.c.attempts > 0) | under_way

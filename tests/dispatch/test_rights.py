@@ -1,0 +1,383 @@
+"""The right to see is asked when sending, not only when publishing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from sqlalchemy import select
+
+from dispatch.payload import Payload
+from dispatch.retry import RetrySettings
+from dispatch.webhook import TargetSettings
+from dispatch.worker import TargetWorker
+from ingest.clock import utc_now
+from ingest.compute import Correction
+from store import ledger
+from store.schema import attempt, delivery, event
+from store.schema import ledger as ledger_table
+from store.schema import target as target_table
+from tests.dispatch.receiver import receiving
+from tests.ingest.desk import Desk, open_desk, reading, target
+from tests.ingest.test_cases import ACCUSATION
+
+SECRET = "举报桃溪小学校长收受回扣"
+QUICK = RetrySettings(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50))
+ACCUSED = {**ACCUSATION, "title": SECRET}
+
+
+@asynccontextmanager
+async def at_work(desk: Desk, name: str, settings: TargetSettings) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    desk = desk.with_targets(**{**desk.desk.outbox.targets, name: settings})
+    worker = TargetWorker(name, settings, desk.store, desk.desk.outbox, utc_now, lambda *_: None)
+    task = asyncio.create_task(worker.run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        desk.store.wakes.ring_all()
+        await asyncio.wait_for(task, 10)
+
+
+async def until(desk: Desk, true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(true):  # noqa: ASYNC110 - the state is another thread's
+            await asyncio.sleep(0)
+
+
+def settled(desk: Desk, lane: str = "push:oa") -> bool:
+    return lane not in desk.store.read_now(ledger.counts)
+
+
+async def test_events_that_wait_are_not_sent_once_the_target_may_not_have_them(tmp_path: Path) -> None:
+    """The operator takes the right away while the target is down."""
+    async with receiving() as oa:
+        with open_desk(tmp_path, {"oa": target(oa.url, restricted=True)}) as desk:
+            desk.take_in(reading(**ACCUSED))
+            async with at_work(desk, "oa", target(oa.url)):
+                await until(desk, lambda: settled(desk))
+
+            assert oa.received == []
+            assert desk.deliveries() == [("oa", "case.created", "full", "dropped")]
+
+
+@pytest.mark.parametrize("settings", [{"restricted": "only"}, {"channels": ("hotline",)}])
+async def test_a_right_narrowed_to_others_holds_for_what_waits(tmp_path: Path, settings: dict[str, Any]) -> None:
+    async with receiving() as oa:
+        with open_desk(tmp_path, {"oa": target(oa.url)}) as desk:
+            desk.take_in(reading())
+            async with at_work(desk, "oa", target(oa.url, **settings)):
+                await until(desk, lambda: settled(desk))
+
+            assert oa.received == []
+
+
+async def test_a_target_absent_while_a_case_became_restricted_gets_nothing_of_it_when_it_is_back(
+    tmp_path: Path,
+) -> None:
+    async with receiving() as oa:
+        with open_desk(tmp_path, {"oa": target(oa.url)}) as desk:
+            desk.take_in(reading())
+            away = desk.with_targets(discipline=target(restricted=True))
+            away.take_in(reading(**ACCUSED))
+            assert away.deliveries()[0] == ("oa", "case.created", "full", "dropped")
+            async with at_work(desk, "oa", target(oa.url)):
+                await until(desk, lambda: settled(desk))
+
+            assert oa.received == []
+
+
+async def test_an_answer_that_comes_after_the_case_became_restricted_leaves_it_dropped(tmp_path: Path) -> None:
+    """A refusal must neither keep the withdrawal from going nor leave the accusation to be sent again."""
+    async with receiving() as oa:
+        settings = target(oa.url)
+        with open_desk(tmp_path, {"oa": settings}) as desk:
+            async with at_work(desk, "oa", settings):
+                oa.gate.clear()
+                oa.replies = [lambda: web.Response(status=422)]
+                await asyncio.to_thread(desk.take_in, reading())
+                await oa.count(1)
+                await asyncio.to_thread(desk.take_in, reading(**ACCUSED))
+                oa.gate.set()
+                await until(desk, lambda: settled(desk))
+
+            assert desk.deliveries() == [
+                ("oa", "case.created", "full", "dropped"),
+                ("oa", "case.withdrawn", "numbers", "delivered"),
+            ]
+            assert SECRET.encode() not in b"".join(one.body for one in oa.received)
+
+
+def test_what_a_target_may_not_have_any_more_is_not_sent_again(tmp_path: Path) -> None:
+    with open_desk(tmp_path, {"oa": target(restricted=True), "gone": target()}) as desk:
+        desk.take_in(reading(**ACCUSED))
+        desk.take_in(reading("sunshine:Y"), key="Y")
+        end(desk, "rejected")
+        narrowed = desk.with_targets(oa=target())
+
+        sent = [narrowed.write(partial(again, narrowed, number)) for number in ids(desk)]
+        assert dict(zip(desk.deliveries(), sent, strict=True)) == {
+            ("oa", "case.created", "full", "waiting"): True,  # of the unrestricted case
+            ("oa", "case.created", "full", "rejected"): False,
+            ("gone", "case.created", "full", "rejected"): False,
+        }
+
+
+def test_numbers_become_the_whole_when_the_right_is_given(tmp_path: Path) -> None:
+    """The event was held while the target took numbers; the whole comes under a name the receiver does not know."""
+    with open_desk(tmp_path, {"oa": target(restricted="numbers")}) as desk:
+        desk.take_in(reading(**ACCUSED))
+        end(desk, "delivered")
+        raised = desk.with_targets(oa=target(restricted=True))
+
+        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)) == 1
+        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)) == 0
+        assert raised.deliveries() == [
+            ("oa", "case.created", "numbers", "delivered"),
+            ("oa", "case.created", "full", "waiting"),
+        ]
+        numbers, whole = bodies(raised)
+        assert numbers["data"]["case"]["case_id"] == whole["data"]["case"]["case_id"]
+        assert whole["data"]["case"]["title"] == SECRET
+
+
+def test_an_event_that_cannot_be_opened_does_not_keep_the_others_held(tmp_path: Path) -> None:
+    with open_desk(tmp_path, {"oa": target(restricted="numbers")}) as desk:
+        desk.take_in(reading(**ACCUSED))
+        desk.take_in(reading("sunshine:Y", **ACCUSED), key="Y")
+        desk.write(lambda conn: conn.exec_driver_sql("UPDATE event SET sealed_full = x'00' WHERE seq = 1"))
+        raised = desk.with_targets(oa=target(restricted=True))
+
+        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)) == 1
+        assert held(raised) == [True, False, False]  # the third is the second whole, under a name of its own
+
+
+@pytest.mark.parametrize(
+    ("targets", "is_held"),
+    [
+        ({"a": target(restricted=True, types=("case.updated",))}, False),
+        ({"a": target(restricted=True, enabled=False)}, True),
+        ({"a": target(restricted="numbers")}, True),
+        ({"a": target(restricted="only")}, False),
+    ],
+)
+def test_an_event_is_held_only_while_no_target_takes_restricted_cases(
+    tmp_path: Path, targets: Mapping[str, TargetSettings], is_held: bool
+) -> None:
+    with open_desk(tmp_path, targets) as desk:
+        desk.take_in(reading(**ACCUSED))
+
+        assert held(desk) == [is_held]
+
+
+def test_what_is_released_keeps_to_the_targets_channels_and_types(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        desk.take_in(reading(**ACCUSED))
+        open_to = desk.with_targets(
+            mail=target(restricted=True, channels=("director_mailbox",)),
+            later=target(restricted=True, types=("case.updated",)),
+            off=target(restricted=True, enabled=False),
+            line=target(restricted="only"),
+        )
+        open_to.write(lambda conn: open_to.desk.outbox.release(conn, open_to.now))
+        open_to.write(lambda conn: open_to.desk.outbox.release(conn, open_to.now))
+
+        assert [row[0] for row in open_to.deliveries()] == ["off", "line"]  # kept for the one that is switched off
+
+
+def test_a_case_no_longer_restricted_comes_as_new_without_a_word_of_what_it_was(tmp_path: Path) -> None:
+    targets = {
+        "oa": target(), "all": target(restricted=True), "line": target(restricted="only"),
+        "stats": target(restricted="numbers"),
+    }  # fmt: skip
+    with open_desk(tmp_path, targets) as desk:
+        (case_id,) = desk.take_in(reading(**ACCUSED))
+        end(desk, "delivered")
+        desk.take_in(reading(title="咨询作息时间"))
+
+        assert desk.deliveries()[3:] == [
+            ("line", "case.withdrawn", "numbers", "waiting"),
+            ("all", "case.updated", "full", "waiting"),
+            ("oa", "case.created", "full", "waiting"),
+            ("stats", "case.created", "full", "waiting"),
+        ]
+        by_target = dict(zip([row[0] for row in desk.deliveries()], bodies(desk), strict=True))
+        assert SECRET in json.dumps(by_target["all"]["data"]["change"], ensure_ascii=False)
+        for name in ("oa", "stats", "line"):
+            assert SECRET not in json.dumps(by_target[name], ensure_ascii=False)
+            Payload.model_validate(by_target[name])
+        assert by_target["oa"]["data"]["change"] is None
+        assert by_target["line"]["data"]["case"]["restricted"] is False
+
+        end(desk, "delivered")
+        fix = Correction("title", "咨询作息时间表")
+        desk.write(lambda conn: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now))
+        assert sorted(desk.deliveries()[7:]) == [
+            (name, "case.updated", "full", "waiting") for name in ("all", "oa", "stats")
+        ]
+
+
+def test_an_accusation_that_was_held_is_not_told_any_more_once_the_case_is_open(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        desk.take_in(reading(**ACCUSED))
+        desk.take_in(reading(title="咨询作息时间"))
+
+        assert desk.deliveries() == [("oa", "case.created", "full", "waiting")]
+        assert held(desk) == [False, False, False]
+
+
+def test_a_withdrawal_is_told_each_time_the_case_is_taken_away(tmp_path: Path) -> None:
+    with open_desk(tmp_path, {"oa": target(), "line": target(restricted="only")}) as desk:
+        for turn in range(2):
+            desk.take_in(reading(title=f"咨询 {turn}"))
+            end(desk, "delivered")
+            desk.take_in(reading(**ACCUSED))
+            end(desk, "delivered")
+            desk.take_in(reading(**{**ACCUSED, "title": f"{SECRET} {turn}"}))
+            end(desk, "delivered")
+
+        told = [row[1] for row in desk.deliveries() if row[0] == "oa"]
+        assert told == ["case.created", "case.withdrawn"] * 2
+
+
+async def test_a_late_answer_does_not_resume_a_paused_target(tmp_path: Path) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, retry=QUICK)
+        with open_desk(tmp_path, {"oa": settings}) as desk:
+            desk.take_in(reading())
+            desk.take_in(reading("sunshine:Y"), key="Y")
+            oa.gate.clear()
+            oa.replies = [lambda: web.Response(status=410)]
+            async with at_work(desk, "oa", settings):
+                await oa.count(2)
+                oa.gate.set()
+                await until(desk, lambda: "delivered" in [row[3] for row in desk.deliveries()])
+
+            state = desk.store.read_now(lambda conn: conn.execute(select(target_table.c.state)).scalar_one())
+            assert state == "paused"
+
+
+async def test_an_event_whose_bytes_do_not_open_is_given_up_alone(tmp_path: Path) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url)
+        with open_desk(tmp_path, {"oa": settings}) as desk:
+            desk.take_in(reading())
+            desk.take_in(reading("sunshine:Y"), key="Y")
+            desk.write(lambda conn: conn.exec_driver_sql("UPDATE event SET sealed_full = x'00' WHERE seq = 1"))
+            async with at_work(desk, "oa", settings):
+                await until(desk, lambda: [row[3] for row in desk.deliveries()] == ["rejected", "delivered"])
+
+            (reason,) = desk.store.read_now(
+                lambda conn: conn.execute(select(ledger_table.c.reason).where(ledger_table.c.state == "dead")).scalars()
+            )
+            assert reason.startswith("cannot be packed: ")
+
+
+async def test_a_store_that_fails_for_a_while_does_not_end_the_worker(tmp_path: Path) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, retry=QUICK)
+        with open_desk(tmp_path, {"oa": settings}) as desk:
+            desk.take_in(reading())
+            desk.write(lambda conn: conn.exec_driver_sql("ALTER TABLE event RENAME TO elsewhere"))
+            async with at_work(desk, "oa", settings):
+                await until(desk, lambda: _claimed(desk))
+                await asyncio.to_thread(
+                    desk.write, lambda conn: conn.exec_driver_sql("ALTER TABLE elsewhere RENAME TO event")
+                )
+                await asyncio.to_thread(desk.write, lambda conn: ledger.release_all(conn, now=utc_now()))
+                await until(desk, lambda: settled(desk))
+
+            assert len(oa.received) == 1
+
+
+async def test_an_immediate_retry_after_is_no_hot_loop(tmp_path: Path) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, retry=RetrySettings(first=timedelta(minutes=1)))
+        with open_desk(tmp_path, {"oa": settings}) as desk:
+            oa.default = lambda: web.Response(status=503, headers={"Retry-After": "0"})
+            desk.take_in(reading())
+            before = utc_now()
+            async with at_work(desk, "oa", settings):
+                await until(desk, lambda: _reason(desk) == "HTTP 503")
+
+            row = desk.store.read_now(
+                lambda conn: conn.execute(select(ledger_table).where(ledger_table.c.lane == "push:oa")).one()
+            )
+            assert (row.attempts, row.due - before >= timedelta(minutes=1)) == (0, True)
+
+
+async def test_the_words_of_an_answer_lie_nowhere_in_the_open(tmp_path: Path) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, restricted=True)
+        with open_desk(tmp_path, {"oa": settings}) as desk:
+            oa.default = lambda: web.Response(status=422, text=f"unknown type in: {SECRET}")
+            desk.take_in(reading(**ACCUSED))
+            async with at_work(desk, "oa", settings):
+                await until(desk, lambda: desk.deliveries()[0][3] == "rejected")
+
+            (made,) = desk.store.read_now(lambda conn: conn.execute(select(attempt)).all())
+            assert (made.detail, _reason(desk)) == ("HTTP 422", "HTTP 422")
+            assert made.sealed_answer is not None
+            for file in desk.store.folder.rglob("*"):
+                assert not file.is_file() or SECRET.encode() not in file.read_bytes()
+
+
+def test_a_skipped_event_lets_the_later_ones_go(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        (case_id,) = desk.take_in(reading())
+        desk.take_in(reading(title="第二版"))
+        (held_row,) = desk.write(
+            lambda conn: ledger.claim(conn, "push:oa", now=desk.now, lease=timedelta(minutes=1), limit=9)
+        )
+        desk.write(lambda conn: ledger.give_up(conn, held_row, reason="HTTP 422"))
+        desk.write(lambda conn: conn.exec_driver_sql("UPDATE delivery SET state='rejected' WHERE id=1"))
+
+        skipped = desk.write(lambda conn: desk.desk.outbox.skip(conn, case_id, "oa"))
+
+        assert len(skipped) == 1
+        assert [row[3] for row in desk.deliveries()] == ["skipped", "waiting"]
+        assert desk.store.read_now(ledger.counts)["push:oa"] == {"ready": 1}
+
+
+def again(desk: Desk, number: int, conn: Any) -> bool:
+    return desk.desk.outbox.resend(conn, number, desk.now)
+
+
+def end(desk: Desk, state: str) -> None:
+    """Whatever waits is now so, and its steps have ended."""
+    desk.write(lambda conn: conn.exec_driver_sql(f"UPDATE delivery SET state='{state}' WHERE state='waiting'"))
+    desk.write(lambda conn: conn.exec_driver_sql("DELETE FROM ledger WHERE lane LIKE 'push:%'"))
+
+
+def ids(desk: Desk) -> list[int]:
+    return list(desk.store.read_now(lambda conn: conn.execute(select(delivery.c.id).order_by(delivery.c.id)).scalars()))
+
+
+def held(desk: Desk) -> list[bool]:
+    return list(desk.store.read_now(lambda conn: conn.execute(select(event.c.held).order_by(event.c.seq)).scalars()))
+
+
+def bodies(desk: Desk) -> list[dict[str, Any]]:
+    """What each delivery carries, in their order."""
+    rows = desk.store.read_now(lambda conn: conn.execute(select(delivery).order_by(delivery.c.id)).all())
+    outbox = desk.desk.outbox
+    return [json.loads(desk.store.read_now(partial(outbox.body, event_id=row.event_id, view=row.view))) for row in rows]
+
+
+def _claimed(desk: Desk) -> bool:
+    rows = select(ledger_table.c.id).where(ledger_table.c.lane == "push:oa", ledger_table.c.attempts > 0)
+    return desk.store.read_now(lambda conn: conn.execute(rows).first()) is not None
+
+
+def _reason(desk: Desk) -> str | None:
+    rows = select(ledger_table.c.reason).where(ledger_table.c.lane == "push:oa")
+    return desk.store.read_now(lambda conn: conn.execute(rows).scalar_one_or_none())
