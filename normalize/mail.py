@@ -57,7 +57,7 @@ def read_mail(data: bytes, source: Source, rules: MailRules) -> list[Reading]:
     _add_large_attachments(bodies, rules)
     name = identity(mail)
     understood = draft(mail, bodies, source, name, rules.labels, rules.places)
-    reason = why_no_case(mail, form=understood.is_form)
+    reason = why_no_case(mail, bodies.text, form=understood.is_form)
     disposition = Disposition.AUTO if reason else Disposition.CASE
     return [
         Reading(

@@ -6,11 +6,29 @@ import re
 
 from normalize.mail_entity import Entity
 from normalize.mail_headers import header_text, mailboxes
+from normalize.own_words import own_words
 
 _SUBJECT = re.compile(
-    r"^(?:自动(?:回复|答复)|系统自动回复|auto(?:matic|mated)?[ -]?(?:reply|response)|out of office)\s*[:：】\]\s]",
+    r"^[\[【(（]?(?:(?:系统)?自动(?:回复|答复)|auto(?:matic|mated)?[ -]?(?:reply|response)|out of office)"
+    r"\s*[:：】\])）\s]|"
+    r"^[^，,。？?]{0,12}自动(?:回复|答复)(?:邮件)?[】\])）]?$",
     re.IGNORECASE,
 )
+_SAYS_SO = re.compile(
+    r"(?:^|[\n。！!，,：:])[\s\W]*(?:"
+    r"(?:这|此|本)(?:是|为|封|邮件)[^，。！？\n]{0,24}自动(?:回复|答复)|以下(?:为|是)自动(?:回复|答复)|"
+    r"This is an auto(?:mat(?:ic|ed|ically generated))?[ -]?(?:reply|response)|"
+    r"I am (?:currently )?out of (?:the )?office)",
+    re.IGNORECASE,
+)
+_SHORT = 400
+"""Who writes a petition about automatic replies needs more words, or does not begin with such a sentence."""
+_UNSUBSCRIBE = re.compile(
+    r"(?:如需|若需|如不|若不|如果您|点击|点此|点这里|如想|若要)[^。\n]{0,30}(?:退订|取消订阅)|"
+    r"(?:退订|取消订阅)[^。\n]{0,10}(?:请点|点击|https?://)|unsubscribe (?:here|from|at)|(?:click|to) unsubscribe",
+    re.IGNORECASE,
+)
+_FOOTER = 400
 _BOUNCE = re.compile(
     r"退信|undeliver|delivery (?:status|failure|has failed)|returned mail|failure notice|mail delivery", re.IGNORECASE
 )
@@ -25,12 +43,14 @@ _AUTO_HEADERS = (
 )
 
 
-def why_no_case(mail: Entity, *, form: bool) -> str | None:
-    """The reason in a sentence why this mail opens no case; None: it does.
+def why_no_case(mail: Entity, text: str, *, form: bool) -> str | None:
+    """The reason in a sentence why this mail opens no case; None: it does. `text` is all it says.
 
     A web form that names its citizen (`form`) opens one although a machine sent it.
     """
-    return _bounce(mail) or _reply(mail) or (None if form else _machine(mail))
+    if reason := _bounce(mail) or _reply(mail):
+        return reason
+    return None if form else _machine(mail) or _says_so(text) or _newsletter(mail, text)
 
 
 def _bounce(mail: Entity) -> str | None:
@@ -72,4 +92,19 @@ def _machine(mail: Entity) -> str | None:
         return f"群发或自动邮件（Precedence: {precedence}），不是来信"
     if list_id := header_text(mail.get("list-id")):
         return f"邮件列表或订阅邮件（List-Id: {list_id[:80]}），不是来信"
+    return None
+
+
+def _says_so(text: str) -> str | None:
+    own = own_words(text).strip()
+    if len(own) <= _SHORT and (told := _SAYS_SO.search(own)):
+        return f"自动回复（正文“{told[0].strip()[:30]}”），不是来信"
+    return None
+
+
+def _newsletter(mail: Entity, text: str) -> str | None:
+    if header_text(mail.get("list-unsubscribe")):
+        return "群发或订阅邮件（List-Unsubscribe），不是来信"
+    if told := _UNSUBSCRIBE.search(text[-_FOOTER:]):
+        return f"群发或订阅邮件（正文“{told[0][:30]}”），不是来信"
     return None
