@@ -74,7 +74,8 @@ class Daemon:
         try:
             if "console" in self.stages:
                 runners.append(await self._listen())
-            runners.append(await serve_control(self.office))
+            if self.office.store.exclusive:
+                runners.append(await serve_control(self.office))
             pollers, fetchers = self._doors(scheduler)
             workers = [*fetchers, *self._workers()]
             scheduler.start()
@@ -109,10 +110,12 @@ class Daemon:
             for task in polling:
                 task.cancel()  # a poll changes nothing at the source, and what it brought is stored or comes again
             self.office.store.wakes.ring_all()
-            if working:
-                _, late = await asyncio.wait(working, timeout=GRACE.total_seconds())
-                for task in late:
-                    task.cancel()  # its leases are given back
+            late = set(polling) | set(working)
+            if late:
+                _, late = await asyncio.wait(late, timeout=GRACE.total_seconds())
+            self.office.store.stop_waiting()
+            for task in late:
+                task.cancel()  # its leases are given back
 
     def _doors(
         self, scheduler: AsyncIOScheduler

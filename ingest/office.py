@@ -10,7 +10,6 @@ from adapters.document import pointer_to
 from dispatch.outbox import Outbox
 from ingest.calendar_files import read_calendar
 from ingest.cases import CaseDesk
-from ingest.clock import utc_now
 from ingest.config import Channel, Config
 from ingest.reader import Door, Reader
 from ingest.workers import WorkerPool
@@ -44,13 +43,14 @@ class Office:
         self.store.close()
 
 
-def open_office(config: Config, clock: Callable[[], datetime] = utc_now) -> Office:
-    """Open the store and put the parts together.
+def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> Office:
+    """Open the store and put the parts together; without a `clock` all go by the store's.
 
     Raises:
-        StoreBusy, SealBroken: as the store does.
+        StoreBusy, StoreUnreachable, TablesNewer, SealBroken: as `open_store` does.
     """
-    store = open_store(config.database, config.data.folder, config.sealing.master(), now=clock())
+    store = open_store(config.database, config.data.folder, config.sealing.master(), clock() if clock else None)
+    clock = clock or store.clock
     desk = CaseDesk(
         sealer=store.sealer,
         blobs=store.blobs,
