@@ -6,7 +6,11 @@ import asyncio
 import contextlib
 import signal
 import sys
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
 
+from sandbox.configuring import configuration, free_port
 from sandbox.daemon import ROLES, DaemonFailed, daemon
 from sandbox.faults import UnknownFault
 from sandbox.keyring import ENV_FILE, keyring
@@ -28,10 +32,14 @@ def perform(options: Options) -> int:
 async def _play(options: Options) -> int:
 
     keys, stop = keyring(options.data), asyncio.Event()
+    if options.run and not options.ports["console"]:
+        options = replace(options, ports={**options.ports, "console": free_port()})
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
         place = await stack.enter_async_context(town(options, keys))
+        if options.run:
+            options = replace(options, config=_config(options, place))
         process = await stack.enter_async_context(daemon(options, keys)) if options.run else None
         print(_welcome(options, keys, place), flush=True)
         playing = asyncio.create_task(play(place.director, options))
@@ -41,6 +49,16 @@ async def _play(options: Options) -> int:
             playing.cancel()
         print("stopping …", flush=True)
     return 0
+
+
+def _config(options: Options, place: Town) -> Path:
+    """Where the daemon's configuration stands, knowing what the stand-ins got. Raises DaemonFailed."""
+    found = {name: urlsplit(standing.address).port for name, standing in place.places.items()}
+    ports = {**options.ports, **{name: port for name, port in found.items() if port}}
+    try:
+        return configuration(options, ports)
+    except OSError as error:
+        raise DaemonFailed(f"{options.config}: {error.strerror}") from error
 
 
 async def _until(stop: asyncio.Event, playing: asyncio.Task[None], process: asyncio.subprocess.Process | None) -> None:
@@ -68,6 +86,7 @@ def _welcome(options: Options, keys: dict[str, str], place: Town) -> str:
     if options.run:
         console = f"http://127.0.0.1:{options.ports['console']}"
         lines = {"console": console, "log in as": _logins(keys), **lines, "log": str(options.data / "daemon.log")}
+        lines["configuration"] = str(options.config)
     lines["secrets"] = f"made for this sandbox only, in {options.data / ENV_FILE}"
     wide = max(map(len, lines))
     body = "\n".join(f"  {name:<{wide}}  {value}" for name, value in lines.items())

@@ -14,7 +14,9 @@ import aiohttp
 import pytest
 
 from sandbox.command import add_command
+from sandbox.configuring import configuration
 from sandbox.keyring import keyring
+from sandbox.options import PORTS, Options
 
 FREE = "oa=0,control=0,sunshine=0,hotline=0,mailbox=0"
 
@@ -56,6 +58,16 @@ async def _preloaded(control: str, count: int) -> list[dict[str, Any]]:
             if len(entries) >= count:
                 return entries
             await asyncio.sleep(0.1)
+
+
+async def _ready_within(address: str, seconds: float) -> Any:
+    """What the console says when everything is open, or at the end of the patience."""
+    async with asyncio.timeout(seconds):
+        while True:
+            said = await _json(address)
+            if said["ready"]:
+                return said
+            await asyncio.sleep(0.2)
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
@@ -120,7 +132,46 @@ async def test_a_daemon_that_cannot_start_is_one_readable_line(tmp_path: Path) -
 
     assert process.returncode == 1
     assert errors.decode().count("\n") == 1
-    assert errors.decode().startswith("xinqiao sandbox: the account clerk was not made: ")
+    assert errors.decode() == f"xinqiao sandbox: {tmp_path / 'nowhere.yaml'}: No such file or directory\n"
+
+
+async def test_beside_another_sandbox_the_daemon_has_ports_and_folders_of_its_own(tmp_path: Path) -> None:
+    data = tmp_path / "trial"
+    process = await _start(data, "--run", "--rate", "0", "--preload", "hotline=1", "--ports", f"{FREE},console=0")
+    addresses = await _ready(process, data)
+    assert process.stdout is not None
+    said = [line.decode() for line in await asyncio.gather(*[process.stdout.readline() for _ in range(2)])]
+    console = said[1].split()[-1]
+    ready = await _ready_within(f"{console}/readyz", 60)
+    process.terminate()
+    _, errors = await asyncio.wait_for(process.communicate(), 40)
+
+    assert (process.returncode, errors) == (0, b"")
+    assert ready["ready"] is True
+    assert set(ready["doors"]) == {"sunshine", "hotline", "director_mailbox", "letters"}
+    assert (data / "xinqiao" / "xinqiao.db").exists()
+    derived = (data / "config.yaml").read_text("utf-8")
+    assert all(address.rpartition(":")[2] in derived for name, address in addresses.items() if name == "hotline")
+    assert "sandbox-data" not in derived
+
+
+def test_everything_at_its_usual_place_leaves_the_configuration_as_it_is() -> None:
+    assert configuration(Options(), PORTS) == Path("config.yaml")
+
+
+def test_ports_may_change_places(tmp_path: Path) -> None:
+    given = tmp_path / "given.yaml"
+    given.write_text("a: http://127.0.0.1:8653\nb: http://127.0.0.1:8654\ncalendar: year.yaml # ours\n", "utf-8")
+    (tmp_path / "data").mkdir()
+    options = Options(data=tmp_path / "data", config=given)
+
+    made = configuration(options, {**PORTS, "sunshine": 8654, "hotline": 8653}).read_text("utf-8")
+
+    assert made.splitlines()[1:] == [
+        "a: http://127.0.0.1:8654",
+        "b: http://127.0.0.1:8653",
+        f"calendar: {tmp_path / 'year.yaml'} # ours",
+    ]
 
 
 @pytest.mark.parametrize(
