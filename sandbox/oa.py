@@ -74,7 +74,7 @@ class Ledger:
 
     def take(self, event_id: str, route: str, body: bytes, at: datetime) -> Stored:
         """Store an event the first time, count it every time. ValueError: the body is not an event."""
-        event_type, case_id, revision, case = _event(body)
+        event_type, case_id, told, case = _event(body)
         digest = hashlib.sha256(body).hexdigest()
         self._database.execute("BEGIN IMMEDIATE")
         with self._database:  # commits, or rolls back on an error
@@ -89,6 +89,7 @@ class Ledger:
                 )
                 return Stored(self._oa_id(case_id, route), False, same)
             last = self._one("SELECT revision FROM matter WHERE case_id = ? AND route = ?", case_id, route)
+            revision = told if told is not None else last["revision"] if last else 0
             late = last is not None and revision < last["revision"]
             self._run(
                 "INSERT INTO event VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, 1, 0, ?)",
@@ -241,11 +242,15 @@ class OaInbox:
         return web.json_response(self.ledger.stats())
 
 
-def _event(body: bytes) -> tuple[str, str, int, dict[str, Any]]:
+def _event(body: bytes) -> tuple[str, str, int | None, dict[str, Any]]:
+    """Type, case, revision and what is told of it.
+
+    A restricted case of which only the numbers may be told has no revision: whatever we had of it is to be given up.
+    """
     event = json.loads(body)
     case = event["data"]["case"]
-    # A restricted case of which only the numbers may be told has no revision.
-    return str(event["type"]), str(case["case_id"]), int(case.get("revision", 0)), case
+    revision = case.get("revision")
+    return str(event["type"]), str(case["case_id"]), None if revision is None else int(revision), case
 
 
 def _number(row: sqlite3.Row) -> str:

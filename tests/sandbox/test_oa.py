@@ -237,3 +237,17 @@ async def test_a_file_of_a_case_is_fetched_with_the_bearer_token(tmp_path: Path)
 
     assert fetched == (200, b"%PDF")
     assert missing == 404
+
+
+async def test_a_case_taken_back_leaves_only_its_numbers(tmp_path: Path) -> None:
+    case = {"case_id": "C1", "case_no": "2026-000001", "restricted": True}
+    data = {"case": case, "change": None}
+    event = {"type": "case.withdrawn", "timestamp": "2026-03-02T09:20:00.000+08:00", "data": data}
+    async with _inbox(tmp_path) as oa:
+        await _post(oa, "m1", _event(revision=3))
+        await _post(oa, "m2", json.dumps(event).encode())
+        (matter,) = await _get(oa, "/api/cases")
+        stats = await _get(oa, "/api/stats")
+
+    assert (matter["last_type"], matter["case"]) == ("case.withdrawn", case)
+    assert stats["out_of_order"] == 0
