@@ -91,12 +91,15 @@ def load(conn: Connection, sealer: Sealer, raw_id: int) -> RawRow:
     return opened(conn.execute(select(raw).where(raw.c.id == raw_id)).one(), sealer)
 
 
+def unopened(conn: Connection, raw_id: int) -> RawRow:
+    """As `load`, of a row whose seal is broken: without what lies under it."""
+    row = conn.execute(select(raw).where(raw.c.id == raw_id)).one()
+    return _row(row, "", {})
+
+
 def opened(row: Row[Any], sealer: Sealer) -> RawRow:
     meta = json.loads(sealer.open(row.sealed_meta, f"raw:{row.channel}:{row.key}:{row.version}"))
-    return RawRow(
-        row.id, row.channel, RawKind(row.kind), row.key, row.version, row.blob, row.pointer,
-        row.received_at, row.fetched_at, meta["locator"], meta["meta"],
-    )  # fmt: skip
+    return _row(row, meta["locator"], meta["meta"])
 
 
 def receipt_of(row: RawRow, zone: tzinfo) -> Receipt:
@@ -118,6 +121,13 @@ def read_again(conn: Connection, raw_id: int, now: datetime) -> None:
     """Put a Raw back before its reader."""
     kind = RawKind(conn.execute(select(raw.c.kind).where(raw.c.id == raw_id)).scalar_one())
     ledger.enqueue(conn, read_lane(kind), {"raw": raw_id}, now=now)
+
+
+def _row(row: Row[Any], locator: str, meta: Mapping[str, Json]) -> RawRow:
+    return RawRow(
+        row.id, row.channel, RawKind(row.kind), row.key, row.version, row.blob, row.pointer,
+        row.received_at, row.fetched_at, locator, meta,
+    )  # fmt: skip
 
 
 def _have_settled(conn: Connection, channel: str, token: Json, sealer: Sealer, now: datetime) -> None:

@@ -168,7 +168,7 @@ class Reader:
         except ledger.LeaseLost:
             log.warning("reading outlived its lease", channel=row.channel, raw=row.id)
             return
-        except Exception as error:  # noqa: BLE001 - as in _read: one item, not the stage
+        except Exception as error:
             if is_passing(error) or (isinstance(error, IntegrityError) and held.attempts < RACES):
                 raise
             log.error("case could not be written", channel=row.channel, raw=row.id, error=place_of(error))

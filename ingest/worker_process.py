@@ -33,6 +33,10 @@ class WorkerFailed(Exception):
     """The worker gave no answer: it broke down, took too long or too much memory. Trying again may help."""
 
 
+class WorkerMissing(WorkerFailed):
+    """No worker could be had: the machine's trouble, which says nothing about the work."""
+
+
 class WorkerRefused(WorkerFailed):
     """The worker understood the work and cannot do it; `kind` as its entry names it, such as `unreadable`.
 
@@ -123,7 +127,7 @@ class Worker:
             async with asyncio.timeout(_START):
                 await self._receive(process)
         except (TimeoutError, WorkerFailed) as error:
-            raise WorkerFailed(f"worker {self._entry} does not start: {await self._last_words()}") from error
+            raise WorkerMissing(f"worker {self._entry} does not start: {await self._last_words()}") from error
         return process
 
     async def _last_words(self) -> str:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from types import TracebackType
 
 from adapters.base import Json
-from ingest.worker_process import Worker, WorkerFailed, WorkerLimits, WorkerRefused
+from ingest.worker_process import Worker, WorkerFailed, WorkerLimits, WorkerMissing, WorkerRefused
 
-__all__ = ["WorkerFailed", "WorkerLimits", "WorkerPool", "WorkerRefused"]
+__all__ = ["WorkerFailed", "WorkerLimits", "WorkerMissing", "WorkerPool", "WorkerRefused"]
 
 
 class WorkerPool:
@@ -40,7 +40,7 @@ class WorkerPool:
         """
         async with self._places:
             if self._closed:
-                raise WorkerFailed(f"worker {self._entry}: the pool is closed")
+                raise WorkerMissing(f"worker {self._entry}: the pool is closed")
             worker = self._idle.pop() if self._idle else Worker(self._entry, self._limits)
             self._busy.add(worker)
             fit = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from sqlalchemy import Connection, select
 
 from adapters.base import Batch, Raw, RawKind
 from ingest import channels, inbox
-from ingest.reader import Door, Reader
-from ingest.workers import WorkerPool
+from ingest.reader import RACES, Door, Reader
+from ingest.workers import WorkerMissing, WorkerPool
 from normalize.case import ChannelKind
 from normalize.rules import Rules
 from store import ledger
+from store.acts import TransactionLost
 from store.ledger import Claim
 from store.schema import raw
 from tests.ingest.desk import Desk, open_desk
@@ -48,15 +50,102 @@ def arrive(desk: Desk, *mails: bytes) -> list[Claim]:
     return claims
 
 
-async def test_one_whose_bytes_are_damaged_is_kept_aside_and_the_others_are_read(desk: Desk) -> None:
-    claims = arrive(desk, mail("one"), mail("two", 50_000), mail("three"))
-    (file,) = [path for path in (desk.store.folder / "blobs").rglob("*") if path.is_file()]
-    file.unlink()
+async def read(desk: Desk, claims: list[Claim]) -> None:
     doors = {"mailbox": Door(ChannelKind.MAILBOX)}
     async with WorkerPool("normalize.ocr") as scans:
         await Reader(desk.store, desk.desk, doors, Rules(), scans, lambda: desk.now).read_batch(claims)
 
+
+def states(desk: Desk) -> list[tuple[str, str | None]]:
     rows = desk.store.read_now(lambda conn: conn.execute(select(raw.c.state, raw.c.reason).order_by(raw.c.id)).all())
-    assert [row.state for row in rows] == ["read", "quarantined", "read"]
-    assert "is missing" in rows[1].reason
+    return [(row.state, row.reason) for row in rows]
+
+
+async def test_one_whose_bytes_are_damaged_is_kept_aside_and_the_others_are_read(desk: Desk) -> None:
+    claims = arrive(desk, mail("one"), mail("two", 50_000), mail("three"))
+    (file,) = [path for path in (desk.store.folder / "blobs").rglob("*") if path.is_file()]
+    file.unlink()
+    await read(desk, claims)
+
+    assert [state for state, _ in states(desk)] == ["read", "quarantined", "read"]
+    assert "is missing" in str(states(desk)[1][1])
     assert desk.store.read_now(ledger.counts).get(inbox.READ_LANE) is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE raw SET sealed_meta = x'01' WHERE id = 2",
+        "UPDATE blob SET sealed = x'01' WHERE sha256 = (SELECT blob FROM raw WHERE id = 2)",
+    ],
+)
+async def test_whatever_of_it_does_not_open_it_alone_is_kept_aside(desk: Desk, damage: str) -> None:
+    claims = arrive(desk, mail("one"), mail("two"), mail("three"))
+    desk.write(lambda conn: conn.exec_driver_sql(damage).close())
+    await read(desk, claims)
+
+    assert [state for state, _ in states(desk)] == ["read", "quarantined", "read"]
+
+
+async def test_bytes_the_disk_does_not_give_now_are_read_later_and_hold_up_nothing(desk: Desk) -> None:
+    claims = arrive(desk, mail("one"), mail("two", 50_000), mail("three"))
+    (file,) = [path for path in (desk.store.folder / "blobs").rglob("*") if path.is_file()]
+    content = file.read_bytes()
+    file.unlink()
+    file.mkdir()  # reading it is an OSError, as of a failing disk
+    with pytest.raises(IsADirectoryError):
+        await read(desk, claims)
+
+    assert [state for state, _ in states(desk)] == ["read", "waiting", "read"]
+
+    file.rmdir()
+    file.write_bytes(content)
+    await read(desk, [claims[1]])
+
+    assert [state for state, _ in states(desk)] == ["read", "read", "read"]
+
+
+async def test_the_stores_trouble_quarantines_nothing(desk: Desk) -> None:
+    """A full disk lets no case be written, then lets it."""
+    claims = arrive(desk, mail("one"), mail("two"))
+    loses = "CREATE TRIGGER full BEFORE INSERT ON cases BEGIN SELECT RAISE(ROLLBACK, 'disk is full'); END"
+    desk.write(lambda conn: conn.exec_driver_sql(loses).close())
+    with pytest.raises(TransactionLost):
+        await read(desk, claims)
+
+    assert [state for state, _ in states(desk)] == ["waiting", "waiting"]
+
+    desk.write(lambda conn: conn.exec_driver_sql("DROP TRIGGER full").close())
+    await read(desk, claims)
+
+    assert (desk.count(), [state for state, _ in states(desk)]) == (2, ["read", "read"])
+
+
+async def test_a_case_that_cannot_be_written_for_its_own_sake_is_kept_aside(desk: Desk) -> None:
+    claims = [replace(held, attempts=RACES) for held in arrive(desk, mail("one"))]
+    forbids = "CREATE TRIGGER no BEFORE INSERT ON cases BEGIN SELECT RAISE(ABORT, 'no'); END"
+    desk.write(lambda conn: conn.exec_driver_sql(forbids).close())
+    await read(desk, claims)
+
+    assert [state for state, _ in states(desk)] == ["quarantined"]
+
+
+async def test_a_scan_is_not_given_up_because_no_worker_can_be_had(desk: Desk) -> None:
+    one = Raw(RawKind.LETTER, "k", "k", 0, "x")
+    kept = {0: desk.store.blobs.prepare(b"%PDF-")}
+
+    def write(conn: Connection) -> list[Claim]:
+        channels.enrol(conn, "letters", desk.now, desk.now)
+        inbox.store_batch(
+            conn, "letters", Batch((b"%PDF-",), (one,), {}), [one], kept,
+            blobs=desk.store.blobs, sealer=desk.store.sealer, now=desk.now,
+        )  # fmt: skip
+        return ledger.claim(conn, inbox.LETTER_LANE, now=desk.now, lease=timedelta(minutes=5))
+
+    claims = [replace(held, attempts=9) for held in desk.write(write)]
+    async with WorkerPool("tests.ingest.no_such_worker") as scans:
+        reader = Reader(desk.store, desk.desk, {"letters": Door(ChannelKind.LETTER)}, Rules(), scans, lambda: desk.now)
+        with pytest.raises(WorkerMissing):
+            await reader.read_letters(claims)
+
+    assert states(desk) == [("waiting", None)]
