@@ -109,9 +109,14 @@ class CaseDesk:
         register.point_to(conn, case_id, kept.id, kept.modified_at)
         register.add_receipt(conn, case_id, row.id, part)
         attachments.register(conn, self.sealer, case_id, row.channel, kept.parts, now)
-        self._note_signals(conn, case_id, kept.signals)
+        fresh = self._note_signals(conn, case_id, kept.signals)
         record_history(conn, case_id, "created", MACHINE, {"channel": row.channel, "raw": row.id, "revision": 1}, now)
         self.outbox.publish(conn, case, "case.created", None, now)
+        for one in fresh:
+            if one.kind is SignalKind.WITHDRAWN:  # the rest of what the source did, the case says itself
+                record_history(conn, case_id, one.kind.value, MACHINE, {"signal": one.id}, now)
+                register.withdraw(conn, case_id)
+                self.outbox.publish(conn, case, EVENT_OF[one.kind], None, now)
         return case_id
 
     def _renew(

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, select
 from normalize.case import AttachmentRole, AttachmentState, Draft
 from normalize.reading import Disposition, Reading, Signal, SignalKind
 from store.blobs import Blobs, Prepared
-from store.schema import raw, reading
+from store.schema import cases, raw, reading
 from store.sealing import Sealer
 from store.upsert import insert_into
 
@@ -74,8 +74,13 @@ def prepare(found: Reading, raw_sha256: str, blobs: Blobs, sealer: Sealer) -> Pr
 
 
 def keep(conn: Connection, sealer: Sealer, raw_id: int, part: int, prepared: PreparedReading, now: datetime) -> int:
-    """Write the reading, over an earlier one of the same Raw and part; its id."""
+    """Write the reading, over an earlier one of the same Raw and part; its id.
+
+    One that opens no case is not written over one that a case is computed from: the Raw is kept aside, the case stands.
+    """
     found = prepared.reading
+    if found.disposition is not Disposition.CASE and (used := _of_a_case(conn, raw_id, part)) is not None:
+        return used
     row = {
         "raw_id": raw_id,
         "part": part,
@@ -97,6 +102,11 @@ def load(conn: Connection, sealer: Sealer, reading_id: int) -> KeptReading:
     """A kept reading by its id."""
     rows = select(reading, raw.c.channel, raw.c.key).join(raw, raw.c.id == reading.c.raw_id)
     return _opened(conn.execute(rows.where(reading.c.id == reading_id)).one(), sealer)
+
+
+def _of_a_case(conn: Connection, raw_id: int, part: int) -> int | None:
+    rows = select(reading.c.id).join(cases, cases.c.reading_id == reading.c.id)
+    return conn.execute(rows.where(reading.c.raw_id == raw_id, reading.c.part == part)).scalar_one_or_none()
 
 
 def _opened(row: Row[tuple[object, ...]], sealer: Sealer) -> KeptReading:

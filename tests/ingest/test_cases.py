@@ -17,9 +17,9 @@ from dispatch.payload import Payload
 from ingest import attachments
 from ingest.compute import Correction, CorrectionRefused
 from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, Warning_
-from normalize.reading import Disposition, Part, Signal, SignalKind
+from normalize.reading import Disposition, Part, Reading, Signal, SignalKind
 from store import ledger
-from store.schema import event, lookup, raw
+from store.schema import cases, event, lookup, raw
 from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
@@ -117,6 +117,33 @@ def test_what_the_source_did_is_told_once(desk: Desk, kind: SignalKind, type_: s
     desk.take_in(reading(modified_at=MORNING, source_fields={"step": 1}, signals=(signal,)))
 
     assert desk.events() == ["case.created", type_]
+
+
+def test_what_was_withdrawn_before_it_was_first_seen_is_created_and_withdrawn(desk: Desk) -> None:
+    signals = (Signal(SignalKind.REMINDER, "b6", MORNING, None), Signal(SignalKind.WITHDRAWN, "b7", MORNING, None))
+    (case_id,) = desk.take_in(reading(modified_at=MORNING, signals=signals))
+    desk.take_in(reading(modified_at=MORNING, signals=signals))
+
+    assert desk.events() == ["case.created", "case.withdrawn"]
+    assert desk.store.read_now(lambda conn: conn.execute(select(cases.c.withdrawn)).scalar_one())
+    assert desk.happenings(case_id)[:2] == ["created", "withdrawn"]
+
+
+@pytest.mark.parametrize("worse", [Disposition.QUARANTINE, Disposition.AUTO])
+def test_a_worse_reading_does_not_take_a_case_its_words(desk: Desk, worse: Disposition) -> None:
+    """A scan read well once, and not at all when it is read again: the case stands and can be corrected."""
+    (case_id,) = desk.take_in(reading())
+    (raw_id,) = desk.store.read_now(lambda conn: conn.execute(select(raw.c.id)).scalars().all())
+    desk.read(raw_id, Reading(worse, "sunshine:X1", "no text on the page", None))
+
+    found = desk.store.read_now(lambda conn: conn.execute(select(raw.c.state, raw.c.reason)).one())
+    assert found == ("quarantined" if worse is Disposition.QUARANTINE else "auto", "no text on the page")
+    fix = Correction("title", "更正后的标题")
+    assert desk.write(lambda conn: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now)).title == "更正后的标题"
+
+    desk.read(raw_id, reading(content="更好的读法"))
+
+    assert (desk.case(case_id).content, desk.count()) == ("更好的读法", 1)
 
 
 def test_reading_the_same_raw_again_is_silent_unless_the_case_changes(desk: Desk) -> None:
