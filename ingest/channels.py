@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, select, update
@@ -12,6 +12,10 @@ from store.schema import channel
 from store.upsert import insert_into
 
 NEW, OPEN, UNAVAILABLE, REFUSED = "new", "open", "unavailable", "refused"
+
+
+class DoorLost(Exception):
+    """Another process keeps this channel's door now: what this one did there must not be written."""
 
 
 def enrol(conn: Connection, name: str, start_from: datetime, now: datetime) -> None:
@@ -53,3 +57,26 @@ def failed(conn: Connection, name: str, state: str, error: str, now: datetime) -
         values |= {"state": state, "since": now}
     conn.execute(update(channel).where(channel.c.name == name).values(values))
     return row.failures + 1, row.state != state
+
+
+def take(conn: Connection, name: str, start_from: datetime, *, now: datetime, lease: timedelta) -> int | None:
+    """Keep the channel's door for the length of the lease: the fence to show from now on; None: another keeps it."""
+    enrol(conn, name, start_from, now)
+    free = (channel.c.kept_until <= now) | channel.c.kept_until.is_(None)
+    taking = update(channel).where(channel.c.name == name, free)
+    fence: int | None = conn.execute(
+        taking.values(kept_until=now + lease, fence=channel.c.fence + 1).returning(channel.c.fence)
+    ).scalar_one_or_none()
+    return fence
+
+
+def confirm(conn: Connection, name: str, fence: int) -> None:
+    """Nobody takes the door before this transaction ends. Raises DoorLost: somebody has already."""
+    current = conn.execute(select(channel.c.fence).where(channel.c.name == name).with_for_update()).scalar_one()
+    if current != fence:
+        raise DoorLost(f"channel {name}: its door is kept by another process, {current - fence} takings later")
+
+
+def renew(conn: Connection, name: str, until: datetime) -> None:
+    """Keep the door, confirmed to be ours, until then."""
+    conn.execute(update(channel).where(channel.c.name == name).values(kept_until=until))

@@ -98,6 +98,7 @@ class Attempt:
     outcome: str
     status: int | None
     detail: str | None
+    answer: str | None = None  # the receiver's words, for those who may read the case
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,7 @@ class Happening:
 
 
 def doors(conn: Connection) -> list[Door]:
-    shown = [column for column in channel.c if column.name not in ("cursor", "start_from")]
+    shown = [column for column in channel.c if column.name not in ("cursor", "start_from", "kept_until", "fence")]
     return [Door(**row) for row in conn.execute(select(*shown).order_by(channel.c.name)).mappings()]
 
 

@@ -14,6 +14,8 @@ from sqlalchemy import Connection
 
 from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
 from ingest import channels, inbox
+from ingest.channels import DoorLost
+from ingest.keeping import Keeper
 from store import crashpoint, ledger
 from store.blobs import Prepared
 from store.engine import Store
@@ -53,12 +55,20 @@ class Poller:
     not_before: datetime | None = None
     """While the door fails: when it is tried again."""
     patience: timedelta = PATIENCE
+    keeper: Keeper = field(init=False)
+    """Of several processes one polls."""
     _enrolled: bool = False
     _said: set[int] = field(default_factory=set)
     """Settle rows whose failure was said."""
 
+    def __post_init__(self) -> None:
+        self.keeper = Keeper(self.name, self.store, self.clock, self.start_from)
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll until stopping. Cancelled at any moment, nothing is lost: what was not stored is polled again."""
+        await self.keeper.keep(lambda: self._poll(stopping))
+
+    async def _poll(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             await self._wait()
             await self.round()
@@ -84,6 +94,8 @@ class Poller:
         """One visit to the source; its failure is written down, and said when it is news."""
         try:
             await self._visit()
+        except DoorLost:
+            raise
         except Exception as error:  # noqa: BLE001 - the channel's outer loop: one door's bug must not shut the others
             await self._failed(error)
         else:
@@ -99,7 +111,7 @@ class Poller:
                 await self._take(batch, row.cursor)
                 await self._settle()
         now = self.clock()
-        if await self.store.write(lambda conn: channels.answered(conn, self.name, now)):
+        if await self.keeper.write(lambda conn: channels.answered(conn, self.name, now)):
             log.info("channel is back", channel=self.name)
 
     async def _take(self, batch: Batch, before: Cursor | None) -> None:
@@ -115,7 +127,7 @@ class Poller:
                 conn, self.name, batch, new, kept, blobs=self.store.blobs, sealer=self.store.sealer, now=now
             )
 
-        ids = await self.store.write(write)
+        ids = await self.keeper.write(write)
         if ids:
             crashpoint.reach("after_raw_commit")
         if batch.skipped:
@@ -144,12 +156,12 @@ class Poller:
                     await self._settle_later(held, error)
                     continue
                 crashpoint.reach("mid_settle")
-                await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
+                await self.keeper.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
                 self._said.discard(held.id)
 
     async def _unsettled(self) -> list[Claim]:
         now, lane = self.clock(), inbox.settle_lane(self.name)
-        return await self.store.write(lambda conn: ledger.claim(conn, lane, now=now, lease=SETTLE_LEASE))
+        return await self.keeper.write(lambda conn: ledger.claim(conn, lane, now=now, lease=SETTLE_LEASE))
 
     async def _settle_later(self, held: Claim, error: Exception) -> None:
         said = _said(error)
@@ -161,7 +173,7 @@ class Poller:
 
     async def _postpone(self, held: Claim, wait: timedelta, reason: str) -> None:
         due = self.clock() + wait
-        await self.store.write(lambda conn: ledger.postpone(conn, held, due=due, reason=reason))
+        await self.keeper.write(lambda conn: ledger.postpone(conn, held, due=due, reason=reason))
 
     async def _watched(self, act: Awaitable[T], patience: timedelta) -> T:
         """What the adapter answers. Raises ChannelUnavailable: it hangs, which no time-out of its own has noticed."""
@@ -177,7 +189,7 @@ class Poller:
         now, said = self.clock(), _said(error)
         state = channels.REFUSED if isinstance(error, ChannelRefused) else channels.UNAVAILABLE
         try:
-            failures, news = await self.store.write(lambda conn: channels.failed(conn, self.name, state, said, now))
+            failures, news = await self.keeper.write(lambda conn: channels.failed(conn, self.name, state, said, now))
         except Exception as trouble:  # noqa: BLE001 - the channel's outer loop: it outlives a full disk
             log.error("channel's failure not written down", channel=self.name, error=place_of(trouble), failure=said)
             failures, news = UNCOUNTED, False

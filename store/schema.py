@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -103,6 +104,8 @@ channel = Table(
     Column("last_poll_at", Moment),
     Column("last_success_at", Moment),
     Column("last_new_at", Moment),
+    Column("kept_until", Moment),  # of several processes one keeps the door: until then, unless it renews
+    Column("fence", Integer, nullable=False, default=0, server_default=text("0")),  # counts who took it
 )
 
 raw = Table(
