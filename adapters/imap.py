@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginError
 
 from adapters.base import ChannelRefused, ChannelUnavailable
+from adapters.imap_line import Line, OverLine
 
 _PASSING = re.compile(
     r"\[(UNAVAILABLE|SERVERBUG|INUSE|LIMIT|CONTACTADMIN)\]|try again|too many|稍后|频繁|系统繁忙", re.IGNORECASE
@@ -67,16 +67,21 @@ class NotHandedOver(Exception):
     """The server lists this mail but will not give its bytes; the others are not affected."""
 
 
-def connect(server: Server) -> IMAPClient:
-    """A connection, not yet logged in. Raises ChannelUnavailable, ChannelRefused."""
+class _Client(IMAPClient):  # type: ignore[misc]  # imapclient is not typed
+    def __init__(self, server: Server, line: Line) -> None:
+        self._line = line
+        tls = server.tls == "tls"
+        context = _context(server) if tls else None
+        super().__init__(server.host, server.port, ssl=tls, ssl_context=context, timeout=server.timeout)
+
+    def _create_IMAP4(self) -> OverLine:  # noqa: N802 - imapclient's own name
+        return OverLine(self._line, self.host, self.port, self.ssl_context, self._timeout.connect)
+
+
+def connect(server: Server, line: Line) -> IMAPClient:
+    """A connection over `line`, not yet logged in. Raises ChannelUnavailable, ChannelRefused."""
     with translated(f"mailbox server {server.host}:{server.port}", passing=True):
-        client = IMAPClient(
-            server.host,
-            server.port,
-            ssl=server.tls == "tls",
-            ssl_context=_context(server) if server.tls == "tls" else None,
-            timeout=server.timeout,
-        )
+        client = _Client(server, line)
     client.normalise_times = False  # aware INTERNALDATE; the default converts to naive local time
     return client
 
@@ -175,13 +180,6 @@ def is_alive(client: IMAPClient) -> bool:
     except (IMAPClientError, OSError):
         return False
     return True
-
-
-def interrupt(client: IMAPClient) -> None:
-    """Break the connection, waking the thread that waits on it; safe from another thread and twice."""
-    with suppress(OSError):  # already gone, which is what is wanted
-        # Not sock.close(): that would not wake a thread waiting in recv.
-        socket.socket.shutdown(client.socket(), socket.SHUT_RDWR)
 
 
 def end(client: IMAPClient) -> None:

@@ -18,9 +18,11 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from adapters import imap
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind, Unobtainable
 from adapters.imap import Folder, Listed, NotHandedOver, Server
+from adapters.imap_line import Line
 from adapters.mailbox_place import Place
 
 T = TypeVar("T")
+_GOODBYE = 1.0
 
 
 class MailboxSettings(BaseModel):
@@ -100,6 +102,7 @@ class MailboxAdapter:
         self.name = name
         self.settings = settings
         self._client: IMAPClient | None = None
+        self._line = Line()
         self._closed = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mailbox-{name}")
 
@@ -138,17 +141,19 @@ class MailboxAdapter:
         )
 
     async def close(self) -> None:
+        """Cut what is under way; a thread that goes on even so (a name that does not resolve) is left to itself."""
         if not self._closed:
             self._closed = True
-            await self._run(self._drop)
+            self._line.cut()
+            dropped = asyncio.get_running_loop().run_in_executor(self._thread, self._drop)
             self._thread.shutdown(wait=False)
+            await asyncio.wait([dropped], timeout=_GOODBYE)
 
     async def _run(self, act: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, self._guarded, act)
         except asyncio.CancelledError:
-            if self._client is not None:  # the thread may be waiting for the server
-                imap.interrupt(self._client)
+            self._line.cut()  # the thread may be waiting for the server
             raise
 
     # What follows runs in the thread.
@@ -165,12 +170,16 @@ class MailboxAdapter:
         client, self._client = self._client, None
         if client is not None:
             imap.end(client)
+        self._line.close()
 
     def _examined(self) -> Folder:
         if self._client is not None and not imap.is_alive(self._client):
             self._drop()
         if self._client is None:
-            self._client = imap.connect(self.settings.server())
+            self._line = Line()
+            if self._closed:
+                raise ChannelUnavailable(f"mailbox {self.name}: closed")
+            self._client = imap.connect(self.settings.server(), self._line)
             imap.log_in(self._client, self.settings.server())
         try:
             return imap.examine(self._client, self.settings.folder)

@@ -19,7 +19,8 @@ class Mailbox:
     mails: dict[int, bytes] = field(default_factory=dict)
     withheld: set[int] = field(default_factory=set)
     """Mails a FETCH of whose bytes is answered NO."""
-    greeting: str = "* OK ready"
+    greeting: str | None = "* OK ready"
+    """None: the server accepts and says nothing."""
     replies: dict[str, str] = field(default_factory=dict)
     """Command: tagged answer instead of the usual one, such as {"EXAMINE": "NO [UNAVAILABLE] later"}."""
     silent: set[str] = field(default_factory=set)
@@ -36,10 +37,13 @@ class _Session(socketserver.StreamRequestHandler):
     mailbox: Mailbox
 
     def handle(self) -> None:
-        self._say(self.mailbox.greeting)
+        if self.mailbox.greeting is None:
+            self.mailbox.asked.set()
+        else:
+            self._say(self.mailbox.greeting)
         try:
             while line := self.rfile.readline():
-                tag, _, rest = line.decode().strip().partition(" ")
+                tag, _, rest = line.decode(errors="replace").strip().partition(" ")
                 name = rest.removeprefix("UID ").split(" ")[0].upper()
                 self.mailbox.commands.append(rest)
                 if name in self.mailbox.silent:

@@ -138,6 +138,36 @@ async def test_stopping_does_not_wait_for_a_silent_server(mailbox: Mailbox, port
         assert await asyncio.to_thread(mailbox.left.wait, 20)
 
 
+@pytest.mark.parametrize("tls", ["none", "tls"])
+async def test_stopping_does_not_wait_for_a_server_that_never_says_a_word(
+    mailbox: Mailbox, port: int, tls: str
+) -> None:
+    mailbox.greeting = None
+    door = adapter(port, timeout=600, tls=tls)
+    poll = asyncio.create_task(brought(door))
+    assert await asyncio.to_thread(mailbox.asked.wait, 20)
+
+    poll.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await poll
+    async with asyncio.timeout(5):
+        await door.close()
+
+    assert await asyncio.to_thread(mailbox.left.wait, 20)
+
+
+async def test_closing_cuts_what_is_under_way(mailbox: Mailbox, port: int) -> None:
+    mailbox.greeting = None
+    door = adapter(port, timeout=600)
+    probe = asyncio.create_task(door.probe())
+    assert await asyncio.to_thread(mailbox.asked.wait, 20)
+
+    async with asyncio.timeout(5):
+        await door.close()
+        with pytest.raises(ChannelUnavailable):
+            await probe
+
+
 async def test_a_mail_the_server_chokes_on_holds_back_no_other_and_is_asked_for_again(
     mailbox: Mailbox, port: int
 ) -> None:
