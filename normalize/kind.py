@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from normalize.case import Draft, RequestType, RequestTypeCode
 from normalize.kind_words import BODY, PRIOR, PURSUIT, TITLE
+from normalize.own_words import acknowledges
 from normalize.words import Words, merged
 
 _LONG = 1500
@@ -23,6 +24,12 @@ _NEITHER = -2.0
 _TELLING = 0.3
 _SCANT = 15
 """Fewer Chinese characters than this, and no telling word among them, say nothing of what is wanted."""
+_FEW_WORDS = 60
+_SAYS_NOTHING = re.compile(
+    r"[\W_]*(?:(?:re|回复|答复|转发|fwd?)\s*[:：]\s*)*(?:我要|我想|一封|关于|群众|市民|家长|学生|教师|网友|有|几个|一个|一些)*"
+    r"(?:来信|信件|信|邮件|留言|反映|反应|问题|情况|一下|事情|诉求|信访|局长信箱|领导信箱|你好|您好|无主题|领导|局长|尊敬的|-)*[\W_]*",
+    re.IGNORECASE,
+)
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -68,6 +75,7 @@ def likeliest(title: str, body: str, rules: KindRules, breach: float = 0.0) -> t
 
     A few characters without a telling word are `other`, and nothing is said of how sure that is.
     """
+    title = _telling_title(title, body)
     told = told_by_words(title, body, rules)
     if max(told.values()) < _TELLING and breach < _TELLING and _is_scant(title, body):
         return RequestTypeCode.OTHER, None
@@ -76,6 +84,14 @@ def likeliest(title: str, body: str, rules: KindRules, breach: float = 0.0) -> t
     best = max(scores, key=lambda code: scores[code])
     share = 1 / sum(math.exp(score - scores[best]) for score in scores.values())
     return best, round(share, 2)
+
+
+def _telling_title(title: str, body: str) -> str:
+    """The title; a few words under a title that says nothing are one themselves."""
+    if not _SAYS_NOTHING.fullmatch(title):
+        return title
+    text = without_salutation(body).strip()
+    return text if len(text) <= _FEW_WORDS and not acknowledges(text) else ""
 
 
 def told_by_words(title: str, body: str, rules: KindRules) -> dict[RequestTypeCode, float]:

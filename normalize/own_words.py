@@ -16,11 +16,15 @@ _HANDS_ON = re.compile(
     r"[请望转][^。！？\n]{0,12}(?:办|处理|处置|阅|核实|研究|查|答复|回复|酌)|(?:见|如)下|以下|供参|来[信件邮]|此件|转(?:你|给|去|办|发|交|呈|至|请|有关)|交(?:由|办)|FYI",
     re.IGNORECASE,
 )
-_ACKNOWLEDGES = re.compile(r"谢|收到|知道了|看到了|已阅|明白|了解了|好的|辛苦")
+_ACKNOWLEDGES = re.compile(r"谢谢|感谢|多谢|收到|知道了?|看到了?|已阅|明白了?|了解了?|辛苦了?")
+_COURTESY = re.compile(
+    r"[\W_]+|好的?|[您你]们?|领导|局长|老师|同志|工作人员|贵局|非常|十分|很|的|了|已经?|我们?|回复|答复|来信|邮件|通知|公告|内容"
+)
 _A_NOTE = 80
 """Who hands a mail on adds a line or two."""
-_A_WORD = 20
-"""Who only says that he has read it needs no more."""
+_A_WORD = 30
+_LEFT = 3
+"""What else there may be in a text that only says that it was read."""
 _DEEPEST = 3
 
 
@@ -72,8 +76,10 @@ def own_words(text: str) -> str:
 
 def acknowledges(text: str) -> bool:
     """Whether a text only says that something was read, or thanks for it."""
-    said = _DEVICE.sub("", text).strip()
-    return len(said) <= _A_WORD and _ACKNOWLEDGES.search(said) is not None
+    said = _DEVICE.sub("", text[:200]).strip()
+    if len(text) > 200 or len(said) > _A_WORD or not _ACKNOWLEDGES.search(said):
+        return False
+    return len(_COURTESY.sub("", _ACKNOWLEDGES.sub("", said))) <= _LEFT
 
 
 def forwarded(text: str, title: str = "") -> Forwarded | None:

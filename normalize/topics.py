@@ -7,10 +7,9 @@ from functools import cached_property
 from pydantic import BaseModel, ConfigDict, Field
 
 from normalize.case import Draft
+from normalize.topic_words import OTHER
 from normalize.topic_words import TOPICS as SHIPPED
 from normalize.words import Words, merged
-
-OTHER = "other"
 
 
 class TopicRules(BaseModel):
@@ -35,7 +34,7 @@ class TopicRules(BaseModel):
 
 
 def topics(draft: Draft, rules: TopicRules) -> tuple[str, ...]:
-    """At most three topic codes, the main one first; `other` where no topic's words stand out."""
+    """At most three topic codes, the main one first; `other` where no topic's words stand out or others do."""
     head = " ".join((draft.title, *draft.category.path))
     return topics_of(head, draft.content or "", rules)
 
@@ -48,4 +47,7 @@ def topics_of(title: str, body: str, rules: TopicRules) -> tuple[str, ...]:
     best = weights[ranked[0]]
     if best < rules.least:
         return (OTHER,)
-    return tuple(code for code in ranked[:3] if weights[code] >= max(rules.least, rules.beside * best))
+    if ranked[0] == OTHER:
+        return (OTHER,)
+    beside = max(rules.least, rules.beside * best)
+    return tuple([code for code in ranked if weights[code] >= beside and code != OTHER][:3])

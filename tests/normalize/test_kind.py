@@ -41,6 +41,14 @@ def test_where_nothing_tells_a_type_none_is_claimed(title: str, content: str | N
     assert (read.code, read.confidence) == (RequestTypeCode.OTHER, None)
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("请问学区怎么划分", "consult"), ("建议不要公开学生成绩", "suggestion"), ("求助：孩子没学上", "help")],
+)
+def test_under_a_title_that_says_nothing_the_few_words_count(text: str, expected: str) -> None:
+    assert request_type(draft("反映问题", text), KindRules()).code == expected
+
+
 @pytest.mark.parametrize("word", ["公告", "请查", "招生", "违规", "调查", "规定", "非法", "证据", "违法"])
 def test_one_weak_word_makes_no_report(word: str) -> None:
     case = draft("回复", f"收到您发来的关于{word}的信，我们一家都已经看过了。")

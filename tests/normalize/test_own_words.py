@@ -134,6 +134,9 @@ def test_an_answer_that_says_more_keeps_its_title() -> None:
 
 def test_only_a_short_text_is_mere_thanks() -> None:
     assert acknowledges("收到，谢谢！\n发自我的iPhone")
+    assert acknowledges("您好，邮件已收到，非常感谢领导的答复！")
+    assert not acknowledges("表扬周老师，谢谢")
+    assert not acknowledges("谢谢，食堂有虫子")
     assert not acknowledges("谢谢领导，食堂的事还是没有解决，一份饭还是二十元，请再查。")
 
 

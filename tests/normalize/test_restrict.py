@@ -78,6 +78,9 @@ def test_who_only_asks_or_suggests_is_not_withheld(text: str) -> None:
         "朱镕老师，上课打学生，请查处",
         "园长收礼金，家长敢怒不敢言",
         "副校长公款吃喝",
+        "校长打人",
+        "孩子被老师打了",
+        "幼儿园老师用针扎孩子",
     ],
 )
 def test_one_sentence_that_says_who_did_what_is_enough(text: str) -> None:

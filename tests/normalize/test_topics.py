@@ -1,7 +1,7 @@
 import pytest
 
 from normalize.topic_words import TOPICS
-from normalize.topics import TopicRules, topics
+from normalize.topics import TopicRules, topics, topics_of
 from tests.normalize.drafts import draft
 
 
@@ -55,7 +55,15 @@ def test_every_topic_of_the_contract_has_words() -> None:
     contract = {
         "admission", "transfer", "exam", "fees", "workload", "teacher_conduct", "teaching_aids", "after_school",
         "recruitment", "teacher_pay_title", "safety", "catering", "facilities", "school_operation", "training",
-        "records", "aid", "culture_sport",
+        "records", "aid", "culture_sport", "other",
     }  # fmt: skip
 
     assert set(TOPICS) == contract
+
+
+def test_what_is_no_matter_of_education_is_other() -> None:
+    assert topics_of("花桥小学旁的摊贩扰民", "晚上噪音大，城管不管。", TopicRules()) == ("other",)
+
+
+def test_other_stands_beside_no_topic() -> None:
+    assert "other" not in topics_of("花桥中学食堂", "食堂饭菜贵，伙食差，门口还有摊贩。", TopicRules())

@@ -165,7 +165,7 @@ def test_labelled_messages_are_understood_as_well_as_they_were() -> None:
     pairs = list(zip(gold, cases, strict=True))
     accused = [case for label, case in pairs if label["accusation"]]
 
-    assert sum(case.request_type.code == label["request_type"] for label, case in pairs) / len(pairs) > 0.74
-    assert sum(case.topics[0] == label["topics"][0] for label, case in pairs) / len(pairs) > 0.77
-    assert sum(case.restricted for case in accused) / len(accused) > 0.88
+    assert sum(case.request_type.code == label["request_type"] for label, case in pairs) / len(pairs) > 0.78
+    assert sum(case.topics[0] == label["topics"][0] for label, case in pairs) / len(pairs) > 0.81
+    assert sum(case.restricted for case in accused) / len(accused) > 0.95
     assert sum(case.restricted for case in cases) / len(cases) < 0.28
