@@ -146,17 +146,21 @@ def _status(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
-    does = "read again (an event follows only a change) or send again (same id, same bytes)"
+    does = "read again (an event follows only a change), send again (same id, same bytes) or skip a rejected event"
     example = (
         "xinqiao replay --quarantine --dry-run\n"
         "  xinqiao replay --read --case 2026-000123\n"
-        "  xinqiao replay --send --dead --target oa"
+        "  xinqiao replay --send --dead --target oa\n"
+        "  xinqiao replay --skip --case 2026-000123 --target oa"
     )
     parser = _add(commands, "replay", does, example, "ingest.command_replay:replay")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--quarantine", action="store_true", help="read again what was kept aside (of --case, --since)")
     what.add_argument("--read", action="store_true", help="read again: with --case or --since")
     what.add_argument("--send", action="store_true", help="send again: with --case, --since, --dead or --target")
+    what.add_argument(
+        "--skip", action="store_true", help="go on without the event the target rejected: with --case and --target"
+    )
     parser.add_argument("--case", metavar="ID", help="case_id or case number")
     parser.add_argument("--since", metavar="TIME", help="taken in, or created, since: 2026-03-01 or 2026-03-01T08:00")
     parser.add_argument("--until", metavar="TIME", help="taken in, or created, before")

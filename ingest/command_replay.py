@@ -1,4 +1,4 @@
-"""`xinqiao replay`: read again, send again."""
+"""`xinqiao replay`: read again, send again, skip."""
 
 from __future__ import annotations
 
@@ -23,6 +23,9 @@ def replay(arguments: argparse.Namespace) -> int:
     _must_make_sense(arguments)
     if arguments.send:
         answer = perform(arguments.config, "replay-send", {**asked, "target": arguments.target, "dead": arguments.dead})
+    elif arguments.skip:
+        chosen = {"case": arguments.case, "target": arguments.target, "dry_run": arguments.dry_run}
+        answer = perform(arguments.config, "replay-skip", chosen)
     else:
         answer = perform(arguments.config, "replay-read", {**asked, "quarantine": arguments.quarantine})
     print(json.dumps(answer, ensure_ascii=False) if arguments.json else _said(answer))
@@ -35,6 +38,10 @@ def _must_make_sense(arguments: argparse.Namespace) -> None:
         if not (chosen or arguments.dead or arguments.target):
             raise WrongUsage("replay --send: expected --case, --since, --dead or --target")
         return
+    if arguments.skip:
+        if not (arguments.case and arguments.target) or arguments.since or arguments.until or arguments.dead:
+            raise WrongUsage("replay --skip: expected --case and --target, no other choice")
+        return
     if arguments.read and not chosen:
         raise WrongUsage("replay --read: expected --case or --since")
     if arguments.target is not None or arguments.dead:
@@ -45,8 +52,11 @@ def _said(answer: Answer) -> str:
     would = "would be " if answer["dry_run"] else ""
     if "read_again" in answer:
         return f"{answer['read_again']} {would}read again"
+    if "skipped" in answer:
+        return f"{len(answer['skipped'])} {would}skipped"
+    withheld = f"; {answer['withheld']} withheld: their target may not have them" if answer["withheld"] else ""
     resumed = "; the target is resumed" if answer["resumed"] else ""
-    return f"{answer['sent_again']} {would}sent again{resumed}"
+    return f"{answer['sent_again']} {would}sent again{withheld}{resumed}"
 
 
 def _moment(option: str, written: str | None, zone: ZoneInfo) -> str | None:

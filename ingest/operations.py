@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Row, select
 
 from dispatch.outbox import lane_of
-from dispatch.targets import PAUSED, set_state, state_of
+from dispatch.rights import STANDING, may_send
+from dispatch.targets import OPEN, PAUSED, set_state, state_of
 from ingest import accounts, inbox, listings
 from ingest.accounts import Role
 from ingest.history import record_history
@@ -26,6 +27,8 @@ Operation: TypeAlias = Callable[[Office, Mapping[str, Any], str], Awaitable[Answ
 
 NEWEST = 20
 """So many of what is in quarantine are listed."""
+SLICE = 200
+"""So many deliveries are sent again in one transaction: a day of the OA's silence must not stop the doors."""
 
 
 class OperationRefused(Exception):
@@ -95,33 +98,74 @@ async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) 
 
 
 async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Send deliveries again, same id and bytes; a paused target named here is resumed."""
+    """Send deliveries again, same id and bytes, those withheld that their target may not have any more; a paused
+    target named here is resumed.
+    """
     target, dry = arguments.get("target"), bool(arguments.get("dry_run"))
+    _known_target(office, target)
+    found = await office.store.read(lambda conn: _deliveries(conn, arguments))
+    outbox = office.desk.outbox
+    sendable = [row.id for row in found if may_send(outbox.targets.get(row.target), row)]
+    sent = len(sendable) if dry else await _resend(office, sendable)
+
+    def end(conn: Connection) -> bool:
+        now = office.clock()
+        resumed = target is not None and state_of(conn, target) == PAUSED
+        if not dry:
+            if resumed and target is not None:
+                set_state(conn, target, OPEN, None, now)
+                note(conn, lane_of(target))  # its worker sleeps
+            record_history(conn, None, "replayed", actor, {"sent": sent, **_asked(arguments)}, now)
+        return resumed
+
+    resumed = await office.store.write(end)
+    return {"sent_again": sent, "withheld": len(found) - sent, "resumed": resumed, "dry_run": dry}
+
+
+async def _resend(office: Office, deliveries: Sequence[int]) -> int:
+    """In small transactions, so that nobody else waits for long; how many were sent."""
+    sent = 0
+    for start in range(0, len(deliveries), SLICE):
+        ids = deliveries[start : start + SLICE]
+
+        def again(conn: Connection, ids: Sequence[int] = ids) -> int:
+            now = office.clock()
+            return sum(office.desk.outbox.resend(conn, number, now) for number in ids)
+
+        sent += await office.store.write(again)
+    return sent
+
+
+async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    """Let a case's later events on a target go without the one it rejected, which is not sent any more."""
+    target, dry = arguments["target"], bool(arguments.get("dry_run"))
+    _known_target(office, target)
+
+    def skip(conn: Connection) -> list[str]:
+        case_id = _case_id(conn, arguments["case"])
+        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "rejected")
+        rejected = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
+        if rejected and not dry:
+            office.desk.outbox.skip(conn, case_id, target)
+            record_history(conn, case_id, "skipped", actor, {"target": target, "events": rejected}, office.clock())
+        return rejected
+
+    skipped = await office.store.write(skip)
+    if not skipped:
+        raise OperationRefused(f"case {arguments['case']}: target {target} has rejected no event of it")
+    return {"skipped": skipped, "dry_run": dry}
+
+
+def _known_target(office: Office, target: str | None) -> None:
     if target is not None and target not in office.config.targets:
         known = ", ".join(office.config.targets)
         raise OperationRefused(f"target {target}: not in the configuration; there are {known}")
-    wanted = await office.store.read(lambda conn: _deliveries(conn, arguments))
-
-    def again(conn: Connection) -> Answer:
-        ids = list(conn.execute(wanted).scalars())
-        resumed = target is not None and state_of(conn, target) == PAUSED
-        if not dry:
-            now = office.clock()
-            for number in ids:
-                office.desk.outbox.resend(conn, number, now)
-            if resumed and target is not None:
-                set_state(conn, target, "open", None, now)
-                note(conn, lane_of(target))  # its worker sleeps
-            record_history(conn, None, "replayed", actor, {"sent": len(ids), **_asked(arguments)}, now)
-        return {"sent_again": len(ids), "resumed": resumed, "dry_run": dry}
-
-    return await office.store.write(again)
 
 
-def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Select[Any]:
+def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Sequence[Row[Any]]:
     """The deliveries asked for; without a case or a time, only those that have not arrived."""
     case_id, since = arguments.get("case"), arguments.get("since")
-    wanted = select(delivery.c.id).join(event, event.c.id == delivery.c.event_id).where(delivery.c.state != "dropped")
+    wanted = STANDING.where(delivery.c.state != "dropped")
     if arguments.get("target") is not None:
         wanted = wanted.where(delivery.c.target == arguments["target"])
     if case_id:
@@ -134,7 +178,7 @@ def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Select[Any]:
         wanted = wanted.where(delivery.c.state == "rejected")
     elif not (case_id or since):
         wanted = wanted.where(delivery.c.state.in_(("rejected", "waiting")))
-    return wanted.order_by(delivery.c.id)
+    return conn.execute(wanted.order_by(delivery.c.id)).all()
 
 
 async def user_add(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
@@ -174,6 +218,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "status": status,
     "replay-read": replay_read,
     "replay-send": replay_send,
+    "replay-skip": replay_skip,
     "user-add": user_add,
     "user-list": user_list,
     "user-password": user_password,

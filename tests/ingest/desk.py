@@ -136,11 +136,15 @@ def open_desk(
     folder: Path, targets: Mapping[str, TargetSettings] | None = None, database: str = "sqlite"
 ) -> Iterator[Desk]:
     store = open_store(database, folder, b"k" * 32, now=NOW)
+    try:
+        yield desk_over(store, targets)
+    finally:
+        store.close()
+
+
+def desk_over(store: Store, targets: Mapping[str, TargetSettings] | None = None) -> Desk:
     outbox = Outbox(dict(targets or {"oa": target()}), store.sealer, CHINA)
     desk = CaseDesk(
         store.sealer, store.blobs, outbox, ClockRules(), WorkCalendar.from_years({}), CHINA, "https://xinqiao.example"
     )
-    try:
-        yield Desk(store, desk)
-    finally:
-        store.close()
+    return Desk(store, desk)

@@ -1,0 +1,112 @@
+"""Sending again and skipping, as a person asks for it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from dispatch.outbox import Outbox
+from dispatch.webhook import TargetSettings
+from ingest import operations
+from ingest.cli import main
+from ingest.office import Office, open_office
+from ingest.operations import OperationRefused, perform
+from store import ledger
+from store.schema import delivery, history
+from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
+from tests.ingest.desk import CHINA, Desk, reading, target
+from tests.ingest.test_cases import ACCUSATION
+
+
+def text(folder: Path) -> str:
+    return f"data: {{folder: {folder / 'data'}}}\n{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}"
+
+
+@pytest.fixture
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    opened = open_office(loaded(tmp_path, text(tmp_path)))
+    yield opened
+    await opened.close()
+
+
+def with_targets(office: Office, **targets: TargetSettings) -> tuple[Office, Desk]:
+    outbox = Outbox(targets, office.store.sealer, CHINA)
+    changed = dataclasses.replace(office, desk=dataclasses.replace(office.desk, outbox=outbox))
+    return changed, Desk(office.store, changed.desk)
+
+
+def reject(desk: Desk) -> None:
+    """Every event that waits is rejected."""
+    while claims := desk.write(lambda conn: ledger.claim(conn, "push:oa", now=desk.now, lease=timedelta(0))):
+        desk.write(lambda conn, held=claims[0]: ledger.give_up(conn, held, reason="HTTP 422"))
+        number = claims[0].payload["delivery"]
+        rejected = update(delivery).where(delivery.c.id == number).values(state="rejected")
+        desk.write(lambda conn, rejected=rejected: conn.execute(rejected))
+
+
+async def test_what_a_target_may_not_have_any_more_is_withheld_and_counted(office: Office) -> None:
+    office, desk = with_targets(office, oa=target(restricted=True))
+    desk.take_in(reading("x:1"), key="1")
+    desk.take_in(reading("x:2", **ACCUSATION), key="2")
+    reject(desk)
+    office, desk = with_targets(office, oa=target())
+    asked = {"target": "oa", "dead": True}
+
+    dry = await perform(office, "replay-send", {**asked, "dry_run": True}, "wang")
+    said = await perform(office, "replay-send", asked, "wang")
+
+    for answer in (dry, said):
+        assert (answer["sent_again"], answer["withheld"]) == (1, 1)
+    assert [row[3] for row in desk.deliveries()] == ["waiting", "rejected"]
+
+
+async def test_many_are_sent_again_in_slices(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "SLICE", 2)
+    office, desk = with_targets(office, oa=target())
+    for number in range(5):
+        desk.take_in(reading(f"x:{number}"), key=str(number))
+    reject(desk)
+
+    said = await perform(office, "replay-send", {"target": "oa", "dead": True}, "wang")
+
+    assert said["sent_again"] == 5
+    assert desk.store.read_now(ledger.counts)["push:oa"] == {"ready": 5}
+
+
+async def test_a_rejected_event_is_skipped_by_name_and_the_next_goes(office: Office) -> None:
+    office, desk = with_targets(office, oa=target())
+    (case_id,) = desk.take_in(reading("x:1"), key="1")
+    reject(desk)
+    desk.take_in(reading("x:1", title="第二版"), key="1")
+    asked: Mapping[str, Any] = {"case": desk.case(case_id).case_no, "target": "oa"}
+
+    dry = await perform(office, "replay-skip", {**asked, "dry_run": True}, "wang")
+    assert [row[3] for row in desk.deliveries()] == ["rejected", "waiting"]
+    said = await perform(office, "replay-skip", asked, "wang")
+
+    assert dry["skipped"] == said["skipped"]
+    assert [row[3] for row in desk.deliveries()] == ["skipped", "waiting"]
+    assert desk.store.read_now(ledger.counts)["push:oa"] == {"ready": 1}
+    wanted = select(history).where(history.c.kind == "skipped")
+    row = desk.store.read_now(lambda conn: conn.execute(wanted).one())
+    assert (row.case_id, row.actor, row.detail["target"]) == (case_id, "wang", "oa")
+    with pytest.raises(OperationRefused, match="has rejected no event"):
+        await perform(office, "replay-skip", asked, "wang")
+
+
+@pytest.mark.parametrize("more", [[], ["--case", "1"], ["--target", "oa"], ["--case", "1", "--target", "oa", "--dead"]])
+def test_skipping_wants_a_case_and_a_target(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    path = write(tmp_path, text(tmp_path))
+
+    assert main(["replay", "--skip", *more, "-c", str(path)]) == 2
+    assert "expected --case and --target" in capsys.readouterr().err
