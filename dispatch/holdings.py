@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, exists, func, select, update
 from sqlalchemy.sql import ColumnElement
 
-from dispatch.rights import WITHDRAWN
+from dispatch.rights import WITHDRAWN, right_of
+from dispatch.webhook import TargetSettings
 from store import ledger
-from store.schema import delivery, event
+from store.schema import cases, delivery, event
 from store.schema import ledger as ledger_table
 
 
@@ -29,12 +30,22 @@ def holds(conn: Connection, case_id: str, target: str) -> bool:
     return bool(conn.execute(select(exists().where(full & (delivery.c.state != "dropped")))).scalar_one())
 
 
+def may_fetch(conn: Connection, case_id: str, name: str, settings: TargetSettings) -> bool:
+    """Whether a target may have the files of a case: it is sent the case in full, or was and it is not withdrawn."""
+    row = conn.execute(select(cases.c.channel, cases.c.restricted).where(cases.c.case_id == case_id)).one_or_none()
+    if row is None or not settings.enabled or (row.restricted and not settings.takes_restricted):
+        return False
+    everything = not settings.types and right_of(settings, row.channel, restricted=row.restricted) == "full"
+    return everything or holds(conn, case_id, name)
+
+
 def take_back(conn: Connection, case_id: str, target: str) -> bool:
     """Drop unsent what still waits for the target; whether any of it reached the target, or may have, since it was
     last told that the case is withdrawn.
 
     The ledger rows of what waits stay and keep the order: the worker ends them. What was given up is discarded.
     """
+    ledger.hold(conn, lane_of(target), case_id)  # what is claimed meanwhile would be sent, and not be seen as sent
     full = _full_since_withdrawn(conn, case_id, target)
     reached = conn.execute(select(exists().where(full & _reached(target)))).scalar_one()
     conn.execute(update(delivery).where(full & (delivery.c.state != "delivered")).values(state="dropped"))

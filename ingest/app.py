@@ -223,7 +223,7 @@ def console_settings(config: Config) -> ConsoleSettings:
         metrics_from=config.listen.metrics_from,
         trusted_proxies=config.listen.trusted_proxies,
         targets={
-            name: FileAccess(target.token.get_secret_value(), restricted=target.takes_restricted)
+            name: FileAccess(target.token.get_secret_value(), target)
             for name, target in config.targets.items()
             if target.token is not None
         },

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, false, func, select
 
+from dispatch.attempts import answers_of
 from ingest import listings
 from ingest.accounts import Role
 from ingest.console.originals import Original, originals_of
@@ -19,7 +20,7 @@ from ingest.listings import Delivery, Happening
 from ingest.register import load_case
 from normalize.case import Case, Deadline, Related
 from store.blobs import Blobs
-from store.schema import attachment, cases, correction
+from store.schema import attachment, cases, correction, revision
 from store.sealing import Sealer
 
 HISTORY_SHOWN = 200
@@ -100,9 +101,9 @@ def full_view(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_i
         withdrawn=row.withdrawn,
         links=_links(conn, role, case),
         missing=_missing(conn, case_id),
-        deliveries=listings.deliveries(conn, case_id=case_id),
-        corrections=_corrections(conn, sealer, case_id),
-        revisions=revisions_of(conn, sealer, case_id),
+        deliveries=_deliveries(conn, sealer, role, case_id),
+        corrections=_corrections(conn, sealer, role, case_id),
+        revisions=revisions_of(conn, sealer, case_id, everything=may_read(role, restricted=True)),
         originals=originals,
         withheld=frozenset(one.sha256 for one in originals if one.withheld),
         history=listings.history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
@@ -131,8 +132,24 @@ def _missing(conn: Connection, case_id: str) -> list[tuple[str, str]]:
     return [(row.state, row.reason) for row in conn.execute(wanted)]
 
 
-def _corrections(conn: Connection, sealer: Sealer, case_id: str) -> list[Corrected]:
+def _deliveries(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> list[Delivery]:
+    """With what the receivers said, where the role may read what they were told."""
+    answers = answers_of(conn, sealer, case_id)
+    return [
+        replace(one, tries=tuple(replace(made, answer=answers.get((one.id, made.at))) for made in one.tries))
+        if may_read(role, restricted=one.restricted)
+        else one
+        for one in listings.deliveries(conn, case_id=case_id)
+    ]
+
+
+def _corrections(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> list[Corrected]:
+    """Newest first; what was written while the case was restricted, only for those who may read such cases."""
     wanted = select(correction).where(correction.c.case_id == case_id).order_by(correction.c.id.desc())
+    if not may_read(role, restricted=True):
+        then = select(revision.c.restricted).where(revision.c.case_id == case_id, revision.c.at <= correction.c.at)
+        latest = then.order_by(revision.c.revision.desc()).limit(1).correlate(correction).scalar_subquery()
+        wanted = wanted.where(~func.coalesce(latest, false()))
     return [
         Corrected(row.field, _value(sealer.open(row.sealed, f"correction:{case_id}:{row.field}")), row.author, row.at)
         for row in conn.execute(wanted)

@@ -10,7 +10,7 @@ from ingest.console.guard import needs
 from ingest.console.paging import before_of
 from ingest.console.roles import Right
 
-STATES = ("waiting", "delivered", "rejected", "dropped")
+STATES = ("waiting", "delivered", "rejected", "skipped", "dropped")
 
 
 @needs(Right.DELIVERIES)

@@ -10,17 +10,17 @@ from urllib.parse import quote
 from aiohttp import web
 from sqlalchemy import Connection, select
 
+from dispatch.holdings import may_fetch
 from ingest import inbox
 from ingest.console.case_page import readable, record_view
 from ingest.console.context import CONSOLE, Console, visitor_of
 from ingest.console.guard import needs
 from ingest.console.originals import as_sent, holds_restricted, may_see_raw
 from ingest.console.roles import Right
-from ingest.console.settings import FileAccess
 from ingest.inbox import RawRow
 from ingest.register import load_case
 from store.blobs import Blobs
-from store.schema import attachment, cases, raw, receipt
+from store.schema import attachment, raw, receipt
 from store.sealing import Sealer
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9.+-]*/[a-z0-9][a-z0-9.+-]*")
@@ -58,7 +58,7 @@ async def send_original(request: web.Request) -> web.StreamResponse:
     def load(conn: Connection) -> tuple[bytes, RawRow] | None:
         wanted = select(raw).join(receipt, receipt.c.raw_id == raw.c.id)
         row = conn.execute(wanted.where(raw.c.id == raw_id, receipt.c.case_id == case_id).limit(1)).one_or_none()
-        if row is None or not may_see_raw(conn, role, raw_id):
+        if row is None or not may_see_raw(conn, store.sealer, role, raw_id):
             return None
         return store.blobs.load(conn, row.blob), inbox.opened(row, store.sealer)
 
@@ -84,15 +84,14 @@ def download(content: bytes, media_type: str | None, name: str) -> web.Response:
 
 
 async def _admit_target(console: Console, request: web.Request, case_id: str) -> bool:
-    """Whether the target that asks takes restricted cases in full."""
-    access = _target_of(console, request.headers["Authorization"])
-    if access is None:
+    """Whether the target that asks takes restricted cases in full. 404: the case is not for it."""
+    name = _target_of(console, request.headers["Authorization"])
+    if name is None:
         raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
-    wanted = select(cases.c.restricted).where(cases.c.case_id == case_id)
-    restricted = await console.store.read(lambda conn: conn.execute(wanted).scalar_one_or_none())
-    if restricted is None or (restricted and not access.restricted):
+    target = console.settings.targets[name].target
+    if not await console.store.read(lambda conn: may_fetch(conn, case_id, name, target)):
         raise web.HTTPNotFound
-    return access.restricted
+    return target.takes_restricted
 
 
 async def _admit_person(console: Console, request: web.Request, case_id: str) -> bool:
@@ -105,13 +104,12 @@ async def _admit_person(console: Console, request: web.Request, case_id: str) ->
     return visitor.may_read(restricted=True)
 
 
-def _target_of(console: Console, authorization: str) -> FileAccess | None:
+def _target_of(console: Console, authorization: str) -> str | None:
     """Whose token this is; every token is compared, in a time that tells nothing."""
     scheme, _, token = authorization.partition(" ")
     given = token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
-    matches = [
-        access for access in console.settings.targets.values() if hmac.compare_digest(access.token.encode(), given)
-    ]
+    targets = console.settings.targets.items()
+    matches = [name for name, access in targets if hmac.compare_digest(access.token.encode(), given)]
     return matches[0] if matches else None
 
 
@@ -123,17 +121,17 @@ def _load(
         attachment.c.case_id == case_id, attachment.c.sha256 == sha256, attachment.c.state == "stored"
     )
     row = conn.execute(wanted.limit(1)).one_or_none()
-    if row is None or not (everything or _alone(conn, case_id, sha256)):
+    if row is None or not (everything or _alone(conn, sealer, case_id, sha256)):
         return None
     case = load_case(conn, sealer, case_id)
-    if case.restricted and not everything:  # in this very snapshot: it may have become so just now
-        return None
     names = [one.name for one in case.attachments if one.sha256 == sha256]
+    if not everything and (case.restricted or not names):  # now, in this very snapshot, or in an earlier revision
+        return None
     return blobs.load(conn, sha256), row.media_type, names[0] if names else "attachment"
 
 
-def _alone(conn: Connection, case_id: str, sha256: str) -> bool:
+def _alone(conn: Connection, sealer: Sealer, case_id: str, sha256: str) -> bool:
     """Whether the bytes, if they are a whole scan the case was read from, hold no restricted matter besides."""
     wanted = select(raw.c.id).join(receipt, receipt.c.raw_id == raw.c.id)
     rows = conn.execute(wanted.where(receipt.c.case_id == case_id, raw.c.blob == sha256)).scalars()
-    return not any(holds_restricted(conn, raw_id) for raw_id in rows)
+    return not any(holds_restricted(conn, sealer, raw_id) for raw_id in rows)

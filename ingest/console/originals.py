@@ -60,13 +60,13 @@ def originals_of(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, cas
     """Every arrival of a case, in order."""
     wanted = select(raw).join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == case_id)
     rows = conn.execute(wanted.distinct().order_by(raw.c.id)).all()
-    return [load_original(conn, blobs, role, inbox.opened(row, sealer)) for row in rows]
+    return [load_original(conn, sealer, blobs, role, inbox.opened(row, sealer)) for row in rows]
 
 
-def load_original(conn: Connection, blobs: Blobs, role: Role, row: RawRow) -> Original:
+def load_original(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, row: RawRow) -> Original:
     """The Raw shaped for a page, or withheld."""
     plain = Original(row.id, row.channel, row.kind.value, row.locator, row.received_at, row.fetched_at, row.sha256)
-    if not may_see_raw(conn, role, row.id):
+    if not may_see_raw(conn, sealer, role, row.id):
         return replace(plain, withheld=True)
     content = blobs.load(conn, row.sha256)
     if row.kind is RawKind.MAIL:
@@ -77,23 +77,28 @@ def load_original(conn: Connection, blobs: Blobs, role: Role, row: RawRow) -> Or
     return replace(plain, size=len(content), media_type=media_type_of(content))
 
 
-def may_see_raw(conn: Connection, role: Role, raw_id: int) -> bool:
+def may_see_raw(conn: Connection, sealer: Sealer, role: Role, raw_id: int) -> bool:
     """Whether this role may see content, and no matter read from this Raw is one it must not see."""
     if not may_read(role, restricted=False):
         return False
-    return may_read(role, restricted=True) or not holds_restricted(conn, raw_id)
+    return may_read(role, restricted=True) or not holds_restricted(conn, sealer, raw_id)
 
 
-def holds_restricted(conn: Connection, raw_id: int) -> bool:
-    """Whether a restricted matter was read from this Raw, perhaps among others: a scan may hold several letters."""
+def holds_restricted(conn: Connection, sealer: Sealer, raw_id: int) -> bool:
+    """Whether a restricted matter was read from this Raw, perhaps among others: a scan may hold several letters.
+
+    Also one that is so no longer: what a case was while restricted stays closed, except where the very same reading
+    still makes the case, which a person has opened.
+    """
     joined = receipt.join(cases, cases.c.case_id == receipt.c.case_id)
     closed = exists().select_from(joined).where(receipt.c.raw_id == raw_id, cases.c.restricted)
-    return bool(conn.execute(select(closed)).scalar_one())
+    return bool(conn.execute(select(closed)).scalar_one()) or suspected(conn, sealer, raw_id)
 
 
 def suspected(conn: Connection, sealer: Sealer, raw_id: int) -> bool:
-    """Whether a reader saw a restricted matter in this Raw, though no case was made of it."""
-    for row in conn.execute(select(reading).where(reading.c.raw_id == raw_id)):
+    """Whether a reader saw a restricted matter in this Raw of which no case is made, or not any more."""
+    unused = ~exists().where(cases.c.reading_id == reading.c.id)
+    for row in conn.execute(select(reading).where(reading.c.raw_id == raw_id, unused)):
         draft = json.loads(sealer.open(row.sealed, f"reading:{row.raw_id}:{row.part}"))["draft"]
         if draft is not None and draft["restricted"]:
             return True

@@ -11,9 +11,9 @@ from ingest.console.case_page import record_view
 from ingest.console.context import CONSOLE, page, visitor_of
 from ingest.console.files import download
 from ingest.console.guard import needs
-from ingest.console.originals import as_sent, load_original, may_see_raw, suspected
+from ingest.console.originals import as_sent, load_original, may_see_raw
 from ingest.console.paging import before_of
-from ingest.console.roles import Right, may_read
+from ingest.console.roles import Right
 from ingest.inbox import RawRow
 from store.schema import raw
 from store.sealing import Sealer
@@ -42,7 +42,7 @@ async def show_one(request: web.Request) -> web.StreamResponse:
     row = await store.read(lambda conn: _quarantined(conn, store.sealer, role, raw_id))
     await record_view(console, visitor, None, raw=raw_id)
     reason = await store.read(lambda conn: conn.execute(select(raw.c.reason).where(raw.c.id == raw_id)).scalar_one())
-    original = await store.read(lambda conn: load_original(conn, store.blobs, role, row))
+    original = await store.read(lambda conn: load_original(conn, store.sealer, store.blobs, role, row))
     return page(request, "quarantined.html", original=original, reason=reason)
 
 
@@ -59,8 +59,6 @@ async def send_one(request: web.Request) -> web.StreamResponse:
 def _quarantined(conn: Connection, sealer: Sealer, role: Role, raw_id: int) -> RawRow:
     """The Raw kept aside under this id. Raises HTTPNotFound, also when it is not for this role."""
     row = conn.execute(select(raw).where(raw.c.id == raw_id, raw.c.state == "quarantined")).one_or_none()
-    if row is None or not may_see_raw(conn, role, raw_id):
-        raise web.HTTPNotFound
-    if suspected(conn, sealer, raw_id) and not may_read(role, restricted=True):
+    if row is None or not may_see_raw(conn, sealer, role, raw_id):
         raise web.HTTPNotFound
     return inbox.opened(row, sealer)

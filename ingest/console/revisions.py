@@ -35,12 +35,17 @@ class Revision:
     changes: Sequence[Change]
 
 
-def revisions_of(conn: Connection, sealer: Sealer, case_id: str) -> list[Revision]:
-    """A case's revisions, newest first, each with what it changed."""
+def revisions_of(conn: Connection, sealer: Sealer, case_id: str, *, everything: bool) -> list[Revision]:
+    """A case's revisions, newest first, each with what it changed; restricted ones only if `everything` is asked for,
+    and none is compared with one that is left out.
+    """
     wanted = select(revision).where(revision.c.case_id == case_id).order_by(revision.c.revision)
     found: list[Revision] = []
     before: dict[str, str] | None = None
     for row in conn.execute(wanted):
+        if row.restricted and not everything:
+            before = None
+            continue
         opened = json.loads(sealer.open(row.sealed, f"revision:{case_id}:{row.revision}"))
         after = dict(_flat("", {name: value for name, value in opened.items() if name not in NOT_CONTENT}))
         found.append(Revision(row.revision, row.at, row.why, [] if before is None else compare(before, after)))

@@ -8,15 +8,17 @@ from ipaddress import ip_address, ip_network
 from typing import Literal
 from urllib.parse import urlsplit
 
+from dispatch.webhook import TargetSettings
+
 Language = Literal["zh", "en"]
 
 
 @dataclass(frozen=True)
 class FileAccess:
-    """How a target fetches attachments, and whether it takes restricted cases in full."""
+    """A target that fetches attachments, and the token it does so with."""
 
     token: str = field(repr=False)
-    restricted: bool = False
+    target: TargetSettings
 
     def __post_init__(self) -> None:
         if not self.token:

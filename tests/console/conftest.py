@@ -16,9 +16,13 @@ from prometheus_client import CollectorRegistry, Counter
 from ingest.console import ConsoleSettings, FileAccess, Health, Readiness, create_console
 from store.engine import Store, open_store
 from tests.console.town import KEY, NOW, PASSWORD, Town, populate
+from tests.ingest.desk import target
 
 CHANNELS = {"city_hotline": "hotline", "director_mailbox": "mailbox", "letters": "letter", "sunshine": "sunshine"}
-TARGETS = {"oa": FileAccess("token-of-the-oa-0001"), "vault": FileAccess("token-of-vault-0002", restricted=True)}
+TARGETS = {
+    "oa": FileAccess("token-of-the-oa-0001", target()),
+    "vault": FileAccess("token-of-vault-0002", target(restricted=True)),
+}
 
 
 @dataclass

@@ -14,6 +14,7 @@ from ingest.console.settings import is_within
 from store.engine import Store
 from tests.console.conftest import Browser, House, build, log_in
 from tests.console.town import SECRET_WORDS, populate
+from tests.ingest.desk import target
 
 OA = {"Authorization": "Bearer token-of-the-oa-0001"}
 VAULT = {"Authorization": "Bearer token-of-vault-0002"}
@@ -123,7 +124,7 @@ async def test_a_file_of_another_case_is_not_found_under_this_one(house: House, 
 
 def test_an_empty_token_is_refused_when_it_is_configured() -> None:
     with pytest.raises(ValueError, match="file access token"):
-        FileAccess("")
+        FileAccess("", target())
 
 
 async def test_over_tls_cookies_are_bound_to_the_host(store: Store) -> None:
