@@ -23,7 +23,7 @@ _COURTESY = re.compile(
 _A_NOTE = 80
 """Who hands a mail on adds a line or two."""
 _A_WORD = 30
-_LEFT = 3
+_LEFT = 2
 """What else there may be in a text that only says that it was read."""
 _DEEPEST = 3
 
