@@ -48,9 +48,12 @@ def _spoken(draft: Draft) -> Spoken:
 
 
 def _confidential(draft: Draft, rules: Rules) -> bool | None:
-    if draft.confidential_requested is None and asks_confidentiality(draft, rules.restrict):
+    """What the source says, else what the words do; a mail that does not ask for it asks for none."""
+    if draft.confidential_requested is not None:
+        return draft.confidential_requested
+    if asks_confidentiality(draft, rules.restrict):
         return True
-    return draft.confidential_requested
+    return False if draft.reading.method is ReadingMethod.MIME and draft.content else None
 
 
 def _with(draft: Draft, **values: object) -> Draft:

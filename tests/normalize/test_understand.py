@@ -39,6 +39,13 @@ def test_who_asks_for_confidentiality_is_restricted_and_it_is_noted() -> None:
     assert (case.confidential_requested, case.restricted) == (True, True)
 
 
+@pytest.mark.parametrize(("method", "asked"), [("mime", False), ("ocr", None), ("record", None)])
+def test_only_of_a_mail_is_silence_a_no(method: str, asked: bool | None) -> None:
+    case = understand(draft("食堂", "花桥中学食堂不干净。", reading={"method": method}), RULES)
+
+    assert case.confidential_requested is asked
+
+
 def test_a_no_of_the_source_to_confidentiality_stays() -> None:
     case = understand(draft("食堂", "花桥中学食堂不干净，请替我保密。", confidential_requested=False), RULES)
 
