@@ -71,7 +71,8 @@ class Outbox:
             return 0
         wanted = select(event, cases.c.channel).join(cases, cases.c.case_id == event.c.case_id).where(event.c.held)
         released = 0
-        for row in conn.execute(wanted.order_by(event.c.seq)).all():
+        # Several processes start at once: the second waits here, and finds nothing held any more.
+        for row in conn.execute(wanted.order_by(event.c.seq).with_for_update(of=event, key_share=True)).all():
             try:
                 self._release(conn, row, now)
             except SealBroken as error:
@@ -84,7 +85,8 @@ class Outbox:
         """Send a delivery again, same id and bytes, after the events of its case that still wait; one that waits
         for its next attempt goes now. False: its target may not have it any more.
         """
-        row = conn.execute(STANDING.where(delivery.c.id == delivery_id)).one()
+        asked = STANDING.where(delivery.c.id == delivery_id).with_for_update(of=delivery, key_share=True)
+        row = conn.execute(asked).one()
         if row.state == "dropped" or not may_send(self.targets.get(row.target), row):
             return False
         lane = lane_of(row.target)

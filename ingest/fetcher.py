@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from adapters.base import Adapter, ChannelRefused, ChannelUnavailable, Fetched, Unobtainable
 from dispatch.retry import RetrySettings, delay
-from ingest import attachments
+from ingest import attachments, register
 from ingest.attachments import Wanted
 from ingest.cases import CaseDesk
 from store import ledger
@@ -98,6 +98,7 @@ class Fetcher:
 
     def _show(self, conn: Connection, case_id: str, now: datetime) -> None:
         """Once every attachment has been tried, the case is shown with what came: one revision, not one for each."""
+        register.hold(conn, case_id)  # of two that end at once, the second sees that the first has
         if attachments.all_tried(conn, case_id):
             self.desk.refresh(conn, case_id, now)
 

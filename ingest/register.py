@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from ingest.compute import Correction, Registration, digest
 from ingest.inbox import opened, receipt_of
@@ -43,29 +44,33 @@ def next_number(conn: Connection, year: int) -> str:
 
 
 def find(conn: Connection, sealer: Sealer, identity: str) -> Entry | None:
-    """The case of this identity."""
-    row = conn.execute(select(cases).where(cases.c.identity == identity)).one_or_none()
+    """The case of this identity, held."""
+    row = conn.execute(_held(select(cases).where(cases.c.identity == identity))).one_or_none()
     return None if row is None else _entry(row, sealer)
 
 
 def find_by_receipt(conn: Connection, sealer: Sealer, raw_id: int, part: int) -> Entry | None:
-    """The case this Raw was read into before, whatever identity a better reader would give it now."""
+    """The case this Raw was read into before, whatever identity a better reader would give it now; held."""
     rows = select(cases).join(receipt, receipt.c.case_id == cases.c.case_id)
-    row = conn.execute(rows.where(receipt.c.raw_id == raw_id, receipt.c.part == part)).one_or_none()
+    row = conn.execute(_held(rows.where(receipt.c.raw_id == raw_id, receipt.c.part == part))).one_or_none()
     return None if row is None else _entry(row, sealer)
 
 
 def load_entry(conn: Connection, sealer: Sealer, case_id: str) -> Entry:
-    """The entry of a case. Raises KeyError."""
-    row = conn.execute(select(cases).where(cases.c.case_id == case_id)).one_or_none()
-    if row is None:
-        raise KeyError(f"case {case_id} is not in the register")
-    return _entry(row, sealer)
+    """The entry of a case, held. Raises KeyError."""
+    return _existing(
+        conn.execute(_held(select(cases).where(cases.c.case_id == case_id))).one_or_none(), case_id, sealer
+    )
+
+
+def hold(conn: Connection, case_id: str) -> None:
+    """Until this transaction ends no other computes the case anew; what is read after this, is as others left it."""
+    conn.execute(_held(select(cases.c.case_id).where(cases.c.case_id == case_id)))
 
 
 def load_case(conn: Connection, sealer: Sealer, case_id: str) -> Case:
     """The case in its latest revision. Raises KeyError."""
-    return load_entry(conn, sealer, case_id).case
+    return _existing(conn.execute(select(cases).where(cases.c.case_id == case_id)).one_or_none(), case_id, sealer).case
 
 
 def add(conn: Connection, sealer: Sealer, case: Case, identity: str, now: datetime) -> None:
@@ -163,6 +168,17 @@ def _row(case: Case, sealer: Sealer, now: datetime) -> dict[str, object]:
         "sealed_title": sealer.seal(case.title.encode(), f"cases.title:{case.case_id}"),
         "sealed": sealer.seal(case.model_dump_json().encode(), f"cases:{case.case_id}"),
     }
+
+
+def _held(wanted: Select[Any]) -> Select[Any]:
+    """Two processes must not compute one case at once: the second would undo the first. SQLite has one writer."""
+    return wanted.with_for_update(of=cases, key_share=True)
+
+
+def _existing(row: Row[Any] | None, case_id: str, sealer: Sealer) -> Entry:
+    if row is None:
+        raise KeyError(f"case {case_id} is not in the register")
+    return _entry(row, sealer)
 
 
 def _entry(row: Row[tuple[object, ...]], sealer: Sealer) -> Entry:

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Text, bindparam, case, delete, exists, func, insert, literal, select, update
-from sqlalchemy.sql import ColumnElement
+from sqlalchemy import Connection, func, select, update
 
+from store import ledger_statements as sql
+from store.ledger_statements import BLOCKED, DEAD, READY, SUSPECT
 from store.schema import ledger
 from store.wakes import note
 
-READY, BLOCKED, DEAD = "ready", "blocked", "dead"
-SUSPECT = 10
-"""A step claimed so often may be what kills its workers: its lease is left to run out, and others get ahead of it."""
+__all__ = [
+    "BLOCKED", "DEAD", "READY", "SUSPECT", "Claim", "LeaseLost", "claim", "counts", "discard", "done", "done_many",
+    "enqueue", "extend", "give_up", "hasten", "hold", "next_due", "open_strays", "postpone", "release_all", "revive",
+]  # fmt: skip
 
 
 class LeaseLost(Exception):
@@ -56,16 +58,16 @@ def enqueue(
     note(conn, lane)
     row = {"lane": lane, "key": key, "due": due or now, "payload": payload, "created_at": now}
     if key is None:
-        return int(conn.execute(_ADD, row | {"state": READY}).scalar_one())
+        return int(conn.execute(sql.ADD, row | {"state": READY}).scalar_one())
     _hold_key(conn, lane, key)
-    return int(conn.execute(_ADD_KEYED, row).scalar_one())
+    return int(conn.execute(sql.ADD_KEYED, row).scalar_one())
 
 
 def claim(conn: Connection, lane: str, *, now: datetime, lease: timedelta, limit: int = 1) -> list[Claim]:
     """Take up to `limit` due rows of a lane, oldest due first, for the length of the lease."""
-    rows = conn.execute(_DUE, {"lane": lane, "now": now, "limit": limit}).all()
+    rows = conn.execute(sql.DUE, {"lane": lane, "now": now, "limit": limit}).all()
     if rows:
-        conn.execute(_TAKE, {"ids": [row.id for row in rows], "until": now + lease})
+        conn.execute(sql.TAKE, {"ids": [row.id for row in rows], "until": now + lease})
     return [
         Claim(row.id, row.lane, row.key, row.payload, row.attempts + 1, row.fence + 1, row.created_at) for row in rows
     ]
@@ -78,7 +80,7 @@ def extend(conn: Connection, held: Claim, *, now: datetime, lease: timedelta) ->
 
 def done(conn: Connection, held: Claim) -> None:
     """End the step and let its successor go. Raises LeaseLost."""
-    if conn.execute(_END, {"held": held.id, "held_fence": held.fence}).rowcount != 1:
+    if conn.execute(sql.END, {"held": held.id, "held_fence": held.fence}).rowcount != 1:
         raise _lost(held)
     _promote(conn, held.lane, held.key)
 
@@ -86,9 +88,9 @@ def done(conn: Connection, held: Claim) -> None:
 def done_many(conn: Connection, held: Sequence[Claim]) -> None:
     """As `done` for each: all of them, or LeaseLost and the transaction must not be committed."""
     ended: dict[int, int] = {}
-    for start in range(0, len(held), _AT_ONCE):
-        ids = [one.id for one in held[start : start + _AT_ONCE]]
-        ended.update((row.id, row.fence) for row in conn.execute(_END_MANY, {"ids": ids}))
+    for start in range(0, len(held), sql.AT_ONCE):
+        ids = [one.id for one in held[start : start + sql.AT_ONCE]]
+        ended.update((row.id, row.fence) for row in conn.execute(sql.END_MANY, {"ids": ids}))
     for one in held:
         if ended.get(one.id) != one.fence:
             raise _lost(one)
@@ -112,7 +114,7 @@ def release_all(conn: Connection, *, now: datetime) -> int:
     Only for who knows that no worker lives, such as the one process of a store at its start. A `SUSPECT` step waits
     for its lease.
     """
-    lanes = conn.execute(_RELEASE, {"now": now}).scalars().all()
+    lanes = conn.execute(sql.RELEASE, {"now": now}).scalars().all()
     for lane in set(lanes):
         note(conn, lane)
     return len(lanes)
@@ -120,7 +122,7 @@ def release_all(conn: Connection, *, now: datetime) -> int:
 
 def revive(conn: Connection, id_: int, *, now: datetime) -> bool:
     """Make a given-up step ready again, with its attempts forgiven. False: it is not a given-up step."""
-    lane = conn.execute(_REVIVE, {"dead": id_, "now": now}).scalar_one_or_none()
+    lane = conn.execute(sql.REVIVE, {"dead": id_, "now": now}).scalar_one_or_none()
     if lane is not None:
         note(conn, lane)
     return lane is not None
@@ -128,7 +130,7 @@ def revive(conn: Connection, id_: int, *, now: datetime) -> bool:
 
 def hasten(conn: Connection, id_: int, *, now: datetime) -> bool:
     """Make a step due now that waits for its time. False: it is due, under way, blocked or given up."""
-    lane = conn.execute(_HASTEN, {"step": id_, "now": now}).scalar_one_or_none()
+    lane = conn.execute(sql.HASTEN, {"step": id_, "now": now}).scalar_one_or_none()
     if lane is not None:
         note(conn, lane)
     return lane is not None
@@ -137,8 +139,8 @@ def hasten(conn: Connection, id_: int, *, now: datetime) -> bool:
 def discard(conn: Connection, ids: Sequence[int]) -> None:
     """Remove steps whose reason is gone, whatever their state, and let their successors go."""
     freed: list[tuple[str, str | None]] = []
-    for start in range(0, len(ids), _AT_ONCE):
-        gone = conn.execute(_REMOVE, {"ids": ids[start : start + _AT_ONCE]})
+    for start in range(0, len(ids), sql.AT_ONCE):
+        gone = conn.execute(sql.REMOVE, {"ids": ids[start : start + sql.AT_ONCE]})
         freed += ((row.lane, row.key) for row in gone)
     _promote_each(conn, freed)
 
@@ -148,10 +150,16 @@ def open_strays(conn: Connection, *, now: datetime) -> int:
 
     Returns how many there were. Every end of a step promotes its successor, so it is a finding if there are any.
     """
-    lanes = conn.execute(_OPEN_STRAYS, {"now": now}).scalars().all()
+    lanes = conn.execute(sql.OPEN_STRAYS, {"now": now}).scalars().all()
     for lane in set(lanes):
         note(conn, lane)
     return len(lanes)
+
+
+def hold(conn: Connection, lane: str, key: str) -> None:
+    """Until this transaction ends nobody claims a step of this key; what was claimed before shows that it was."""
+    if conn.dialect.name == "postgresql":
+        conn.execute(sql.HOLD_STEPS, {"of_lane": lane, "of_key": key})
 
 
 def next_due(conn: Connection, lane: str) -> datetime | None:
@@ -176,7 +184,7 @@ def _promote(conn: Connection, lane: str, key: str | None) -> None:
     if key is None:
         return
     _hold_key(conn, lane, key)
-    if conn.execute(_PROMOTE, {"of_lane": lane, "of_key": key}).rowcount:
+    if conn.execute(sql.PROMOTE, {"of_lane": lane, "of_key": key}).rowcount:
         note(conn, lane)
 
 
@@ -188,115 +196,14 @@ def _promote_each(conn: Connection, freed: Iterable[tuple[str, str | None]]) -> 
 def _hold_key(conn: Connection, lane: str, key: str) -> None:
     """Until this transaction ends, nobody else adds to or promotes in this key. SQLite has one writer anyway."""
     if conn.dialect.name == "postgresql":
-        conn.execute(_HOLD_KEY, {"of_lane": lane, "of_key": key})
+        conn.execute(sql.HOLD_KEY, {"of_lane": lane, "of_key": key})
 
 
 def _change(conn: Connection, held: Claim, **values: object) -> None:
-    statement = update(ledger).where(*_OURS).values(**values)
+    statement = update(ledger).where(*sql.OURS).values(**values)
     if conn.execute(statement, {"held": held.id, "held_fence": held.fence}).rowcount != 1:
         raise _lost(held)
 
 
 def _lost(held: Claim) -> LeaseLost:
     return LeaseLost(f"{held.lane} step {held.id}: claimed by another worker meanwhile, or ended")
-
-
-# Statements are built once: building one costs more than running it.
-
-_AT_ONCE = 500
-"""Ids in one statement, far below what an engine takes as parameters."""
-
-_OURS: tuple[ColumnElement[bool], ...] = (
-    ledger.c.id == bindparam("held"),
-    ledger.c.fence == bindparam("held_fence"),
-    ledger.c.state == READY,
-)
-_earlier = ledger.alias("earlier")
-_ROW = {name: bindparam(name, type_=ledger.c[name].type) for name in ("lane", "key", "due", "payload", "created_at")}
-
-_ADD = insert(ledger).values(_ROW | {"state": bindparam("state")}).returning(ledger.c.id)
-
-_ADD_KEYED = (
-    insert(ledger)
-    .values(
-        _ROW
-        | {
-            "state": case(
-                (exists().where(_earlier.c.lane == _ROW["lane"], _earlier.c.key == _ROW["key"]), literal(BLOCKED)),
-                else_=literal(READY),
-            )
-        }
-    )
-    .returning(ledger.c.id)
-)
-
-_DUE = (
-    select(ledger)
-    .where(ledger.c.lane == bindparam("lane"), ledger.c.state == READY, ledger.c.due <= bindparam("now"))
-    .order_by(ledger.c.due, ledger.c.id)
-    .limit(bindparam("limit"))
-    .with_for_update(skip_locked=True)
-)
-
-_TAKE = (
-    update(ledger)
-    .where(ledger.c.id.in_(bindparam("ids", expanding=True)))
-    .values(due=bindparam("until"), fence=ledger.c.fence + 1, attempts=ledger.c.attempts + 1, leased=True)
-)
-
-_RELEASE = (
-    update(ledger)
-    .where(ledger.c.state == READY, ledger.c.leased, ledger.c.attempts < SUSPECT)
-    .values(due=bindparam("now"), fence=ledger.c.fence + 1, leased=False)
-    .returning(ledger.c.lane)
-)
-
-_END = delete(ledger).where(*_OURS)
-
-_END_MANY = (
-    delete(ledger)
-    .where(ledger.c.id.in_(bindparam("ids", expanding=True)), ledger.c.state == READY)
-    .returning(ledger.c.id, ledger.c.fence)
-)
-
-_REVIVE = (
-    update(ledger)
-    .where(ledger.c.id == bindparam("dead"), ledger.c.state == DEAD)
-    .values(state=READY, due=bindparam("now"), attempts=0, fence=ledger.c.fence + 1)
-    .returning(ledger.c.lane)
-)
-
-_HASTEN = (
-    update(ledger)
-    .where(ledger.c.id == bindparam("step"), ledger.c.state == READY, ~ledger.c.leased, ledger.c.due > bindparam("now"))
-    .values(due=bindparam("now"))
-    .returning(ledger.c.lane)
-)
-
-_REMOVE = delete(ledger).where(ledger.c.id.in_(bindparam("ids", expanding=True))).returning(ledger.c.lane, ledger.c.key)
-
-_PROMOTE = (
-    update(ledger)
-    .where(
-        ledger.c.id
-        == select(func.min(_earlier.c.id))
-        .where(_earlier.c.lane == bindparam("of_lane"), _earlier.c.key == bindparam("of_key"))
-        .scalar_subquery(),
-        ledger.c.state == BLOCKED,
-    )
-    .values(state=READY)
-)
-
-_HOLD_KEY = select(
-    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of_lane", type_=Text) + ":" + bindparam("of_key"), 0))
-)
-
-_OPEN_STRAYS = (
-    update(ledger)
-    .where(
-        ledger.c.state == BLOCKED,
-        ~exists().where(_earlier.c.lane == ledger.c.lane, _earlier.c.key == ledger.c.key, _earlier.c.id < ledger.c.id),
-    )
-    .values(state=READY, due=case((ledger.c.due > bindparam("now"), ledger.c.due), else_=bindparam("now")))
-    .returning(ledger.c.lane)
-)
