@@ -39,6 +39,7 @@ def test_who_asks_not_to_be_named_is_heard(text: str) -> None:
         "校长打击报复提意见的老师。",
         "建议完善保护举报人的制度。",
         "请学校做好试卷的保密工作",
+        "请保护我们的合法权益。",
     ],
 )
 def test_the_word_secrecy_alone_asks_nothing(text: str) -> None:
