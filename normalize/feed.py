@@ -26,6 +26,7 @@ from normalize.case import (
     SourceStatus,
     Urgency,
 )
+from normalize.dates import CHINA
 from normalize.petitioners import petitioners
 from normalize.places import PlaceRules, region
 from normalize.reading import Disposition, Reading, Signal, SignalKind, Source, Unreadable
@@ -47,9 +48,9 @@ def read_feed(
     try:
         named = at_pointer(_page(data), pointer)
     except NotJson as error:
-        raise Unreadable(f"{source.channel} {source.locator}: {error}; expected JSON") from error
+        raise Unreadable(f"{source.channel}：内容不是 JSON，无法读取（{error}）") from error
     except LookupError as error:
-        raise Unreadable(f"{source.channel} {source.locator}: nothing at {pointer}; expected a record") from error
+        raise Unreadable(f"{source.channel}：{pointer} 处没有记录") from error
     records = named if isinstance(named, list) and not _is_described(named, field_map) else [named]
     return [_read_told(record, source, field_map, places) for record in records]
 
@@ -73,11 +74,11 @@ def read_record(
     files = attachments(told, field_map)
     draft = _draft(told, source, field_map, places, key)
     if draft is None:
-        reason = f"record {key} has neither title nor content; expected one at {_any_of(field_map)}"
+        reason = f"记录 {key} 既没有标题也没有内容，应在 {_any_of(field_map)}"
         return Reading(Disposition.QUARANTINE, identity, reason, parts=files, signals=steps, modified_at=modified_at)
     if draft.source_status.raw in field_map.status.withdrawn and all(s.kind != SignalKind.WITHDRAWN for s in steps):
         steps = (*steps, Signal(SignalKind.WITHDRAWN, id=f"{identity}#withdrawn", at=modified_at))
-    unkeyed = None if all(parts) else f"record has no key; expected one at {' + '.join(field_map.key)}"
+    unkeyed = None if all(parts) else f"记录没有编号，应在 {' + '.join(field_map.key)}"
     disposition = Disposition.QUARANTINE if unkeyed else Disposition.CASE
     return Reading(disposition, identity, unkeyed, draft, files, steps, modified_at, follows)
 
@@ -98,7 +99,7 @@ def _read_told(record: Json, source: Source, field_map: FieldMap, places: PlaceR
     if isinstance(record, dict):
         return read_record(record, source, field_map, places)
     identity = f"{source.platform or source.channel}:{content_hash(record)}"
-    return Reading(Disposition.QUARANTINE, identity, "the record is not an object; expected one with fields")
+    return Reading(Disposition.QUARANTINE, identity, "记录不是带字段的对象")
 
 
 def _is_described(record: Json, field_map: FieldMap) -> bool:
@@ -120,7 +121,7 @@ def _from_descriptors(record: Json, field_map: FieldMap) -> dict[str, Json]:
 
 
 def _any_of(field_map: FieldMap) -> str:
-    return " or ".join((*field_map.title, *field_map.content)) or "title and content, which the field map does not name"
+    return "、".join((*field_map.title, *field_map.content)) or "标题或内容字段，但字段对照表没有指定"
 
 
 def _draft(told: Record, source: Source, field_map: FieldMap, places: PlaceRules | None, key: str) -> Draft | None:
@@ -129,7 +130,7 @@ def _draft(told: Record, source: Source, field_map: FieldMap, places: PlaceRules
         return None
     if title is None:
         title = first_sentence(content or summary or "")
-        told.warn("title_derived", "the source gives no title; it is the first sentence")
+        told.warn("title_derived", "来源没有标题，标题取自首句")
     people, nameless = petitioners(told, field_map.petitioners)
     anonymous = told.flag(field_map.anonymous)
     values: dict[str, Any] = {
@@ -167,11 +168,11 @@ def _times(told: Record, source: Source, field_map: FieldMap) -> dict[str, datet
     dispatched = told.moment(field_map.dispatched_at, latest=latest)
     received = dispatched or registered or source.received_at
     if received is None:
-        told.warn("received_at_assumed", "the source does not say when we received it; it is when it was first seen")
+        told.warn("received_at_assumed", "来源没有给出收到时间，以首次取得的时间代替")
     return {
         "source_registered_at": registered,
         "dispatched_at": dispatched,
-        "received_at": received or source.fetched_at,
+        "received_at": (received or source.fetched_at).astimezone(CHINA),
         "accepted_at": told.moment(field_map.accepted_at, latest=latest),
         "source_deadline_at": told.moment(field_map.source_deadline_at, ends_day=True),
     }

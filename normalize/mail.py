@@ -73,9 +73,9 @@ def read_mail(data: bytes, source: Source, rules: MailRules) -> list[Reading]:
 
 def _must_be_a_mail(mail: Entity, data: bytes) -> None:
     if not data.strip(b"\0 \t\r\n"):
-        raise Unreadable("mail: no bytes, expected an RFC 5322 message")
+        raise Unreadable("邮件没有内容（零字节）")
     if not any(name in _TELLING for name, _ in mail.headers):
-        raise Unreadable("mail: no header such as From, Subject or Date found, expected an RFC 5322 message")
+        raise Unreadable("不是邮件：找不到 From、Subject、Date 等邮件头")
 
 
 def _charset(mail: Entity) -> str | None:

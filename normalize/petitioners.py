@@ -29,7 +29,7 @@ def petitioners(record: Record, entry: PetitionersEntry) -> tuple[tuple[Petition
 def _main_first(found: list[Petitioner], record: Record) -> tuple[Petitioner, ...]:
     named = [one for one in found if one.primary]
     if len(named) > 1:
-        record.warn("several_primary", f"{len(named)} petitioners are called the main one; the first is taken")
+        record.warn("several_primary", f"有 {len(named)} 人被标为主访人，取第一人")
     main = next(iter(named or found), None)
     if main is None:
         return ()
@@ -62,7 +62,7 @@ def _phones(item: Record, paths: tuple[str, ...]) -> tuple[str, ...]:
         found = phones(written, field=True) if written else ()
         if written and not found:
             item.put_back(path)
-            item.warn("phone_unreadable", f"{path} is not a telephone number")
+            item.warn("phone_unreadable", f"{path}：不是电话号码")
         numbers.extend(found)
     return tuple(dict.fromkeys(numbers))
 
@@ -75,7 +75,7 @@ def _email(item: Record, paths: tuple[str, ...]) -> str | None:
     if found := _EMAIL.search(written):
         return found[0]
     item.put_back(path)
-    item.warn("email_unreadable", f"{path} is not an e-mail address")
+    item.warn("email_unreadable", f"{path}：不是电子邮箱")
     return None
 
 
@@ -90,6 +90,6 @@ def _identity(item: Record, entry: PetitionersEntry) -> tuple[str | None, str | 
     if kind != "resident_id":
         return kind, written
     if not number.valid:
-        item.warn("id_number_invalid", "the identity number does not check out; it is kept as written")
+        item.warn("id_number_invalid", "身份证号码校验不符，按原样保留，请核对")
         return kind, written
     return kind, number.number

@@ -57,9 +57,9 @@ def leaves(data: bytes, limits: Limits) -> Iterator[Leaf]:
     elif kind in PICTURES:
         yield from _picture(data, limits)
     elif not data:
-        raise Unreadable("the file is empty; expected a PDF, TIFF, JPEG or PNG")
+        raise Unreadable("文件是空的，应为 PDF、TIFF、JPEG 或 PNG")
     else:
-        raise Unreadable(f"the file is {kind}; expected a PDF, TIFF, JPEG or PNG")
+        raise Unreadable(f"文件类型是 {kind}，应为 PDF、TIFF、JPEG 或 PNG")
 
 
 def _picture(data: bytes, limits: Limits) -> Iterator[Leaf]:
@@ -73,23 +73,21 @@ def _picture(data: bytes, limits: Limits) -> Iterator[Leaf]:
                 pixels = _pixels(frame)
                 yield Leaf(number, pixels, width=pixels.shape[1], height=pixels.shape[0])
     except Image.DecompressionBombError as error:
-        raise Unreadable(f"a page is far too large: {error}; at most {limits.max_pixels} pixels") from error
+        raise Unreadable(f"页面过大，最多 {limits.max_pixels} 像素（{error}）") from error
     except UnidentifiedImageError as error:
-        raise Unreadable("the picture's header cannot be read: the file is damaged or cut off") from error
+        raise Unreadable("图片文件头无法读取，文件损坏或不完整") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise Unreadable(f"the picture cannot be decoded, the file is damaged or cut off: {error}") from error
+        raise Unreadable(f"图片无法解码，文件损坏或不完整（{error}）") from error
 
 
 def _check_count(count: int, limits: Limits) -> None:
     if count > limits.max_pages:
-        raise Unreadable(f"the file has more than {limits.max_pages} pages; scan it in smaller parts")
+        raise Unreadable(f"文件超过 {limits.max_pages} 页，请分开扫描")
 
 
 def _check_size(number: int, width: float, height: float, limits: Limits) -> None:
     if width * height > limits.max_pixels:
-        raise Unreadable(
-            f"page {number} is {width:.0f} x {height:.0f} pixels; at most {limits.max_pixels} in all are read"
-        )
+        raise Unreadable(f"第 {number} 页有 {width:.0f} x {height:.0f} 像素，超过 {limits.max_pixels} 的上限")
 
 
 def _pixels(frame: Image.Image) -> Pixels:
@@ -124,16 +122,16 @@ def _pdf(data: bytes, limits: Limits) -> Iterator[Leaf]:
         document = pdfium.PdfDocument(data)
     except pdfium.PdfiumError as error:
         if getattr(error, "err_code", None) == pdfium_c.FPDF_ERR_PASSWORD:
-            raise Unreadable("the PDF is protected by a password; expected one that opens without") from error
-        raise Unreadable("the PDF cannot be opened: the file is damaged or cut off") from error
+            raise Unreadable("PDF 有密码保护，请提供不加密的文件") from error
+        raise Unreadable("PDF 无法打开，文件损坏或不完整") from error
     try:
         _check_count(len(document), limits)
         if len(document) == 0:
-            raise Unreadable("the PDF has no pages")
+            raise Unreadable("PDF 没有页面")
         for index in range(len(document)):
             yield _pdf_page(document, index, limits)
     except pdfium.PdfiumError as error:
-        raise Unreadable(f"a page of the PDF cannot be read, the file is damaged: {error}") from error
+        raise Unreadable(f"PDF 中有页面无法读取，文件损坏（{error}）") from error
     finally:
         document.close()
 
@@ -143,7 +141,7 @@ def _pdf_page(document: pdfium.PdfDocument, index: int, limits: Limits) -> Leaf:
     try:
         width, height = page.get_size()
         if not (width > 0 and height > 0):
-            raise Unreadable(f"page {index + 1} has no size")
+            raise Unreadable(f"第 {index + 1} 页没有尺寸")
         pictures = _pictures(page, index + 1, limits)
         covered = max((share for share, _ in pictures), default=0.0)
         # A picture over the whole page is a scan, and the text behind it is whatever the scanner took it for.

@@ -39,11 +39,11 @@ def _read(
             return read_mail(content, source, rules.mail)
         case RawKind.RECORD:
             if fields is None:
-                raise Unreadable(f"{source.channel}: its channel has no field map")
+                raise Unreadable(f"{source.channel}：渠道没有配置字段对照表")
             return read_feed(content, pointer, source, fields, rules.mail.places)
         case RawKind.LETTER:
             if scan is None:
-                raise Unreadable(f"{source.channel}: it was not scanned")
+                raise Unreadable(f"{source.channel}：扫描件尚未识别")
             return read_letter(scan, source, rules.letter, content)
 
 

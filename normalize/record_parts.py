@@ -54,7 +54,7 @@ def _from_item(item: Record, entry: AttachmentsEntry) -> Part:
     name = item.text(*entry.name) or (_name(ref, entry) if ref else "附件")
     state = _state(entry)
     if ref is None:
-        item.warn("attachment_without_address", f"{name}: nothing says where it can be fetched")
+        item.warn("attachment_without_address", f"{name}：没有可供下载的地址")
         state = AttachmentState.REFUSED
     return Part(name=name, role=AttachmentRole(entry.role), state=state, ref=ref, size=item.count(entry.size))
 

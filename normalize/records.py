@@ -60,7 +60,7 @@ class Record:
             return None
         code = codes.get(word) or codes.get(word.removesuffix("类"))
         if code is None and codes:
-            self.warn("code_unknown", f"{path}: {word!r} stands for nothing in the field map")
+            self.warn("code_unknown", f"{path}：“{word}”不在字段对照表中")
             if keep:
                 self.put_back(path)
         return code
@@ -73,7 +73,7 @@ class Record:
             return True
         if word.lower() in self._map.no:
             return False
-        self._unusable(path, "flag_unreadable", f"{word!r} is neither yes nor no")
+        self._unusable(path, "flag_unreadable", f"“{word}”既不是“是”也不是“否”")
         return None
 
     def count(self, paths: tuple[str, ...]) -> int | None:
@@ -82,7 +82,7 @@ class Record:
             return None
         if number := _COUNT.fullmatch(word):
             return int(number[1])
-        self._unusable(path, "number_unreadable", f"{word!r} is not a number")
+        self._unusable(path, "number_unreadable", f"“{word}”不是数字")
         return None
 
     def moment(
@@ -97,10 +97,10 @@ class Record:
             return None
         at = parse_moment(word, CHINA, excel=self._map.excel_dates)
         if at is None or at < _EARLIEST:
-            self._unusable(path, "date_unreadable", f"{word!r} is not a date")
+            self._unusable(path, "date_unreadable", f"“{word}”不是日期")
             return None
         if latest is not None and at > latest:
-            self._unusable(path, "date_in_future", f"{word!r} had not come yet when the record was fetched")
+            self._unusable(path, "date_in_future", f"“{word}”晚于取得记录的时间")
             return None
         names_a_day = not re.search(r"[:：时点]", word) and not re.fullmatch(r"\d{9,}(?:\.\d+)?", word)
         return at.replace(hour=23, minute=59, second=59) if ends_day and names_a_day else at
@@ -128,7 +128,7 @@ class Record:
             return []
         listed = [value] if isinstance(value, dict) else value
         if not isinstance(listed, list) or not all(isinstance(item, dict) for item in listed):
-            self._unusable(path, "list_unreadable", "is not a list of objects")
+            self._unusable(path, "list_unreadable", "不是由对象组成的列表")
             return []
         self._parts[path] = [Record(item, self._map, self.warnings) for item in listed if isinstance(item, dict)]
         return self._parts[path]
@@ -155,13 +155,13 @@ class Record:
         if path is None:
             return None, None
         if isinstance(value, dict | list):
-            self._unusable(path, "text_unreadable", "is an object or a list, not a text")
+            self._unusable(path, "text_unreadable", "是对象或列表，不是文字")
             return None, None
         return path, _as_text(value)
 
     def _unusable(self, path: str, code: str, problem: str) -> None:
         self.put_back(path)
-        self.warn(code, f"{path}: {problem}")
+        self.warn(code, f"{path}：{problem}")
 
     def _is_blank(self, value: Json) -> bool:
         if value is None or value in ([], {}):

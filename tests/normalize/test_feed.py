@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -144,7 +145,7 @@ def test_without_title_and_words_it_is_kept_aside() -> None:
 
     assert reading.disposition is Disposition.QUARANTINE
     assert reading.reason is not None
-    assert "bt or tsnr" in reading.reason
+    assert "bt、tsnr" in reading.reason
 
 
 def test_a_record_that_is_no_object_is_kept_aside_not_lost() -> None:
@@ -164,10 +165,30 @@ def test_a_pointer_names_one_record_of_a_page() -> None:
 
 
 def test_bytes_that_are_no_json_are_unreadable_and_not_quoted() -> None:
-    with pytest.raises(Unreadable, match="expected JSON") as caught:
+    with pytest.raises(Unreadable, match="不是 JSON") as caught:
         read_feed("秘密".encode(), "", SOURCE, MAPS["sunshine"])
 
     assert "秘密" not in str(caught.value)
+
+
+def test_times_are_told_in_china_whoever_tells_them() -> None:
+    in_utc = datetime.fromisoformat("2026-03-02T01:00:00+00:00")
+    told = Source("door", ChannelKind.SUNSHINE, RawKind.RECORD, "x1", in_utc, in_utc)
+    silent = Source("door", ChannelKind.SUNSHINE, RawKind.RECORD, "x1", None, in_utc)
+
+    readings = [read_record({"xfjid": "x1", "bt": "标题"}, source, MAPS["sunshine"]) for source in (told, silent)]
+
+    assert [each.draft.received_at.isoformat() for each in readings if each.draft] == ["2026-03-02T09:00:00+08:00"] * 2
+
+
+def test_warnings_and_reasons_are_in_the_clerks_language() -> None:
+    person: Json = {"xm": "某人", "sjh": "没有", "dzyj": "没有", "zjlx": "111", "zjhm": "110105194912310021"}
+    odd = draft(xbjzsj="下周", xfrs="许多", lmbz="也许", xfr=[person])
+    nothing = read(bt="")
+    said = [warning.text for warning in odd.warnings] + [nothing.reason or ""]
+
+    assert len(said) >= 6
+    assert not [text for text in said if not re.search("[\u4e00-\u9fff]", text)]
 
 
 def test_gbk_bytes_are_read() -> None:

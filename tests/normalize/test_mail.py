@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -92,7 +93,7 @@ def test_what_is_no_mail_goes_to_quarantine_with_a_reason(data: bytes) -> None:
     reading = read(data)
 
     assert reading.disposition is Disposition.QUARANTINE
-    assert (reading.reason or "").startswith("mail: ")
+    assert re.match("邮件没有内容|不是邮件", reading.reason or "")
 
 
 @settings(max_examples=150, deadline=None)

@@ -178,12 +178,12 @@ def test_a_scan_with_text_behind_it_is_read_itself() -> None:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"", "empty"),
-        (b"PK\x03\x04" + b"x" * 100, "application/zip; expected a PDF, TIFF, JPEG or PNG"),
-        (b"%PDF-1.7\n1 0 obj\n<<>>", "damaged or cut off"),
-        (as_bytes(sheet(WORDS[:1]), kind="JPEG")[:20_000], "damaged or cut off"),
-        (as_bytes(sheet(WORDS[:1]))[:3_000], "damaged or cut off"),
-        (b"II*\x00\x08\x00\x00\x00", "damaged or cut off"),
+        (b"", "文件是空的"),
+        (b"PK\x03\x04" + b"x" * 100, "application/zip，应为 PDF、TIFF、JPEG 或 PNG"),
+        (b"%PDF-1.7\n1 0 obj\n<<>>", "损坏或不完整"),
+        (as_bytes(sheet(WORDS[:1]), kind="JPEG")[:20_000], "损坏或不完整"),
+        (as_bytes(sheet(WORDS[:1]))[:3_000], "损坏或不完整"),
+        (b"II*\x00\x08\x00\x00\x00", "损坏或不完整"),
     ],
 )
 def test_what_is_no_scan_is_unreadable_and_says_why(data: bytes, why: str) -> None:
@@ -192,7 +192,7 @@ def test_what_is_no_scan_is_unreadable_and_says_why(data: bytes, why: str) -> No
 
 
 def test_a_pdf_behind_a_password_is_unreadable() -> None:
-    with pytest.raises(Unreadable, match="password"):
+    with pytest.raises(Unreadable, match="密码保护"):
         read_scan(LOCKED)
 
 
@@ -200,19 +200,19 @@ def test_a_page_too_large_is_refused_before_it_is_decoded() -> None:
     bomb = bytearray(as_bytes(Image.new("1", (64, 64))))
     bomb[16:24] = (30_000).to_bytes(4, "big") * 2  # what the header says is all that is looked at
 
-    with pytest.raises(Unreadable, match=r"too large|damaged"):
+    with pytest.raises(Unreadable, match=r"过大|损坏"):
         read_scan(bytes(bomb))
 
 
 def test_a_large_picture_within_a_pdf_is_refused_before_it_is_decoded() -> None:
-    with pytest.raises(Unreadable, match="page 1 is 1240 x 1754 pixels; at most 1000000"):
+    with pytest.raises(Unreadable, match="第 1 页有 1240 x 1754 像素，超过 1000000 的上限"):
         read_scan(born_digital((), behind=sheet()), Limits(max_pixels=1_000_000))
 
 
 def test_too_many_pages_are_refused() -> None:
     pages = [Image.new("1", (60, 80), 1) for _ in range(4)]
 
-    with pytest.raises(Unreadable, match="more than 3 pages"):
+    with pytest.raises(Unreadable, match="超过 3 页"):
         read_scan(as_bytes(*pages, kind="TIFF"), Limits(max_pages=3))
 
 
