@@ -18,7 +18,9 @@ from normalize.words import Words, merged
 _SHORT = 150
 """In so few words nothing meets by chance."""
 _STRONG = 2.5
-_PERSON = 0.5
+_ANY = 1.0
+_PERSON = 0.6
+"""From this weight on an actor is somebody, not just a school."""
 _ASKED = re.compile(r"[请望求向找盼让给][^，,。！？\n]{0,8}?(?:教育局|局长|领导|部门|书记|市长|县长)")
 """Whom the writer turns to, who is not accused."""
 
@@ -52,6 +54,8 @@ class Suspicion:
     least: float
     described: bool
     """Few words, and one sentence of them says who did what."""
+    personal: bool
+    """Some sentence names a breach together with somebody; told only where that decides."""
 
     @property
     def accuses(self) -> bool:
@@ -70,14 +74,15 @@ def suspicion(draft: Draft, rules: AccusationRules) -> Suspicion:
     stressed = breach + 0.5 * breaches.weight_in(draft.title)
     weight = stressed * min(1.0, 0.3 + 0.35 * actor) / max(1.0, len(body) / 500) ** 0.2
     described = len(text) < _SHORT and breach >= _STRONG and describes(text, rules)
-    return Suspicion(breach, float(weight), rules.least, described)
+    personal = rules.least / 2 <= weight < rules.least and describes(text, rules, _ANY)
+    return Suspicion(breach, float(weight), rules.least, described, personal)
 
 
-def describes(text: str, rules: AccusationRules) -> bool:
-    """Whether one sentence states a grave breach together with somebody who can be accused of it."""
+def describes(text: str, rules: AccusationRules, gravity: float = _STRONG) -> bool:
+    """Whether one sentence states a breach of such gravity together with somebody who can be accused of it."""
     breaches, actors = rules.compiled
     return any(
-        breaches.heaviest_in(sentence) >= _STRONG and actors.heaviest_in(sentence) >= _PERSON
+        breaches.heaviest_in(sentence) >= gravity and actors.heaviest_in(sentence) >= _PERSON
         for sentence in (_ASKED.sub("", stated) for stated in statements(text))
     )
 
@@ -85,7 +90,8 @@ def describes(text: str, rules: AccusationRules) -> bool:
 def purpose(draft: Draft, found: Suspicion) -> Purpose:
     """The source's own purpose where it gave one, else accusation by the words, else what the type implies.
 
-    What is a report already needs only half the weight. Expects the request type to be understood already.
+    What is a report already needs only half the weight where it names somebody. Expects the request type to be
+    understood already.
     """
     if draft.purpose.code is not None:
         return draft.purpose
@@ -94,7 +100,7 @@ def purpose(draft: Draft, found: Suspicion) -> Purpose:
 
 def _implied(draft: Draft, found: Suspicion) -> PurposeCode:
     is_report = draft.request_type.code is RequestTypeCode.REPORT
-    if found.accuses or (is_report and found.weight >= found.least / 2):
+    if found.accuses or (is_report and found.personal):
         return PurposeCode.ACCUSATION
     return _OF_TYPE.get(draft.request_type.code, PurposeCode.OTHER)
 
