@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import re
 
+from normalize.salutation import salutation
+
 _END = re.compile(r"(?<=[。！？!?；;])|\n")
-_SALUTATION = re.compile(
-    r"^(?:尊敬的|敬爱的|亲爱的)?[\u4e00-\u9fff]{0,12}(?:局长|领导|主任|同志|老师|教育局|您好|你好|各位)[\u4e00-\u9fff]{0,4}[:：,，!！。]?$"
-)
+_WELL = re.compile(r"(?:您|你|您们|你们|大家|各位)好[，,。！!：:]?\s*")
 
 
 def first_sentence(text: str, longest: int = 50) -> str:
-    """The first sentence that is not a greeting, cut at `longest` characters with an ellipsis."""
+    """The first sentence, without the greeting before it, cut at `longest` characters with an ellipsis."""
     sentences = [" ".join(part.split()) for part in _END.split(text) if part.strip()]
-    told = next((one for one in sentences if not _SALUTATION.match(one)), sentences[0] if sentences else "")
+    told = next((words for one in sentences if (words := _without_greeting(one))), sentences[0] if sentences else "")
     return told if len(told) <= longest else told[: longest - 1] + "…"
+
+
+def _without_greeting(sentence: str) -> str:
+    greets = salutation(sentence)
+    words = sentence[greets.end :] if greets else sentence
+    return _WELL.sub("", words.strip(), count=1) if _WELL.match(words.strip()) else words.strip()
