@@ -1,5 +1,6 @@
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -102,6 +103,18 @@ def test_only_a_mail_quotes() -> None:
     case = understand(draft("来信", text, reading={"method": "ocr"}), RULES)
 
     assert case.purpose.code is PurposeCode.ACCUSATION
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["班主任乱收费。" * 30_000, "请问受贿。" * 40_000, "好。\n> 校长受贿。" * 20_000, "老师" * 100_000, "，" * 200_000],
+)
+def test_hostile_text_takes_no_long_time(hostile: str) -> None:
+    start = time.process_time()
+
+    understand(draft("转发: 反映", hostile), RULES)
+
+    assert time.process_time() - start < 3
 
 
 def test_what_the_source_said_stays() -> None:
