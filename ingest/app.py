@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -27,16 +27,22 @@ from ingest.control import serve_control
 from ingest.fetcher import Fetcher
 from ingest.inbox import LETTER_LANE, READ_LANE
 from ingest.metrics import Metrics
-from ingest.office import Office, kind_of
-from ingest.poller import Poller
+from ingest.office import Office, kind_of, within
+from ingest.poller import PATIENCE, Poller
 from ingest.pulse import Pulse
 from ingest.stage import Stage
 from store import ledger
 
 log = structlog.get_logger()
 STAGES = ("poll", "read", "dispatch", "keep", "console")
-GRACE = timedelta(seconds=7)
+GRACE = timedelta(seconds=6)
 """How long work under way may take to end after SIGTERM; with what follows, the process is gone within 10 s."""
+CLOSING = timedelta(seconds=1.5)
+"""How long doors and listeners may take to close, all at once."""
+SILENT_ROUNDS = 3
+"""A door that has missed so many polls in a row, and the time one may take, is not open, whatever it last said."""
+
+Run = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
 READ_BATCH = 20
 FETCHES_AT_ONCE = 4
 
@@ -62,49 +68,53 @@ class Daemon:
             office.clock,
             [name for name, one in office.config.channels.items() if one.settings.enabled],
             [name for name, one in office.config.targets.items() if one.enabled],
+            {name: partial(answer_due, one.settings, office.config) for name, one in office.config.channels.items()},
         )
+        self._scheduler = AsyncIOScheduler(timezone=office.config.service.zone)
         self._adapters: list[Adapter] = []
+        self._runners: list[web.AppRunner] = []
+        self._pollers: list[Run] = []
+        self._workers: list[Run] = []
 
-    async def run(self) -> None:
-        """Work until told to stop, then let what is under way end, and give back the rest."""
-        scheduler = AsyncIOScheduler(timezone=self.office.config.service.zone)
-        runners: list[web.AppRunner] = []
+    async def open(self) -> None:
+        """Take up what an earlier life left, listen, build the doors: whatever the configuration may be too bad for.
+
+        Raises:
+            CannotListen: the console's address is taken or not ours.
+        """
         await self._take_back_leases()
         await self._release_held()
-        try:
-            if "console" in self.stages:
-                runners.append(await self._listen())
-            if self.office.store.exclusive:
-                runners.append(await serve_control(self.office))
-            pollers, fetchers = self._doors(scheduler)
-            workers = [*fetchers, *self._workers()]
-            scheduler.start()
-            log.info(
-                "started",
-                stages=sorted(self.stages),
-                channels=len(self._adapters),
-                targets=len(self.office.config.targets),
-            )
-            await self._work(pollers, workers)
-        finally:
-            if scheduler.running:
-                scheduler.shutdown(wait=False)
-            for adapter in self._adapters:
-                await adapter.close()
-            for runner in runners:
-                await runner.cleanup()
-            log.info("stopped")
+        if "console" in self.stages:
+            self._runners.append(await self._listen())
+        self._runners.append(await serve_control(self.office))
+        self._open_doors()
+        self._hire_workers()
 
-    def stop_on_signals(self) -> None:
-        """SIGTERM and SIGINT stop the daemon in order."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stopping.set)
+    async def work(self) -> None:
+        """Until told to stop; then what is under way ends, and the rest is given back."""
+        self._scheduler.start()
+        log.info(
+            "started",
+            stages=sorted(self.stages),
+            channels=len(self._adapters),
+            targets=len(self.office.config.targets),
+        )
+        await self._work()
 
-    async def _work(self, pollers: list[Coroutine[Any, Any, None]], workers: list[Coroutine[Any, Any, None]]) -> None:
+    async def close(self) -> None:
+        """Let go of everything at once; what does not let go in time is left."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+        ends = {f"door {number}": adapter.close() for number, adapter in enumerate(self._adapters)}
+        ends |= {f"listener {number}": runner.cleanup() for number, runner in enumerate(self._runners)}
+        await asyncio.gather(*(within(CLOSING, act, what) for what, act in ends.items()))
+        await self.office.close()
+        log.info("stopped")
+
+    async def _work(self) -> None:
         async with asyncio.TaskGroup() as group:
-            polling = [group.create_task(one) for one in pollers]
-            working = [group.create_task(one) for one in workers]
+            polling = [group.create_task(run(self.stopping)) for run in self._pollers]
+            working = [group.create_task(run(self.stopping)) for run in self._workers]
             await self.stopping.wait()
             log.info("stopping")
             for task in polling:
@@ -117,25 +127,21 @@ class Daemon:
             for task in late:
                 task.cancel()  # its leases are given back
 
-    def _doors(
-        self, scheduler: AsyncIOScheduler
-    ) -> tuple[list[Coroutine[Any, Any, None]], list[Coroutine[Any, Any, None]]]:
+    def _open_doors(self) -> None:
         """A poller and a fetcher for every open channel."""
-        pollers, fetchers = [], []
         for name, channel in self.office.config.channels.items():
             if channel.settings.enabled and "poll" in self.stages:
                 adapter = channel.build()
                 self._adapters.append(adapter)
-                pollers.append(self._poller(scheduler, name, channel, adapter).run(self.stopping))
-                fetchers.append(self._fetcher(name, adapter).run(self.stopping))
-        return pollers, fetchers
+                self._pollers.append(self._poller(name, channel, adapter).run)
+                self._workers.append(self._fetcher(name, adapter).run)
 
-    def _poller(self, scheduler: AsyncIOScheduler, name: str, channel: Channel, adapter: Adapter) -> Poller:
+    def _poller(self, name: str, channel: Channel, adapter: Adapter) -> Poller:
         office = self.office
         start = channel.settings.start(office.clock(), office.config.service.zone)
         poller = Poller(name, adapter, office.store, office.clock, start, self.metrics.stored)
         trigger = trigger_of(channel.settings, office.config)
-        scheduler.add_job(poller.due.set, trigger, misfire_grace_time=None, coalesce=True, name=name)
+        self._scheduler.add_job(poller.ring, trigger, misfire_grace_time=None, coalesce=True, name=name)
         poller.due.set()
         return poller
 
@@ -144,25 +150,23 @@ class Daemon:
         fetcher = Fetcher(name, adapter, office.store, office.desk, office.clock)
         return Stage(fetch_lane(name), fetcher.fetch, office.store, office.clock, width=FETCHES_AT_ONCE)
 
-    def _workers(self) -> list[Coroutine[Any, Any, None]]:
-        office, stopping = self.office, self.stopping
-        found: list[Coroutine[Any, Any, None]] = []
+    def _hire_workers(self) -> None:
+        office, found = self.office, self._workers
         if "read" in self.stages:
             reader = office.reader
             read = Stage(READ_LANE, reader.read_batch, office.store, office.clock, batch=READ_BATCH, width=2)
             letters = Stage(
                 LETTER_LANE, reader.read_letters, office.store, office.clock, lease=timedelta(minutes=20), width=1
             )
-            found += [read.run(stopping), letters.run(stopping)]
+            found += [read.run, letters.run]
         if "dispatch" in self.stages:
             for name, target in office.config.targets.items():
                 worker = TargetWorker(
                     name, target, office.store, office.desk.outbox, office.clock, self.metrics.attempted
                 )
-                found.append(worker.run(stopping))
+                found.append(worker.run)
         if self.stages & {"keep", "console"}:
-            found.append(self.pulse.run(stopping))
-        return found
+            found.append(self.pulse.run)
 
     async def _take_back_leases(self) -> None:
         """What was under way when an earlier life was killed need not wait for its lease to run out."""
@@ -200,6 +204,18 @@ class Daemon:
             ) from error
         log.info("console", url=config.public_url)
         return runner
+
+
+def answer_due(settings: ChannelSettings, config: Config, last: datetime) -> datetime:
+    """By when a door that answered last at `last` has answered again if all is well."""
+    due = last + SILENT_ROUNDS * (settings.every + settings.jitter)
+    if settings.cron is not None:
+        schedule = CronTrigger.from_crontab(settings.cron, timezone=config.service.zone)
+        due = last
+        for _ in range(SILENT_ROUNDS):
+            due = schedule.get_next_fire_time(due, due + timedelta(seconds=1)) or due
+        due += settings.jitter
+    return due + PATIENCE
 
 
 def trigger_of(settings: ChannelSettings, config: Config) -> CronTrigger | IntervalTrigger:

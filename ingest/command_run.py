@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
+import threading
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -16,8 +19,14 @@ from ingest.commands import STORE_REFUSES, load_config
 from ingest.config import Config, ConfigErrors, load
 from ingest.logs import configure
 from ingest.office import open_office
+from store.failure import place_of
 
 log = structlog.get_logger()
+LAST_RESORT = timedelta(seconds=9)
+"""After SIGTERM; an orderly stop takes less."""
+FAREWELL = timedelta(seconds=1)
+"""For threads to end once the store is closed."""
+MOVED = "data.folder, database: another store is not taken up by SIGHUP; stop the daemon and start it"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,34 +43,115 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+class Orders:
+    """What signals ask, from before anything is opened until the process ends: none is lost in between."""
+
+    def __init__(self, path: Path, config: Config) -> None:
+        self._path = path
+        self._config = config
+        self._daemon: Daemon | None = None
+        self._last_resort: threading.Timer | None = None
+        self.following: Config | None = None
+        """What the configuration says by now, if it was asked to be reread."""
+        self.final = False
+        """It is time to end."""
+
+    def listen(self) -> None:
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.end)
+        loop.add_signal_handler(signal.SIGINT, self.end)
+        loop.add_signal_handler(signal.SIGHUP, self.reread)
+
+    def end(self) -> None:
+        if not self.final:
+            self.final = True
+            self._leave_within(LAST_RESORT)
+        self._pass_on()
+
+    def reread(self) -> None:
+        found = _reread(self._path, self._config)
+        if found is not None:
+            self.following = found
+            self._pass_on()
+
+    def follow(self, daemon: Daemon | None, config: Config) -> None:
+        """From now on orders go to this daemon, also those that came while it was opened."""
+        self._daemon, self._config = daemon, config
+        self._pass_on()
+
+    def closed(self) -> None:
+        """All is let go: only a thread that hangs can keep the process, and may not."""
+        if self.final:
+            self._leave_within(FAREWELL)
+
+    def _pass_on(self) -> None:
+        if self._daemon is not None and (self.final or self.following is not None):
+            self._daemon.stopping.set()
+
+    def _leave_within(self, longest: timedelta) -> None:
+        if self._last_resort is not None:
+            self._last_resort.cancel()
+        self._last_resort = threading.Timer(longest.total_seconds(), self._leave)
+        self._last_resort.daemon = True
+        self._last_resort.start()
+
+    def _leave(self) -> None:
+        """Whatever hangs (a share, a name server, a parser): what was written is kept, and the process is gone."""
+        if self._daemon is not None:
+            self._daemon.office.store.close()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+
 async def _run(path: Path, config: Config, stages: frozenset[str]) -> None:
     """Run until stopped; with SIGHUP and a good file, begin again with what it says now."""
-    following: Config | None = config
-    while following is not None:
-        office = await asyncio.to_thread(open_office, following)
-        following = None
-        daemon = Daemon(office, stages)
-
-        def reread(running: Daemon = daemon) -> None:
-            nonlocal following
-            if (found := _reread(path)) is not None:
-                following = found
-                running.stopping.set()
-
-        daemon.stop_on_signals()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reread)
+    orders = Orders(path, config)
+    orders.listen()
+    daemon = await _opened(config, stages)
+    while True:
+        orders.follow(daemon, config)
         try:
-            await daemon.run()
+            await daemon.work()
         finally:
-            await office.close()
+            await daemon.close()
+        if orders.final or orders.following is None:
+            break
+        following, orders.following = orders.following, None
+        orders.follow(None, following)
+        config, daemon = await _opened_anew(following, config, stages)
+    orders.closed()
 
 
-def _reread(path: Path) -> Config | None:
+async def _opened(config: Config, stages: frozenset[str]) -> Daemon:
+    daemon = Daemon(await asyncio.to_thread(open_office, config), stages)
+    try:
+        await daemon.open()
+    except BaseException:
+        await daemon.close()
+        raise
+    return daemon
+
+
+async def _opened_anew(wanted: Config, before: Config, stages: frozenset[str]) -> tuple[Config, Daemon]:
+    """A daemon as wanted; if that cannot be, as before."""
+    try:
+        return wanted, await _opened(wanted, stages)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with the new file, the doors open again
+        said = str(error) if isinstance(error, (*STORE_REFUSES, CannotListen, OSError)) else place_of(error)
+        log.error("configuration cannot be used; the old one is in force again", error=said)
+        return before, await _opened(before, stages)
+
+
+def _reread(path: Path, before: Config) -> Config | None:
     """The configuration as it stands now; None, said in the log, when it is no good."""
     try:
         found = load(path)
     except ConfigErrors as error:
         log.error("configuration refused; the old one stays in force", problems=str(error).splitlines())
+        return None
+    if (found.data.folder, found.database) != (before.data.folder, before.database):
+        log.error("configuration refused; the old one stays in force", problems=[MOVED])
         return None
     log.info("configuration reread")
     return found

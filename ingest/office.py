@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+import structlog
 
 from adapters.document import pointer_to
 from dispatch.outbox import Outbox
@@ -16,6 +21,9 @@ from ingest.workers import WorkerPool
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
 from store.engine import Store, open_store
+from store.failure import place_of
+
+log = structlog.get_logger()
 
 KIND_OF = {
     "sunshine": ChannelKind.SUNSHINE,
@@ -23,6 +31,7 @@ KIND_OF = {
     "mailbox": ChannelKind.MAILBOX,
     "letters": ChannelKind.LETTER,
 }
+CLOSING = timedelta(seconds=1)
 SCAN_WORKERS = 1
 """One recognises a page in about a second with two threads and takes 1.1 GB: more would take the office's server."""
 
@@ -39,8 +48,20 @@ class Office:
     clock: Callable[[], datetime]
 
     async def close(self) -> None:
-        await self.scans.close()
-        self.store.close()
+        """Let go; what was handed to the store is written first."""
+        await within(CLOSING, self.scans.close(), "scan workers")
+        own = ThreadPoolExecutor(1, thread_name_prefix="store-close")  # others may hang
+        await asyncio.get_running_loop().run_in_executor(own, self.store.close)
+        own.shutdown(wait=False)
+
+
+async def within(longest: timedelta, act: Awaitable[None], what: str) -> None:
+    """Close one thing: neither its failure nor its slowness keeps the others open."""
+    try:
+        async with asyncio.timeout(longest.total_seconds()):
+            await act
+    except Exception as error:  # noqa: BLE001 - the way out is an outer loop too
+        log.warning("did not close", what=what, error=place_of(error))
 
 
 def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> Office:
@@ -51,18 +72,21 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
     """
     store = open_store(config.database, config.data.folder, config.sealing.master(), clock() if clock else None)
     clock = clock or store.clock
-    desk = CaseDesk(
-        sealer=store.sealer,
-        blobs=store.blobs,
-        outbox=Outbox(config.targets, store.sealer, config.service.zone),
-        clocks=config.rules.clocks,
-        calendar=calendar_of(config),
-        zone=config.service.zone,
-        public_url=config.public_url,
-    )
-    scans = scan_workers()
-    reader = Reader(store, desk, doors_of(config.channels), config.rules, scans, clock)
-    return Office(config, store, desk, reader, scans, clock)
+    with ExitStack() as undo:
+        undo.callback(store.close)
+        desk = CaseDesk(
+            sealer=store.sealer,
+            blobs=store.blobs,
+            outbox=Outbox(config.targets, store.sealer, config.service.zone),
+            clocks=config.rules.clocks,
+            calendar=calendar_of(config),
+            zone=config.service.zone,
+            public_url=config.public_url,
+        )
+        scans = scan_workers()
+        reader = Reader(store, desk, doors_of(config.channels), config.rules, scans, clock)
+        undo.pop_all()
+        return Office(config, store, desk, reader, scans, clock)
 
 
 def calendar_of(config: Config) -> WorkCalendar:

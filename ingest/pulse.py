@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -33,6 +33,8 @@ class Pulse:
     clock: Callable[[], datetime]
     channels: Iterable[str]
     targets: Iterable[str]
+    answer_due: Mapping[str, Callable[[datetime], datetime]] = field(default_factory=dict)
+    """By when a door that answered at some time must have answered again, or it hangs."""
     health: Health = field(default_factory=Health)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -56,13 +58,20 @@ class Pulse:
         doors, targets, stages = await self.store.read(
             lambda conn: (listings.doors(conn), listings.targets(conn), listings.stages(conn))
         )
-        seen_doors = {one.name: _readiness(one.state) for one in doors}
+        seen_doors = {one.name: _readiness(self._state(one)) for one in doors}
         seen_targets = {one.name: _readiness(one.state) for one in targets}
         self.health = Health(
             {name: seen_doors.get(name, _readiness("new")) for name in self.channels},
             {name: seen_targets.get(name, _readiness("open")) for name in self.targets},
         )
         self._gauge(stages)
+
+    def _state(self, door: listings.Door) -> str:
+        seen = max(filter(None, (door.last_success_at, door.last_new_at)), default=None)
+        due = self.answer_due.get(door.name)
+        if door.state != "open" or seen is None or due is None:
+            return door.state
+        return "open" if self.clock() <= due(seen) else "silent"
 
     async def sweep(self) -> None:
         """Open blocked steps whose predecessor is gone; forget sessions that ran out."""

@@ -52,7 +52,7 @@ class ConsoleSettings:
 class Readiness:
     ready: bool
     state: str
-    """open, unavailable, refused, paused or not polled yet; no error's words: anybody may ask."""
+    """open, silent, unavailable, refused, paused or not polled yet; no error's words: anybody may ask."""
 
 
 @dataclass(frozen=True)

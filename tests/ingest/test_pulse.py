@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,10 +11,13 @@ from sqlalchemy import Connection
 
 from dispatch.targets import set_state
 from ingest import channels
+from ingest.app import answer_due
 from ingest.console.settings import Readiness
 from ingest.metrics import Metrics
+from ingest.poller import PATIENCE
 from ingest.pulse import Pulse
 from store.engine import Store, open_store
+from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 
@@ -48,3 +51,32 @@ async def test_states_are_told_and_no_error_s_words(store: Store) -> None:
         "oa": Readiness(ready=False, state="unavailable"),
         "b": Readiness(ready=True, state="open"),
     }
+
+
+async def test_a_door_that_has_not_answered_for_long_is_not_open_whatever_it_last_said(store: Store) -> None:
+    await store.write(lambda conn: channels.enrol(conn, "hotline", NOW, NOW))
+    await store.write(lambda conn: channels.answered(conn, "hotline", NOW))
+    now = NOW
+    pulse = Pulse(store, Metrics(), lambda: now, ["hotline"], [], {"hotline": lambda last: last + timedelta(hours=1)})
+    await pulse.look()
+
+    assert pulse.health.doors["hotline"].state == "open"
+
+    now = NOW + timedelta(hours=1, seconds=1)
+    await pulse.look()
+
+    assert pulse.health.doors["hotline"] == Readiness(ready=False, state="silent")
+
+
+def test_a_door_may_miss_two_polls_and_sleeps_at_night(tmp_path: Path) -> None:
+    config = loaded(
+        tmp_path,
+        SEALING + TARGETS + "channels:\n"
+        f"  quick: {MAILBOX[:-1]}, every: 60s, jitter: 0s}}\n"
+        f'  office_hours: {MAILBOX[:-1]}, folder: other, cron: "0 9 * * mon-fri", jitter: 0s}}\n',
+    )
+    quick, hours = (config.channels[name].settings for name in ("quick", "office_hours"))
+    friday = datetime(2026, 3, 6, 1, 0, 5, tzinfo=UTC)
+
+    assert answer_due(quick, config, NOW) == NOW + timedelta(minutes=3) + PATIENCE
+    assert answer_due(hours, config, friday) == datetime(2026, 3, 11, 1, 0, tzinfo=UTC) + PATIENCE
