@@ -12,6 +12,8 @@ from normalize.case import Draft, PurposeCode, RequestTypeCode
 from normalize.sentences import statements
 from normalize.words import Weights, Words, merged, weighted
 
+ACCUSES = "text accuses someone"
+
 TERMS: Weights = weighted("""
     1: 检举 控告 实名举报 匿名举报 举报信 举报材料 性侵 猥亵 性骚扰 受贿 行贿 索贿 贪污 以权谋私 滥用职权 买官卖官
     1: 权钱交易 利益输送 中饱私囊 吃空饷 玩忽职守 纪检监察 纪委监委
@@ -55,7 +57,7 @@ def restriction(draft: Draft, rules: RestrictRules, found: Suspicion) -> str | N
         ("purpose accusation", draft.purpose.code is PurposeCode.ACCUSATION),
         ("type report", draft.request_type.code is RequestTypeCode.REPORT),
         ("confidentiality requested", draft.confidential_requested),
-        ("text accuses someone", found.accuses),
+        (ACCUSES, found.accuses),
         ("configured term", _has_a_term(_text(draft), rules)),
     )
     return next((reason for reason, applies in reasons if applies), None)

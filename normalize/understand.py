@@ -6,12 +6,10 @@ from normalize.accusation import describes, purpose, suspicion
 from normalize.case import Draft, ReadingMethod
 from normalize.kind import request_type
 from normalize.own_words import Spoken, spoken
-from normalize.restrict import asks_confidentiality, restriction
+from normalize.restrict import ACCUSES, asks_confidentiality, restriction
 from normalize.rules import Rules
 from normalize.topics import topics
 from normalize.triage import flags, suggested_unit, triage, urgency
-
-QUOTED_ACCUSATION = "quoted text accuses someone"
 
 
 def understand(draft: Draft, rules: Rules) -> Draft:
@@ -34,7 +32,7 @@ def understand(draft: Draft, rules: Rules) -> Draft:
     )
     reason = restriction(heard, rules.restrict, found)
     if reason is None and said.quoted and describes(said.quoted, rules.accusation):
-        reason = QUOTED_ACCUSATION
+        reason = ACCUSES
     heard = _with(heard, restricted=reason is not None, restricted_reason=reason, triage=triage(heard, rules.triage))
     unit = heard.suggested_unit or suggested_unit(heard, rules.units)
     return _with(heard, title=draft.title, content=draft.content, suggested_unit=unit)
