@@ -105,7 +105,8 @@ def withdraw(conn: Connection, case_id: str) -> None:
 def add_receipt(conn: Connection, case_id: str, raw_id: int, part: int) -> bool:
     """Note one arrival; False when it was noted before."""
     row = {"raw_id": raw_id, "part": part, "case_id": case_id}
-    return conn.execute(insert_into(conn, receipt).values(row).on_conflict_do_nothing()).rowcount == 1
+    noted = insert_into(conn, receipt).values(row).on_conflict_do_nothing().returning(receipt.c.raw_id)
+    return conn.execute(noted).first() is not None
 
 
 def receipts(conn: Connection, sealer: Sealer, case_id: str, zone: tzinfo) -> list[Receipt]:
@@ -131,7 +132,8 @@ def corrections(conn: Connection, sealer: Sealer, case_id: str) -> list[Correcti
 def add_signal(conn: Connection, case_id: str, id_: str, kind: str, at: datetime | None) -> bool:
     """Note something the source did; False when it was known."""
     row = {"case_id": case_id, "id": id_, "kind": kind, "at": at}
-    return conn.execute(insert_into(conn, signal).values(row).on_conflict_do_nothing()).rowcount == 1
+    noted = insert_into(conn, signal).values(row).on_conflict_do_nothing().returning(signal.c.id)
+    return conn.execute(noted).first() is not None
 
 
 def keys_of(case: Case) -> Iterator[tuple[str, str]]:
