@@ -28,6 +28,7 @@ _DATE = re.compile(
 )
 _COMPACT = re.compile(r"^((?:19|20)\d{2})(\d{2})(\d{2})(?:[ T]?(\d{2})(\d{2})(\d{2})?)?$")
 _NO_YEAR = re.compile(rf"(?<![\d{_HAN}年-]){_MONTH}\s*月\s*(\d{{1,2}}|[{_HAN}]{{1,3}})\s*[日号]")
+_LONGEST_CLOSING = 40
 # What may stand behind the day a letter is signed: 星期一, 夜, 晚9点, 于常州.
 _BEHIND_DAY = re.compile(
     r"\s*[(（]?(?:(?:星期|周)[一二三四五六日天])?[)）]?\s*(?:凌晨|清晨|早上?|晨|上午|中午|下午|傍晚|夜?晚上?|深?夜里?)?"
@@ -78,7 +79,7 @@ def signature_date(text: str, near: date | None = None) -> date | None:
     """
     lines = [line.strip() for line in text.translate(_WIDE).splitlines() if line.strip()]
     for line in reversed(lines[-6:]):
-        tail = line[-40:].rstrip("。.) ）")
+        tail = line[-_LONGEST_CLOSING:].rstrip("。.) ）")
         if day := _closing_day(tail, near):
             return day
     return None
@@ -92,7 +93,7 @@ def full_date(line: str) -> re.Match[str] | None:
 def is_closing_date(line: str) -> bool:
     """Whether a line holds a day with its year, and the name or time of day beside it, and nothing else."""
     line = line.translate(_WIDE).strip("。. ")
-    found = full_date(line)
+    found = full_date(line) if len(line) <= _LONGEST_CLOSING else None
     return found is not None and _closes(found, line)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from normalize.paragraphs import paragraphs
@@ -85,3 +87,14 @@ def test_a_sentence_goes_on_over_a_page_number() -> None:
     pages = [page(1, f"　　{LONG[2:]}\n{LONG}\n>第1页"), page(2, "晚上七点才能到家。\n第2页")]
 
     assert paragraphs(pages) == [LONG[2:] + LONG + "晚上七点才能到家。"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["2026年3月2日" + " " * 20_000 + "x", "住址：" + "1" * 20_000, "页" * 20_000, "、" * 20_000, "尊敬的" * 8_000],
+)
+def test_no_line_takes_long(line: str) -> None:
+    started = time.perf_counter()
+    written(f"{line}\n{line}\n{line}")
+
+    assert time.perf_counter() - started < 1
