@@ -13,6 +13,7 @@ _RUN = re.compile(rf"[\u4e00-\u9fffA-Za-z0-9（）()·]{{0,{_LONGEST_RUN}}}\Z")
 _ENOUGH = 60
 _PART_OF_NAME = re.compile(rf"{PLACE}|.*(?:[镇乡村州道]\Z|{KIND}|附[中小]|集团)")
 
+_PLACE_WITHIN = re.compile(r"[A-Z]\d{0,2}[省市区县州]|[\u4e00-\u9fff]{2}[省市县]")
 _PLACES = re.compile(rf"^{PLACE}{{1,4}}")
 
 
@@ -80,7 +81,10 @@ def party_names(
         if name := max((each for each in known if each in before + kind), key=len, default=None):
             yield found.start(), name
             continue
-        name = _from_place(_own(before, kind, districts) + kind)
+        own = _own(before, kind, districts)
+        if len(own) == _LONGEST_RUN:  # it goes on to the left, and no name is as long
+            own = own[place.start() :] if (place := _PLACE_WITHIN.search(own)) else ""
+        name = _from_place(own + kind)
         if len(name) >= 3 and not GENERIC.fullmatch(name):
             yield found.start(), name
 
@@ -104,14 +108,12 @@ def _own(run: str, kind: str, districts: frozenset[str]) -> str:
 
 
 def _from_place(name: str) -> str:
-    """The name from its own beginning: behind a parenthesis opened elsewhere, at its province, at a blanked place."""
+    """The name from its own beginning: its province, a blanked place, behind a parenthesis opened elsewhere."""
+    if start := AFTER_LESSER.search(name) or BLANKED.search(name):
+        name = name[start.start() :]
     for opening, closing in ("（）", "()"):
         if opening in name and closing not in name:
             name = name.rpartition(opening)[2]
         elif closing in name and opening not in name:
             name = name.rpartition(closing)[2]
-    name = name.lstrip("（）()·丶0123456789年月日")
-    if greater := AFTER_LESSER.search(name):
-        return name[greater.start() :]
-    place = BLANKED.search(name)
-    return name[place.start() :] if place else name
+    return name.lstrip("（）()·丶0123456789年月日")

@@ -61,6 +61,8 @@ def test_a_known_school_lies_in_its_district() -> None:
         ("", "这事填补小学的空白，有个小学，哪些小学，其它小学，小学升初中，把我们比学校", None),
         ("", "公开招聘中小学教师，大中专学生", None),
         ("", "能否招生办学", None),
+        ("", "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌亥天地玄黄清河中学", None),
+        ("", "甲乙丙丁戊己庚辛壬癸子丑寅卯辰巳午未申酉戌云山市清河中学", "云山市清河中学"),
     ],
 )
 def test_the_party_is_the_named_one(title: str, text: str, party: str | None) -> None:
