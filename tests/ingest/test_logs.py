@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from ingest.logs import configure
 
 pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+ROOT = Path(__file__).resolve().parents[2]
 QUOTED = "顾晓棠 13900000000"
 
 
@@ -46,3 +50,15 @@ async def test_an_error_the_loop_tells_is_not_quoted(capsys: pytest.CaptureFixtu
     said = capsys.readouterr().err
     assert "stray: ValueError in quoting" in said
     assert QUOTED not in said
+
+
+def test_a_log_that_cannot_be_written_ends_no_work() -> None:
+    program = "from ingest.logs import configure; import structlog; configure('json', 'info'); " + (
+        "[structlog.get_logger().error('disk is full') for _ in range(3)]; print('goes on', flush=True)"
+    )
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=full, cwd=ROOT, check=False
+        )
+
+    assert done.stdout == b"goes on\n"
