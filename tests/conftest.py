@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.place import Place
 from tests.postgres import Server, running_postgres
 
 
@@ -27,9 +29,18 @@ def postgres() -> Iterator[Server]:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
-def database(request: pytest.FixtureRequest) -> str:
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
     """Where a store is kept, as `open_store` takes it: the test runs on both engines."""
     if request.param == "sqlite":
-        return "sqlite"
+        yield "sqlite"
+        return
     server: Server = request.getfixturevalue("postgres")
-    return server.migrated()
+    address = server.migrated()
+    yield address
+    server.drop(address)
+
+
+@pytest.fixture
+def place(tmp_path: Path, database: str) -> Place:
+    """Where a store is kept: the test runs on both engines."""
+    return Place(tmp_path, database)

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 
 from store.migrate import upgrade
 
@@ -79,6 +79,10 @@ class Server:
             self.__dict__["made"] = True
         return self.database("made")
 
+    def drop(self, address: str) -> None:
+        """Remove a database, whoever uses it."""
+        self.say(f"DROP DATABASE {make_url(address).database} WITH (FORCE)")
+
     def address(self, name: str) -> str:
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}&port={self.port}"
 
@@ -112,7 +116,7 @@ def running_postgres(*, careful: bool = False) -> Iterator[Server]:
         if os.environ.get("CI") == "true":
             raise RuntimeError(missing)
         pytest.skip(missing)
-    folder = Path(tempfile.mkdtemp(prefix="xq-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="xq-pg-", dir=None if careful else _quick_folder()))
     server = Server(programs, folder, _free_port(), _account(folder), SETTINGS | ({} if careful else CARELESS))
     try:
         server.make()
@@ -130,6 +134,12 @@ def _programs() -> Path | None:
         return found[-1].parent
     elsewhere = shutil.which("initdb")
     return Path(elsewhere).resolve().parent if elsewhere else None
+
+
+def _quick_folder() -> str | None:
+    """In memory where there is plenty: every test makes a database of its own."""
+    memory = Path("/dev/shm")
+    return str(memory) if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 2**30 else None
 
 
 def _account(folder: Path) -> tuple[str, ...]:

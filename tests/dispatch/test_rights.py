@@ -8,12 +8,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 
 from dispatch.payload import Payload
 from dispatch.retry import RetrySettings
@@ -28,6 +27,7 @@ from store.schema import target as target_table
 from tests.dispatch.receiver import receiving
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
+from tests.place import Place
 
 SECRET = "举报桃溪小学校长收受回扣"
 QUICK = RetrySettings(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50))
@@ -58,10 +58,10 @@ def settled(desk: Desk, lane: str = "push:oa") -> bool:
     return lane not in desk.store.read_now(ledger.counts)
 
 
-async def test_events_that_wait_are_not_sent_once_the_target_may_not_have_them(tmp_path: Path) -> None:
+async def test_events_that_wait_are_not_sent_once_the_target_may_not_have_them(place: Place) -> None:
     """The operator takes the right away while the target is down."""
     async with receiving() as oa:
-        with open_desk(tmp_path, {"oa": target(oa.url, restricted=True)}) as desk:
+        with open_desk(place, {"oa": target(oa.url, restricted=True)}) as desk:
             desk.take_in(reading(**ACCUSED))
             async with at_work(desk, "oa", target(oa.url)):
                 await until(desk, lambda: settled(desk))
@@ -71,9 +71,9 @@ async def test_events_that_wait_are_not_sent_once_the_target_may_not_have_them(t
 
 
 @pytest.mark.parametrize("settings", [{"restricted": "only"}, {"channels": ("hotline",)}])
-async def test_a_right_narrowed_to_others_holds_for_what_waits(tmp_path: Path, settings: dict[str, Any]) -> None:
+async def test_a_right_narrowed_to_others_holds_for_what_waits(place: Place, settings: dict[str, Any]) -> None:
     async with receiving() as oa:
-        with open_desk(tmp_path, {"oa": target(oa.url)}) as desk:
+        with open_desk(place, {"oa": target(oa.url)}) as desk:
             desk.take_in(reading())
             async with at_work(desk, "oa", target(oa.url, **settings)):
                 await until(desk, lambda: settled(desk))
@@ -82,10 +82,10 @@ async def test_a_right_narrowed_to_others_holds_for_what_waits(tmp_path: Path, s
 
 
 async def test_a_target_absent_while_a_case_became_restricted_gets_nothing_of_it_when_it_is_back(
-    tmp_path: Path,
+    place: Place,
 ) -> None:
     async with receiving() as oa:
-        with open_desk(tmp_path, {"oa": target(oa.url)}) as desk:
+        with open_desk(place, {"oa": target(oa.url)}) as desk:
             desk.take_in(reading())
             away = desk.with_targets(discipline=target(restricted=True))
             away.take_in(reading(**ACCUSED))
@@ -96,11 +96,11 @@ async def test_a_target_absent_while_a_case_became_restricted_gets_nothing_of_it
             assert oa.received == []
 
 
-async def test_an_answer_that_comes_after_the_case_became_restricted_leaves_it_dropped(tmp_path: Path) -> None:
+async def test_an_answer_that_comes_after_the_case_became_restricted_leaves_it_dropped(place: Place) -> None:
     """A refusal must neither keep the withdrawal from going nor leave the accusation to be sent again."""
     async with receiving() as oa:
         settings = target(oa.url)
-        with open_desk(tmp_path, {"oa": settings}) as desk:
+        with open_desk(place, {"oa": settings}) as desk:
             async with at_work(desk, "oa", settings):
                 oa.gate.clear()
                 oa.replies = [lambda: web.Response(status=422)]
@@ -117,8 +117,8 @@ async def test_an_answer_that_comes_after_the_case_became_restricted_leaves_it_d
             assert SECRET.encode() not in b"".join(one.body for one in oa.received)
 
 
-def test_what_a_target_may_not_have_any_more_is_not_sent_again(tmp_path: Path) -> None:
-    with open_desk(tmp_path, {"oa": target(restricted=True), "gone": target()}) as desk:
+def test_what_a_target_may_not_have_any_more_is_not_sent_again(place: Place) -> None:
+    with open_desk(place, {"oa": target(restricted=True), "gone": target()}) as desk:
         desk.take_in(reading(**ACCUSED))
         desk.take_in(reading("sunshine:Y"), key="Y")
         end(desk, "rejected")
@@ -132,9 +132,9 @@ def test_what_a_target_may_not_have_any_more_is_not_sent_again(tmp_path: Path) -
         }
 
 
-def test_numbers_become_the_whole_when_the_right_is_given(tmp_path: Path) -> None:
+def test_numbers_become_the_whole_when_the_right_is_given(place: Place) -> None:
     """The event was held while the target took numbers; the whole comes under a name the receiver does not know."""
-    with open_desk(tmp_path, {"oa": target(restricted="numbers")}) as desk:
+    with open_desk(place, {"oa": target(restricted="numbers")}) as desk:
         desk.take_in(reading(**ACCUSED))
         end(desk, "delivered")
         raised = desk.with_targets(oa=target(restricted=True))
@@ -150,11 +150,11 @@ def test_numbers_become_the_whole_when_the_right_is_given(tmp_path: Path) -> Non
         assert whole["data"]["case"]["title"] == SECRET
 
 
-def test_an_event_that_cannot_be_opened_does_not_keep_the_others_held(tmp_path: Path) -> None:
-    with open_desk(tmp_path, {"oa": target(restricted="numbers")}) as desk:
+def test_an_event_that_cannot_be_opened_does_not_keep_the_others_held(place: Place) -> None:
+    with open_desk(place, {"oa": target(restricted="numbers")}) as desk:
         desk.take_in(reading(**ACCUSED))
         desk.take_in(reading("sunshine:Y", **ACCUSED), key="Y")
-        desk.write(lambda conn: conn.exec_driver_sql("UPDATE event SET sealed_full = x'00' WHERE seq = 1"))
+        desk.write(lambda conn: conn.execute(update(event).where(event.c.seq == 1).values(sealed_full=b"?")))
         raised = desk.with_targets(oa=target(restricted=True))
 
         assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)) == 1
@@ -171,16 +171,16 @@ def test_an_event_that_cannot_be_opened_does_not_keep_the_others_held(tmp_path: 
     ],
 )
 def test_an_event_is_held_only_while_no_target_takes_restricted_cases(
-    tmp_path: Path, targets: Mapping[str, TargetSettings], is_held: bool
+    place: Place, targets: Mapping[str, TargetSettings], is_held: bool
 ) -> None:
-    with open_desk(tmp_path, targets) as desk:
+    with open_desk(place, targets) as desk:
         desk.take_in(reading(**ACCUSED))
 
         assert held(desk) == [is_held]
 
 
-def test_what_is_released_keeps_to_the_targets_channels_and_types(tmp_path: Path) -> None:
-    with open_desk(tmp_path) as desk:
+def test_what_is_released_keeps_to_the_targets_channels_and_types(place: Place) -> None:
+    with open_desk(place) as desk:
         desk.take_in(reading(**ACCUSED))
         open_to = desk.with_targets(
             mail=target(restricted=True, channels=("director_mailbox",)),
@@ -194,12 +194,12 @@ def test_what_is_released_keeps_to_the_targets_channels_and_types(tmp_path: Path
         assert [row[0] for row in open_to.deliveries()] == ["off", "line"]  # kept for the one that is switched off
 
 
-def test_a_case_no_longer_restricted_comes_as_new_without_a_word_of_what_it_was(tmp_path: Path) -> None:
+def test_a_case_no_longer_restricted_comes_as_new_without_a_word_of_what_it_was(place: Place) -> None:
     targets = {
         "oa": target(), "all": target(restricted=True), "line": target(restricted="only"),
         "stats": target(restricted="numbers"),
     }  # fmt: skip
-    with open_desk(tmp_path, targets) as desk:
+    with open_desk(place, targets) as desk:
         (case_id,) = desk.take_in(reading(**ACCUSED))
         end(desk, "delivered")
         desk.take_in(reading(title="咨询作息时间"))
@@ -226,8 +226,8 @@ def test_a_case_no_longer_restricted_comes_as_new_without_a_word_of_what_it_was(
         ]
 
 
-def test_an_accusation_that_was_held_is_not_told_any_more_once_the_case_is_open(tmp_path: Path) -> None:
-    with open_desk(tmp_path) as desk:
+def test_an_accusation_that_was_held_is_not_told_any_more_once_the_case_is_open(place: Place) -> None:
+    with open_desk(place) as desk:
         desk.take_in(reading(**ACCUSED))
         desk.take_in(reading(title="咨询作息时间"))
 
@@ -235,8 +235,8 @@ def test_an_accusation_that_was_held_is_not_told_any_more_once_the_case_is_open(
         assert held(desk) == [False, False, False]
 
 
-def test_a_withdrawal_is_told_each_time_the_case_is_taken_away(tmp_path: Path) -> None:
-    with open_desk(tmp_path, {"oa": target(), "line": target(restricted="only")}) as desk:
+def test_a_withdrawal_is_told_each_time_the_case_is_taken_away(place: Place) -> None:
+    with open_desk(place, {"oa": target(), "line": target(restricted="only")}) as desk:
         for turn in range(2):
             desk.take_in(reading(title=f"咨询 {turn}"))
             end(desk, "delivered")
@@ -249,10 +249,10 @@ def test_a_withdrawal_is_told_each_time_the_case_is_taken_away(tmp_path: Path) -
         assert told == ["case.created", "case.withdrawn"] * 2
 
 
-async def test_a_late_answer_does_not_resume_a_paused_target(tmp_path: Path) -> None:
+async def test_a_late_answer_does_not_resume_a_paused_target(place: Place) -> None:
     async with receiving() as oa:
         settings = target(oa.url, retry=QUICK)
-        with open_desk(tmp_path, {"oa": settings}) as desk:
+        with open_desk(place, {"oa": settings}) as desk:
             desk.take_in(reading())
             desk.take_in(reading("sunshine:Y"), key="Y")
             oa.gate.clear()
@@ -266,13 +266,13 @@ async def test_a_late_answer_does_not_resume_a_paused_target(tmp_path: Path) -> 
             assert state == "paused"
 
 
-async def test_an_event_whose_bytes_do_not_open_is_given_up_alone(tmp_path: Path) -> None:
+async def test_an_event_whose_bytes_do_not_open_is_given_up_alone(place: Place) -> None:
     async with receiving() as oa:
         settings = target(oa.url)
-        with open_desk(tmp_path, {"oa": settings}) as desk:
+        with open_desk(place, {"oa": settings}) as desk:
             desk.take_in(reading())
             desk.take_in(reading("sunshine:Y"), key="Y")
-            desk.write(lambda conn: conn.exec_driver_sql("UPDATE event SET sealed_full = x'00' WHERE seq = 1"))
+            desk.write(lambda conn: conn.execute(update(event).where(event.c.seq == 1).values(sealed_full=b"?")))
             async with at_work(desk, "oa", settings):
                 await until(desk, lambda: [row[3] for row in desk.deliveries()] == ["rejected", "delivered"])
 
@@ -282,10 +282,10 @@ async def test_an_event_whose_bytes_do_not_open_is_given_up_alone(tmp_path: Path
             assert reason.startswith("cannot be packed: ")
 
 
-async def test_a_store_that_fails_for_a_while_does_not_end_the_worker(tmp_path: Path) -> None:
+async def test_a_store_that_fails_for_a_while_does_not_end_the_worker(place: Place) -> None:
     async with receiving() as oa:
         settings = target(oa.url, retry=QUICK)
-        with open_desk(tmp_path, {"oa": settings}) as desk:
+        with open_desk(place, {"oa": settings}) as desk:
             desk.take_in(reading())
             desk.write(lambda conn: conn.exec_driver_sql("ALTER TABLE event RENAME TO elsewhere"))
             async with at_work(desk, "oa", settings):
@@ -299,10 +299,10 @@ async def test_a_store_that_fails_for_a_while_does_not_end_the_worker(tmp_path: 
             assert len(oa.received) == 1
 
 
-async def test_an_immediate_retry_after_is_no_hot_loop(tmp_path: Path) -> None:
+async def test_an_immediate_retry_after_is_no_hot_loop(place: Place) -> None:
     async with receiving() as oa:
         settings = target(oa.url, retry=RetrySettings(first=timedelta(minutes=1)))
-        with open_desk(tmp_path, {"oa": settings}) as desk:
+        with open_desk(place, {"oa": settings}) as desk:
             oa.default = lambda: web.Response(status=503, headers={"Retry-After": "0"})
             desk.take_in(reading())
             before = utc_now()
@@ -315,10 +315,10 @@ async def test_an_immediate_retry_after_is_no_hot_loop(tmp_path: Path) -> None:
             assert (row.attempts, row.due - before >= timedelta(minutes=1)) == (0, True)
 
 
-async def test_the_words_of_an_answer_lie_nowhere_in_the_open(tmp_path: Path) -> None:
+async def test_the_words_of_an_answer_lie_nowhere_in_the_open(place: Place) -> None:
     async with receiving() as oa:
         settings = target(oa.url, restricted=True)
-        with open_desk(tmp_path, {"oa": settings}) as desk:
+        with open_desk(place, {"oa": settings}) as desk:
             oa.default = lambda: web.Response(status=422, text=f"unknown type in: {SECRET}")
             desk.take_in(reading(**ACCUSED))
             async with at_work(desk, "oa", settings):
@@ -331,8 +331,8 @@ async def test_the_words_of_an_answer_lie_nowhere_in_the_open(tmp_path: Path) ->
                 assert not file.is_file() or SECRET.encode() not in file.read_bytes()
 
 
-def test_a_skipped_event_lets_the_later_ones_go(tmp_path: Path) -> None:
-    with open_desk(tmp_path) as desk:
+def test_a_skipped_event_lets_the_later_ones_go(place: Place) -> None:
+    with open_desk(place) as desk:
         (case_id,) = desk.take_in(reading())
         desk.take_in(reading(title="第二版"))
         (held_row,) = desk.write(
@@ -355,7 +355,7 @@ def again(desk: Desk, number: int, conn: Any) -> bool:
 def end(desk: Desk, state: str) -> None:
     """Whatever waits is now so, and its steps have ended."""
     desk.write(lambda conn: conn.exec_driver_sql(f"UPDATE delivery SET state='{state}' WHERE state='waiting'"))
-    desk.write(lambda conn: conn.exec_driver_sql("DELETE FROM ledger WHERE lane LIKE 'push:%'"))
+    desk.write(lambda conn: conn.execute(text("DELETE FROM ledger WHERE lane LIKE 'push:%'")))
 
 
 def ids(desk: Desk) -> list[int]:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -23,15 +22,16 @@ from store.schema import attempt, delivery
 from store.schema import target as target_table
 from tests.dispatch.receiver import Receiver, receiving
 from tests.ingest.desk import SECRET, Desk, open_desk, reading, target
+from tests.place import Place
 
 QUICK = RetrySettings(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50))
 
 
 @asynccontextmanager
-async def at_work(tmp_path: Path, oa: Receiver, **more: Any) -> AsyncIterator[Desk]:
+async def at_work(place: Place, oa: Receiver, **more: Any) -> AsyncIterator[Desk]:
     """A desk whose only target is this receiver, with its worker running."""
     settings: TargetSettings = target(oa.url, retry=QUICK, **more)
-    with open_desk(tmp_path, {"oa": settings}) as desk:
+    with open_desk(place, {"oa": settings}) as desk:
         stopping = asyncio.Event()
         worker = TargetWorker("oa", settings, desk.store, desk.desk.outbox, utc_now, lambda *_: None)
         task = asyncio.create_task(worker.run(stopping))
@@ -55,8 +55,8 @@ def all_delivered(rows: list[tuple[str, str, str, str]]) -> bool:
     return bool(rows) and all(row[3] == "delivered" for row in rows)
 
 
-async def test_an_event_arrives_signed_and_is_done(tmp_path: Path) -> None:
-    async with receiving() as oa, at_work(tmp_path, oa, receiver_id="id") as desk:
+async def test_an_event_arrives_signed_and_is_done(place: Place) -> None:
+    async with receiving() as oa, at_work(place, oa, receiver_id="id") as desk:
         await asyncio.to_thread(desk.take_in, reading())
         await until(desk, all_delivered)
 
@@ -66,8 +66,8 @@ async def test_an_event_arrives_signed_and_is_done(tmp_path: Path) -> None:
         assert desk.store.read_now(ledger.counts) == {"read": {"ready": 1}}
 
 
-async def test_every_attempt_carries_the_same_id_and_bytes(tmp_path: Path) -> None:
-    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+async def test_every_attempt_carries_the_same_id_and_bytes(place: Place) -> None:
+    async with receiving() as oa, at_work(place, oa) as desk:
         oa.replies = [lambda: web.Response(status=500), lambda: web.Response(status=502)]
         await asyncio.to_thread(desk.take_in, reading())
         await until(desk, all_delivered)
@@ -79,8 +79,8 @@ async def test_every_attempt_carries_the_same_id_and_bytes(tmp_path: Path) -> No
         assert state == "open"
 
 
-async def test_events_of_one_case_wait_for_each_other(tmp_path: Path) -> None:
-    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+async def test_events_of_one_case_wait_for_each_other(place: Place) -> None:
+    async with receiving() as oa, at_work(place, oa) as desk:
         oa.gate.clear()
         await asyncio.to_thread(desk.take_in, reading())
         await oa.count(1)
@@ -95,8 +95,8 @@ async def test_events_of_one_case_wait_for_each_other(tmp_path: Path) -> None:
         assert [one.body.count(b'"case.reminder"') for one in oa.received] == [0, 0, 1]
 
 
-async def test_a_rejected_event_holds_its_case_and_nothing_else(tmp_path: Path) -> None:
-    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+async def test_a_rejected_event_holds_its_case_and_nothing_else(place: Place) -> None:
+    async with receiving() as oa, at_work(place, oa) as desk:
         oa.replies = [lambda: web.Response(status=422, text="field xfjbh missing")]
         await asyncio.to_thread(desk.take_in, reading())
         await until(desk, lambda rows: rows[0][3] == "rejected")
@@ -114,8 +114,8 @@ async def test_a_rejected_event_holds_its_case_and_nothing_else(tmp_path: Path) 
         assert [b"case.updated" in one.body for one in oa.received] == [False, False, False, True]
 
 
-async def test_a_target_that_is_gone_is_paused_and_keeps_its_events(tmp_path: Path) -> None:
-    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+async def test_a_target_that_is_gone_is_paused_and_keeps_its_events(place: Place) -> None:
+    async with receiving() as oa, at_work(place, oa) as desk:
         oa.replies = [lambda: web.Response(status=410)]
         await asyncio.to_thread(desk.take_in, reading())
         await oa.count(1)
@@ -124,8 +124,8 @@ async def test_a_target_that_is_gone_is_paused_and_keeps_its_events(tmp_path: Pa
         assert desk.deliveries() == [("oa", "case.created", "full", "waiting")]
 
 
-async def test_retry_after_is_waited_for_and_not_charged(tmp_path: Path) -> None:
-    async with receiving() as oa, at_work(tmp_path, oa) as desk:
+async def test_retry_after_is_waited_for_and_not_charged(place: Place) -> None:
+    async with receiving() as oa, at_work(place, oa) as desk:
         oa.replies = [lambda: web.Response(status=429, headers={"Retry-After": "0"})] * 3
         await asyncio.to_thread(desk.take_in, reading())
         await until(desk, all_delivered)
@@ -133,12 +133,12 @@ async def test_retry_after_is_waited_for_and_not_charged(tmp_path: Path) -> None
         assert len(oa.received) == 4
 
 
-async def test_a_dropped_event_is_ended_unsent(tmp_path: Path) -> None:
+async def test_a_dropped_event_is_ended_unsent(place: Place) -> None:
     async with receiving() as oa:
-        with open_desk(tmp_path, {"oa": target(oa.url)}) as desk:
+        with open_desk(place, {"oa": target(oa.url)}) as desk:
             desk.take_in(reading())
             desk.write(lambda conn: conn.exec_driver_sql("UPDATE delivery SET state='dropped'"))
-        async with at_work(tmp_path, oa) as desk:
+        async with at_work(place, oa) as desk:
             async with asyncio.timeout(10):
                 while "push:oa" in await asyncio.to_thread(desk.store.read_now, ledger.counts):  # noqa: ASYNC110
                     await asyncio.sleep(0)
@@ -146,20 +146,20 @@ async def test_a_dropped_event_is_ended_unsent(tmp_path: Path) -> None:
         assert oa.received == []
 
 
-async def test_stopping_finishes_the_delivery_at_hand(tmp_path: Path) -> None:
+async def test_stopping_finishes_the_delivery_at_hand(place: Place) -> None:
     async with receiving() as oa:
-        async with at_work(tmp_path, oa) as desk:
+        async with at_work(place, oa) as desk:
             oa.gate.clear()
             await asyncio.to_thread(desk.take_in, reading())
             await oa.count(1)
-        with open_desk(tmp_path) as desk:
+        with open_desk(place) as desk:
             assert all_delivered(desk.deliveries())
 
 
-async def test_a_delivery_cut_off_is_given_back(tmp_path: Path) -> None:
+async def test_a_delivery_cut_off_is_given_back(place: Place) -> None:
     async with receiving() as oa:
         settings = target(oa.url)
-        with open_desk(tmp_path, {"oa": settings}) as desk:
+        with open_desk(place, {"oa": settings}) as desk:
             desk.take_in(reading())
             oa.gate.clear()
             worker = TargetWorker("oa", settings, desk.store, desk.desk.outbox, utc_now, lambda *_: None)

@@ -26,6 +26,7 @@ from normalize.clocks import ClockRules
 from normalize.reading import Disposition, Part, Reading, Signal
 from store.engine import Store, open_store
 from store.schema import cases, delivery, event, history
+from tests.place import Place
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 CHINA = ZoneInfo("Asia/Shanghai")
@@ -132,10 +133,9 @@ class Desk:
 
 
 @contextmanager
-def open_desk(
-    folder: Path, targets: Mapping[str, TargetSettings] | None = None, database: str = "sqlite"
-) -> Iterator[Desk]:
-    store = open_store(database, folder, b"k" * 32, now=NOW)
+def open_desk(place: Place | Path, targets: Mapping[str, TargetSettings] | None = None) -> Iterator[Desk]:
+    kept = Place(place) if isinstance(place, Path) else place
+    store = open_store(kept.database, kept.folder, b"k" * 32, now=NOW)
     try:
         yield desk_over(store, targets)
     finally:

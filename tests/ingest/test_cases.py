@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -21,6 +20,7 @@ from normalize.reading import Disposition, Part, Reading, Signal, SignalKind
 from store import ledger
 from store.schema import cases, event, lookup, raw
 from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
+from tests.place import Place
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
 ACCUSATION: dict[str, Any] = {
@@ -31,8 +31,8 @@ ACCUSATION: dict[str, Any] = {
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    with open_desk(tmp_path) as opened:
+def desk(place: Place) -> Iterator[Desk]:
+    with open_desk(place) as opened:
         yield opened
 
 
