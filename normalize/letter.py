@@ -14,7 +14,7 @@ from normalize.letter_people import Writers, writers
 from normalize.letter_rules import LetterRules
 from normalize.letter_split import Letter, letters_in, register_number
 from normalize.paragraphs import paragraphs
-from normalize.people import joint_count, refuses_publication
+from normalize.people import refuses_publication
 from normalize.places import region, subject_party
 from normalize.reading import Disposition, Part, Reading, Source, Unreadable
 from normalize.scan import Page, Scan, mean_confidence
@@ -59,7 +59,7 @@ def _reading(letter: Letter, identity: str, scan: Part, source: Source, rules: L
     form = letter_form(paragraphs(pages))
     title, words = form.heading, "\n".join(form.body)
     content = "\n".join((*form.letterhead, *form.body))
-    people = writers(content, rules.labels)
+    people = writers(content, rules.labels, title or "")
     sure, doubts = _note(pages, rules.review_below, people)
     warnings = [*doubts]
     if title is None and content:
@@ -77,7 +77,7 @@ def _reading(letter: Letter, identity: str, scan: Part, source: Source, rules: L
         title=title or NO_TEXT,
         content=content or None,
         form=Form(code="letter", raw="来信"),
-        **_persons(people, content),
+        **_persons(people),
         allow_public=False if refuses_publication(content) else None,
         region=region(f"{title or ''}\n{words}", rules.places),
         subject_party=subject_party(words, rules.places, title or ""),
@@ -91,13 +91,12 @@ def _reading(letter: Letter, identity: str, scan: Part, source: Source, rules: L
     return Reading(Disposition.CASE, identity, draft=draft, parts=(scan,))
 
 
-def _persons(people: Writers, content: str) -> dict[str, Any]:
-    joint = joint_count(content) or (len(people.petitioners) if len(people.petitioners) > 1 else None)
+def _persons(people: Writers) -> dict[str, Any]:
     return {
         "petitioners": people.petitioners,
         "anonymous": people.anonymous,
-        "joint": True if joint is not None and joint > 1 else None,
-        "petitioner_count": joint or (1 if people.petitioners else None),
+        "joint": people.together.joint,
+        "petitioner_count": people.together.count,
     }
 
 
@@ -114,8 +113,7 @@ def _note(pages: Sequence[Page], review_below: float, people: Writers) -> tuple[
         warnings.append(
             Warning_(code="unread_ink", text=f"第 {'、'.join(map(str, unread))} 页有未识别出的字迹，请看图像")
         )
-    if people.doubtful_id:
-        warnings.append(Warning_(code="id_check_digit", text="身份证号码校验不符，请核对"))
+    warnings += people.doubts
     method = ReadingMethod.OCR if any(page.method == "ocr" for page in pages) or not pages else ReadingMethod.TEXT_LAYER
     note = ReadingNote(
         method=method, confidence=mean_confidence(lines), needs_review=bool(warnings), pages=len(pages) or None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 
-from normalize import labels, people, places
+from normalize import joint, labels, people, places
 from normalize.case import (
     Draft,
     Form,
@@ -19,15 +19,16 @@ from normalize.case import (
     Warning_,
 )
 from normalize.dates import CHINA, parse_moment, signature_date
-from normalize.labels import LabelRules
+from normalize.labels import Labelled, LabelRules
 from normalize.mail_bodies import Bodies
 from normalize.mail_entity import Entity
 from normalize.mail_headers import header_date, header_text, mailboxes
-from normalize.mail_sender import sender
+from normalize.mail_sender import Sender, sender
 from normalize.mail_times import received_time
 from normalize.mail_words import first_sentence, for_recognition, own_words, tidy
 from normalize.places import PlaceRules
 from normalize.reading import Source
+from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, anonymous
 
 _TYPES = (
     ("举报", RequestTypeCode.REPORT),
@@ -40,10 +41,10 @@ _TYPES = (
     ("感谢", RequestTypeCode.PRAISE),
 )
 _PLACED = frozenset(
-    """name phone email id_no address workplace gender postcode title content request_type query_code petition_date
+    """name email id_no address workplace gender postcode title content request_type query_code petition_date
     subject_party region addressee allow_public confidential anonymous""".split()  # noqa: SIM905
 )
-_JOINT = re.compile(r"联名|联合署名|集体(?:反映|投诉|举报|信访|请愿|签名)|全体(?:家长|业主|教师|老师|村民)")
+_CLOSING_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,20 @@ def draft(
     whole = tidy(bodies.text)
     own = own_words(whole)
     labelled = labels.read(own, label_rules)
-    form = labelled if labels.is_form(labelled) else None
-    given = form or {}
+    given = labelled.values if labelled.is_form else {}
     notes = dict(bodies.notes)
-    content = tidy(given.get("content", whole)) or None
+    content = _content(labelled, whole)
     title = _title(mail, given, content, bodies, notes)
-    spoken = for_recognition(given["content"] if form else own)
-    who = sender(mail, hint, form, labelled, spoken)
-    notes |= who.doubts
+    spoken = for_recognition((content or "") if given else own)
+    who = sender(mail, hint, labelled, spoken, {} if given else _closing(own, label_rules))
+    notes |= {doubt.code: doubt.text for doubt in who.doubts}
     if not content:
         notes["content_empty"] = "邮件正文为空" + ("，内容可能在附件中" if bodies.parts else "")
-    names = [each.name for each in who.petitioners if each.name]
-    joint_count = people.joint_count(spoken)
+    together = joint.together(title, spoken, len(who.petitioners))
     received = _received(mail, source, notes)
     sent = header_date(mail.get("date"))
-    subject = header_text(mail.get("subject"), hint)
-    fields = {"from_name": who.shown_name, "subject": subject if subject and subject != title else None}
-    fields |= {f"label_{name}": value for name, value in given.items() if name not in _PLACED}
+    deadline, dispatched = _deadline(given.get("deadline")), parse_moment(given.get("dispatched", ""))
+    nameless = given.get("name", "").startswith("匿名")
     made = Draft(
         channel=source.channel,
         channel_kind=source.channel_kind,
@@ -90,9 +88,12 @@ def draft(
         request_type=_request_type(given.get("request_type")),
         form=Form(code="mailbox"),
         petitioners=who.petitioners,
-        anonymous=_yes(given.get("anonymous"), default=people.asks_anonymity(spoken) or not names),
-        joint=len(who.petitioners) > 1 or (joint_count or 0) > 1 or _JOINT.search(spoken) is not None,
-        petitioner_count=joint_count or len(who.petitioners),
+        anonymous=_yes(
+            given.get("anonymous"),
+            default=anonymous(who.petitioners, asked=nameless or people.asks_anonymity(spoken)),
+        ),
+        joint=together.joint,
+        petitioner_count=together.count,
         confidential_requested=_yes(given.get("confidential"), default=people.asks_confidentiality(spoken)),
         allow_public=_yes(given.get("allow_public"), default=False if people.refuses_publication(spoken) else None),
         subject_party=given.get("subject_party") or places.subject_party(spoken, place_rules, title),
@@ -101,15 +102,57 @@ def draft(
         petition_date=_petition_date(given, sent, spoken, received),
         source_registered_at=source.received_at.astimezone(CHINA) if source.received_at else None,
         received_at=received,
-        reading=ReadingNote(
-            method=ReadingMethod.MIME,
-            confidence=0.8 if "characters_lost" in notes else 1.0,
-            needs_review="characters_lost" in notes or "encrypted" in notes,
-        ),
-        source_fields={name: value for name, value in fields.items() if value},
+        dispatched_at=dispatched,
+        source_deadline_at=deadline,
+        reading=_reading(notes),
+        source_fields=_fields(mail, labelled, who, title, hint, read={"deadline": deadline, "dispatched": dispatched}),
         warnings=tuple(Warning_(code=code, text=text) for code, text in notes.items()),
     )
-    return Understood(made, form is not None)
+    return Understood(made, bool(given))
+
+
+def _content(labelled: Labelled, whole: str) -> str | None:
+    """The citizen's words: before a form and in it, else what stands under its labels, else the whole text."""
+    if not labelled.is_form:
+        return whole or None
+    if written := labelled.values.get("content"):
+        return tidy("\n\n".join(each for each in (labelled.before, written) if each)) or None
+    return tidy(labelled.rest) or whole or None
+
+
+def _closing(own: str, rules: LabelRules) -> Mapping[str, str]:
+    """The labels under a letter."""
+    return labels.read("\n".join(own.rstrip().split("\n")[-_CLOSING_LINES:]), rules).values
+
+
+def _reading(notes: Mapping[str, str]) -> ReadingNote:
+    doubtful = {"characters_lost", "encrypted", DOUBTFUL_ID.code, DOUBTFUL_PHONE.code} & notes.keys()
+    return ReadingNote(
+        method=ReadingMethod.MIME,
+        confidence=0.8 if "characters_lost" in notes else 1.0,
+        needs_review=bool(doubtful),
+    )
+
+
+def _fields(
+    mail: Entity, labelled: Labelled, who: Sender, title: str, hint: str | None, *, read: Mapping[str, datetime | None]
+) -> dict[str, str]:
+    """What has no place: the name and subject shown, and a form's further lines, unknown ones under their own words."""
+    subject = header_text(mail.get("subject"), hint)
+    fields = {"from_name": who.shown_name, "subject": subject if subject != title else None}
+    if labelled.is_form:
+        placed = {*_PLACED, *(name for name, value in read.items() if value)}
+        placed |= {"phone"} if any(each.phones for each in who.petitioners) else set()
+        fields |= {f"label_{name}": value for name, value in labelled.values.items() if name not in placed}
+        fields |= {words: value for words, value in labelled.others.items() if words not in fields}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _deadline(written: str | None) -> datetime | None:
+    """A deadline; a day without a clock lasts to its end."""
+    at = parse_moment(written or "")
+    whole_day = at is not None and at.time() == time() and not re.search(r"\d\s*[:：时点]", written or "")
+    return at.replace(hour=23, minute=59, second=59) if at is not None and whole_day else at
 
 
 def _title(mail: Entity, form: Mapping[str, str], content: str | None, bodies: Bodies, notes: dict[str, str]) -> str:

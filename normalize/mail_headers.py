@@ -18,6 +18,7 @@ _ANGLE = re.compile(r"<([^<>]*)>")
 _TOKEN = re.compile(rb"=\?[^?\s]{1,60}\?[bBqQ]\?[^?]*\?=|\"(?:[^\"\\]|\\.)*\"?|\([^()]*\)?|[,;]|[^\",;(=]+|=")
 # Longer than any honest header; what lies beyond is not looked at.
 _LONGEST_LIST, _LONGEST_BOX = 50_000, 1_000
+_EDGES = " \t\"'“”<>:"
 _ZULU = re.compile(r"[+-]0000|\b(?:GMT|UTC?|Z)\b")
 
 
@@ -125,6 +126,13 @@ def _mailbox(raw: bytes, hint: str | None) -> Mailbox:
     else:
         address = _ADDRESS.search(text)
         name = text.replace(address[0], "") if address else text
-    name = re.sub(r"\\(.)", r"\1", name).strip(" \t\"'“”()（）<>:")
+    name = _unwrapped(re.sub(r"\\(.)", r"\1", name))
     clean = address[0].strip(".") if address else None
     return Mailbox(None if not name or name == clean else name, clean)
+
+
+def _unwrapped(name: str) -> str:
+    """A name without the quotes, or the one pair of brackets, around all of it: 王芳(家长) stays."""
+    name = name.strip(_EDGES)
+    enclosed = name[:1] in {"(", "（"} and name[-1:] in {")", "）"} and not re.search(r"[()（）]", name[1:-1])
+    return name[1:-1].strip(_EDGES) if enclosed else name

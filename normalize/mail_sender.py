@@ -3,57 +3,55 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from normalize import people
-from normalize.case import Petitioner
+from normalize.case import Petitioner, Warning_
+from normalize.identity import IdentityNumber, identity_number, identity_numbers
+from normalize.labels import Labelled
 from normalize.mail_entity import Entity
 from normalize.mail_headers import Mailbox, mailboxes
+from normalize.person_words import TITLE_END, closed_up
+from normalize.phones import is_doubtful, phones
 from normalize.surnames import is_person_name
+from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, labelled_email, listed, postcode, writers
 
-_EMAIL = re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}")
-# Another person's number or one's child's: not the petitioner's own.
-_OTHERS = re.compile(
-    r"(?:老师|校长|园长|班主任|学校|机构|客服|对方|公司|招生办?|中介|孩子|小孩|学生|儿子|女儿)[^。；;，,\n]{0,8}"
-    r"(?:电话|手机|号码|身份证|联系方式)[^。；;，,\n]*"
+_NAMELESS = re.compile("匿名|无|不详|保密|匿名(?:用户|网友|群众|人)|无名氏")
+_MACHINE = re.compile(
+    r"^(?:no-?_?reply|do-?not-?reply|website|webmaster|web|admin\w*|system|service|postmaster|notice|notify|form|portal|mail)(?:@|$)",
+    re.IGNORECASE,
 )
-_TITLE = re.compile(r"(?:先生|女士|同志|家长|小姐)$")
 
 
 @dataclass(frozen=True)
 class Sender:
-    """The petitioners, primary first; the name shown in the From header when it is no person's; doubts in sentences."""
+    """The petitioners, primary first; the name shown in the From header when it is no person's; what is doubtful."""
 
     petitioners: tuple[Petitioner, ...]
     shown_name: str | None
-    doubts: Mapping[str, str]
+    doubts: tuple[Warning_, ...]
 
 
-def sender(
-    mail: Entity, hint: str | None, form: Mapping[str, str] | None, labels: Mapping[str, str], own: str
-) -> Sender:
-    """Name the petitioners of a mail; `form` are a web form's labelled values, `labels` those found in any text."""
+def sender(mail: Entity, hint: str | None, labelled: Labelled, spoken: str, closing: Mapping[str, str]) -> Sender:
+    """Name the petitioners of a mail.
+
+    `labelled` are the labels of the whole text, `spoken` the citizen's own words, `closing` the labels under them.
+    """
+    if labelled.is_form:
+        return _from_form(mail, hint, labelled, spoken)
     box = _writer(mail, hint)
-    if form is not None:
-        return _from_form(mail, hint, form)
-    names = _names(labels, own) or ((box.name,) if box.name and is_person_name(box.name) else ())
-    words = _OTHERS.sub("", own)
-    numbers = people.identity_numbers(words)
-    addresses = people.addresses(words)
-    primary = Petitioner(
-        primary=True,
-        name=names[0] if names else None,
-        phones=people.phones(words),
-        email=box.address,
-        id_type="resident_id" if numbers else None,
-        id_no=numbers[0].number if numbers else None,
-        address=addresses[0] if addresses else None,
-        gender=numbers[0].gender if numbers else None,
-        workplace=labels.get("workplace"),
-    )
-    others = tuple(Petitioner(name=name) for name in names[1:])
-    return Sender((primary, *others), None if box.name in names else box.name, {})
+    shown = shown_person(box.name)
+    told = writers(spoken, closing, shown, box.address)
+    petitioners = told.petitioners or (Petitioner(primary=True),)
+    named = box.name is None or box.name == shown or any(each.name == shown for each in petitioners if shown)
+    return Sender(petitioners, None if named else box.name, told.doubts)
+
+
+def shown_person(shown: str | None) -> str | None:
+    """The person a display name shows: all of it, or what stands before a bracket or dash (王芳(家长))."""
+    candidates = (shown or "", re.split(r"[(（\[【<\-—_/]", shown or "", maxsplit=1)[0])
+    names = (closed_up(each.strip()) for each in candidates)
+    return next((name for name in names if is_person_name(name)), None)
 
 
 def _writer(mail: Entity, hint: str | None) -> Mailbox:
@@ -63,36 +61,66 @@ def _writer(mail: Entity, hint: str | None) -> Mailbox:
     return Mailbox(shown, next((box.address for box in boxes if box.address), None))
 
 
-def _from_form(mail: Entity, hint: str | None, form: Mapping[str, str]) -> Sender:
-    email = _EMAIL.search(form.get("email", ""))
-    reply_to = next(iter(mailboxes(mail.get("reply-to"), hint)), None)
+def _from_form(mail: Entity, hint: str | None, labelled: Labelled, spoken: str) -> Sender:
+    form = labelled.values
     from_ = next(iter(mailboxes(mail.get("from"), hint)), None)
-    if email is None and reply_to and reply_to.address and from_ and reply_to.address != from_.address:
-        email = _EMAIL.search(reply_to.address)
-    written = form.get("id_no")
-    number = next(iter(people.identity_numbers(written, field=True)), None) if written else None
-    doubts = {}
-    if written and (number is None or not number.valid):
-        doubts["identity_number_doubtful"] = "身份证号码校验不符，请核对"
-    name = _TITLE.sub("", form.get("name", "").split("\n")[0].strip()) or None
+    inside = writers(spoken, {})
+    names = _form_names(form.get("name", ""))
+    number = _identity(form.get("id_no"))
+    doubts = _doubts(form) or tuple(each for each in inside.doubts if each == DOUBTFUL_ID and "id_no" not in form)
+    told = inside.petitioners[0] if inside.petitioners else Petitioner(primary=True)
     petitioner = Petitioner(
         primary=True,
-        name=None if name and re.fullmatch("匿名|无|不详|保密|匿名(?:用户|网友|群众)", name) else name,
-        phones=people.phones(form.get("phone", ""), field=True) or people.phones(form.get("content", "")),
-        email=email[0] if email else None,
-        id_type="resident_id" if number else None,
-        id_no=number.number if number else None,
+        name=names[0] if names else None,
+        phones=_phones(form.get("phone"), told),
+        email=labelled_email(form) or _reply_address(mail, hint, from_, whole="content" not in form),
+        id_type="resident_id" if number or told.id_no else None,
+        id_no=number.number if number else told.id_no,
         address=form.get("address"),
-        gender=next((each for each in "男女" if each in form.get("gender", "")), None),
+        gender=next((each for each in "男女" if each in form.get("gender", "")), number.gender if number else None),
         workplace=form.get("workplace"),
-        postcode=form.get("postcode"),
+        postcode=postcode(form.get("postcode")),
     )
-    return Sender((petitioner,), from_.name if from_ else None, doubts)
+    others = tuple(Petitioner(name=name) for name in names[1:])
+    return Sender((petitioner, *others), from_.name if from_ else None, doubts)
 
 
-def _names(labels: Mapping[str, str], own: str) -> tuple[str, ...]:
-    signed = people.signatures(own)
-    labelled = _TITLE.sub("", labels.get("name", "")[:12])
-    found = ((labelled,) if is_person_name(labelled) else ()) + people.names(own)
-    # signed together: all of them; otherwise who speaks is who names himself first
-    return signed if len(signed) > 1 else found[:1]
+def _form_names(written: str) -> tuple[str, ...]:
+    """The names a form gives; 王女士 stays as written, since 王 alone is nobody."""
+    if _NAMELESS.fullmatch(written):
+        return ()
+    if len(together := listed(written)) > 1:
+        return together
+    bare = TITLE_END.sub("", written)
+    return (bare if is_person_name(bare) else written,) if written else ()
+
+
+def _phones(written: str | None, told: Petitioner) -> tuple[str, ...]:
+    """The form's own numbers; the citizen's words are asked only where the form has no such field."""
+    return told.phones if written is None else phones(written, field=True)
+
+
+def _identity(written: str | None) -> IdentityNumber | None:
+    if not written:
+        return None
+    number = next(iter(identity_numbers(written, field=True)), None) or identity_number(written)
+    return number if re.fullmatch(r"[\dX]{12,20}", number.number) else None
+
+
+def _doubts(form: Mapping[str, str]) -> tuple[Warning_, ...]:
+    """Which of the numbers filled in cannot be right."""
+    number = _identity(form.get("id_no"))
+    id_is_wrong = "id_no" in form and not (number and number.valid)
+    found = ((DOUBTFUL_PHONE, is_doubtful(form.get("phone", ""))), (DOUBTFUL_ID, id_is_wrong))
+    return tuple(doubt for doubt, applies in found if applies)
+
+
+def _reply_address(mail: Entity, hint: str | None, from_: Mailbox | None, *, whole: bool) -> str | None:
+    """The citizen's address where a website put it: Reply-To; From only of a `whole` mail that no machine sent."""
+    sent_from = from_.address if from_ else None
+    replies: Iterable[Mailbox] = mailboxes(mail.get("reply-to"), hint)
+    for box in replies:
+        if box.address and box.address != sent_from:
+            return box.address
+    by_person = whole and sent_from and not _MACHINE.match(sent_from) and not mail.get("auto-submitted")
+    return sent_from if by_person else None

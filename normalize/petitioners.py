@@ -6,7 +6,8 @@ import re
 
 from adapters.fieldmap import PetitionersEntry
 from normalize.case import Petitioner
-from normalize.people import identity_number, phones
+from normalize.identity import identity_number
+from normalize.phones import phones
 from normalize.records import Record
 
 _NAMELESS = frozenset({"匿名", "匿名用户", "匿名人", "无名氏", "不愿透露", "不愿透露姓名"})
@@ -90,6 +91,6 @@ def _identity(item: Record, entry: PetitionersEntry) -> tuple[str | None, str | 
     if kind != "resident_id":
         return kind, written
     if not number.valid:
-        item.warn("id_number_invalid", "身份证号码校验不符，按原样保留，请核对")
+        item.warn("identity_number_doubtful", "身份证号码校验不符，按原样保留，请核对")
         return kind, written
     return kind, number.number

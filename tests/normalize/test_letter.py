@@ -100,14 +100,14 @@ def test_a_number_broken_over_two_lines_is_whole() -> None:
 
     assert reading.draft is not None
     assert [each.id_no for each in reading.draft.petitioners] == ["11010519491231002X"]
-    assert "id_check_digit" not in codes(reading)
+    assert "identity_number_doubtful" not in codes(reading)
 
 
 def test_an_identity_number_whose_check_digit_does_not_fit_asks_for_an_eye() -> None:
     (reading,) = read(scan(page(1, FULL.replace("电话：", "身份证号：110105194912310021\n电话："))))
 
     assert reading.draft is not None
-    assert codes(reading) == ["id_check_digit"]
+    assert codes(reading) == ["identity_number_doubtful"]
     assert reading.draft.reading.needs_review is True
     assert reading.draft.petitioners[0].id_no == "110105194912310021"
 

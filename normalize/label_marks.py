@@ -1,0 +1,95 @@
+"""Where labels stand in a text: before a colon, in brackets, or filling a table's cell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+_COLON = re.compile(r"[:：]")
+_BRACKETED = re.compile(
+    r"^[ \t　]*(?:\d{1,2}[.、][ ]?)?[【\[]([^【】\[\]\n:：]{2,14})[】\]](?![ \t　]{0,9}[:：])[ \t　]*", re.MULTILINE
+)
+_CELL = re.compile(r"(?:^|(?<=\t))[ 　]*([^\t\n]{2,16}?)[ 　:：]*\t[ 　]*", re.MULTILINE)
+_GAPS = re.compile(r"[ \u3000*]")
+_AROUND = "【】[]()（）*■●◆· \t\u3000"
+_BEFORE = " \t\u3000,，;；|。"
+_NUMBERED = re.compile(r"^\d{1,2}[.、)）]\s*|^[一二三四五六七八九十]{1,2}、\s*")
+_LONGEST = 24
+_UNKNOWN = re.compile(r"[\u4e00-\u9fffA-Za-z/（）()]{2,10}")
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A label: the field it names (None: a word not known), its own words, where it starts and its value does."""
+
+    field: str | None
+    words: str
+    start: int
+    end: int
+    cell: bool = False
+    """It fills a table's cell: its value stands in the next one."""
+
+
+def key_of(label: str) -> str:
+    return _GAPS.sub("", label).lower()
+
+
+def marks(text: str, fields: Mapping[str, str]) -> list[Mark]:
+    """The labels of a text in order: known words at a line's start or after a gap, unknown ones at a line's start."""
+    found = {mark.start: mark for mark in _in_cells(text, fields)}
+    found |= {mark.start: mark for mark in _in_brackets(text, fields)}
+    found |= {mark.start: mark for mark in _before_colons(text, fields)}
+    return [found[start] for start in sorted(found)]
+
+
+def _before_colons(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
+    taken = 0
+    for colon in _COLON.finditer(text):
+        window = max(taken, colon.start() - _LONGEST)
+        newline = text.rfind("\n", window, colon.start())
+        line = newline + 1 if newline >= 0 else window
+        begins = newline >= 0 or line == 0 or text[line - 1] == "\n"
+        mark = _known(text, line, begins, colon.start(), fields)
+        if mark is None and begins:
+            mark = _unknown(text, line, colon.start())
+        if mark:
+            end = colon.end()
+            while end < len(text) and text[end] in " \t\u3000":
+                end += 1
+            taken = end
+            yield Mark(mark.field, mark.words, mark.start, end)
+
+
+def _known(text: str, line: int, begins: bool, colon: int, fields: Mapping[str, str]) -> Mark | None:
+    """The longest known label that ends before a colon; it begins the line or stands after a gap."""
+    for start in range(line, colon - 1):
+        if not (start == line and begins) and text[start - 1] not in _BEFORE:
+            continue
+        words = key_of(_NUMBERED.sub("", text[start:colon].strip(_AROUND)))
+        if field := fields.get(words):
+            return Mark(field, words, start, colon)
+    return None
+
+
+def _unknown(text: str, line: int, colon: int) -> Mark | None:
+    words = key_of(_NUMBERED.sub("", text[line:colon].strip(_AROUND)))
+    if text[colon + 1 : colon + 3] == "//" or not _UNKNOWN.fullmatch(words):
+        return None
+    return Mark(None, words, line, colon)
+
+
+def _in_brackets(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
+    for found in _BRACKETED.finditer(text):
+        words = key_of(found[1])
+        if words in fields:
+            yield Mark(fields[words], words, found.start(), found.end())
+
+
+def _in_cells(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
+    if "\t" not in text:
+        return
+    for found in _CELL.finditer(text):
+        words = key_of(found[1])
+        if words in fields:
+            yield Mark(fields[words], words, found.start(), found.end(), cell=True)
