@@ -18,6 +18,7 @@ from normalize.case import (
     RequestTypeCode,
     Warning_,
 )
+from normalize.confidential import asks_confidentiality
 from normalize.dates import CHINA, parse_moment, signature_date
 from normalize.labels import Labelled, LabelRules
 from normalize.mail_bodies import Bodies
@@ -25,7 +26,8 @@ from normalize.mail_entity import Entity
 from normalize.mail_headers import header_date, header_text, mailboxes
 from normalize.mail_sender import Sender, sender
 from normalize.mail_times import received_time
-from normalize.mail_words import first_sentence, for_recognition, own_words, tidy
+from normalize.mail_words import first_sentence, for_recognition, tidy
+from normalize.own_words import forwarded, own_words
 from normalize.places import PlaceRules
 from normalize.reading import Source
 from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, anonymous
@@ -61,14 +63,15 @@ def draft(
     """Say what a mail says in the one schema. Warnings tell what was assumed or doubtful."""
     hint = bodies.charset
     whole = tidy(bodies.text)
-    own = own_words(whole)
+    passed = forwarded(whole, header_text(mail.get("subject"), hint))
+    own = own_words(passed.body if passed else whole)
     labelled = labels.read(own, label_rules)
     given = labelled.values if labelled.is_form else {}
     notes = dict(bodies.notes)
     content = _content(labelled, whole)
     title = _title(mail, given, content, bodies, notes)
     spoken = for_recognition((content or "") if given else own)
-    who = sender(mail, hint, labelled, spoken, {} if given else _closing(own, label_rules))
+    who = sender(mail, hint, labelled, spoken, {} if given else _closing(own, label_rules), passed)
     notes |= {doubt.code: doubt.text for doubt in who.doubts}
     if not content:
         notes["content_empty"] = "邮件正文为空" + ("，内容可能在附件中" if bodies.parts else "")
@@ -94,7 +97,7 @@ def draft(
         ),
         joint=together.joint,
         petitioner_count=together.count,
-        confidential_requested=_yes(given.get("confidential"), default=people.asks_confidentiality(spoken)),
+        confidential_requested=_yes(given.get("confidential"), default=asks_confidentiality(spoken) or None),
         allow_public=_yes(given.get("allow_public"), default=False if people.refuses_publication(spoken) else None),
         subject_party=given.get("subject_party") or places.subject_party(spoken, place_rules, title),
         region=_region(given.get("region"), f"{title}\n{spoken}", place_rules),
@@ -140,6 +143,7 @@ def _fields(
     """What has no place: the name and subject shown, and a form's further lines, unknown ones under their own words."""
     subject = header_text(mail.get("subject"), hint)
     fields = {"from_name": who.shown_name, "subject": subject if subject != title else None}
+    fields |= {"forwarded_from": who.handed_on_from}
     if labelled.is_form:
         placed = {*_PLACED, *(name for name, value in read.items() if value)}
         placed |= {"phone"} if any(each.phones for each in who.petitioners) else set()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from normalize.case import Petitioner, Warning_
 from normalize.identity import IdentityNumber, identity_number, identity_numbers
 from normalize.labels import Labelled
 from normalize.mail_entity import Entity
 from normalize.mail_headers import Mailbox, mailboxes
+from normalize.own_words import Forwarded
 from normalize.person_words import TITLE_END, closed_up
 from normalize.phones import is_doubtful, phones
 from normalize.surnames import is_person_name
@@ -30,21 +31,40 @@ class Sender:
     petitioners: tuple[Petitioner, ...]
     shown_name: str | None
     doubts: tuple[Warning_, ...]
+    handed_on_from: str | None = None
+    """Who wrote the mail that another hands on, as that one names him."""
 
 
-def sender(mail: Entity, hint: str | None, labelled: Labelled, spoken: str, closing: Mapping[str, str]) -> Sender:
+def sender(
+    mail: Entity,
+    hint: str | None,
+    labelled: Labelled,
+    spoken: str,
+    closing: Mapping[str, str],
+    passed: Forwarded | None = None,
+) -> Sender:
     """Name the petitioners of a mail.
 
-    `labelled` are the labels of the whole text, `spoken` the citizen's own words, `closing` the labels under them.
+    `labelled` are the labels of the whole text, `spoken` the citizen's own words, `closing` the labels under them;
+    `passed` is the citizen's mail where another hands it on: then that one's name is not asked.
     """
-    if labelled.is_form:
-        return _from_form(mail, hint, labelled, spoken)
+    who = (
+        _from_form(mail, hint, labelled, spoken)
+        if labelled.is_form
+        else _from_words(mail, hint, spoken, closing, passed)
+    )
+    return replace(who, handed_on_from=passed.sender) if passed else who
+
+
+def _from_words(
+    mail: Entity, hint: str | None, spoken: str, closing: Mapping[str, str], passed: Forwarded | None
+) -> Sender:
     box = _writer(mail, hint)
-    shown = shown_person(box.name)
+    shown = shown_person(passed.name if passed else box.name)
     told = writers(spoken, closing, shown, box.address)
     petitioners = told.petitioners or (Petitioner(primary=True),)
-    named = box.name is None or box.name == shown or any(each.name == shown for each in petitioners if shown)
-    return Sender(petitioners, None if named else box.name, told.doubts)
+    named = box.name == shown or any(each.name == shown for each in petitioners if shown)
+    return Sender(petitioners, None if named and not passed else box.name, told.doubts)
 
 
 def shown_person(shown: str | None) -> str | None:

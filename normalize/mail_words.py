@@ -1,12 +1,8 @@
-"""A mail's text made readable, and the part of it that its sender wrote himself."""
+"""A mail's text made readable."""
 
 from __future__ import annotations
 
 import re
-
-from normalize.own_words import own_words
-
-__all__ = ["first_sentence", "for_recognition", "own_words", "tidy"]
 
 _SALUTATION = re.compile(
     r"^(?:尊敬|敬爱|亲爱)的|"

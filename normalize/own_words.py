@@ -38,6 +38,12 @@ class Forwarded:
     subject: str | None
     body: str
 
+    @property
+    def sender(self) -> str | None:
+        """Name and address as mails write them."""
+        address = f"<{self.address}>" if self.name and self.address else self.address
+        return " ".join(each for each in (self.name, address) if each) or None
+
 
 @dataclass(frozen=True)
 class Spoken:

@@ -11,7 +11,6 @@ from normalize.phones import phones
 __all__ = [
     "IdentityNumber",
     "asks_anonymity",
-    "asks_confidentiality",
     "identity_number",
     "identity_numbers",
     "joint_count",
@@ -22,20 +21,12 @@ _ANONYMOUS = re.compile(
     r"(?<!不)(?<!非)匿名(?:举报|反映|投诉|来信|信访|写信|留言|信)|(?:请|只能|选择|恕)(?:允许)?(?:我们?)?匿名|恕(?:我)?不(?:能|便)?(?:署名|具名|留名|实名)|不(?:愿|想|敢|便|方便)(?:透露|留下?|公开|署)(?:真实)?(?:姓名|名字|名)|^匿名$",
     re.MULTILINE,
 )
-_CONFIDENTIAL = re.compile(
-    r"(?:请|望|希望|恳请|要求|务必|一定要?|能否|麻烦)[^。！？\n]{0,16}(?<!不)保密|(?:请|希望|恳请|千万|务必)?(?:不要|勿|别|不得)(?:对外)?(?:公开|泄露|透露|泄漏)(?:我|本人|举报人|投诉人|家长|学生|孩子|个人)|为[我本][^。\n]{0,6}保密"
-)
 _NOT_PUBLIC = re.compile(r"(?:不同意|不愿意?|请不要|请勿|不要|不希望)(?:对外|网上|在网上)?公开")
 
 
 def asks_anonymity(text: str) -> bool:
     """Whether the writer says that he writes without his name."""
     return _ANONYMOUS.search(text) is not None
-
-
-def asks_confidentiality(text: str) -> bool:
-    """Whether the writer asks that who he is be kept secret."""
-    return _CONFIDENTIAL.search(text) is not None
 
 
 def refuses_publication(text: str) -> bool:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from normalize.case import Draft, Flag, PurposeCode, RequestTypeCode, Triage, Unit, Urgency
 from normalize.own_words import acknowledges
-from normalize.topics import OTHER
+from normalize.topic_words import OTHER
 from normalize.triage_words import DANGER, FLAGS, HASTE, IMPORTANT
 from normalize.words import Words, merged
 

@@ -9,6 +9,7 @@ from normalize.confidential import asks_confidentiality
     "text",
     [
         "请替我保密",
+        "请为我的信息保密",
         "请对我的身份信息严格保密。",
         "望保密！",
         "希望领导务必为我保密，谢谢",

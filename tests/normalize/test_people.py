@@ -6,7 +6,6 @@ import pytest
 
 from normalize.people import (
     asks_anonymity,
-    asks_confidentiality,
     identity_number,
     identity_numbers,
     phones,
@@ -65,5 +64,3 @@ def test_fifteen_digits_name_the_same_person_as_eighteen() -> None:
 def test_wishes_are_told_from_their_opposites() -> None:
     assert asks_anonymity("本人匿名举报")
     assert not asks_anonymity("实名举报，不匿名")
-    assert asks_confidentiality("请为我的信息保密")
-    assert not asks_confidentiality("学校对收费标准保密")
