@@ -86,7 +86,8 @@ class Daemon:
         await self._release_held()
         if "console" in self.stages:
             self._runners.append(await self._listen())
-        self._runners.append(await serve_control(self.office))
+        if self.office.store.exclusive:  # else a command works on the database itself
+            self._runners.append(await serve_control(self.office))
         self._open_doors()
         self._hire_workers()
 

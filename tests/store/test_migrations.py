@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, text
 
 from store import migrate, sqlite
 from store.migrate import MigrationBroken, TablesNewer, upgrade
 from store.schema import metadata
+from tests.postgres import Server
 
 ROOT = Path(__file__).resolve().parents[2]
 OPENING = """
@@ -23,7 +24,7 @@ import sys
 from pathlib import Path
 from store.engine import StoreBusy, open_store
 try:
-    open_store("sqlite", Path(sys.argv[1]), bytes(range(32))).close()
+    open_store(sys.argv[2], Path(sys.argv[1]), bytes(range(32))).close()
 except StoreBusy:
     print("busy")
 else:
@@ -174,14 +175,21 @@ def test_one_that_leaves_orphans_is_undone(engine: Engine, next_migration: Path)
         assert conn.exec_driver_sql("SELECT count(*) FROM account").scalar_one() == 1
 
 
-def test_of_processes_that_start_at_once_one_opens_and_the_others_are_told(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", OPENING, str(tmp_path / "data")]
-    processes = [
-        subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True) for _ in range(3)
+def opened_at_once(database: str, folder: Path, processes: int) -> list[str]:
+    """What processes say that open one store at the same time."""
+    command = [sys.executable, "-c", OPENING, str(folder), database]
+    started = [
+        subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
     ]
-    said = [process.communicate(timeout=60)[0].strip() for process in processes]
+    said = [process.communicate(timeout=60)[0].strip() for process in started]
+    assert [process.returncode for process in started] == [0] * processes
+    return said
 
-    assert [process.returncode for process in processes] == [0, 0, 0]
+
+def test_of_processes_that_start_at_once_one_opens_and_the_others_are_told(tmp_path: Path) -> None:
+    said = opened_at_once("sqlite", tmp_path / "data", 3)
+
     assert set(said) <= {"opened", "busy"}
     assert "opened" in said
     engine = sqlite.writing(tmp_path / "data" / "xinqiao.db")
@@ -189,3 +197,19 @@ def test_of_processes_that_start_at_once_one_opens_and_the_others_are_told(tmp_p
         assert compare_metadata(MigrationContext.configure(conn), metadata) == []
         assert conn.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
     engine.dispose()
+
+
+@pytest.mark.postgres
+def test_of_processes_that_start_at_once_on_postgresql_one_makes_the_tables_and_the_keys(
+    tmp_path: Path, postgres: Server
+) -> None:
+    address = postgres.database()
+
+    assert opened_at_once(address, tmp_path, 4) == ["opened"] * 4
+    engine = create_engine(address)
+    with engine.begin() as conn:
+        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+        purposes = conn.execute(text("SELECT purpose FROM data_key ORDER BY id")).scalars().all()
+    engine.dispose()
+    assert purposes == ["seal", "lookup"]

@@ -1,0 +1,174 @@
+"""Two processes at work on one PostgreSQL: what one does at the same moment, the other does not undo or do again."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection
+
+from adapters.base import Fetched
+from ingest import attachments
+from ingest.app import Daemon
+from ingest.cli import main
+from ingest.control import SOCKET
+from ingest.fetcher import Fetcher
+from ingest.office import open_office
+from normalize.case import AttachmentRole, AttachmentState
+from normalize.reading import Part
+from store import ledger
+from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
+from tests.ingest.desk import Desk, open_desk, reading, target
+from tests.ingest.test_cases import ACCUSATION
+from tests.ingest.test_fetcher import Host
+from tests.place import Place
+from tests.postgres import Server
+
+pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("logging_as_it_was")]
+MATTERS = 12
+
+
+class Cabinet(Host):
+    """Every file is another one."""
+
+    async def fetch(self, ref: str) -> Fetched:
+        return Fetched(ref.encode(), "image/png")
+
+
+@pytest.fixture
+def address(postgres: Server) -> Iterator[str]:
+    made = postgres.migrated()
+    yield made
+    postgres.drop(made)
+
+
+@pytest.fixture
+def desks(address: str, tmp_path: Path) -> Iterator[list[Desk]]:
+    with ExitStack() as closing:
+        found = [closing.enter_context(open_desk(Place(tmp_path, address))) for _ in range(2)]
+        found[1]._count = 1000  # versions of its own
+        yield found
+
+
+def at_once(*acts: Callable[[], Any]) -> list[Any]:
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return [future.result(120) for future in [pool.submit(act) for act in acts]]
+
+
+def test_the_same_matters_read_by_both_at_once_are_one_case_each_without_gaps(desks: list[Desk]) -> None:
+    def take_in(number: int) -> list[str]:
+        desk = desks[number]
+        identities = [f"sha256:{n}" for n in range(MATTERS)]
+        return [desk.take_in(reading(one), channel=f"box{number}", key=f"{n}")[0] for n, one in enumerate(identities)]
+
+    first, second = at_once(lambda: take_in(0), lambda: take_in(1))
+
+    assert first == second
+    cases = [desks[0].case(case_id) for case_id in first]
+    assert sorted(case.case_no for case in cases) == [f"2026-{n + 1:06d}" for n in range(MATTERS)]
+    assert {tuple(sorted(one.channel for one in case.receipts)) for case in cases} == {("box0", "box1")}
+    assert desks[0].events() == ["case.created"] * MATTERS
+
+
+def test_versions_read_by_both_at_once_follow_each_other(desks: list[Desk]) -> None:
+    (case_id,) = desks[0].take_in(reading())
+    for turn in range(5):
+        at_once(
+            *(partial(desk.take_in, reading(title=f"{name}{turn}")) for name, desk in zip("甲乙", desks, strict=True))
+        )
+
+    revision = desks[0].case(case_id).revision  # of two versions the older one, read late, changes nothing
+    assert 6 <= revision <= 11
+    assert desks[0].events() == ["case.created"] + ["case.updated"] * (revision - 1)
+    assert desks[0].happenings(case_id).count("revised") == revision - 1
+
+
+def test_of_the_last_two_attachments_brought_by_both_at_once_the_case_shows_both(
+    desks: list[Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = tuple(
+        Part(f"{n}.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref=f"files/{n}.png") for n in range(2)
+    )
+    (case_id,) = desks[0].take_in(reading(parts=parts))
+    both = threading.Barrier(2)
+    stored, first_time = attachments.stored, threading.local()
+
+    def stored_together(conn: Connection, *more: Any) -> None:
+        stored(conn, *more)
+        if not hasattr(first_time, "over"):
+            first_time.over = True
+            both.wait(60)
+
+    monkeypatch.setattr(attachments, "stored", stored_together)
+
+    def fetch(desk: Desk) -> None:
+        claims = desk.write(
+            lambda conn: ledger.claim(conn, "fetch:sunshine", now=desks[0].now, lease=timedelta(minutes=5))
+        )
+        asyncio.run(Fetcher("sunshine", Cabinet(), desk.store, desk.desk, lambda: desks[0].now).fetch(claims))
+
+    at_once(*(partial(fetch, desk) for desk in desks))
+
+    case = desks[0].case(case_id)
+    assert [one.state for one in case.attachments] == [AttachmentState.STORED] * 2
+
+
+def test_what_was_held_is_released_once_though_both_start_at_once(desks: list[Desk]) -> None:
+    desks[0].take_in(reading(**ACCUSATION))
+    takers = [desk.with_targets(oa=target(restricted=True)) for desk in desks]
+
+    released = at_once(
+        *(lambda one=one: one.write(lambda conn: one.desk.outbox.release(conn, one.now)) for one in takers)
+    )
+
+    assert sorted(released) == [0, 1]
+    assert [row[0] for row in desks[0].deliveries()] == ["oa"]
+
+
+@pytest.fixture
+def path(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    return write(tmp_path, text(tmp_path, address))
+
+
+def text(folder: Path, address: str) -> str:
+    return (
+        f"database: {address}\ndata: {{folder: {folder / 'data'}}}\nlisten: {{port: 1}}\n"
+        f"{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}"
+    )
+
+
+def test_a_command_works_beside_whoever_else_works_on_the_database(
+    path: Path, address: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_desk(Place(tmp_path / "data", address)):
+        status = main(["status", "--json", "-c", str(path)])
+    answer = json.loads(capsys.readouterr().out)
+
+    assert status == 0
+    assert answer["doors"] == []
+
+
+async def test_daemons_share_a_database_and_go_by_its_clock(path: Path, address: str, tmp_path: Path) -> None:
+    config = loaded(tmp_path, text(tmp_path, address))
+    offices = [open_office(config) for _ in range(2)]
+    daemons = [Daemon(office, frozenset({"read", "dispatch", "keep"})) for office in offices]
+    for one in daemons:
+        await one.open()
+        one.stopping.set()
+        await one.work()
+
+    assert [office.clock for office in offices] == [office.store.clock for office in offices]
+    assert not (tmp_path / "data" / SOCKET).exists()
+    for one in daemons:
+        await one.close()
