@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeAlias
 
-Json: TypeAlias = "None | bool | int | float | str | list[Json] | dict[str, Json]"
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 Cursor: TypeAlias = Mapping[str, Json]
 """How far a channel has been read: its adapter's own JSON object, stored with every batch. None: never polled."""
 
@@ -54,7 +54,7 @@ class Raw:
     locator: str
     pointer: str = ""
     received_at: datetime | None = None
-    """When the source took it in (a mail's INTERNALDATE, a scan's file time); aware. None: the record says it itself."""
+    """When the source took it in (a mail's INTERNALDATE, a scan's file time). None: the record says it itself."""
     meta: Mapping[str, Json] = field(default_factory=dict)
     """Whatever else the reader needs and the bytes do not say, such as a scan's file name."""
 
@@ -93,7 +93,7 @@ class Adapter(Protocol):
         ...
 
     async def settle(self, token: Json) -> None:
-        """Acknowledge a stored batch at the source. Idempotent: after a crash it is called again with the same token."""
+        """Acknowledge a stored batch at the source. Idempotent: after a crash it is called with the same token."""
         ...
 
     async def fetch(self, ref: str) -> Fetched:
