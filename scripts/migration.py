@@ -1,4 +1,4 @@
-"""Writes a migration from the difference between store/schema.py and the migrations: migration.py 0002 "what it does"."""
+"""Writes a migration from what store/schema.py and the migrations differ in: migration.py 0002 "what it does"."""
 
 import sys
 import tempfile
