@@ -14,9 +14,10 @@ from normalize.label_marks import Mark, key_of, marks
 from normalize.label_words import DEFAULT_LABELS
 from normalize.person_words import closed_up
 
-_MORE_THAN_A_GREETING, _ENOUGH = 15, 3
+_MORE_THAN_A_GREETING, _ENOUGH, _CLOSING_LINES = 15, 3, 10
 _AROUND = " \t\r\n　;；|,，"
 _ABOUT_A_PERSON = frozenset({"phone", "id_no", "address", "gender", "workplace", "email"})
+_ANOTHER = re.compile(r"(?:负责人|校长|园长|老师|班主任|法人|法定代表人|老板|教练|被告人?|证人)(?:姓名)?$")
 _ACCUSED = re.compile(r"被.{2}人(?:姓名)?")
 _SPOKEN = re.compile(r"我|孩子|学校")
 _SYSTEM = re.compile(
@@ -76,7 +77,25 @@ def read(text: str, rules: LabelRules) -> Labelled:
     return _read(text, [*head, *(mark for mark in every if mark.start >= closing)], closing)
 
 
-def _read(text: str, every: Sequence[Mark], content_end: int) -> Labelled:
+def closing(text: str, rules: LabelRules) -> Mapping[str, str]:
+    """The values of the labelled lines that close a letter; none of whom or what it is about.
+
+    A label within a sentence is no label, and under 投诉对象：… stands what belongs to that one.
+    """
+    fields = _fields(tuple(rules.words.items()))
+    kept: list[str] = []
+    under = False
+    for line in text.rstrip().split("\n")[-_CLOSING_LINES:]:
+        found = marks(line, fields)
+        begins = bool(found) and not line[: found[0].start].strip()
+        if begins or under:
+            kept.append(line)
+        under = begins and not line[found[-1].end :].strip()
+    every = marks("\n".join(kept), fields)
+    return _read("\n".join(kept), every, len(text), closing=True).values
+
+
+def _read(text: str, every: Sequence[Mark], content_end: int, *, closing: bool = False) -> Labelled:
     values: dict[str, str] = {}
     others: dict[str, str] = {}
     last = 0
@@ -85,7 +104,7 @@ def _read(text: str, every: Sequence[Mark], content_end: int) -> Labelled:
     for mark, following in zip(every, [*(each.start for each in every[1:]), len(text)], strict=False):
         is_content = mark.field == "content"
         value, last = _content(text, mark, content_end) if is_content else _value(text, mark, following)
-        accused = _accused(mark, accused)
+        accused = _accused(mark, accused, closing=closing)
         theirs = accused != "" and mark.field in _ABOUT_A_PERSON and _spoken_for(mark, values, named_later)
         if not value:
             continue
@@ -127,10 +146,12 @@ def _continued(text: str, value: str, end: int, following: int) -> tuple[str, in
     return value, end
 
 
-def _accused(mark: Mark, accused: str) -> str:
-    """被举报人：… opens lines about him; they last while they are a person's."""
+def _accused(mark: Mark, accused: str, *, closing: bool) -> str:
+    """被举报人：… opens lines about him (under a letter 投诉对象：… too); they last while they are a person's."""
     if mark.field == "subject_party":
-        return mark.words if _ACCUSED.fullmatch(mark.words) else ""
+        return mark.words if closing or _ACCUSED.fullmatch(mark.words) else ""
+    if mark.field is None and _ANOTHER.search(mark.words):
+        return mark.words
     return accused if mark.field in (None, *_ABOUT_A_PERSON) else ""
 
 

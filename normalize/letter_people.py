@@ -9,10 +9,8 @@ from normalize.case import Petitioner, Warning_
 from normalize.joint import Together, together
 from normalize.labels import LabelRules
 from normalize.people import asks_anonymity
-from normalize.writers import anonymous
+from normalize.writers import anonymous, is_nameless
 from normalize.writers import writers as written_by
-
-_CLOSING_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -28,13 +26,12 @@ class Writers:
 
 def writers(content: str, rules: LabelRules, title: str = "") -> Writers:
     """Who writes: by label (联系人：…), by signature, or by naming himself; anonymous when nothing tells of him."""
-    closing = "\n".join(content.splitlines()[-_CLOSING_LINES:])
-    told = {name: value.rstrip(" 。") for name, value in labels.read(closing, rules).values.items()}
+    told = {name: value.rstrip(" 。") for name, value in labels.closing(content, rules).items()}
     written = written_by(content, told)
     known = written.petitioners
     return Writers(
         known,
-        anonymous(known, asked=asks_anonymity(content)),
+        anonymous(known, asked=is_nameless(told.get("name", "")) or asks_anonymity(content)),
         together(title, content, len(known)),
         written.doubts,
     )

@@ -30,7 +30,7 @@ from normalize.mail_words import first_sentence, for_recognition, tidy
 from normalize.own_words import forwarded, own_words
 from normalize.places import PlaceRules
 from normalize.reading import Source
-from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, anonymous
+from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, anonymous, is_nameless
 
 _TYPES = (
     ("举报", RequestTypeCode.REPORT),
@@ -46,7 +46,6 @@ _PLACED = frozenset(
     """name email id_no address workplace gender postcode title content request_type query_code petition_date
     subject_party region addressee allow_public confidential anonymous""".split()  # noqa: SIM905
 )
-_CLOSING_LINES = 10
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,8 @@ def draft(
     content = _content(labelled, whole)
     title = _title(mail, given, content, bodies, notes)
     spoken = for_recognition((content or "") if given else own)
-    who = sender(mail, hint, labelled, spoken, {} if given else _closing(own, label_rules), passed)
+    closing = {} if given else labels.closing(own, label_rules)
+    who = sender(mail, hint, labelled, spoken, closing, passed)
     notes |= {doubt.code: doubt.text for doubt in who.doubts}
     if not content:
         notes["content_empty"] = "邮件正文为空" + ("，内容可能在附件中" if bodies.parts else "")
@@ -79,7 +79,7 @@ def draft(
     received = _received(mail, source, notes)
     sent = header_date(mail.get("date"))
     deadline, dispatched = _deadline(given.get("deadline")), parse_moment(given.get("dispatched", ""))
-    nameless = given.get("name", "").startswith("匿名")
+    nameless = is_nameless((given or closing).get("name", ""))
     made = Draft(
         channel=source.channel,
         channel_kind=source.channel_kind,
@@ -121,11 +121,6 @@ def _content(labelled: Labelled, whole: str) -> str | None:
     if written := labelled.values.get("content"):
         return tidy("\n\n".join(each for each in (labelled.before, written) if each)) or None
     return tidy(labelled.rest) or whole or None
-
-
-def _closing(own: str, rules: LabelRules) -> Mapping[str, str]:
-    """The labels under a letter."""
-    return labels.read("\n".join(own.rstrip().split("\n")[-_CLOSING_LINES:]), rules).values
 
 
 def _reading(notes: Mapping[str, str]) -> ReadingNote:

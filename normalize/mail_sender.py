@@ -15,9 +15,9 @@ from normalize.own_words import Forwarded
 from normalize.person_words import TITLE_END, closed_up
 from normalize.phones import is_doubtful, phones
 from normalize.surnames import is_person_name
-from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, labelled_email, listed, postcode, writers
+from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, is_nameless, labelled_email, listed, postcode, writers
 
-_NAMELESS = re.compile("匿名|无|不详|保密|匿名(?:用户|网友|群众|人)|无名氏")
+_NONE = frozenset({"无", "不详", "保密", "无名氏", "不便透露"})
 _MACHINE = re.compile(
     r"^(?:no-?_?reply|do-?not-?reply|website|webmaster|web|admin\w*|system|service|postmaster|notice|notify|form|portal|mail)(?:@|$)",
     re.IGNORECASE,
@@ -107,7 +107,7 @@ def _from_form(mail: Entity, hint: str | None, labelled: Labelled, spoken: str) 
 
 def _form_names(written: str) -> tuple[str, ...]:
     """The names a form gives; 王女士 stays as written, since 王 alone is nobody."""
-    if _NAMELESS.fullmatch(written):
+    if is_nameless(written) or written in _NONE:
         return ()
     if len(together := listed(written)) > 1:
         return together

@@ -7,25 +7,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from normalize.person_words import ADJACENT, HAN, OTHER_KIN, ROLE, TITLE
+from normalize.person_words import ADJACENT, CHILD, HAN, OTHER_KIN, ROLE, TITLE
 from normalize.self_naming import Introduction
 from normalize.surnames import is_person_name
 
 _FAR = 240
 """As far back as a sentence is read for the person it speaks of."""
 
+_ALMOST_THE_END = 12
 _ENDS = re.compile(r"[。！？!?；;\n](?!\s*$)")
 _LABEL = r"(?:电\s{0,2}话|手\s{0,2}机|联系方式|联系号码|号码|微信|座机|身份证?|证件|住址|地址|tel)"
 _SELF = re.compile(
     rf"(?P<described>(?:我|本人)就?(?:是|系)[^，,。；;\n]{{0,30}}?{ROLE}(?=[，,、。；;：:（( 　\n]|{_LABEL}|$))|"
     rf"联系人[:：]?[^，,。；;\n]{{0,12}}|"
-    rf"本人[{HAN}]某某?|请(?:致|来|回|拨)?(?:打|电)|(?:^|[，,、；;：:（(\s。]|请|但|而|以上|以下)(?:我(?![们校园班])|本人)|我(?:本人)?的?(?:联系|家庭)?{_LABEL}|(?:联系|找|给|与|和|跟|向|通知|告知|回复)(?:我(?!们[校园班])|本人)|"
+    rf"本人[{HAN}]某某?|想(?:要|请)?(?:问|咨询|请教|了解|反映)|请(?:致|来|回|拨)?(?:打|电)|(?:^|[，,、；;：:（(\s。]|请|但|而|以上|以下)(?:我(?![们校园班])|本人)|我(?:本人)?的?(?:联系|家庭)?{_LABEL}|(?:联系|找|给|与|和|跟|向|通知|告知|回复)(?:我(?!们[校园班])|本人)|"
     r"(?:请|盼|望|希望|恳请|如有|如需|如果|静候|期待)(?=[^，,。]{0,16}(?:联系|回复|回电|来电|致电|答复|告知|处理|解决|调查|核实|帮助|重视|查处|保密|[，,]))"
 )
 _KIN = re.compile(rf"{OTHER_KIN}|(?<![{HAN}])[{HAN}]某[某{HAN}]?|[{HAN}]某某?")
-_TITLE_NAME = re.compile(rf"{TITLE}(?:[是叫为]|名叫|姓名)?[:： ]?(?P<after>[{HAN}]{{2,4}})")
-_NAME_TITLE = re.compile(rf"(?P<before>[{HAN}]{{1,3}}){TITLE}")
-_ADJACENT = re.compile(rf"{ADJACENT}(?P<gap>[^，,。；;：:（(\n]{{0,8}}?){_LABEL}[^，,。；;\n]{{0,8}}$")
+_TITLE_NAME = re.compile(rf"(?P<title>{TITLE})(?:[是叫为]|名叫|姓名)?[:： ]?(?P<after>[{HAN}]{{2,4}})")
+_NAME_TITLE = re.compile(rf"(?P<before>[{HAN}]{{1,3}})(?P<title>{TITLE})")
+_ADJACENT = re.compile(rf"{ADJACENT}(?P<gap>[^，,。；;：:（(\n]{{0,8}}?)[（(]?{_LABEL}[^，,。；;\n]{{0,8}}$")
 _DIALLED = re.compile(
     r"(?<!请)(?<!可)(?<!请拨)(?<!可拨)(?:打|拨|致电|来电显示|接到|收到|查到)(?:了|过|通)?[^，,。；;\n]{0,20}$"
 )
@@ -59,31 +60,42 @@ class Speaking:
     introductions: Sequence[Introduction]
     closing: int
 
-    def is_writers(self, start: int, end: int, *, labelled: bool) -> bool:
+    def is_writers(self, start: int, end: int, *, labelled: bool, childs: bool = False, said: bool = False) -> bool:
         """Whether what stands at this place (a number, an address's label) belongs to the writer.
 
         It belongs to the person named nearest before it in its sentence, whatever commas stand between; where the
         sentence names nobody, to the writer if it is labelled, stands in the signature block or ends the text.
+        `childs`: a child has such a number too, an identity number but no telephone.
+        `said`: it must be said whose it is, a label alone is not enough.
         """
         if _AFTERWARDS.match(self.text[end : end + 12]):
             return True
         begin = self._sentence(start)
-        said = self._nearest(begin, start, labelled=labelled)
-        if said is not _Whose.NOT_SAID:
-            return said is _Whose.WRITERS
+        whose = self._nearest(begin, start, labelled=labelled, childs=childs)
+        if whose is not _Whose.NOT_SAID:
+            return whose is _Whose.WRITERS
         if _BEGINS_WITH_LABEL.match(self.text[begin:start]) and self._carried(begin) is _Whose.ANOTHERS:
             return False
-        return labelled or start >= self.closing or len(self.text[end:].strip(" 　\n。！!）)")) <= 12
+        if start >= self.closing:
+            return True
+        return not said and (labelled or len(self.text[end:].strip(" 　\n。！!）)")) <= _ALMOST_THE_END)
+
+    def nearest_name(self, place: int) -> str | None:
+        """Which of the writers is named last before this place in its sentence."""
+        before = self.text[self._sentence(place) : place]
+        at, name = max(((before.rfind(name), name) for name in self.names), default=(-1, ""))
+        return name if at >= 0 else None
 
     def _sentence(self, place: int) -> int:
         floor = max(0, place - _FAR)
         begins = [end.end() for end in _ENDS.finditer(self.text, floor, place)]
         return begins[-1] if begins else floor
 
-    def _nearest(self, begin: int, end: int, *, labelled: bool) -> _Whose:
+    def _nearest(self, begin: int, end: int, *, labelled: bool, childs: bool) -> _Whose:
         before = self.text[begin:end]
         spans = list(self._selves(begin, before))
-        others = [at for at in _others(before, self.names) if not any(first <= at < last for first, last in spans)]
+        people = _others(before, self.names, childs=childs)
+        others = [at for at in people if not any(first <= at < last for first, last in spans)]
         last_self = max((last for _, last in spans), default=-1)
         adjacent = _ADJACENT.search(before)
         if adjacent and adjacent.start() >= last_self and not re.search("我|本人|家长|联系我", adjacent["gap"]):
@@ -113,26 +125,30 @@ class Speaking:
         if end <= 0:
             return _Whose.NOT_SAID
         before = self.text[self._sentence(end) : end]
-        named = next(_titled(before, self.names), None) is not None
+        named = next(_titled(before, self.names, childs=False), None) is not None
         return _Whose.ANOTHERS if named and not any(name in before for name in self.names) else _Whose.NOT_SAID
 
 
-def _others(before: str, own: Sequence[str]) -> Iterator[int]:
+def _others(before: str, own: Sequence[str], *, childs: bool) -> Iterator[int]:
     """Where somebody else is spoken of."""
     for found in _KIN.finditer(before):
         yield found.start()
-    yield from _titled(before, own)
+    yield from _titled(before, own, childs=childs)
     if (named := _NAMED_BEFORE.search(before)) and _is_bare_name(named["run"], own):
         yield named.start()
 
 
-def _titled(before: str, own: Sequence[str]) -> Iterator[int]:
+def _titled(before: str, own: Sequence[str], *, childs: bool) -> Iterator[int]:
     """Where a title stands with a name beside it that is not the writer's: 校长李大明, 王老师."""
     for found in _TITLE_NAME.finditer(before):
+        if not childs and re.fullmatch(CHILD, found["title"]):
+            continue
         if any(is_person_name(found["after"][:size]) and found["after"][:size] not in own for size in (2, 3)):
             yield found.start()
     for found in _NAME_TITLE.finditer(before):
         name = found["before"]
+        if not childs and re.fullmatch(CHILD, found["title"]):
+            continue
         if name[-1] in _SURNAMES or any(is_person_name(name[-size:]) for size in (2, 3)):
             yield found.end("before")
 

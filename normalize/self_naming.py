@@ -17,8 +17,8 @@ _ENDS = re.compile(rf"(?:[^{HAN}]|$|{VERBS})")
 # What follows is a name if it looks like one at all.
 _CALLED = re.compile(
     r"(?:(?<!让)我(?:的名字|姓名)?(?:叫做?|名叫|姓名[叫是为]?)|本人(?:的?姓\s?名[叫是为]?|叫做?|名叫)|"
-    r"(?<!被)(?<!学校)(?<!公司)(?<!机构)(?<!对方)(?<!单位)(?:姓\s?名|联系人|(?:反映|投诉|举报|检举|控告|信访|申请|写信|来信|留言|咨询|求助|具名|诉求)人(?:姓名)?|署名|落款|家长姓名)"
-    r"|家长(?=[ \u3000]{0,4}[:：]))"
+    r"(?<!被)(?<!学校)(?<!公司)(?<!机构)(?<!对方)(?<!单位)(?:姓\s?名|联系人|(?:反映|投诉|举报|检举|控告|上诉|申诉|信访|申请|写信|来信|留言|咨询|求助|具名|诉求)人(?:姓名)?|署名|落款|家长姓名|(?<!被)原告)"
+    r"|(?P<jointly>(?:家长|业主|居民|村民|教师|联名|诉求)?代表)(?=[ \u3000]{0,4}[:：])|家长(?=[ \u3000]{0,4}[:：]))"
     r"[ \u3000]{0,4}[:：,，]?[ \u3000]{0,4}"
 )
 # What follows is a name only if it ends as one does, or stands after a role.
@@ -37,6 +37,8 @@ class Introduction:
     end: int
     name: str
     called: bool
+    jointly: bool = False
+    """As one of several who speak for more: 代表：…"""
 
 
 def introductions(text: str) -> list[Introduction]:
@@ -48,7 +50,9 @@ def _called(text: str) -> Iterator[Introduction]:
     for trigger in _CALLED.finditer(text):
         run = _RUN.match(text, trigger.end())
         if run and (name := _name_of(run[1], _GOES_ON)):
-            yield Introduction(trigger.start(), trigger.end() + len(name), name, called=True)
+            yield Introduction(
+                trigger.start(), trigger.end() + len(name), name, called=True, jointly=bool(trigger["jointly"])
+            )
 
 
 def _am(text: str) -> Iterator[Introduction]:

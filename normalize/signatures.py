@@ -14,6 +14,11 @@ _DATE = re.compile(r"\s*(?:\d{4}|[〇零○一二三四五六七八九]{4})\s*[�
 _PHONE_TAIL = re.compile(
     rf"[\s,，、]*[(（]?\s*(?:(?:联系)?{LABEL}(?:号码?)?)?\s*[:：]?\s*[+\d][\d ()-]{{6,40}}[)）]?\s*$", re.IGNORECASE
 )
+_REACHED = re.compile(
+    rf"(?<=[{HAN})）])[\s,，、(（]*(?:(?:联系|我的)?{LABEL}|QQ|微信|邮箱|e-?mail|身份证|家庭住址|住址|地址|邮编)(?:号码?)?\s*[:：\d].*$",
+    re.IGNORECASE,
+)
+_LAST_SENTENCE = re.compile(r"[。！？!?；;][^。！？!?；;]{2,40}$")
 _PARENTHESES = re.compile(r"[(（][^()（）]{0,30}[)）]\s*$")
 _FLOURISH = re.compile(r"\s*(?:敬上|谨上|敬启|谨启|拜上|叩首|亲笔|(?<=\s)[上呈启])$")
 _SOME = re.compile(r"等\s*\d{0,5}\s*[名位]?(?:人|户|家长|业主)?$")
@@ -74,7 +79,11 @@ def _closing(text: str) -> list[_Line]:
         if line.strip():
             lines.append(_Line(line, position))
         position += len(line) + 1
-    return (lines if begin else lines[1:])[-_LINES:]
+    written = (lines if begin else lines[1:])[-_LINES:]
+    # who writes in one go signs behind his last sentence
+    if lines and (last := _LAST_SENTENCE.search(lines[-1].text.rstrip())):
+        written.append(_Line(lines[-1].text[last.start() + 1 :], lines[-1].start + last.start() + 1))
+    return written
 
 
 def _on(line: _Line) -> list[Signer]:
@@ -90,7 +99,7 @@ def _on(line: _Line) -> list[Signer]:
 def _bare(line: str) -> str:
     """A signature without the date, telephone number, parentheses and flourish it may end in."""
     line = _DATE.sub("", line)
-    for ending in (_PHONE_TAIL, _PARENTHESES, _PHONE_TAIL, _FLOURISH, _SOME):
+    for ending in (_REACHED, _PHONE_TAIL, _PARENTHESES, _PHONE_TAIL, _FLOURISH, _SOME):
         line = ending.sub("", line.rstrip(" 。.，,：:、"))
     return line.strip(" 。.，,：:、")
 

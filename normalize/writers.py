@@ -41,6 +41,7 @@ def writers(text: str, labelled: Mapping[str, str], shown: str | None = None, em
     introduced = introductions(text)
     names = _names(labelled, signed, introduced) or ((shown,) if shown and is_person_name(shown) else ())
     speaking = Speaking(text, names, introduced, closing_of(text))
+    reached = _phones(speaking, labelled, signed)
     misread = is_doubtful(labelled.get("phone", ""))
     doubts: tuple[Warning_, ...] = (DOUBTFUL_PHONE,) if misread else ()
     identity = _identity(speaking, labelled)
@@ -50,7 +51,7 @@ def writers(text: str, labelled: Mapping[str, str], shown: str | None = None, em
         primary=True,
         name=names[0] if names else None,
         # where a label gives one that cannot be read, no other number is taken for it
-        phones=() if misread else _phones(speaking, labelled, signed),
+        phones=() if misread else tuple(dict.fromkeys(reached[names[0] if names else None])),
         email=labelled_email(labelled) or email,
         id_type="resident_id" if identity else None,
         id_no=identity.number if identity else None,
@@ -61,7 +62,9 @@ def writers(text: str, labelled: Mapping[str, str], shown: str | None = None, em
     )
     if first == Petitioner(primary=True):
         return Written((), doubts)
-    return Written((first, *_others(names[1:], signed)), doubts)
+    return Written(
+        (first, *(Petitioner(name=name, phones=tuple(dict.fromkeys(reached[name]))) for name in names[1:])), doubts
+    )
 
 
 def identifies(petitioners: Iterable[Petitioner]) -> bool:
@@ -74,6 +77,11 @@ def anonymous(petitioners: tuple[Petitioner, ...], *, asked: bool) -> bool | Non
     if asked or not identifies(petitioners):
         return True
     return False if any(each.name for each in petitioners) else None
+
+
+def is_nameless(name: str) -> bool:
+    """Whether 匿名 stands where a name should."""
+    return name.strip().startswith("匿名")
 
 
 def listed(text: str) -> tuple[str, ...]:
@@ -112,6 +120,7 @@ def _names(labelled: Mapping[str, str], signed: list[Signer], introduced: list[I
     """Signed together: all of them; otherwise by label, by 我叫…, by signature, by 本人…"""
     candidates = (
         tuple(each.name for each in signed) if len(signed) > 1 else (),
+        tuple(each.name for each in introduced if each.jointly),
         listed(labelled.get("name", "")),
         tuple(each.name for each in introduced if each.called)[:1],
         tuple(each.name for each in signed),
@@ -120,20 +129,23 @@ def _names(labelled: Mapping[str, str], signed: list[Signer], introduced: list[I
     return tuple(dict.fromkeys(next((names for names in candidates if names), ())))
 
 
-def _phones(speaking: Speaking, labelled: Mapping[str, str], signed: list[Signer]) -> tuple[str, ...]:
-    """The first writer's numbers."""
-    own = phones(labelled.get("phone", ""), field=True)
+def _phones(speaking: Speaking, labelled: Mapping[str, str], signed: list[Signer]) -> dict[str | None, list[str]]:
+    """The writers' numbers by their names; what nobody is named for is the first one's."""
+    first = speaking.names[0] if speaking.names else None
+    told = phones(labelled.get("phone", ""), field=True)
+    reached: dict[str | None, list[str]] = {name: [] for name in (first, *speaking.names)}
+    for one in signed:
+        reached.setdefault(one.name, []).extend(one.phones)
+    reached[first] += told
     # what a label gives counts before numbers somewhere in the text
-    begin = speaking.closing if own else 0
-    if signed and signed[0].name in speaking.names[:1]:
-        own += signed[0].phones
-    found = [each for each in found_phones(speaking.text) if each.start >= begin]
+    found = [each for each in found_phones(speaking.text) if each.start >= (speaking.closing if told else 0)]
     for each in found if len(found) <= _MOST else (*found[: _MOST // 2], *found[-_MOST // 2 :]):
         beside = any(one.start <= each.start < one.end for one in signed)
         if not beside and speaking.is_writers(each.start, each.end, labelled=each.labelled):
-            own += (each.number,)
-    others = {number for each in signed[1:] if each.name != signed[0].name for number in each.phones}
-    return tuple(number for number in dict.fromkeys(own) if number not in others)
+            reached[speaking.nearest_name(each.start) or first].append(each.number)
+    others = {number for name in speaking.names[1:] for number in reached[name]}
+    reached[first] = [number for number in reached[first] if number not in others]
+    return reached
 
 
 def _identity(speaking: Speaking, labelled: Mapping[str, str]) -> IdentityNumber | None:
@@ -142,7 +154,7 @@ def _identity(speaking: Speaking, labelled: Mapping[str, str]) -> IdentityNumber
         if re.fullmatch(r"[\dX]{12,20}", own.number):
             return own
     found = found_identities(speaking.text)[:_MOST]
-    mine = [each.identity for each in found if speaking.is_writers(each.start, each.end, labelled=True)]
+    mine = [each.identity for each in found if speaking.is_writers(each.start, each.end, labelled=True, childs=True)]
     return next((each for each in mine if each.valid), mine[0] if mine else None)
 
 
@@ -150,11 +162,7 @@ def _address(speaking: Speaking, labelled: Mapping[str, str]) -> str | None:
     if told := labelled.get("address"):
         return re.split("[。；;！？]", told)[0].strip(" ，,") or None
     for place, address in said_addresses(speaking.text):
-        if speaking.is_writers(place, place, labelled=True):
+        anybodys = speaking.text.startswith("地址", place)
+        if speaking.is_writers(place, place + len(address), labelled=True, said=anybodys):
             return address
     return free_address(speaking.text[speaking.closing :])
-
-
-def _others(names: tuple[str, ...], signed: list[Signer]) -> tuple[Petitioner, ...]:
-    reached = {each.name: each.phones for each in signed}
-    return tuple(Petitioner(name=name, phones=reached.get(name, ())) for name in names)

@@ -123,6 +123,28 @@ def test_of_several_who_sign_each_has_the_number_on_his_line() -> None:
     ]
 
 
+def test_representatives_named_in_a_line_each_have_their_number() -> None:
+    text = "我们一共58户联名要求开一路校车。代表：顾建中 13800000001；代表：陆小燕 13800000002"
+
+    assert [(each.name, each.phones) for each in writers(text, {}).petitioners] == [
+        ("顾建中", ("13800000001",)),
+        ("陆小燕", ("13800000002",)),
+    ]
+
+
+def test_who_writes_in_one_go_signs_behind_his_last_sentence() -> None:
+    assert told("我的孩子刘子轩昨天摔伤了。请学校给个说法。刘子轩妈妈 杨梅 13500000002")[:2] == (
+        "杨梅",
+        ("13500000002",),
+    )
+
+
+def test_a_childs_name_claims_its_identity_number_and_no_telephone() -> None:
+    text = f"我叫周海，我女儿周晓晓今年6岁，身份证号{ID_LI}，请问怎么报名，联系电话13500000002。"
+
+    assert told(text) == ("周海", ("13500000002",), None)
+
+
 def test_a_list_of_signers_that_goes_on_names_those_it_names() -> None:
     text = "请开一路校车。\n孩子们走得太远。\n联名家长：张三丰、李小龙、王美丽等32人"
 
@@ -164,6 +186,8 @@ def test_a_wrong_check_digit_after_its_label_is_kept_with_a_warning() -> None:
         ("地点在常州市天宁区青龙路1号，请查处。", None),
         ("该机构位于武进区花园街88号，请查处。", None),
         ("学校地址：武进区花园街88号。", None),
+        ("星光培训班无证办学，地址：新北区通江路88号，请查处。", None),
+        ("我叫何静，地址：新北区通江路88号，想问一件事。", "新北区通江路88号"),
         ("公司的地址是武进区花园街88号。", None),
         ("校长李大明，家住常州市天宁区红梅新村1幢，开豪车。", None),
         ("我家住的小区离学校很远，希望划片时考虑。", None),
