@@ -1,8 +1,9 @@
-"""How much of SQLite's own speed the store leaves: each measure beside a bare sqlite3 script doing the same work.
+"""How much of the database's own speed the store leaves: each measure beside a bare script doing the same work.
 
-    python -m bench.store [--rounds 3] [--parked 50000]
+    python -m bench.store [--rounds 3] [--parked 50000] [--postgres]
 
-Both run in turns on the same disk and the best round of each counts: the ratio means more than the rates.
+Both run in turns on the same disk and the best round of each counts: the ratio means more than the rates. SQLite, or
+with --postgres a PostgreSQL started for it from Debian's programs.
 """
 
 from __future__ import annotations
@@ -15,15 +16,19 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import psycopg
 from sqlalchemy import Connection, insert
 
 from store import ledger
 from store.engine import BATCH, open_store
 from store.schema import ledger as rows
 from store.sqlite import PRAGMAS
+from tests.postgres import running_postgres
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
@@ -43,9 +48,8 @@ PROMOTE = (
 class Ours:
     """The store, as the daemon uses it: from an event loop."""
 
-    def __init__(self, folder: Path, parked: int) -> None:
-        _prepare(folder, parked)
-        self.store = open_store("sqlite", folder, bytes(32))
+    def __init__(self, database: str, folder: Path) -> None:
+        self.store = open_store(database, folder, bytes(32))
 
     def single(self, lane: str) -> int:
         async def run() -> None:
@@ -94,57 +98,82 @@ class Ours:
 
 
 class Bare:
-    """The same statements by hand, with nothing around them."""
+    """The same statements by hand on SQLite, with nothing around them."""
 
-    def __init__(self, folder: Path, parked: int) -> None:
-        _prepare(folder, parked)
-        self.conn = sqlite3.connect(folder / "xinqiao.db", isolation_level=None)
-        for pragma in PRAGMAS:
-            self.conn.execute(f"PRAGMA {pragma}")
+    begin = "BEGIN IMMEDIATE"
+    lock = ""
+
+    def __init__(self, execute: Callable[[str, tuple[object, ...]], list[tuple[Any, ...]]]) -> None:
+        self.execute = execute
 
     def single(self, lane: str) -> int:
         for _ in range(SINGLE):
-            self.conn.execute("BEGIN IMMEDIATE")
-            self.conn.execute(ADD, (lane, None, "ready", json.dumps(PAYLOAD)))
-            self.conn.execute("COMMIT")
+            self.execute(self.begin, ())
+            self.execute(ADD, (lane, None, "ready", json.dumps(PAYLOAD)))
+            self.execute("COMMIT", ())
         return SINGLE
 
     def batched(self, lane: str, *, keyed: bool = False) -> int:
         for start in range(0, MANY, BATCH):
-            self.conn.execute("BEGIN IMMEDIATE")
+            self.execute(self.begin, ())
             for number in range(start, start + BATCH):
-                self.conn.execute("SAVEPOINT act")
+                self.execute("SAVEPOINT act", ())
                 key = f"{lane} {number // 2}" if keyed else None
-                blocked = keyed and self.conn.execute(PRECEDES, (lane, key)).fetchone()
-                self.conn.execute(ADD, (lane, key, "blocked" if blocked else "ready", json.dumps(PAYLOAD)))
-                self.conn.execute("RELEASE act")
-            self.conn.execute("COMMIT")
+                blocked = keyed and self.execute(PRECEDES, (lane, key))
+                self.execute(ADD, (lane, key, "blocked" if blocked else "ready", json.dumps(PAYLOAD)))
+                self.execute("RELEASE act", ())
+            self.execute("COMMIT", ())
         return MANY
 
     def work_off(self, lane: str) -> int:
         ended = 0
         while claims := self._claim(lane):
-            self.conn.execute("BEGIN IMMEDIATE")
+            self.execute(self.begin, ())
             for number, fence, key in claims:
-                self.conn.execute(END, (number, fence + 1))
+                self.execute(END, (number, fence + 1))
                 if key is not None:
-                    self.conn.execute(PROMOTE, (lane, key))
-            self.conn.execute("COMMIT")
+                    self.execute(PROMOTE, (lane, key))
+            self.execute("COMMIT", ())
             ended += len(claims)
         return ended
 
     work_off_one_by_one = work_off
 
-    def _claim(self, lane: str) -> list[tuple[int, int, str | None]]:
-        self.conn.execute("BEGIN IMMEDIATE")
-        claims = self.conn.execute(DUE, (lane,)).fetchall()
-        self.conn.executemany(TAKE, [(number,) for number, _, _ in claims])
-        self.conn.execute("COMMIT")
+    def _claim(self, lane: str) -> list[tuple[Any, ...]]:
+        self.execute(self.begin, ())
+        claims = self.execute(DUE + self.lock, (lane,))
+        for number, _, _ in claims:
+            self.execute(TAKE, (number,))
+        self.execute("COMMIT", ())
         return claims
 
 
-def _prepare(folder: Path, parked: int) -> None:
-    store = open_store("sqlite", folder, bytes(32))
+class BareOnPostgres(Bare):
+    """On PostgreSQL, one connection."""
+
+    begin = "BEGIN"
+    lock = " FOR UPDATE SKIP LOCKED"
+
+
+def bare_sqlite(folder: Path) -> Bare:
+    conn = sqlite3.connect(folder / "xinqiao.db", isolation_level=None)
+    for pragma in PRAGMAS:
+        conn.execute(f"PRAGMA {pragma}")
+    return Bare(lambda statement, values: conn.execute(statement, values).fetchall())
+
+
+def bare_postgres(database: str) -> Bare:
+    conn = psycopg.connect(database.replace("+psycopg", ""), autocommit=True)
+
+    def execute(statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        cursor = conn.execute(statement.replace("?", "%s").encode(), values)
+        return cursor.fetchall() if cursor.description else []
+
+    return BareOnPostgres(execute)
+
+
+def prepare(database: str, folder: Path, parked: int) -> None:
+    store = open_store(database, folder, bytes(32))
     store.submit(lambda conn: _park(conn, parked)).result()
     store.close()  # which empties the WAL: both begin alike
 
@@ -192,18 +221,33 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--parked", type=int, default=0, help="steps of another lane lying in the ledger meanwhile")
     parser.add_argument("--folder", type=Path, help="where to work (default: the system's temporary folder)")
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        ours, bare = Ours(Path(folder) / "ours", options.parked), Bare(Path(folder) / "bare", options.parked)
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
+        if options.postgres:
+            server = opened.enter_context(running_postgres(careful=True))
+            places = [server.migrated(), server.migrated()]
+        else:
+            places = ["sqlite", "sqlite"]
+        for database, name in zip(places, ("ours", "bare"), strict=True):
+            prepare(database, folder / name, options.parked)
+        ours = Ours(places[0], folder / "ours")
+        bare = bare_postgres(places[1]) if options.postgres else bare_sqlite(folder / "bare")
         os.sync()
         turns = [(measure(bare, turn), measure(ours, turn)) for turn in range(options.rounds)]
+        engine = ours.store.read_now(_engine)
         ours.store.close()
-        bare.conn.close()
     reference, found = best([turn[0] for turn in turns]), best([turn[1] for turn in turns])
-    print(f"SQLite {sqlite3.sqlite_version}, {options.parked} steps parked, best of {options.rounds}")
+    print(f"{engine}, {options.parked} steps parked, best of {options.rounds}")
     print(f"{'per second':34}{'store':>10}{'bare':>10}{'ratio':>8}")
     for name in MEASURES:
         print(f"{name:34}{found[name]:10,.0f}{reference[name]:10,.0f}{found[name] / reference[name]:8.2f}")
+
+
+def _engine(conn: Connection) -> str:
+    version = "SHOW server_version" if conn.dialect.name == "postgresql" else "SELECT sqlite_version()"
+    return f"{conn.dialect.name} {conn.exec_driver_sql(version).scalar_one()}"
 
 
 if __name__ == "__main__":
