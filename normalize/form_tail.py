@@ -15,6 +15,7 @@ _NOTICE = re.compile(
     r"(?:本|此)(?:邮件|信件|消息)(?:由|为|是|系)|(?:系统|程序)自动|自动(?:发送|发出|生成)|请勿(?:直接)?回复|请(?:及时|尽快)?(?:登录|点击)|发自我的|"
     r"来自.{0,12}(?:网站|邮箱|信箱|平台)|技术支持|版权所有|^.{0,14}(?:网站|信箱)$"
 )
+_OFFICE = re.compile(r"(?:时限|期限|状态|方式|部门|编号|单号)$")
 _LONGEST_VALUE, _LONGEST_NOTICE, _LONGEST_UNDER = 60, 80, 30
 
 
@@ -41,7 +42,7 @@ def tail(text: str, begin: int, marks: Sequence[Mark], taken: frozenset[str]) ->
         if _RULE.fullmatch(stripped) or _NOTHING.fullmatch(stripped) or _is_notice(stripped):
             closing = start
         elif here and _closes(text, line, start, here, taken):
-            closing = start if any(mark.field for mark in here) else closing
+            closing = start if any(mark.field or _OFFICE.search(mark.words) for mark in here) else closing
         elif not here and len(stripped) <= _LONGEST_UNDER and not re.search("[。！？!?，,]", stripped):
             under = True
         else:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 _COLON = re.compile(r"[:：]")
 _BRACKETED = re.compile(
-    r"^[ \t　]*(?:\d{1,2}[.、][ ]?)?[【\[]([^【】\[\]\n:：]{2,14})[】\]](?![ \t　]{0,9}[:：])[ \t　]*", re.MULTILINE
+    r"(?:^[ \t　]*(?:\d{1,2}[.、][ ]?)?|(?<=\S))[【\[]([^【】\[\]\n:：]{2,14})[】\]](?![ \t　]{0,9}[:：])[ \t　]*",
+    re.MULTILINE,
 )
 _CELL = re.compile(r"(?:^|(?<=\t))[ 　]*([^\t\n]{2,16}?)[ 　:：]*\t[ 　]*", re.MULTILINE)
 _GAPS = re.compile(r"[ \u3000*]")

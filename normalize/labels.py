@@ -135,6 +135,8 @@ def _value(text: str, mark: Mark, following: int) -> tuple[str, int]:
             value, end = under[1].strip(_AROUND), under.end()
     if mark.field in {"address", "title"} and value and following < len(text):
         value, end = _continued(text, value, end, following)
+    if mark.field == "subject_party":
+        value = re.split("[，,。；;]", value)[0]
     return (closed_up(value) if _SHORT_HAN.fullmatch(value) else value), end
 
 

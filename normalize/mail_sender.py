@@ -15,7 +15,16 @@ from normalize.own_words import Forwarded
 from normalize.person_words import TITLE_END, closed_up
 from normalize.phones import is_doubtful, phones
 from normalize.surnames import is_person_name
-from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, is_nameless, labelled_email, listed, postcode, writers
+from normalize.writers import (
+    DOUBTFUL_ID,
+    DOUBTFUL_PHONE,
+    is_nameless,
+    labelled_address,
+    labelled_email,
+    listed,
+    postcode,
+    writers,
+)
 
 _NONE = frozenset({"无", "不详", "保密", "无名氏", "不便透露"})
 _MACHINE = re.compile(
@@ -96,7 +105,7 @@ def _from_form(mail: Entity, hint: str | None, labelled: Labelled, spoken: str) 
         email=labelled_email(form) or _reply_address(mail, hint, from_, whole="content" not in form),
         id_type="resident_id" if number or told.id_no else None,
         id_no=number.number if number else told.id_no,
-        address=form.get("address"),
+        address=labelled_address(form),
         gender=next((each for each in "男女" if each in form.get("gender", "")), number.gender if number else None),
         workplace=form.get("workplace"),
         postcode=postcode(form.get("postcode")),
@@ -109,7 +118,7 @@ def _form_names(written: str) -> tuple[str, ...]:
     """The names a form gives; 王女士 stays as written, since 王 alone is nobody."""
     if is_nameless(written) or written in _NONE:
         return ()
-    if len(together := listed(written)) > 1:
+    if together := listed(written):
         return together
     bare = TITLE_END.sub("", written)
     return (bare if is_person_name(bare) else written,) if written else ()

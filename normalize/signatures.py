@@ -14,8 +14,10 @@ _DATE = re.compile(r"\s*(?:\d{4}|[〇零○一二三四五六七八九]{4})\s*[�
 _PHONE_TAIL = re.compile(
     rf"[\s,，、]*[(（]?\s*(?:(?:联系)?{LABEL}(?:号码?)?)?\s*[:：]?\s*[+\d][\d ()-]{{6,40}}[)）]?\s*$", re.IGNORECASE
 )
+# Ways to be reached behind a name, but no sentence.
 _REACHED = re.compile(
-    rf"(?<=[{HAN})）])[\s,，、(（]*(?:(?:联系|我的)?{LABEL}|QQ|微信|邮箱|e-?mail|身份证|家庭住址|住址|地址|邮编)(?:号码?)?\s*[:：\d].*$",
+    rf"(?<=[{HAN})）])[\s,，、(（]*(?:(?:联系|我的)?{LABEL}|(?:通信|通讯|联系|家庭)(?:地址|住址)|QQ|微信|邮箱|e-?mail|身份证|住址|地址|邮编)"
+    r"(?:号码?)?\s*[:：\d](?:(?![请问想望。]).)*$",
     re.IGNORECASE,
 )
 _LAST_SENTENCE = re.compile(r"[。！？!?；;][^。！？!?；;]{2,40}$")

@@ -86,7 +86,7 @@ _MASKED = re.compile(r"[*＊×某XxＸ]")
 def is_person_name(text: str) -> bool:
     """Whether these characters can be a person's name: a known surname and one or two more, or 买买提·艾力."""
     if "·" in text:
-        return re.fullmatch(r"[\u4e00-\u9fff]{1,8}(?:·[\u4e00-\u9fff]{1,8})+", text) is not None
+        return re.fullmatch(r"(?!我|本人|[叫是名])[\u4e00-\u9fff]{1,8}(?:·[\u4e00-\u9fff]{1,8})+", text) is not None
     if not re.fullmatch(r"[\u4e00-\u9fff]{2,4}", text) or _is_word(text):
         return False
     double = text[:2] in _DOUBLE and len(text) > 2

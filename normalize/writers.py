@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from normalize.addresses import free_address, said_addresses
+from normalize.addresses import free_address, home, said_addresses
 from normalize.case import Petitioner, Warning_
 from normalize.identity import IdentityNumber, found_identities, identity_number, identity_numbers
 from normalize.owners import Speaking
@@ -16,7 +16,7 @@ from normalize.self_naming import Introduction, introductions
 from normalize.signatures import Signer, signers
 from normalize.surnames import is_person_name
 
-_CLOSING_LINES, _CLOSING_WIDTH = 10, 44
+_CLOSING_LINES, _CLOSING_WIDTH, _LONGEST_ADDRESS = 10, 44, 40
 _MOST = 60
 """So many numbers of a text are looked at; more are a list of something."""
 
@@ -158,9 +158,15 @@ def _identity(speaking: Speaking, labelled: Mapping[str, str]) -> IdentityNumber
     return next((each for each in mine if each.valid), mine[0] if mine else None)
 
 
+def labelled_address(labelled: Mapping[str, str]) -> str | None:
+    """The address behind its label, without what else stands on the line."""
+    told = re.split(r"[。；;！？]|[，,](?=邮编|电话|手机|联系|身份证)", labelled.get("address", ""))[0].strip(" ，,")
+    return (told if len(told) <= _LONGEST_ADDRESS else home(told)) or None
+
+
 def _address(speaking: Speaking, labelled: Mapping[str, str]) -> str | None:
-    if told := labelled.get("address"):
-        return re.split("[。；;！？]", told)[0].strip(" ，,") or None
+    if told := labelled_address(labelled):
+        return told
     for place, address in said_addresses(speaking.text):
         anybodys = speaking.text.startswith("地址", place)
         if speaking.is_writers(place, place + len(address), labelled=True, said=anybodys):

@@ -102,6 +102,12 @@ def test_labels_in_brackets_need_no_colon() -> None:
     assert found.is_form
 
 
+def test_labels_in_brackets_may_stand_in_one_line() -> None:
+    found = read("【写信人】周伟【联系电话】13900000000\n【主题】校车\n【内容】请开校车。", RULES)
+
+    assert found.values == {"name": "周伟", "phone": "13900000000", "title": "校车", "content": "请开校车。"}
+
+
 def test_a_label_that_fills_its_cell_names_the_next_one() -> None:
     found = read("姓　　名\t王建国\n联系电话\t13900000000\n标题\t食堂\n内容\t饭菜凉。\n请调查。\n是否公开\t否", RULES)
 
