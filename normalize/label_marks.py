@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 _COLON = re.compile(r"[:：]")
 _BRACKETED = re.compile(
@@ -17,6 +19,7 @@ _AROUND = "【】[]()（）*■●◆· \t\u3000"
 _BEFORE = " \t\u3000,，;；|。"
 _NUMBERED = re.compile(r"^\d{1,2}[.、)）]\s*|^[一二三四五六七八九十]{1,2}、\s*")
 _LONGEST = 24
+_FIRST, _LAST = 1_000, 200
 _UNKNOWN = re.compile(r"[\u4e00-\u9fffA-Za-z/（）()]{2,10}")
 
 
@@ -46,7 +49,7 @@ def marks(text: str, fields: Mapping[str, str]) -> list[Mark]:
 
 def _before_colons(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
     taken = 0
-    for colon in _COLON.finditer(text):
+    for colon in _outer(_COLON.finditer(text)):
         window = max(taken, colon.start() - _LONGEST)
         newline = text.rfind("\n", window, colon.start())
         line = newline + 1 if newline >= 0 else window
@@ -60,6 +63,12 @@ def _before_colons(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
                 end += 1
             taken = end
             yield Mark(mark.field, mark.words, mark.start, end)
+
+
+def _outer(found: Iterator[re.Match[str]]) -> list[re.Match[str]]:
+    """The first and the last of very many: no form has as many labels."""
+    first = list(islice(found, _FIRST))
+    return [*first, *deque(found, maxlen=_LAST)]
 
 
 def _known(text: str, line: int, begins: bool, colon: int, fields: Mapping[str, str]) -> Mark | None:
@@ -81,7 +90,7 @@ def _unknown(text: str, line: int, colon: int) -> Mark | None:
 
 
 def _in_brackets(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
-    for found in _BRACKETED.finditer(text):
+    for found in _outer(_BRACKETED.finditer(text)):
         words = key_of(found[1])
         if words in fields:
             yield Mark(fields[words], words, found.start(), found.end())
@@ -90,7 +99,7 @@ def _in_brackets(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
 def _in_cells(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
     if "\t" not in text:
         return
-    for found in _CELL.finditer(text):
+    for found in _outer(_CELL.finditer(text)):
         words = key_of(found[1])
         if words in fields:
             yield Mark(fields[words], words, found.start(), found.end(), cell=True)
