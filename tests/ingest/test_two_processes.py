@@ -7,17 +7,16 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import Connection
 
 from adapters.base import Fetched
-from ingest import attachments
+from ingest import attachments, register
 from ingest.app import Daemon
 from ingest.cli import main
 from ingest.control import SOCKET
@@ -35,6 +34,7 @@ from tests.postgres import Server
 
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("logging_as_it_was")]
 MATTERS = 12
+T = TypeVar("T")
 
 
 class Cabinet(Host):
@@ -59,6 +59,19 @@ def desks(address: str, tmp_path: Path) -> Iterator[list[Desk]]:
         yield found
 
 
+def meeting(act: Callable[..., T]) -> Callable[..., T]:
+    """The same, but two that do it at once have both done it before either goes on, unless one waits for the other."""
+    both = threading.Barrier(2)
+
+    def met(*more: Any) -> T:
+        done = act(*more)
+        with suppress(threading.BrokenBarrierError):
+            both.wait(0.5)
+        return done
+
+    return met
+
+
 def at_once(*acts: Callable[[], Any]) -> list[Any]:
     with ThreadPoolExecutor(len(acts)) as pool:
         return [future.result(120) for future in [pool.submit(act) for act in acts]]
@@ -77,6 +90,18 @@ def test_the_same_matters_read_by_both_at_once_are_one_case_each_without_gaps(de
     assert sorted(case.case_no for case in cases) == [f"2026-{n + 1:06d}" for n in range(MATTERS)]
     assert {tuple(sorted(one.channel for one in case.receipts)) for case in cases} == {("box0", "box1")}
     assert desks[0].events() == ["case.created"] * MATTERS
+
+
+def test_arrivals_through_two_more_channels_at_once_are_both_shown(
+    desks: list[Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (case_id,) = desks[0].take_in(reading("sha256:m"), channel="box")
+    monkeypatch.setattr(register, "add_receipt", meeting(register.add_receipt))
+    at_once(
+        *(partial(desk.take_in, reading("sha256:m"), channel=f"box{n}", key=f"{n}") for n, desk in enumerate(desks))
+    )
+
+    assert {one.channel for one in desks[0].case(case_id).receipts} == {"box", "box0", "box1"}
 
 
 def test_versions_read_by_both_at_once_follow_each_other(desks: list[Desk]) -> None:
@@ -99,16 +124,7 @@ def test_of_the_last_two_attachments_brought_by_both_at_once_the_case_shows_both
         Part(f"{n}.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref=f"files/{n}.png") for n in range(2)
     )
     (case_id,) = desks[0].take_in(reading(parts=parts))
-    both = threading.Barrier(2)
-    stored, first_time = attachments.stored, threading.local()
-
-    def stored_together(conn: Connection, *more: Any) -> None:
-        stored(conn, *more)
-        if not hasattr(first_time, "over"):
-            first_time.over = True
-            both.wait(60)
-
-    monkeypatch.setattr(attachments, "stored", stored_together)
+    monkeypatch.setattr(attachments, "all_tried", meeting(attachments.all_tried))
 
     def fetch(desk: Desk) -> None:
         claims = desk.write(
