@@ -13,6 +13,8 @@ _LOOKALIKE = str.maketrans("OoＯ〇○Il|ｌＩqSB×✕╳хХⅩｘＸx", "000
 
 _ID18 = re.compile(r"(?<![0-9A-Za-z])(?:[0-9OoIlＯ〇○][ \-]?){17}[0-9OoIlXxхХ×✕╳Ⅹ〇○](?![0-9A-Za-z])")
 _ID15 = re.compile(r"(?<![0-9A-Za-z.-])[1-8]\d{14}(?![0-9A-Za-z.-])")
+# A quick look whether there can be a number at all.
+_ANY = re.compile(r"[\dOoIlＯ〇○][\dOoIl|qSBＯ〇○ -]{6}")
 _LABEL = re.compile(r"(?:身份证?|证件)(?:号码?|证号码?)?[^\d，。,;；\n]{0,6}$")
 _LABELLED = re.compile(
     r"(?:身份证|证件|公民身份)(?:号码?)?[ \t]*[:是为]?[ \t]*"
@@ -57,6 +59,8 @@ def identity_numbers(text: str, *, field: bool = False) -> tuple[IdentityNumber,
 
 def found_identities(text: str, *, field: bool = False) -> list[FoundIdentity]:
     """As `identity_numbers`, with the places: each number as often as it is written."""
+    if not _ANY.search(text):
+        return []
     words = text.translate(WIDE)
     found = {each.start: each for each in _found(words) if field or each.identity.valid or _labelled(words, each.start)}
     return [found[start] for start in sorted(found)]
