@@ -17,7 +17,7 @@ run: setup ## the daemon with stand-ins and sample data: cases flow from four do
 
 test: setup ## set everything up (as root also the servers the tests need) and run all tests
 	@sh scripts/servers.sh
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 3 --dist loadfile
 
 check: format lint types contracts test ## the whole ritual: format, lint, types, import contracts, tests
 
