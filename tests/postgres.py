@@ -7,9 +7,11 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,7 +23,9 @@ from sqlalchemy import create_engine, make_url
 
 from store.migrate import upgrade
 
-WAIT = "60"
+WAIT = 60.0
+_DIES_WITH_US = ("setpriv", "--pdeathsig", "QUIT") if shutil.which("setpriv") else ()
+"""A test run that is killed leaves no server behind."""
 SETTINGS = {
     "listen_addresses": "''",
     "max_connections": "200",
@@ -42,6 +46,7 @@ class Server:
     account: Sequence[str]
     """The command that puts another account before a command: PostgreSQL does not run as root."""
     settings: dict[str, str]
+    _process: subprocess.Popen[bytes] | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def make(self) -> None:
@@ -51,12 +56,22 @@ class Server:
             file.writelines(lines)
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self.folder}"
-        self._control("start", "-o", options, "-l", str(self.folder / "log"))
+        options = ("-D", self.data, "-p", str(self.port), "-k", str(self.folder))
+        with (self.folder / "log").open("ab") as log:
+            command = [*self.account, *_DIES_WITH_US, str(self.programs / "postgres"), *options]
+            self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
+        latest = time.monotonic() + WAIT
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > latest:
+                raise RuntimeError(f"postgres: {(self.folder / 'log').read_text()}")
+            time.sleep(0.02)
 
     def stop(self, mode: str = "fast") -> None:
         """`fast` ends connections in order; `immediate` is a crash."""
-        self._control("stop", "-m", mode)
+        if self._process is not None:
+            self._process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
+            self._process.wait(WAIT)
+            self._process = None
 
     def restart(self, mode: str) -> None:
         self.stop(mode)
@@ -94,16 +109,18 @@ class Server:
     def data(self) -> str:
         return str(self.folder / "data")
 
-    def _control(self, act: str, *arguments: str) -> None:
-        self._run("pg_ctl", act, "-D", self.data, "-w", "-t", WAIT, *arguments)
+    def _answers(self) -> bool:
+        try:
+            self.say("SELECT 1")
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _run(self, program: str, *arguments: str) -> None:
-        # Not captured: the server would inherit the pipe and keep it open.
-        with (self.folder / "said").open("ab") as said:
-            command = [*self.account, str(self.programs / program), *arguments]
-            ended = subprocess.run(command, cwd=self.folder, stdout=said, stderr=said, check=False)
+        command = [*self.account, str(self.programs / program), *arguments]
+        ended = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         if ended.returncode != 0:
-            raise RuntimeError(f"{program} {arguments}: {(self.folder / 'said').read_text()}")
+            raise RuntimeError(f"{program} {arguments}: {ended.stdout}{ended.stderr}")
 
 
 @contextmanager
@@ -121,8 +138,8 @@ def running_postgres(*, careful: bool = False) -> Iterator[Server]:
         server.make()
         server.start()
         yield server
-        server.stop("immediate")
     finally:
+        server.stop("immediate")
         shutil.rmtree(folder, ignore_errors=True)
 
 
