@@ -30,6 +30,10 @@ class StoreUnreachable(StoreFailed):
     """The database does not answer: nothing was done."""
 
 
+class StoreRefused(Exception):
+    """The database answers, but does not let us work in it: no right to make tables, no database at all."""
+
+
 class TransactionLost(StoreFailed):
     """The transaction was ended under its acts (a full disk, a connection that broke at COMMIT).
 

@@ -17,8 +17,19 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from store.acts import BATCH, SCHEME, Job, Jobs, StoreClosed, StoreFailed, StoreUnreachable, TransactionLost
+from store.acts import (
+    BATCH,
+    SCHEME,
+    Job,
+    Jobs,
+    StoreClosed,
+    StoreFailed,
+    StoreRefused,
+    StoreUnreachable,
+    TransactionLost,
+)
 from store.blobs import Blobs
 from store.embedded import READERS, Embedded
 from store.migrate import TablesNewer, open_alone, upgrade
@@ -27,12 +38,12 @@ from store.sqlite import StoreBusy
 from store.wakes import Wakes
 
 __all__ = [
-    "BATCH", "CANNOT_OPEN", "READERS", "Store", "StoreBusy", "StoreClosed", "StoreFailed", "StoreUnreachable",
-    "TransactionLost", "open_store",
+    "BATCH", "CANNOT_OPEN", "READERS", "Store", "StoreBusy", "StoreClosed", "StoreFailed", "StoreRefused",
+    "StoreUnreachable", "TransactionLost", "open_store",
 ]  # fmt: skip
 
 T = TypeVar("T")
-CANNOT_OPEN = (StoreBusy, StoreUnreachable, TablesNewer, SealBroken)
+CANNOT_OPEN = (StoreBusy, StoreUnreachable, StoreRefused, TablesNewer, SealBroken)
 """Why a store does not open: each says in a sentence what to do."""
 UNFINISHED = timedelta(days=1)
 """Where others may be writing files, one is taken for left behind by a crash only after so long."""
@@ -141,11 +152,19 @@ def open_store(database: str, folder: Path, master_key: bytes, now: datetime | N
     Raises:
         StoreBusy: another process has this data folder.
         StoreUnreachable: PostgreSQL does not answer, or not to us.
+        StoreRefused: it lets us make no tables, or the file is no database.
         TablesNewer: a later version of the program has written here.
         SealBroken: the master key is not this store's.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    opened = _database(database, folder)
+    try:
+        return _open(_database(database, folder), folder, master_key, now)
+    except DBAPIError as error:
+        said = str(error.orig).partition("\n")[0]  # what follows may quote a row
+        raise StoreRefused(f"{folder}: the database refuses: {said}") from error
+
+
+def _open(opened: Database, folder: Path, master_key: bytes, now: datetime | None) -> Store:
     with ExitStack() as undo:
         undo.callback(opened.close)
         upgrade(opened.writing)

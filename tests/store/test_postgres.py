@@ -13,7 +13,7 @@ from sqlalchemy import Connection, event, insert, make_url, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from store import postgres as engine
-from store.acts import StoreUnreachable
+from store.acts import StoreRefused, StoreUnreachable
 from store.engine import CANNOT_OPEN, Store, TransactionLost, open_store
 from store.schema import case_number, data_key, target
 from store.sealing import RENEW_AFTER
@@ -329,6 +329,15 @@ def test_a_commit_is_on_disk_though_the_server_is_set_to_hurry(address: str, pos
     found = store.submit(lambda conn: conn.exec_driver_sql("SHOW synchronous_commit").scalar_one()).result(WAIT)
     store.close()
     assert found == "on"
+
+
+def test_an_account_that_may_make_no_tables_is_told_so(postgres: Server, tmp_path: Path) -> None:
+    address = postgres.database()
+    postgres.say("DROP ROLE IF EXISTS guest")
+    postgres.say("CREATE ROLE guest LOGIN")
+
+    with pytest.raises(StoreRefused, match="the database refuses: permission denied for schema public"):
+        open_store(address.replace("postgres@", "guest@"), tmp_path, MASTER)
 
 
 def test_a_text_with_nul_is_kept(store: Store) -> None:
