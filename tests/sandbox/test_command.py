@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +36,29 @@ async def _start(data: Path, *more: str) -> asyncio.subprocess.Process:
     )
     arguments = (sys.executable, "-c", code, "sandbox", "--data", str(data), "--ports", FREE, *more)
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(*arguments, stdout=pipe, stderr=pipe, cwd=Path(__file__).parents[2])
+    process = await asyncio.create_subprocess_exec(
+        *arguments, stdout=pipe, stderr=pipe, cwd=Path(__file__).parents[2], start_new_session=True
+    )
+    _started.append(process.pid)
+    return process
+
+
+_started: list[int] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_running() -> Iterator[None]:
+    """Whatever a failed test started goes with it, the daemon the sandbox started included."""
+    yield
+    while _started:
+        with suppress(ProcessLookupError):
+            os.killpg(_started.pop(), signal.SIGKILL)
 
 
 async def _ready(process: asyncio.subprocess.Process, data: Path) -> dict[str, str]:
     """Where everything listens, once the friendly block was printed."""
     assert process.stdout is not None
-    first = await asyncio.wait_for(process.stdout.readline(), 30)
+    first = await asyncio.wait_for(process.stdout.readline(), 120)
     assert "xinqiao sandbox" in first.decode()
     addresses: dict[str, str] = json.loads((data / "sandbox.json").read_text("utf-8"))["addresses"]
     return addresses
@@ -142,7 +160,7 @@ async def test_beside_another_sandbox_the_daemon_has_ports_and_folders_of_its_ow
     assert process.stdout is not None
     said = [line.decode() for line in await asyncio.gather(*[process.stdout.readline() for _ in range(2)])]
     console = said[1].split()[-1]
-    ready = await _ready_within(f"{console}/readyz", 60)
+    ready = await _ready_within(f"{console}/readyz", 120)
     process.terminate()
     _, errors = await asyncio.wait_for(process.communicate(), 40)
 
