@@ -18,7 +18,7 @@ from dispatch.rights import STANDING, may_send
 from dispatch.targets import PAUSED, note_answer, say, state_of
 from dispatch.webhook import Answer, TargetSettings, Verdict, Webhook
 from store import crashpoint, ledger
-from store.engine import Store
+from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim, LeaseLost
 from store.schema import delivery
@@ -81,7 +81,8 @@ class TargetWorker:
                         failures = 0
                     except Exception as error:  # noqa: BLE001 - the target's outer loop: a full disk is no reason to end
                         failures += 1
-                        log.error("target's loop failed", target=self._name, error=place_of(error))
+                        if not isinstance(error, StoreUnreachable):  # which the store has said
+                            log.error("target's loop failed", target=self._name, error=place_of(error))
                         await _wait(stopping, min(delay(failures, random.random(), self._settings.retry), IDLE))  # noqa: S311 - spreads load
         finally:
             await webhook.close()

@@ -14,7 +14,7 @@ from ingest import listings
 from ingest.console.settings import Health, Readiness
 from ingest.metrics import Metrics
 from store import ledger
-from store.engine import Store
+from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.schema import session
 
@@ -43,7 +43,10 @@ class Pulse:
             try:
                 await self.look()
                 if beat % SWEEP == 0:
-                    await self.sweep()
+                    async with asyncio.timeout(4 * BEAT.total_seconds()):  # writing waits for a database that is gone
+                        await self.sweep()
+            except StoreUnreachable:  # which the store has said
+                self.health = self._all("database does not answer")
             except Exception as error:  # noqa: BLE001 - an outer loop: a failed look must not end the daemon
                 log.error("pulse failed", error=place_of(error))
             beat += 1
@@ -65,6 +68,12 @@ class Pulse:
             {name: seen_targets.get(name, _readiness("open")) for name in self.targets},
         )
         self._gauge(stages)
+
+    def _all(self, state: str) -> Health:
+        return Health(
+            dict.fromkeys(self.channels, _readiness(state)),
+            dict.fromkeys(self.targets, _readiness(state)),
+        )
 
     def _state(self, door: listings.Door) -> str:
         seen = max(filter(None, (door.last_success_at, door.last_new_at)), default=None)

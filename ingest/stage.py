@@ -12,7 +12,7 @@ from functools import partial
 import structlog
 
 from store import crashpoint, ledger
-from store.engine import Store
+from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim, LeaseLost
 
@@ -51,7 +51,8 @@ class Stage:
                     idle = await self._idle() if free and not claims else IDLE
                 except Exception as error:  # noqa: BLE001 - the stage's outer loop: it outlives the store's trouble
                     failures += 1
-                    log.error("no step can be claimed", lane=self.lane, error=place_of(error))
+                    if not isinstance(error, StoreUnreachable):  # which the store has said
+                        log.error("no step can be claimed", lane=self.lane, error=place_of(error))
                     await _rest(stopping, min(_backoff(failures), IDLE))
                     continue
                 failures = 0

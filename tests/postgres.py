@@ -95,7 +95,7 @@ class Server:
 
     def drop(self, address: str) -> None:
         """Remove a database, whoever uses it."""
-        self.say(f"DROP DATABASE {make_url(address).database} WITH (FORCE)")
+        self.say(f"DROP DATABASE {name_of(address)} WITH (FORCE)")
 
     def address(self, name: str) -> str:
         return f"postgresql+psycopg://postgres@/{name}?host={self.folder}&port={self.port}"
@@ -141,6 +141,28 @@ def running_postgres(*, careful: bool = False) -> Iterator[Server]:
     finally:
         server.stop("immediate")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def name_of(address: str) -> str:
+    return str(make_url(address).database)
+
+
+def throw_out(server: Server, address: str, *, but: int = 0) -> None:
+    """Break every connection, but perhaps one."""
+    ours = f"datname = '{name_of(address)}' AND pid <> {but}"
+    server.say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
+
+
+@contextmanager
+def shut(server: Server, address: str) -> Iterator[None]:
+    """Nobody gets in, and who is in is thrown out."""
+    name = name_of(address)
+    server.say(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
+    throw_out(server, address)
+    try:
+        yield
+    finally:
+        server.say(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
 
 
 def _programs() -> Path | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from datetime import timedelta
@@ -17,20 +17,28 @@ import pytest
 
 from adapters.base import Fetched
 from ingest import attachments, register
+from ingest import pulse as pulse_of_daemon
 from ingest.app import Daemon
 from ingest.cli import main
 from ingest.control import SOCKET
 from ingest.fetcher import Fetcher
+from ingest.metrics import Metrics
 from ingest.office import open_office
+from ingest.pulse import Pulse
+from ingest.stage import Stage
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Part
 from store import ledger
+from store import postgres as engine
+from store.engine import open_store
+from store.ledger import Claim
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_fetcher import Host
+from tests.ingest.test_keeping import until
 from tests.place import Place
-from tests.postgres import Server
+from tests.postgres import Server, shut
 
 pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("logging_as_it_was")]
 MATTERS = 12
@@ -188,3 +196,36 @@ async def test_daemons_share_a_database_and_go_by_its_clock(path: Path, address:
     assert not (tmp_path / "data" / SOCKET).exists()
     for one in daemons:
         await one.close()
+
+
+async def test_while_the_database_is_gone_nothing_is_ready_and_work_goes_on_when_it_is_back(
+    address: str, tmp_path: Path, postgres: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "PATIENCE", 0.1)
+    monkeypatch.setattr(pulse_of_daemon, "BEAT", timedelta(milliseconds=100))
+    store = open_store(address, tmp_path, b"k" * 32)
+    done: list[str] = []
+
+    async def work(claims: Sequence[Claim]) -> None:
+        for held in claims:
+            await store.write(partial(ledger.done, held=held))
+            done.append(held.payload["name"])
+
+    pulse = Pulse(store, Metrics(), store.clock, ["scans"], ["oa"])
+    stage = Stage("read", work, store, store.clock)
+    stopping = asyncio.Event()
+    running = [asyncio.create_task(one.run(stopping)) for one in (pulse, stage)]
+    await until(lambda: bool(pulse.health.doors))
+    with shut(postgres, address):
+        waiting = asyncio.create_task(
+            store.write(lambda conn: ledger.enqueue(conn, "read", {"name": "a"}, now=store.clock()))
+        )
+        await until(lambda: pulse.health.doors["scans"].state == "database does not answer")
+    await waiting
+    await until(lambda: done == ["a"])
+    stopping.set()
+    store.wakes.ring_all()
+    await asyncio.wait(running)
+    store.close()
+
+    assert [task.exception() for task in running] == [None, None]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, insert, make_url, select, text
+from sqlalchemy import Connection, event, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from store import postgres as engine
@@ -17,7 +17,7 @@ from store.acts import StoreRefused, StoreUnreachable
 from store.engine import CANNOT_OPEN, Store, TransactionLost, open_store
 from store.schema import case_number, data_key, target
 from store.sealing import RENEW_AFTER
-from tests.postgres import Server
+from tests.postgres import Server, name_of, shut, throw_out
 from tests.store.acts import WAIT, kinds, note, one_batch
 from tests.store.keys import MASTER, NOW
 
@@ -67,30 +67,8 @@ def years(store: Store, *numbers: int) -> None:
     store.submit(lambda conn: conn.execute(insert(case_number), rows).rowcount).result(WAIT)
 
 
-def name_of(address: str) -> str:
-    return str(make_url(address).database)
-
-
 def backend(conn: Connection) -> int:
     return int(conn.execute(text("SELECT pg_backend_pid()")).scalar_one())
-
-
-def throw_out(server: Server, database: str, *, but: int = 0) -> None:
-    """Break every connection, but perhaps one."""
-    ours = f"datname = '{name_of(database)}' AND pid <> {but}"
-    server.say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {ours}")
-
-
-@contextmanager
-def shut(server: Server, database: str) -> Iterator[None]:
-    """Nobody gets in, and who is in is thrown out."""
-    name = name_of(database)
-    server.say(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS false")
-    throw_out(server, database)
-    try:
-        yield
-    finally:
-        server.say(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
 
 
 def test_batches_that_lock_in_opposite_orders_both_get_through(store: Store, open_another: Callable[[], Store]) -> None:
