@@ -15,6 +15,7 @@ from store.blobs import INLINE_LIMIT, Prepared
 from store.engine import Store, open_store
 from store.schema import blob
 from store.sealing import SealBroken
+from tests.postgres import Server
 from tests.store.keys import MASTER, NOW, OTHER_MASTER
 
 LARGE = bytes(range(256)) * (INLINE_LIMIT // 256) + b"."
@@ -149,6 +150,20 @@ def test_a_file_half_written_by_a_crash_is_swept_away_on_opening(tmp_path: Path)
     assert not left.exists()
     assert load(store, sha) == LARGE
     store.close()
+
+
+@pytest.mark.postgres
+def test_where_others_write_too_only_what_is_old_is_swept_away(tmp_path: Path, postgres: Server) -> None:
+    address = postgres.migrated()
+    open_store(address, tmp_path, MASTER).close()
+    young, old = (tmp_path / "blobs" / "partial" / name for name in ("young", "old"))
+    for path in (young, old):
+        path.write_bytes(b"half of")
+    os.utime(old, (0, 0))
+    open_store(address, tmp_path, MASTER).close()
+
+    assert young.exists()
+    assert not old.exists()
 
 
 def test_a_disk_that_fills_while_a_file_is_written_leaves_nothing_behind(
