@@ -18,12 +18,12 @@ from dispatch.payload import Payload
 from dispatch.retry import RetrySettings
 from dispatch.webhook import TargetSettings
 from dispatch.worker import TargetWorker
-from ingest.clock import utc_now
 from ingest.compute import Correction
 from store import ledger
 from store.schema import attempt, delivery, event
 from store.schema import ledger as ledger_table
 from store.schema import target as target_table
+from tests.clock import utc_now
 from tests.dispatch.receiver import receiving
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION

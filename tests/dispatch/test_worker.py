@@ -15,11 +15,11 @@ from standardwebhooks.webhooks import Webhook as Verifier
 from dispatch.retry import RetrySettings
 from dispatch.webhook import TargetSettings
 from dispatch.worker import TargetWorker
-from ingest.clock import utc_now
 from normalize.reading import Signal, SignalKind
 from store import ledger
 from store.schema import attempt, delivery
 from store.schema import target as target_table
+from tests.clock import utc_now
 from tests.dispatch.receiver import Receiver, receiving
 from tests.ingest.desk import SECRET, Desk, open_desk, reading, target
 from tests.place import Place

@@ -15,12 +15,12 @@ from structlog.testing import capture_logs
 
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
 from ingest import channels, inbox
-from ingest.clock import utc_now
 from ingest.poller import Poller
 from store import ledger
 from store.engine import Store, open_store
 from store.schema import channel, raw
 from store.schema import ledger as ledger_table
+from tests.clock import utc_now
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -12,13 +12,13 @@ import pytest
 from sqlalchemy import Connection, select
 
 from ingest import stage
-from ingest.clock import utc_now
 from ingest.stage import Stage
 from store import ledger
 from store.acts import TransactionLost
 from store.engine import Store, open_store
 from store.ledger import Claim
 from store.schema import ledger as ledger_rows
+from tests.clock import utc_now
 
 T = TypeVar("T")
 LANE = "work"

@@ -1,4 +1,4 @@
-"""The time, asked in one place so that tests can give another."""
+"""The time, where a test does not choose one."""
 
 from __future__ import annotations
 
