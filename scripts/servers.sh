@@ -7,6 +7,7 @@ has() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 has dovecot && has doveconf && [ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 has chromium || missing="$missing chromium"
+ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || missing="$missing libatomic1" # what drives the browser needs it
 
 if [ -z "$missing" ]; then
     echo "servers: all there"
