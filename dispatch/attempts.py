@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, select
 
-from dispatch.webhook import Answer
 from store.schema import attempt, delivery
 from store.sealing import Sealer
 
 
-def note_attempt(
-    conn: Connection, sealer: Sealer, delivery_id: int, answer: Answer, at: datetime, took: timedelta
-) -> None:
-    """Write down one attempt."""
-    words = None if answer.excerpt is None else answer.excerpt.encode("utf-8", "backslashreplace")
-    conn.execute(
-        insert(attempt).values(
-            delivery_id=delivery_id,
-            at=at,
-            milliseconds=took // timedelta(milliseconds=1),
-            outcome=answer.verdict.value,
-            status=answer.status,
-            detail=answer.detail,
-            sealed_answer=None if words is None else sealer.seal(words, _context(delivery_id, at)),
-        )
-    )
+@dataclass(frozen=True)
+class Attempt:
+    """One exchange with a receiver."""
+
+    at: datetime
+    took: timedelta
+    outcome: str
+    """A verdict, or what looking up came to."""
+    status: int | None = None
+    detail: str | None = None
+    """In the clear: our words."""
+    excerpt: str | None = None
+    """The receiver's words, to be sealed."""
+
+
+def attempt_row(sealer: Sealer, delivery_id: int, made: Attempt) -> dict[str, object]:
+    """An attempt as it is kept."""
+    words = None if made.excerpt is None else made.excerpt.encode("utf-8", "backslashreplace")
+    return {
+        "delivery_id": delivery_id,
+        "at": made.at,
+        "milliseconds": made.took // timedelta(milliseconds=1),
+        "outcome": made.outcome,
+        "status": made.status,
+        "detail": made.detail,
+        "sealed_answer": None if words is None else sealer.seal(words, _context(delivery_id, made.at)),
+    }
 
 
 def answers_of(conn: Connection, sealer: Sealer, case_id: str) -> Mapping[tuple[int, datetime], str]:

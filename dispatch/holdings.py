@@ -8,7 +8,7 @@ from sqlalchemy import Connection, exists, func, select, update
 from sqlalchemy.sql import ColumnElement
 
 from dispatch.rights import WITHDRAWN, right_of
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 from store import ledger
 from store.schema import cases, delivery, event
 from store.schema import ledger as ledger_table
@@ -35,7 +35,7 @@ def may_fetch(conn: Connection, case_id: str, name: str, settings: TargetSetting
     row = conn.execute(select(cases.c.channel, cases.c.restricted).where(cases.c.case_id == case_id)).one_or_none()
     if row is None or not settings.enabled or (row.restricted and not settings.takes_restricted):
         return False
-    everything = not settings.types and right_of(settings, row.channel, restricted=row.restricted) == "full"
+    everything = settings.wants_all and right_of(settings, row.channel, restricted=row.restricted) == "full"
     return everything or holds(conn, case_id, name)
 
 

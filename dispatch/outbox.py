@@ -13,8 +13,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 from ulid import ULID
 
 from dispatch.holdings import given_up, holders, holds, lane_of, take_back
-from dispatch.rights import STANDING, WITHDRAWN, View, may_send, right_of, view_for
-from dispatch.webhook import TargetSettings
+from dispatch.rights import STANDING, WITHDRAWN, View, right_of, sendable, view_for
+from dispatch.settings import TargetSettings
 from normalize.case import Case
 from store import ledger
 from store.schema import cases, delivery, event
@@ -26,6 +26,8 @@ __all__ = ["Outbox", "View", "lane_of"]
 log = structlog.get_logger()
 NUMBERS = ("case_id", "case_no", "channel_kind", "received_at", "deadlines")
 """All that a target without the right to restricted cases may learn of one."""
+HOLDING = ("rejected", "unknown")
+"""States of a delivery that wait for a person; the case's later events wait behind it."""
 
 
 @dataclass(frozen=True)
@@ -81,45 +83,41 @@ class Outbox:
                 released += 1
         return released
 
-    def resend(self, conn: Connection, delivery_id: int, now: datetime) -> bool:
-        """Send a delivery again, same id and bytes, after the events of its case that still wait; one that waits
-        for its next attempt goes now. False: its target may not have it any more.
+    def resend(self, conn: Connection, delivery_id: int, due: datetime, *, uncertain: bool = False) -> bool:
+        """Send a delivery again at `due`, same id and bytes, after the events of its case that still wait; one that
+        waits for its next attempt goes then. False: it may not be sent again (`sendable`).
         """
         asked = STANDING.where(delivery.c.id == delivery_id).with_for_update(of=delivery, key_share=True)
         row = conn.execute(asked).one()
-        if row.state == "dropped" or not may_send(self.targets.get(row.target), row):
+        if not sendable(self.targets.get(row.target), row, uncertain=uncertain):
             return False
         lane = lane_of(row.target)
-        waiting = conn.execute(
-            select(ledger_table.c.id).where(
-                ledger_table.c.lane == lane,
-                ledger_table.c.key == row.case_id,
-                ledger_table.c.payload["delivery"].as_integer() == delivery_id,
-            )
-        ).scalar_one_or_none()
+        waiting = _step(conn, lane, row.case_id, delivery_id)
         conn.execute(update(delivery).where(delivery.c.id == delivery_id).values(state="waiting", error=None))
         if waiting is None:
-            ledger.enqueue(conn, lane, {"delivery": delivery_id}, key=row.case_id, now=now)
+            ledger.enqueue(conn, lane, {"delivery": delivery_id}, key=row.case_id, now=due)
         else:
-            _ = ledger.revive(conn, waiting, now=now) or ledger.hasten(conn, waiting, now=now)
+            _ = ledger.revive(conn, waiting, now=due) or ledger.hasten(conn, waiting, now=due)
         return True
 
+    def note_arrived(
+        self, conn: Connection, case_id: str, target: str, receiver_id: str | None, now: datetime
+    ) -> list[str]:
+        """A person found that what may have arrived has: the ids of the events; the case's later ones go on."""
+        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "unknown")
+        arrived = update(delivery).where(here).values(state="delivered", delivered_at=now, receiver_id=receiver_id)
+        rows = conn.execute(arrived.returning(delivery.c.id, delivery.c.event_id)).all()
+        steps = [_step(conn, lane_of(target), case_id, row.id) for row in rows]
+        ledger.discard(conn, [step for step in steps if step is not None])
+        return [row.event_id for row in rows]
+
     def skip(self, conn: Connection, case_id: str, target: str) -> list[str]:
-        """Let a case's later events on a target go without the one it rejected; the ids of the events skipped."""
-        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "rejected")
+        """Let a case's later events on a target go without the one that holds them back; the ids of those skipped."""
+        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & delivery.c.state.in_(HOLDING)
         skipped = conn.execute(update(delivery).where(here).values(state="skipped").returning(delivery.c.event_id))
         found = list(skipped.scalars())
         ledger.discard(conn, given_up(conn, target, case_id))
         return found
-
-    def body(self, conn: Connection, event_id: str, view: View) -> bytes:
-        """The bytes to send, the same on every attempt. Raises SealBroken."""
-        row = conn.execute(select(event.c.sealed_full, event.c.sealed_numbers).where(event.c.id == event_id)).one()
-        if view == "full":
-            return self.sealer.open(row.sealed_full, f"event:{event_id}")
-        if row.sealed_numbers is None:
-            raise SealBroken(f"event {event_id}: was written without its numbers")
-        return self.sealer.open(row.sealed_numbers, f"event.numbers:{event_id}")
 
     def _has_taker(self) -> bool:
         return any(one.enabled and one.takes_restricted for one in self.targets.values())
@@ -203,6 +201,14 @@ class Outbox:
         sealed = self.sealer.seal(full, f"event:{event_id}")
         conn.execute(insert(event).values(id=event_id, sealed_full=sealed, **copied))
         return event_id
+
+
+def _step(conn: Connection, lane: str, case_id: str, delivery_id: int) -> int | None:
+    """The ledger row of a delivery, if it has one."""
+    here = (ledger_table.c.lane == lane) & (ledger_table.c.key == case_id)
+    wanted = select(ledger_table.c.id).where(here, ledger_table.c.payload["delivery"].as_integer() == delivery_id)
+    found: int | None = conn.execute(wanted).scalar_one_or_none()
+    return found
 
 
 def _numbers(case: Case) -> str:

@@ -20,6 +20,11 @@ class RetrySettings(BaseModel):
     jitter: float = Field(
         default=0.2, ge=0, le=1, description="up to this share is added, so that not all come at once"
     )
+    attempts: int = Field(
+        default=30,
+        ge=1,
+        description="after so many failures while the target takes other events, one is laid aside for a person",
+    )
 
 
 def delay(attempt: int, chance: float, settings: RetrySettings) -> timedelta:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Row, select
 
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 from store.schema import cases, delivery, event
 
 View = Literal["full", "numbers"]
@@ -41,7 +41,7 @@ def right_of(settings: TargetSettings | None, channel: str, *, restricted: bool)
 
 def view_for(settings: TargetSettings, channel: str, type_: str, *, restricted: bool) -> View | None:
     """How much of such an event the target gets: what it may see, if it wants the type at all."""
-    if settings.types and type_ not in settings.types:
+    if not settings.wants(type_):
         return None
     return right_of(settings, channel, restricted=restricted)
 
@@ -54,3 +54,12 @@ def may_send(settings: TargetSettings | None, row: Row[Any]) -> bool:
     if row.view == "numbers":
         return right is not None or row.type == WITHDRAWN
     return right == "full" and (settings.takes_restricted or not row.secret)
+
+
+def sendable(settings: TargetSettings | None, row: Row[Any], *, uncertain: bool) -> bool:
+    """Whether a delivery may be sent once more: what a target would not know again only if it has not arrived for
+    sure, or (`uncertain`) may not have.
+    """
+    if settings is None or row.state in ("dropped", "sending") or not may_send(settings, row):
+        return False
+    return settings.idempotent or (row.state != "delivered" and (uncertain or row.state != "unknown"))

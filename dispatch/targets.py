@@ -1,17 +1,115 @@
-"""Whether a target answers: said once when it stops and once when it is back, kept where every page can see it."""
+"""Whether a target may be sent anything now: a row of its own, so that an outage touches one row and not every event.
+
+`open`: as many as it takes. `unavailable`: nothing until `retry_at`, then one event as a probe (of all processes one
+sends it); if that arrives the target is open again. `paused`: nothing until a person resumes it.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-import structlog
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
-from dispatch.webhook import Answer, Verdict
+from dispatch.retry import RetrySettings, delay
+from dispatch.settings import RateSettings
 from store.schema import target
+from store.upsert import insert_into
 
-log = structlog.get_logger()
 OPEN, UNAVAILABLE, PAUSED = "open", "unavailable", "paused"
+SHORTEST_WAIT = timedelta(seconds=1)
+"""A receiver that asks for no wait at all is not asked at once again."""
+PACE = timedelta(milliseconds=100)
+"""With a rate, so much of it may go at once."""
+
+
+@dataclass(frozen=True)
+class Admission:
+    """How many events may be claimed for a target now."""
+
+    state: str
+    limit: int
+    probe: bool = False
+    """It is asked whether it answers again."""
+    again_at: datetime | None = None
+    """When to ask next, if the limit is 0 and nobody rings before."""
+
+
+def admit(conn: Connection, name: str, rate: RateSettings | None, *, room: int, now: datetime) -> Admission:
+    """What may be claimed in this transaction; what then is claimed must be told by `note_claimed`."""
+    row = conn.execute(_ROW, {"of": name}).one_or_none()
+    if row is None:
+        _enrol(conn, name, now)
+    elif row.state == PAUSED:
+        return Admission(PAUSED, 0)
+    elif row.retry_at is not None and row.retry_at > now:
+        return Admission(row.state, 0, again_at=row.retry_at)
+    elif row.state == UNAVAILABLE:
+        return _probing(conn, name, now)
+    return Admission(OPEN, room) if rate is None else _paced(conn, name, rate, room, now)
+
+
+def note_claimed(
+    conn: Connection, name: str, rate: RateSettings | None, admission: Admission, claimed: int,
+    *, now: datetime, patience: timedelta,
+) -> None:  # fmt: skip
+    """Charge what was claimed; `patience`: how long a probe may take before another process sends one."""
+    here = update(target).where(target.c.name == name)
+    if admission.probe:
+        conn.execute(here.values(retry_at=now + patience))
+    elif rate is not None:
+        free_at = conn.execute(_ROW, {"of": name}).one().free_at
+        conn.execute(here.values(free_at=max(free_at or now, now) + claimed * rate.interval))
+
+
+def note_success(conn: Connection, name: str, now: datetime) -> bool:
+    """It took an event; whether that is news. A paused target waits for a person, not an answer."""
+    before = conn.execute(_ROW, {"of": name}).one()
+    values: dict[str, object] = {"last_success_at": now}
+    if before.state != PAUSED:
+        values |= {"error": None, "retry_at": None, "failures": 0}
+    if before.state == UNAVAILABLE:
+        values |= {"state": OPEN, "since": now}
+    conn.execute(update(target).where(target.c.name == name).values(values))
+    return bool(before.state == UNAVAILABLE)
+
+
+def note_trouble(
+    conn: Connection, name: str, retry: RetrySettings, error: str | None, wait: timedelta | None,
+    *, now: datetime, chance: float, probe: bool,
+) -> bool:  # fmt: skip
+    """It takes nothing now: leave it alone for `wait`, as it asked, else longer each time. True: it is news.
+
+    Of what was under way when it failed only the first counts: the others tell of the same outage.
+    """
+    before = conn.execute(_HELD_ROW, {"of": name}).one()
+    if before.state == PAUSED:
+        return False
+    failures, retry_at = before.failures, before.retry_at or now
+    if wait is not None:
+        retry_at = max(now + max(wait, SHORTEST_WAIT), retry_at if before.state == UNAVAILABLE and not probe else now)
+    elif probe or before.state == OPEN:
+        failures += 1
+        retry_at = now + delay(failures, chance, retry)
+    values: dict[str, object] = {"error": error, "failures": failures, "retry_at": retry_at}
+    if before.state == OPEN:
+        values |= {"state": UNAVAILABLE, "since": now}
+    conn.execute(update(target).where(target.c.name == name).values(values))
+    return bool(before.state == OPEN)
+
+
+def pause(conn: Connection, name: str, reason: str, now: datetime) -> bool:
+    """Send it nothing until it is resumed; False: it is paused already."""
+    _enrol(conn, name, now)
+    moved = update(target).where(target.c.name == name, target.c.state != PAUSED)
+    return bool(conn.execute(moved.values(state=PAUSED, since=now, error=reason, retry_at=None)).rowcount)
+
+
+def resume(conn: Connection, name: str, now: datetime) -> bool:
+    """Send to it again; False: it is not paused."""
+    resumed = update(target).where(target.c.name == name, target.c.state == PAUSED)
+    values = {"state": OPEN, "since": now, "error": None, "retry_at": None, "failures": 0}
+    return bool(conn.execute(resumed.values(values)).rowcount)
 
 
 def state_of(conn: Connection, name: str) -> str | None:
@@ -19,31 +117,26 @@ def state_of(conn: Connection, name: str) -> str | None:
     return found
 
 
-def set_state(conn: Connection, name: str, state: str, error: str | None, now: datetime) -> bool:
-    """Write the state; True when it differs from before (a first sight of an open target is no news)."""
-    before = state_of(conn, name)
-    success = {"last_success_at": now} if state == OPEN else {}
-    if before is None:
-        conn.execute(insert(target).values(name=name, state=state, since=now, error=error, **success))
-        return state != OPEN
-    moved = {"state": state, "since": now} if before != state else {}
-    conn.execute(update(target).where(target.c.name == name).values(error=error, **success, **moved))
-    return before != state
+_ROW = select(target).where(target.c.name == bindparam("of"))
+_HELD_ROW = _ROW.with_for_update()
 
 
-def note_answer(conn: Connection, name: str, answer: Answer, now: datetime) -> str | None:
-    """Note what an attempt showed; the new state if that is news. A paused target waits for a person, not an answer."""
-    if state_of(conn, name) == PAUSED:
-        return None
-    state = {Verdict.AGAIN: UNAVAILABLE, Verdict.GONE: PAUSED}.get(answer.verdict, OPEN)
-    return state if set_state(conn, name, state, answer.detail, now) else None
+def _enrol(conn: Connection, name: str, now: datetime) -> None:
+    """Make the target's row at first sight."""
+    conn.execute(insert_into(conn, target).values(name=name, state=OPEN, since=now).on_conflict_do_nothing())
 
 
-def say(name: str, state: str, answer: Answer) -> None:
-    """Tell the log of a change, once."""
-    if state == OPEN:
-        log.info("target answers", target=name)
-    elif state == PAUSED:
-        log.error("target says it is gone (410) and is paused until resumed", target=name)
-    else:
-        log.warning("target does not take events; they wait", target=name, status=answer.status)
+def _probing(conn: Connection, name: str, now: datetime) -> Admission:
+    """Of several processes the first one here; the others find its probe under way."""
+    row = conn.execute(_HELD_ROW, {"of": name}).one()
+    if row.state != UNAVAILABLE or (row.retry_at is not None and row.retry_at > now):
+        return Admission(row.state, 0, again_at=row.retry_at or now)
+    return Admission(UNAVAILABLE, 1, probe=True)
+
+
+def _paced(conn: Connection, name: str, rate: RateSettings, room: int, now: datetime) -> Admission:
+    """Evenly spaced over all processes: the row is held until what is claimed was charged."""
+    row = conn.execute(_HELD_ROW, {"of": name}).one()
+    free_at: datetime = max(row.free_at or now, now)
+    limit = (now + PACE - free_at) // rate.interval + 1 if free_at <= now + PACE else 0
+    return Admission(OPEN, min(room, limit), again_at=free_at - PACE)

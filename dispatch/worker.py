@@ -1,48 +1,44 @@
-"""One loop per target: claim what is due, send it, write down what came of it, in order for each case."""
+"""One loop per target: claim what is due, send it, write down what came of it, in order for each case.
+
+A target that is down is left alone as a whole (`dispatch.targets`); when it answers again, events come one, two, four
+at a time, up to its `concurrency`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection, update
 
-from dispatch.attempts import note_attempt
-from dispatch.outbox import Outbox, lane_of
+from adapters.wire import TrustBroken
+from dispatch import targets
+from dispatch.answer import Answer, Verdict
+from dispatch.deciding import end_of, end_of_interrupted, end_of_lookup, end_unsent, sign_of
+from dispatch.holdings import lane_of
+from dispatch.parcel import Parcel, pack
+from dispatch.recording import Health, Recorder, Sign, State
 from dispatch.retry import delay
-from dispatch.rights import STANDING, may_send
-from dispatch.targets import PAUSED, note_answer, say, state_of
-from dispatch.webhook import Answer, TargetSettings, Verdict, Webhook
+from dispatch.sender import Sender
+from dispatch.settings import TargetSettings
+from dispatch.targets import Admission
 from store import crashpoint, ledger
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim, LeaseLost
 from store.schema import delivery
-from store.sealing import SealBroken
 
 log = structlog.get_logger()
 LEASE_MARGIN = timedelta(seconds=30)
 IDLE = timedelta(seconds=30)
 """How long to sleep when nothing is known to fall due: wake-ups are hints and may be lost."""
-
-
-@dataclass(frozen=True)
-class Parcel:
-    """A claimed delivery with what is to be sent; `body` None: it may not be sent, or for `fault` cannot be."""
-
-    claim: Claim
-    delivery_id: int
-    event_id: str
-    type: str
-    case_id: str
-    created_at: datetime
-    body: bytes | None
-    fault: str | None
-
 
 Observer = Callable[[str, Verdict, timedelta, timedelta], None]
 """Told of every attempt: target, verdict, time of the attempt, age of the event."""
@@ -56,7 +52,6 @@ class TargetWorker:
         name: str,
         settings: TargetSettings,
         store: Store,
-        outbox: Outbox,
         clock: Callable[[], datetime],
         observe: Observer,
     ) -> None:
@@ -64,156 +59,247 @@ class TargetWorker:
         self._lane = lane_of(name)
         self._settings = settings
         self._store = store
-        self._outbox = outbox
         self._clock = clock
         self._observe = observe
+        self._window = settings.concurrency
+        """So many may be under way at once: after trouble one, and one more with every event that arrives."""
+        self._queue: deque[Parcel] = deque()
         self._under_way = 0
+        self._recorder = Recorder(name, settings.retry, store, clock)
+        self._doubts = 0
+        """Failures in a row."""
+        self._spoiled = False
+        """The target failed: what still waits in line is given back."""
+        self._stopping = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set, then finish the deliveries under way. Cancelled, give their leases back."""
-        webhook = Webhook(self._settings)
+        self._stopping = stopping
+        sender = await self._hired()
+        if sender is None:
+            return
         try:
-            async with asyncio.TaskGroup() as sending:
-                failures = 0
-                while not stopping.is_set():
-                    try:
-                        await self._round(webhook, sending)
-                        failures = 0
-                    except Exception as error:  # noqa: BLE001 - the target's outer loop: a full disk is no reason to end
-                        failures += 1
-                        if not isinstance(error, StoreUnreachable):  # which the store has said
-                            log.error("target's loop failed", target=self._name, error=place_of(error))
-                        await _wait(stopping, min(delay(failures, random.random(), self._settings.retry), IDLE))  # noqa: S311 - spreads load
+            async with asyncio.TaskGroup() as group:
+                recording = group.create_task(self._recorder.run())
+                async with asyncio.TaskGroup() as sending:
+                    await self._claim_and_send(sender, sending)
+                recording.cancel()
         finally:
-            await webhook.close()
+            await asyncio.shield(self._empty_queue())
+            await sender.close()
 
-    async def _round(self, webhook: Webhook, sending: asyncio.TaskGroup) -> None:
-        """Take what is due and have it sent; sleep when there is nothing."""
-        parcels = await self._claim()
-        for parcel in parcels:
-            self._under_way += 1
-            sending.create_task(self._deliver(webhook, parcel))
-        if not parcels:
-            await self._store.wakes.wait(self._lane, await self._idle_time())
-
-    async def _claim(self) -> list[Parcel]:
-        free = self._settings.concurrency - self._under_way
-        if free <= 0 or not self._settings.enabled or await self._paused():
-            return []
-        lease = self._settings.timeout + LEASE_MARGIN
-        now = self._clock()
-        claims = await self._store.write(lambda conn: ledger.claim(conn, self._lane, now=now, lease=lease, limit=free))
-        if claims:
-            crashpoint.reach("after_claim")
-        return await self._store.read(lambda conn: [self._pack(conn, held) for held in claims]) if claims else []
-
-    def _pack(self, conn: Connection, held: Claim) -> Parcel:
-        row = conn.execute(STANDING.where(delivery.c.id == held.payload["delivery"])).one()
-        body, fault = None, None
-        if row.state != "dropped" and may_send(self._settings, row):
+    async def _hired(self) -> Sender | None:
+        """Who speaks with the receiver, as soon as its certificates can be read."""
+        said = False
+        while not self._stopping.is_set():
             try:
-                body = self._outbox.body(conn, row.event_id, row.view)
-            except SealBroken as error:
-                fault = f"cannot be packed: {error}"
-        return Parcel(held, row.id, row.event_id, row.type, row.case_id, row.created_at, body, fault)
+                return Sender(self._settings)
+            except TrustBroken as error:
+                if not said:
+                    log.error("target cannot be spoken to; its events wait", target=self._name, error=str(error))
+                said = True
+                await _wait(self._stopping, IDLE)
+        return None
 
-    async def _paused(self) -> bool:
-        return await self._store.read(lambda conn: state_of(conn, self._name)) == PAUSED
+    async def _claim_and_send(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                await self._round(sender, sending)
+                failures = 0
+            except Exception as error:  # noqa: BLE001 - the target's outer loop: a full disk is no reason to end
+                failures += 1
+                if not isinstance(error, StoreUnreachable):  # which the store has said
+                    log.error("target's loop failed", target=self._name, error=place_of(error))
+                await _wait(self._stopping, min(delay(failures, random.random(), self._settings.retry), IDLE))  # noqa: S311 - spreads load
 
-    async def _idle_time(self) -> timedelta:
-        if self._under_way >= self._settings.concurrency or await self._paused():
-            return IDLE
-        due = await self._store.read(lambda conn: ledger.next_due(conn, self._lane))
-        return IDLE if due is None else min(max(due - self._clock(), timedelta(0)), IDLE)
+    async def _round(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
+        """Take what is due and have it sent; sleep when there is nothing."""
+        if self._spoiled:
+            self._spoiled = False
+            await self._empty_queue()
+        room = self._room()
+        admission, parcels = await self._claim(room) if room else (Admission(targets.OPEN, 0), [])
+        if admission.state != targets.OPEN:
+            self._window = 1
+        self._queue.extend(parcels)
+        self._pump(sender, sending)
+        if not parcels:
+            await self._store.wakes.wait(self._lane, await self._idle_time(admission))
 
-    async def _deliver(self, webhook: Webhook, parcel: Parcel) -> None:
+    def _room(self) -> int:
+        """How many to claim: as many as are under way wait in line, and they are claimed together."""
+        in_hand = len(self._queue) + self._under_way
+        return 2 * self._window - in_hand if in_hand <= self._window and self._settings.enabled else 0
+
+    def _pump(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
+        while self._queue and self._under_way < self._window and not (self._spoiled or self._stopping.is_set()):
+            self._under_way += 1
+            sending.create_task(self._deliver(sender, sending, self._queue.popleft()))
+
+    async def _claim(self, room: int) -> tuple[Admission, list[Parcel]]:
+        now = self._clock()
+        admission, claims = await self._store.write(lambda conn: self._take(conn, room, now))
+        if not claims:
+            return admission, []
+        crashpoint.reach("after_claim")
+        store, settings = self._store, self._settings
+        return admission, await store.read(
+            lambda conn: pack(conn, claims, settings, store.sealer, store.blobs, probe=admission.probe)
+        )
+
+    def _take(self, conn: Connection, room: int, now: datetime) -> tuple[Admission, list[Claim]]:
+        name, rate = self._name, self._settings.rate
+        admission = targets.admit(conn, name, rate, room=room, now=now)
+        if not admission.limit:
+            return admission, []
+        claims = ledger.claim(conn, self._lane, now=now, lease=self._lease, limit=admission.limit)
+        if claims:
+            targets.note_claimed(conn, name, rate, admission, len(claims), now=now, patience=self._lease)
+        return admission, claims
+
+    @property
+    def _lease(self) -> timedelta:
+        """Long enough for all that one delivery may ask, after one that is before it in line."""
+        settings = self._settings
+        requests = 2 * (1 + len(settings.login.calls)) if settings.login else 1
+        if settings.lookup is not None:
+            requests *= 2
+        return 2 * requests * settings.timeout + LEASE_MARGIN
+
+    async def _idle_time(self, admission: Admission) -> timedelta:
+        now = self._clock()
+        if admission.limit:
+            due = await self._store.read(lambda conn: ledger.next_due(conn, self._lane))
+        else:
+            due = admission.again_at
+        return IDLE if due is None else min(max(due - now, timedelta(0)), IDLE)
+
+    async def _deliver(self, sender: Sender, sending: asyncio.TaskGroup, parcel: Parcel) -> None:
         try:
-            if parcel.body is None:
-                await self._store.write(lambda conn: self._end_unsent(conn, parcel))
-                self._tell_unsent(parcel)
-                return
-            started = self._clock()
-            crashpoint.reach("before_post")
-            answer = await webhook.post(parcel.event_id, parcel.body, started)
-            crashpoint.reach("after_answer")
-            took = self._clock() - started
-            news = await self._store.write(lambda conn: self._record(conn, parcel, answer, started, took))
-            self._tell(parcel, answer, took, news)
+            await self._attempt(sender, parcel)
         except LeaseLost:
             log.warning("delivery outlived its lease", target=self._name, event_id=parcel.event_id)
         except asyncio.CancelledError:
-            await asyncio.shield(self._give_back(parcel))
+            await asyncio.shield(self._give_back([parcel]))
             raise
         except Exception as error:  # noqa: BLE001 - the target's outer loop: the lease brings the row back
             log.error("delivery failed", target=self._name, event_id=parcel.event_id, error=place_of(error))
         finally:
             self._under_way -= 1
+            self._pump(sender, sending)
             self._store.wakes.ring([self._lane])
 
-    def _record(self, conn: Connection, parcel: Parcel, answer: Answer, at: datetime, took: timedelta) -> str | None:
-        """Attempt, delivery, ledger row and target state in one transaction; the target's new state if it is news."""
-        note_attempt(conn, self._store.sealer, parcel.delivery_id, answer, at, took)
-        here = delivery.c.id == parcel.delivery_id
-        counted = update(delivery).where(here).values(attempts=delivery.c.attempts + 1, error=answer.detail)
-        state = conn.execute(counted.returning(delivery.c.state)).scalar_one()
-        match answer.verdict:
-            case Verdict.DELIVERED:
-                arrived = {"state": "delivered", "delivered_at": at + took, "receiver_id": answer.receiver_id}
-                conn.execute(update(delivery).where(here).values(arrived))
-                ledger.done(conn, parcel.claim)
-            case _ if state == "dropped":  # meanwhile: what follows tells the target that the case is withdrawn
-                ledger.done(conn, parcel.claim)
-            case Verdict.REJECTED:
-                conn.execute(update(delivery).where(here).values(state="rejected"))
-                ledger.give_up(conn, parcel.claim, reason=answer.detail or "rejected")
-            case Verdict.AGAIN | Verdict.GONE:
-                self._postpone(conn, parcel.claim, answer)
-        return note_answer(conn, self._name, answer, at + took)
+    async def _attempt(self, sender: Sender, parcel: Parcel) -> None:
+        if parcel.fault is not None or not parcel.allowed:
+            await self._end_unsent(parcel)
+            return
+        if not self._settings.idempotent and not await self._may_begin(sender, parcel):
+            return
+        started = self._clock()
+        crashpoint.reach("before_post")
+        answer = await sender.send(parcel, started)
+        crashpoint.reach("after_answer")
+        await self._take_down(parcel, answer, started)
 
-    def _end_unsent(self, conn: Connection, parcel: Parcel) -> None:
-        here = update(delivery).where(delivery.c.id == parcel.delivery_id, delivery.c.state == "waiting")
+    async def _may_begin(self, sender: Sender, parcel: Parcel) -> bool:
+        """To a receiver that would not know it again: whether it has not arrived for sure, and that is written down."""
+        if parcel.state in (State.SENDING, State.UNKNOWN) and not await self._is_absent(sender, parcel):
+            return False
+        if await self._store.write(lambda conn: self._begin(conn, parcel)):
+            return True
+        await self._end_unsent(replace(parcel, allowed=False))
+        return False
+
+    async def _is_absent(self, sender: Sender, parcel: Parcel) -> bool:
+        """Look a delivery up that may have arrived; if it has, or nobody can tell, that is written down."""
+        lookup = self._settings.lookup
+        if lookup is None:
+            await self._recorder.write(end_of_interrupted(parcel))
+            self._tell_unknown(parcel)
+            return False
+        started = self._clock()
+        finding = await sender.find(lookup, parcel, started)
+        chance = random.random()  # noqa: S311 - spreads load
+        took = self._clock() - started
+        end = end_of_lookup(parcel, finding, self._settings, at=started, took=took, chance=chance)
+        if end is None:
+            return True
+        await self._recorder.write(end)
+        if end.state is State.DELIVERED:
+            log.info("event had arrived", **self._facts(parcel))
+        elif end.due is None:
+            self._tell_unknown(parcel)
+        return False
+
+    def _begin(self, conn: Connection, parcel: Parcel) -> bool:
+        """Note that it is being sent: a process that dies now leaves it for looking up. False: it was dropped."""
+        ledger.extend(conn, parcel.claim, now=self._clock(), lease=self._lease)
+        here = (delivery.c.id == parcel.delivery_id) & (delivery.c.state != State.DROPPED)
+        return bool(conn.execute(update(delivery).where(here).values(state=State.SENDING)).rowcount)
+
+    async def _take_down(self, parcel: Parcel, answer: Answer, started: datetime) -> None:
+        """Have it written down what came of an attempt, and act on what it says of the target."""
+        took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
+        sign = sign_of(answer, probe=parcel.probe, doubts=self._doubts, chance=chance)
+        self._feel(sign)
+        end = end_of(parcel, answer, self._settings, at=started, took=took, sign=sign, chance=chance)
+        await self._recorder.write(end, sign)
+        self._observe(self._name, answer.verdict, took, started + took - parcel.created_at)
+        match end.state:
+            case State.DELIVERED:
+                log.info("event delivered", **self._facts(parcel), attempt=parcel.claim.attempts)
+            case State.REJECTED:
+                log.error("event laid aside; its case's later events wait", **self._facts(parcel), error=end.detail)
+            case State.UNKNOWN if end.due is None:
+                self._tell_unknown(parcel)
+
+    def _feel(self, sign: Sign | None) -> None:
+        """Widen or close the window, by what the last answer says of the target."""
+        match sign.health if sign is not None else None:
+            case Health.GOOD:
+                self._doubts = 0
+                self._window = min(self._window + 1, self._settings.concurrency)
+            case Health.DOUBTFUL:
+                self._doubts += 1
+            case Health.TROUBLED | Health.GONE:
+                self._doubts, self._window = 0, 1
+                self._spoiled = True
+
+    async def _end_unsent(self, parcel: Parcel) -> None:
+        await self._recorder.write(end_unsent(parcel))
         if parcel.fault is None:
-            conn.execute(here.values(state="dropped"))
-            ledger.done(conn, parcel.claim)
+            log.warning("event dropped: its target may not have it", **self._facts(parcel))
         else:
-            conn.execute(here.values(state="rejected", error=parcel.fault))
-            ledger.give_up(conn, parcel.claim, reason=parcel.fault)
+            log.error("event laid aside; its case's later events wait", **self._facts(parcel), error=parcel.fault)
 
-    def _tell_unsent(self, parcel: Parcel) -> None:
-        facts = {"target": self._name, "event_id": parcel.event_id, "case_id": parcel.case_id}
-        if parcel.fault is None:
-            log.warning("event dropped: its target may not have it", **facts)
-        else:
-            log.error("event given up; its case's later events wait", **facts, error=parcel.fault)
+    def _tell_unknown(self, parcel: Parcel) -> None:
+        log.error("event may have arrived; a person must say", **self._facts(parcel))
 
-    def _postpone(self, conn: Connection, held: Claim, answer: Answer) -> None:
-        retry = self._settings.retry
-        wait = delay(held.attempts, random.random(), retry) if answer.wait is None else max(answer.wait, retry.first)  # noqa: S311 - spreads load
-        charged = answer.wait is None and answer.verdict is Verdict.AGAIN
-        ledger.postpone(conn, held, due=self._clock() + wait, reason=answer.detail, charged=charged)
+    def _facts(self, parcel: Parcel) -> dict[str, str]:
+        return {
+            "target": self._name,
+            "event_id": parcel.event_id,
+            "type": parcel.type,
+            "case_id": parcel.case_id,
+        }
 
-    def _tell(self, parcel: Parcel, answer: Answer, took: timedelta, news: str | None) -> None:
-        self._observe(self._name, answer.verdict, took, self._clock() - parcel.created_at)
-        facts = {"target": self._name, "event_id": parcel.event_id, "type": parcel.type, "case_id": parcel.case_id}
-        if answer.verdict is Verdict.DELIVERED:
-            log.info("event delivered", **facts, attempt=parcel.claim.attempts)
-        elif answer.verdict is Verdict.REJECTED:
-            log.error("event rejected; its case's later events wait", **facts, status=answer.status)
-        if news is not None:
-            say(self._name, news, answer)
+    async def _empty_queue(self) -> None:
+        parcels = list(self._queue)
+        self._queue.clear()
+        await self._give_back(parcels)
 
-    async def _give_back(self, parcel: Parcel) -> None:
-        try:
-            await self._store.write(
-                lambda conn: ledger.postpone(conn, parcel.claim, due=self._clock(), reason="stopped")
-            )
-        except LeaseLost:
-            return  # it ended, or another has it: nothing to give back
+    async def _give_back(self, parcels: Sequence[Parcel]) -> None:
+        """Their leases end now, uncounted: somebody else may send them, or we later."""
+        for parcel in parcels:
+            due = self._clock()
+            with suppress(LeaseLost):  # it ended, or another has it: nothing to give back
+                await self._store.write(
+                    partial(ledger.postpone, held=parcel.claim, due=due, reason="stopped", charged=False)
+                )
 
 
 async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(longest.total_seconds()):
             await stopping.wait()
-    except TimeoutError:
-        return

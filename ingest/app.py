@@ -162,9 +162,7 @@ class Daemon:
             found += [read.run, letters.run]
         if "dispatch" in self.stages:
             for name, target in office.config.targets.items():
-                worker = TargetWorker(
-                    name, target, office.store, office.desk.outbox, office.clock, self.metrics.attempted
-                )
+                worker = TargetWorker(name, target, office.store, office.clock, self.metrics.attempted)
                 found.append(worker.run)
         if self.stages & {"keep", "console"}:
             found.append(self.pulse.run)

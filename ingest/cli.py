@@ -146,12 +146,13 @@ def _status(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
-    does = "read again (an event follows only a change), send again (same id, same bytes) or skip a rejected event"
+    does = "read again (an event follows only a change), send again (same id, same bytes), skip what was rejected"
     example = (
         "xinqiao replay --quarantine --dry-run\n"
         "  xinqiao replay --read --case 2026-000123\n"
         "  xinqiao replay --send --dead --target oa\n"
-        "  xinqiao replay --skip --case 2026-000123 --target oa"
+        "  xinqiao replay --skip --case 2026-000123 --target oa\n"
+        "  xinqiao replay --arrived --case 2026-000123 --target ecology --receiver-id 8888"
     )
     parser = _add(commands, "replay", does, example, "ingest.command_replay:replay")
     what = parser.add_mutually_exclusive_group(required=True)
@@ -161,11 +162,19 @@ def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
     what.add_argument(
         "--skip", action="store_true", help="go on without the event the target rejected: with --case and --target"
     )
+    what.add_argument(
+        "--arrived",
+        action="store_true",
+        help="what may have arrived has: with --case and --target, and --receiver-id if known",
+    )
     parser.add_argument("--case", metavar="ID", help="case_id or case number")
     parser.add_argument("--since", metavar="TIME", help="taken in, or created, since: 2026-03-01 or 2026-03-01T08:00")
     parser.add_argument("--until", metavar="TIME", help="taken in, or created, before")
     parser.add_argument("--target", metavar="NAME", help="only to this target; if it was paused it is resumed")
     parser.add_argument("--dead", action="store_true", help="only what the target rejected")
+    parser.add_argument("--unknown", action="store_true", help="only what may have arrived, but has not: you looked")
+    parser.add_argument("--rate", type=float, metavar="N", help="so many a second (50), so that new ones need not wait")
+    parser.add_argument("--receiver-id", metavar="NUMBER", help="the receiver's own number of what has arrived")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     _json(parser)
 

@@ -1,4 +1,4 @@
-"""`xinqiao replay`: read again, send again, skip."""
+"""`xinqiao replay`: read again, send again, skip, say what has arrived."""
 
 from __future__ import annotations
 
@@ -21,11 +21,14 @@ def replay(arguments: argparse.Namespace) -> int:
         "dry_run": arguments.dry_run,
     }
     _must_make_sense(arguments)
+    chosen = {"case": arguments.case, "target": arguments.target, "dry_run": arguments.dry_run}
     if arguments.send:
-        answer = perform(arguments.config, "replay-send", {**asked, "target": arguments.target, "dead": arguments.dead})
+        which = {"target": arguments.target, "dead": arguments.dead, "unknown": arguments.unknown}
+        answer = perform(arguments.config, "replay-send", {**asked, **which, "rate": arguments.rate})
     elif arguments.skip:
-        chosen = {"case": arguments.case, "target": arguments.target, "dry_run": arguments.dry_run}
         answer = perform(arguments.config, "replay-skip", chosen)
+    elif arguments.arrived:
+        answer = perform(arguments.config, "replay-arrived", {**chosen, "receiver_id": arguments.receiver_id})
     else:
         answer = perform(arguments.config, "replay-read", {**asked, "quarantine": arguments.quarantine})
     print(json.dumps(answer, ensure_ascii=False) if arguments.json else _said(answer))
@@ -34,13 +37,20 @@ def replay(arguments: argparse.Namespace) -> int:
 
 def _must_make_sense(arguments: argparse.Namespace) -> None:
     chosen = arguments.case or arguments.since
+    if arguments.receiver_id is not None and not arguments.arrived:
+        raise WrongUsage("replay: --receiver-id is the number of what has arrived; expected --arrived")
     if arguments.send:
-        if not (chosen or arguments.dead or arguments.target):
-            raise WrongUsage("replay --send: expected --case, --since, --dead or --target")
+        if not (chosen or arguments.dead or arguments.unknown or arguments.target):
+            raise WrongUsage("replay --send: expected --case, --since, --dead, --unknown or --target")
+        if arguments.rate is not None and arguments.rate <= 0:
+            raise WrongUsage("replay --send: expected a --rate above 0, in deliveries a second")
         return
-    if arguments.skip:
+    if arguments.rate is not None or arguments.unknown:
+        raise WrongUsage("replay: --unknown and --rate say what is sent again; expected --send")
+    if arguments.skip or arguments.arrived:
+        act = "--skip" if arguments.skip else "--arrived"
         if not (arguments.case and arguments.target) or arguments.since or arguments.until or arguments.dead:
-            raise WrongUsage("replay --skip: expected --case and --target, no other choice")
+            raise WrongUsage(f"replay {act}: expected --case and --target, no other choice")
         return
     if arguments.read and not chosen:
         raise WrongUsage("replay --read: expected --case or --since")
@@ -54,7 +64,11 @@ def _said(answer: Answer) -> str:
         return f"{answer['read_again']} {would}read again"
     if "skipped" in answer:
         return f"{len(answer['skipped'])} {would}skipped"
-    withheld = f"; {answer['withheld']} withheld: their target may not have them" if answer["withheld"] else ""
+    if "arrived" in answer:
+        return f"{len(answer['arrived'])} {would}taken for delivered"
+    withheld = (
+        answer["withheld"] and f"; {answer['withheld']} withheld: their target may not have them, or has them"
+    ) or ""
     resumed = "; the target is resumed" if answer["resumed"] else ""
     return f"{answer['sent_again']} {would}sent again{withheld}{resumed}"
 

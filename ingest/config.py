@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 from ingest.calendar_files import read_calendar
 from ingest.config_channels import Channel
 from ingest.config_checks import Finding, check_channels, check_database_place, check_targets

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from dispatch.payload import EventType
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 from ingest.config_channels import Channel
 from ingest.config_errors import unknown_key
 from ingest.config_sections import POSTGRESQL, SQLITE

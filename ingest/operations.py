@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, select
 
-from dispatch.outbox import lane_of
-from dispatch.rights import STANDING, may_send
-from dispatch.targets import OPEN, PAUSED, set_state, state_of
+from dispatch.outbox import HOLDING, lane_of
+from dispatch.rights import STANDING, sendable
+from dispatch.targets import PAUSED, resume, state_of
 from ingest import accounts, inbox, listings
 from ingest.accounts import Role
 from ingest.history import record_history
@@ -27,6 +27,8 @@ Operation: TypeAlias = Callable[[Office, Mapping[str, Any], str], Awaitable[Answ
 
 NEWEST = 20
 """So many of what is in quarantine are listed."""
+RATE = 50
+"""So many deliveries a second are sent again, unless asked otherwise."""
 SLICE = 200
 """So many deliveries are sent again in one transaction: a day of the OA's silence must not stop the doors."""
 
@@ -98,22 +100,25 @@ async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) 
 
 
 async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Send deliveries again, same id and bytes, those withheld that their target may not have any more; a paused
-    target named here is resumed.
+    """Send deliveries again, same id and bytes, `rate` a second, so that what comes meanwhile need not wait for all.
+
+    Withheld is what its target may not have any more, and what a target that would not know it again has, or
+    (unless `unknown`) may have. A paused target named here is resumed.
     """
-    target, dry = arguments.get("target"), bool(arguments.get("dry_run"))
+    target, dry, uncertain = arguments.get("target"), bool(arguments.get("dry_run")), bool(arguments.get("unknown"))
+    rate = float(arguments.get("rate") or RATE)
     _known_target(office, target)
     found = await office.store.read(lambda conn: _deliveries(conn, arguments))
-    outbox = office.desk.outbox
-    sendable = [row.id for row in found if may_send(outbox.targets.get(row.target), row)]
-    sent = len(sendable) if dry else await _resend(office, sendable)
+    targets = office.desk.outbox.targets
+    chosen = [row.id for row in found if sendable(targets.get(row.target), row, uncertain=uncertain)]
+    sent = len(chosen) if dry else await _resend(office, chosen, timedelta(seconds=1 / rate), uncertain=uncertain)
 
     def end(conn: Connection) -> bool:
         now = office.clock()
         resumed = target is not None and state_of(conn, target) == PAUSED
         if not dry:
             if resumed and target is not None:
-                set_state(conn, target, OPEN, None, now)
+                resume(conn, target, now)
                 note(conn, lane_of(target))  # its worker sleeps
             record_history(conn, None, "replayed", actor, {"sent": sent, **_asked(arguments)}, now)
         return resumed
@@ -122,18 +127,39 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
     return {"sent_again": sent, "withheld": len(found) - sent, "resumed": resumed, "dry_run": dry}
 
 
-async def _resend(office: Office, deliveries: Sequence[int]) -> int:
+async def _resend(office: Office, deliveries: Sequence[int], pace: timedelta, *, uncertain: bool) -> int:
     """In small transactions, so that nobody else waits for long; how many were sent."""
-    sent = 0
+    sent, begun = 0, office.clock()
     for start in range(0, len(deliveries), SLICE):
-        ids = deliveries[start : start + SLICE]
+        dues = [
+            (number, begun + (start + place) * pace) for place, number in enumerate(deliveries[start : start + SLICE])
+        ]
 
-        def again(conn: Connection, ids: Sequence[int] = ids) -> int:
-            now = office.clock()
-            return sum(office.desk.outbox.resend(conn, number, now) for number in ids)
+        def again(conn: Connection, dues: Sequence[tuple[int, datetime]] = dues) -> int:
+            return sum(office.desk.outbox.resend(conn, number, due, uncertain=uncertain) for number, due in dues)
 
         sent += await office.store.write(again)
     return sent
+
+
+async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    """A person found what may have arrived: it is delivered, under the receiver's number if that is given."""
+    target, dry, number = arguments["target"], bool(arguments.get("dry_run")), arguments.get("receiver_id")
+    _known_target(office, target)
+
+    def arrived(conn: Connection) -> list[str]:
+        case_id, now = _case_id(conn, arguments["case"]), office.clock()
+        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "unknown")
+        events = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
+        if events and not dry:
+            office.desk.outbox.note_arrived(conn, case_id, target, number, now)
+            record_history(conn, case_id, "arrived", actor, {"target": target, "events": events}, now)
+        return events
+
+    events = await office.store.write(arrived)
+    if not events:
+        raise OperationRefused(f"case {arguments['case']}: no event of it may or may not have arrived at {target}")
+    return {"arrived": events, "dry_run": dry}
 
 
 async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
@@ -143,7 +169,7 @@ async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) 
 
     def skip(conn: Connection) -> list[str]:
         case_id = _case_id(conn, arguments["case"])
-        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "rejected")
+        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & delivery.c.state.in_(HOLDING)
         rejected = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
         if rejected and not dry:
             office.desk.outbox.skip(conn, case_id, target)
@@ -174,7 +200,9 @@ def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Sequence[Row[
         wanted = wanted.where(event.c.created_at >= datetime.fromisoformat(since))
     if until := arguments.get("until"):
         wanted = wanted.where(event.c.created_at < datetime.fromisoformat(until))
-    if arguments.get("dead"):
+    if arguments.get("unknown"):
+        wanted = wanted.where(delivery.c.state == "unknown")
+    elif arguments.get("dead"):
         wanted = wanted.where(delivery.c.state == "rejected")
     elif not (case_id or since):
         wanted = wanted.where(delivery.c.state.in_(("rejected", "waiting")))
@@ -219,6 +247,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "replay-read": replay_read,
     "replay-send": replay_send,
     "replay-skip": replay_skip,
+    "replay-arrived": replay_arrived,
     "user-add": user_add,
     "user-list": user_list,
     "user-password": user_password,

@@ -12,7 +12,7 @@ from typing import Literal
 import aiohttp
 
 from adapters.base import Adapter, ChannelRefused, ChannelUnavailable
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 from ingest.config_channels import Channel
 
 PATIENCE = timedelta(seconds=30)

@@ -282,7 +282,7 @@ delivery = Table(
     Column("case_id", Text, nullable=False, index=True),
     Column("target", Text, nullable=False),
     Column("view", Text, nullable=False),  # full | numbers
-    Column("state", Text, nullable=False),  # waiting | delivered | rejected | dropped | skipped
+    Column("state", Text, nullable=False),  # waiting | sending | unknown | delivered | rejected | dropped | skipped
     Column("attempts", Integer, nullable=False, default=0),
     Column("delivered_at", Moment),
     Column("receiver_id", Text),
@@ -312,6 +312,9 @@ target = Table(
     Column("since", Moment, nullable=False),
     Column("error", Text),
     Column("last_success_at", Moment),
+    Column("retry_at", Moment),  # nothing is sent before; then one event, to see
+    Column("failures", Integer, nullable=False, default=0, server_default=text("0")),  # probes in a row
+    Column("free_at", Moment),  # with a rate: when the next event may go
 )
 
 account = Table(

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_network
 from typing import Literal
 from urllib.parse import urlsplit
 
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 
 Language = Literal["zh", "en"]
 

@@ -10,14 +10,14 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import insert, literal, select, update
 
-from dispatch.attempts import note_attempt
-from dispatch.webhook import Answer, TargetSettings, Verdict
+from dispatch.attempts import Attempt, attempt_row
+from dispatch.settings import TargetSettings
 from ingest.compute import Correction
 from ingest.console import ConsoleSettings, FileAccess
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Part
 from store.engine import Store
-from store.schema import delivery, raw
+from store.schema import attempt, delivery, raw
 from tests.console.conftest import Browser, House, build, log_in, read
 from tests.console.town import populate
 from tests.ingest.desk import Desk, desk_over, reading, target
@@ -75,14 +75,11 @@ async def test_what_a_receiver_said_is_shown_to_those_who_may_read_the_case(
     browser: Browser, desk: Desk, role: str, sees: bool
 ) -> None:
     (case_id,) = desk.take_in(reading("x:1"), key="opened")
-    answer = Answer(Verdict.REJECTED, 422, "HTTP 422", excerpt="顾晓棠 is unknown here")
     at = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    made = Attempt(at, timedelta(seconds=1), "rejected", 422, "HTTP 422", excerpt="顾晓棠 is unknown here")
     wanted = select(delivery.c.id).where(delivery.c.case_id == case_id)
-    desk.write(
-        lambda conn: note_attempt(
-            conn, desk.store.sealer, conn.execute(wanted).scalar_one(), answer, at, timedelta(seconds=1)
-        )
-    )
+    number = desk.store.read_now(lambda conn: conn.execute(wanted).scalar_one())
+    desk.write(lambda conn: conn.execute(insert(attempt).values(attempt_row(desk.store.sealer, number, made))))
     await log_in(browser, role)
 
     assert ("is unknown here" in await read(browser, f"/cases/{case_id}")) is sees

@@ -13,7 +13,12 @@ from aiohttp import web
 from pydantic import SecretStr, ValidationError
 from standardwebhooks.webhooks import Webhook as Verifier
 
-from dispatch.webhook import Answer, SuccessRule, TargetSettings, Verdict, Webhook, judge, sign
+from dispatch.answer import Answer, Response, Verdict, judge
+from dispatch.parcel import Parcel
+from dispatch.sender import Sender
+from dispatch.settings import SuccessRule, TargetSettings
+from dispatch.webhook import sign
+from store.ledger import Claim
 from tests.dispatch.receiver import receiving
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
@@ -34,9 +39,7 @@ def test_an_independent_library_accepts_every_signature_while_a_secret_is_replac
 
 async def test_what_is_sent_is_signed_bytes_and_says_so() -> None:
     async with receiving() as oa:
-        hook = Webhook(settings(oa.url, headers={"x-gateway": "g"}))
-        answer = await hook.post("evt_1", '{"题": 1}'.encode(), datetime.now(UTC))
-        await hook.close()
+        answer = await _post(settings(oa.url, headers={"x-gateway": "g"}), '{"题": 1}'.encode(), datetime.now(UTC))
 
     (got,) = oa.received
     assert answer.verdict is Verdict.DELIVERED
@@ -54,22 +57,22 @@ async def test_what_is_sent_is_signed_bytes_and_says_so() -> None:
     ],
 )  # fmt: skip
 def test_a_status_decides(status: int, verdict: Verdict) -> None:
-    assert judge(status, b"", None, settings(), NOW).verdict is verdict
+    assert judged(status, b"", settings()).verdict is verdict
 
 
 def test_retry_after_counts_for_429_and_503() -> None:
-    assert judge(429, b"", "30", settings(), NOW).wait == timedelta(seconds=30)
-    assert judge(503, b"", "Mon, 02 Mar 2026 01:31:00 GMT", settings(), NOW).wait == timedelta(minutes=1)
-    assert judge(500, b"", "30", settings(), NOW).wait is None
+    assert judged(429, b"", settings(), retry_after="30").wait == timedelta(seconds=30)
+    assert judged(503, b"", settings(), retry_after="Mon, 02 Mar 2026 01:31:00 GMT").wait == timedelta(minutes=1)
+    assert judged(500, b"", settings(), retry_after="30").wait is None
 
 
 def test_a_200_that_says_failure_in_its_body_is_no_success() -> None:
     rule = settings(success=SuccessRule(path="code", equals=0), receiver_id="data.requestid")
 
-    good = judge(200, b'{"code": 0, "data": {"requestid": 8888}}', None, rule, NOW)
+    good = judged(200, b'{"code": 0, "data": {"requestid": 8888}}', rule)
     assert (good.verdict, good.receiver_id) == (Verdict.DELIVERED, "8888")
     for body in (b'{"code": "PARAM_ERROR"}', b"<html>login</html>", b"[]", b""):
-        bad = judge(200, body, None, rule, NOW)
+        bad = judged(200, body, rule)
         assert bad.verdict is Verdict.AGAIN
         assert "code is not 0" in str(bad.detail)
 
@@ -103,7 +106,7 @@ async def test_an_answer_that_breaks_off_is_judged_by_its_status_and_what_came()
 
 
 def test_what_a_receiver_says_is_told_apart_from_what_we_say() -> None:
-    answer = judge(422, "举报人无此权限".encode(), None, settings(), NOW)
+    answer = judged(422, "举报人无此权限".encode(), settings())
 
     assert (answer.detail, answer.excerpt) == ("HTTP 422", "举报人无此权限")
 
@@ -140,33 +143,34 @@ async def answering(pieces: Sequence[bytes | None]) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def _post(rule: TargetSettings) -> Answer:
-    hook = Webhook(rule)
+async def _post(rule: TargetSettings, body: bytes = b"{}", now: datetime = NOW) -> Answer:
+    sender = Sender(rule)
+    parcel = Parcel(Claim(1, "push:oa", "01J", {}, 1, 1, NOW), 1, "evt_1", "case.created", "01J", NOW, body=body)
     try:
-        return await hook.post("evt_1", b"{}", NOW)
+        return await sender.send(parcel, now)
     finally:
-        await hook.close()
+        await sender.close()
+
+
+def judged(status: int, body: bytes, rule: TargetSettings, *, retry_after: str | None = None) -> Answer:
+    headers = {} if retry_after is None else {"Retry-After": retry_after}
+    return judge(Response(status, headers, body), rule, NOW)
 
 
 async def test_a_redirect_is_not_followed() -> None:
     async with receiving() as oa:
         oa.default = lambda: web.Response(status=307, headers={"Location": oa.url})
-        hook = Webhook(settings(oa.url))
-        answer = await hook.post("evt_1", b"{}", NOW)
-        await hook.close()
+        answer = await _post(settings(oa.url))
 
     assert (answer.verdict, len(oa.received)) == (Verdict.AGAIN, 1)
 
 
 async def test_nobody_there_and_no_answer_are_for_later() -> None:
-    nobody = Webhook(settings())
-    assert (await nobody.post("evt_1", b"{}", NOW)).verdict is Verdict.AGAIN
-    await nobody.close()
+    nobody = await _post(settings())
+    assert (nobody.verdict, nobody.reached) == (Verdict.AGAIN, False)
     async with receiving() as oa:
         oa.gate.clear()
-        slow = Webhook(settings(oa.url, timeout=timedelta(milliseconds=50)))
-        answer = await slow.post("evt_1", b"{}", NOW)
-        await slow.close()
+        answer = await _post(settings(oa.url, timeout=timedelta(milliseconds=50)))
 
     assert answer == type(answer)(Verdict.AGAIN, None, "no answer within 0.05 s")
 

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from dispatch.retry import RetrySettings
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 from dispatch.worker import TargetWorker
 from normalize.reading import Signal, SignalKind
 from store import ledger
@@ -33,7 +33,7 @@ async def at_work(place: Place, oa: Receiver, **more: Any) -> AsyncIterator[Desk
     settings: TargetSettings = target(oa.url, retry=QUICK, **more)
     with open_desk(place, {"oa": settings}) as desk:
         stopping = asyncio.Event()
-        worker = TargetWorker("oa", settings, desk.store, desk.desk.outbox, utc_now, lambda *_: None)
+        worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *_: None)
         task = asyncio.create_task(worker.run(stopping))
         try:
             yield desk
@@ -162,7 +162,7 @@ async def test_a_delivery_cut_off_is_given_back(place: Place) -> None:
         with open_desk(place, {"oa": settings}) as desk:
             desk.take_in(reading())
             oa.gate.clear()
-            worker = TargetWorker("oa", settings, desk.store, desk.desk.outbox, utc_now, lambda *_: None)
+            worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *_: None)
             task = asyncio.create_task(worker.run(asyncio.Event()))
             await oa.count(1)
             task.cancel()

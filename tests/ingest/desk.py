@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,8 @@ from sqlalchemy import Connection, select
 
 from adapters.base import Batch, Raw, RawKind
 from dispatch.outbox import Outbox
-from dispatch.webhook import TargetSettings
+from dispatch.parcel import body_of
+from dispatch.settings import TargetSettings
 from ingest import channels, inbox, register
 from ingest.cases import CaseDesk
 from ingest.readings import prepare
@@ -112,6 +114,14 @@ class Desk:
 
     def case(self, case_id: str) -> Case:
         return self.store.read_now(lambda conn: register.load_case(conn, self.store.sealer, case_id))
+
+    def bodies(self) -> list[dict[str, Any]]:
+        """What each delivery carries, in their order."""
+        wanted = select(delivery, event.c.sealed_full, event.c.sealed_numbers).join(
+            event, event.c.id == delivery.c.event_id
+        )
+        rows = self.store.read_now(lambda conn: conn.execute(wanted.order_by(delivery.c.id)).all())
+        return [json.loads(body_of(row, self.store.sealer)) for row in rows]
 
     def count(self) -> int:
         return len(self.store.read_now(lambda conn: conn.execute(select(cases.c.case_id)).all()))

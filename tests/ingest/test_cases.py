@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +17,7 @@ from ingest.compute import Correction, CorrectionRefused
 from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, Warning_
 from normalize.reading import Disposition, Part, Reading, Signal, SignalKind
 from store import ledger
-from store.schema import cases, event, lookup, raw
+from store.schema import cases, lookup, raw
 from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
 from tests.place import Place
 
@@ -70,7 +69,7 @@ def test_a_changed_record_is_the_next_revision_of_the_same_case(desk: Desk) -> N
     case = desk.case(case_id)
     assert (case.revision, case.title, len(case.receipts)) == (2, "补充后的标题", 1)
     assert desk.events() == ["case.created", "case.updated"]
-    body = _bodies(desk)[1]
+    body = desk.bodies()[1]
     assert body["data"]["change"] == [
         {"field": "title", "old": "关于课后延时服务收费的疑问", "new": "补充后的标题", "by": "source"}
     ]
@@ -189,7 +188,7 @@ def test_a_correction_is_an_overlay_that_survives_a_change_at_the_source(desk: D
 
     case = desk.case(case_id)
     assert (case.petitioners[0].name, case.title, case.revision) == ("顾晓堂", "改过的标题", 3)
-    assert _bodies(desk)[1]["data"]["change"][0]["by"] == "clerk1"
+    assert desk.bodies()[1]["data"]["change"][0]["by"] == "clerk1"
 
 
 def test_a_correction_that_does_not_fit_is_refused_whole(desk: Desk) -> None:
@@ -229,9 +228,7 @@ def test_a_target_for_numbers_gets_nothing_else_of_a_restricted_case(desk: Desk)
         ("stats", "case.created", "numbers", "waiting"),
         ("discipline", "case.created", "full", "waiting"),
     ]
-    outbox = desk.desk.outbox
-    event_id = desk.store.read_now(lambda conn: conn.execute(select(event.c.id)).scalar_one())
-    numbers = json.loads(desk.store.read_now(lambda conn: outbox.body(conn, event_id, "numbers")))
+    numbers = desk.bodies()[0]
     assert set(numbers["data"]["case"]) == {
         "case_id", "case_no", "channel_kind", "received_at", "deadlines", "restricted"
     }  # fmt: skip
@@ -324,10 +321,5 @@ def test_every_body_keeps_to_the_printed_schema(desk: Desk) -> None:
     desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), title="第二版"))
 
     schema = Payload.json_schema()
-    for body in _bodies(desk):
+    for body in desk.bodies():
         jsonschema.Draft202012Validator(schema).validate(body)
-
-
-def _bodies(desk: Desk) -> list[dict[str, Any]]:
-    ids = desk.store.read_now(lambda conn: conn.execute(select(event.c.id).order_by(event.c.seq)).scalars().all())
-    return [json.loads(desk.store.read_now(partial(desk.desk.outbox.body, event_id=one, view="full"))) for one in ids]

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 from ingest.command_check import check, probe_all
 from ingest.probing import probe_target
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, SECRET, TARGETS, loaded, write

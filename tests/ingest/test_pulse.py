@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection
 
-from dispatch.targets import set_state
+from dispatch.retry import RetrySettings
+from dispatch.targets import admit, note_trouble
 from ingest import channels
 from ingest.app import answer_due
 from ingest.console.settings import Readiness
@@ -35,7 +36,8 @@ async def test_states_are_told_and_no_error_s_words(store: Store) -> None:
             channels.enrol(conn, name, NOW, NOW)
         channels.failed(conn, "letters", channels.REFUSED, "顾晓棠.pdf", NOW)
         channels.answered(conn, "hotline", NOW)
-        set_state(conn, "oa", "unavailable", "顾晓棠: no such field", NOW)
+        admit(conn, "oa", None, room=1, now=NOW)
+        note_trouble(conn, "oa", RetrySettings(), "顾晓棠: no such field", None, now=NOW, chance=0, probe=False)
 
     await store.write(trouble)
     pulse = Pulse(store, Metrics(), lambda: NOW, ["letters", "hotline", "box", "new"], ["oa", "b"])

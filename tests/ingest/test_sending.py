@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from dispatch.outbox import Outbox
-from dispatch.webhook import TargetSettings
+from dispatch.settings import TargetSettings
 from ingest import operations
 from ingest.cli import main
 from ingest.office import Office, open_office

@@ -1,0 +1,146 @@
+"""What a receiver's answer means, decided once: pure functions of status, headers and body."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from dispatch.expressions import as_text, holds, look_up
+from dispatch.retry import parse_retry_after
+from dispatch.settings import SuccessRule, TargetSettings
+
+EXCERPT_LIMIT = 300
+ID_LIMIT = 200
+
+
+class Verdict(StrEnum):
+    """What to do next with a delivery."""
+
+    DELIVERED = "delivered"
+    AGAIN = "again"
+    REJECTED = "rejected"
+    """Never like this: kept for a person."""
+    UNKNOWN = "unknown"
+    """It may have arrived, and the receiver would not know it again: looked up, or a person is asked."""
+    GONE = "gone"
+    """410: the target is paused."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What came back over the wire."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+    whole: bool = True
+    """False: the body was cut off, by the line or by our limit."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one attempt came to."""
+
+    verdict: Verdict
+    status: int | None
+    detail: str | None
+    """Kept in the clear and shown to operators: repeats nothing of what the receiver said."""
+    excerpt: str | None = None
+    """The beginning of what the receiver said, which may repeat the case: to be sealed."""
+    receiver_id: str | None = None
+    wait: timedelta | None = None
+    """The receiver's own Retry-After: nothing is sent to it before, and the attempt is not counted."""
+    reached: bool = True
+    """False: nobody took the request, which says nothing of this event."""
+
+
+def judge(response: Response, settings: TargetSettings, now: datetime) -> Answer:
+    """What the answer to an event means."""
+    status = response.status
+    if 200 <= status < 300:
+        return _judge_body(response, settings)
+    verdict, wait = Verdict.AGAIN, None
+    if status == 410:
+        verdict = Verdict.GONE
+    elif status in (429, 503):
+        wait = parse_retry_after(response.headers.get("Retry-After"), now)
+    elif 400 <= status < 500 and status not in (408, 425):
+        verdict = Verdict.REJECTED
+    if not settings.idempotent and (status == 408 or status >= 500):
+        verdict = Verdict.UNKNOWN
+    return Answer(verdict, status, f"HTTP {status}", excerpt_of(response, settings), wait=wait)
+
+
+def judge_silence(kind: str, settings: TargetSettings, *, sent: bool, words: str | None = None) -> Answer:
+    """What it means that no answer came; `sent`: something of the request was on its way."""
+    verdict = Verdict.UNKNOWN if sent and not settings.idempotent else Verdict.AGAIN
+    return Answer(verdict, None, kind, excerpt=words and words[:EXCERPT_LIMIT], reached=sent)
+
+
+def document_of(response: Response) -> Any:  # noqa: ANN401 - JSON
+    """The JSON in an answer; None: there is none."""
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        return None
+
+
+def excerpt_of(response: Response, settings: TargetSettings) -> str | None:
+    """The receiver's words: those about what is wrong where configured, else the beginning of its answer."""
+    said = look_up(settings.error, document_of(response)) if settings.error else None
+    text = response.content[: 4 * EXCERPT_LIMIT].decode("utf-8", "replace") if said is None else as_text(said)
+    return " ".join(text.split())[:EXCERPT_LIMIT] or None
+
+
+def _judge_body(response: Response, settings: TargetSettings) -> Answer:
+    status = response.status
+    if settings.success is None and settings.receiver_id is None:
+        return Answer(Verdict.DELIVERED, status, None)
+    document = document_of(response)
+    words = excerpt_of(response, settings)
+    if not _succeeded(document, settings):
+        return Answer(_without_success(document, settings), status, _missed(status, settings), words)
+    number = look_up(settings.receiver_id, document) if settings.receiver_id else None
+    if settings.receiver_id and number is None and not settings.idempotent:
+        said = f"HTTP {status}, but {settings.receiver_id} names no number"
+        return Answer(Verdict.UNKNOWN, status, said, words)
+    return Answer(Verdict.DELIVERED, status, None, receiver_id=id_of(number))
+
+
+def id_of(value: object) -> str | None:
+    """A receiver's number as we keep it."""
+    return None if value is None else as_text(value)[:ID_LIMIT]
+
+
+def _succeeded(document: object, settings: TargetSettings) -> bool:
+    match settings.success:
+        case None:
+            return True
+        case SuccessRule(path=path, equals=wanted):
+            found = look_up(path, document)
+            return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)  # 1 is not true
+        case expression:
+            return holds(expression, document)
+
+
+def _without_success(document: object, settings: TargetSettings) -> Verdict:
+    """A 2xx that says no. Such receivers say "busy" the same way as "wrong": who knows which is which says so."""
+    if settings.rejected is not None and holds(settings.rejected, document):
+        return Verdict.REJECTED
+    if settings.again is not None and holds(settings.again, document):
+        return Verdict.AGAIN
+    if settings.idempotent:
+        return Verdict.AGAIN
+    return Verdict.UNKNOWN if document is None else Verdict.REJECTED
+
+
+def _missed(status: int, settings: TargetSettings) -> str:
+    match settings.success:
+        case SuccessRule(path=path, equals=wanted):
+            return f"HTTP {status}, but {path} is not {wanted!r}"
+        case expression:
+            return f"HTTP {status}, but not {expression}"

@@ -1,0 +1,132 @@
+"""One request to a receiver: bounded in time and size, no redirects; and whether any of it was sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from adapters.wire import AddressForbidden, open_session
+from dispatch.answer import Response
+from dispatch.settings import TargetSettings
+
+ANSWER_LIMIT = 64 * 1024
+CONNECT_TIMEOUT = timedelta(seconds=10)
+SHORTEST_SECRET = 6
+"""What is shorter stands in answers by chance."""
+
+
+class Silence(Exception):
+    """No answer came; the message repeats nothing that was received."""
+
+    def __init__(self, kind: str, *, sent: bool, words: str | None = None) -> None:
+        """`sent`: some of the request may have reached the receiver. `words`: what the error said, to be sealed."""
+        super().__init__(kind)
+        self.sent, self.words = sent, words
+
+
+@dataclass
+class _Trace:
+    sent: bool = False
+
+
+class Client:
+    """The connections to one receiver; use within a running loop, close at the end."""
+
+    def __init__(self, settings: TargetSettings) -> None:
+        """Raises TrustBroken."""
+        self._timeout = settings.timeout
+        self._careful = not settings.idempotent
+        self._session = open_session(
+            settings,
+            timeout=settings.timeout,
+            connect_timeout=min(CONNECT_TIMEOUT, settings.timeout),
+            connections=settings.concurrency,
+            # A kept connection may be closed by the other side just as we send on it, and we could not tell.
+            reuse=settings.idempotent,
+            trace=_tracing() if self._careful else None,
+        )
+        self._secrets: set[bytes] = set()
+        self.hide(one.get_secret_value() for one in settings.secret)
+        self.hide([*settings.headers.values(), settings.token.get_secret_value() if settings.token else ""])
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Blot these out of whatever the receiver says from now on: some receivers repeat what they were shown."""
+        self._secrets |= {one.encode() for one in secrets if len(one) >= SHORTEST_SECRET}
+
+    async def exchange(
+        self,
+        url: URL | str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        method: str = "POST",
+        *,
+        shown: bool = True,
+    ) -> Response:
+        """Send and read the answer. `shown`: it may be kept, without secrets. Raises Silence."""
+        trace = _Trace()
+        try:
+            async with self._session.request(
+                method, url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=trace
+            ) as response:
+                content, whole = await _read(response.content)
+                kept = self._blotted(content) if shown else content
+                return Response(response.status, response.headers, kept, whole)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise Silence("no connection in time", sent=False) from error
+        except TimeoutError as error:
+            raise Silence(
+                f"no answer within {self._timeout.total_seconds():g} s", sent=trace.sent or not self._careful
+            ) from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            unreached = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
+            sent = trace.sent if self._careful else not unreached
+            raise Silence(_kind(error), sent=sent, words=str(error) or None) from error
+
+    async def close(self) -> None:
+        await self._session.close()
+
+    def _blotted(self, content: bytes) -> bytes:
+        for secret in self._secrets:
+            content = content.replace(secret, b"***")
+        return content
+
+
+async def _read(stream: aiohttp.StreamReader) -> tuple[bytes, bool]:
+    """The answer's body as far as it comes: the status is known, a body cut off takes nothing from it."""
+    content = bytearray()
+    try:
+        async for piece in stream.iter_any():
+            content += piece
+            if len(content) >= ANSWER_LIMIT:
+                return bytes(content[:ANSWER_LIMIT]), False
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        return bytes(content), False
+    return bytes(content), True
+
+
+def _tracing() -> aiohttp.TraceConfig:
+    """Notes that a connection was there to send on: from then on the receiver may have got the request."""
+
+    async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:  # noqa: ANN401
+        context.trace_request_ctx.sent = True
+
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_create_end.append(note)
+    trace.on_connection_reuseconn.append(note)
+    return trace
+
+
+def _kind(error: Exception) -> str:
+    """The error without its message, which may quote what was received; the system's own words are harmless."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        cause = error.os_error
+        return str(cause) if isinstance(cause, AddressForbidden) else "its name is not known"
+    number = error.errno if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {os.strerror(number)}" if number and number > 0 else type(error).__name__

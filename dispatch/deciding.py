@@ -1,0 +1,98 @@
+"""What follows from an answer: for the delivery, for its ledger row, for the target. Pure, decided once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from dispatch.answer import Answer, Verdict
+from dispatch.attempts import Attempt
+from dispatch.own_api import Finding, Found
+from dispatch.parcel import Parcel
+from dispatch.recording import End, Health, Sign, State
+from dispatch.retry import delay
+from dispatch.settings import TargetSettings
+
+TRIP = 3
+"""So many failures in a row, whosever events they are, and the target is left alone as a whole."""
+ASK_A_PERSON = "it may have arrived; look in the receiver, then say whether it has"
+
+
+def sign_of(answer: Answer, *, probe: bool, doubts: int, chance: float) -> Sign | None:
+    """What the answer says of the target; `doubts`: failures in a row before this one."""
+    facts = {"error": answer.detail, "status": answer.status, "probe": probe, "chance": chance}
+    match answer.verdict:
+        case Verdict.GONE:
+            return Sign(Health.GONE, **facts)  # type: ignore[arg-type]  # facts are Sign's own fields
+        case Verdict.DELIVERED:
+            return Sign(Health.GOOD, probe=probe)
+        case Verdict.REJECTED:  # without a status it was never asked
+            return Sign(Health.GOOD, probe=probe) if answer.status is not None else None
+    troubled = probe or not answer.reached or answer.wait is not None or doubts + 1 >= TRIP
+    health = Health.TROUBLED if troubled else Health.DOUBTFUL
+    return Sign(health, wait=answer.wait, **facts)  # type: ignore[arg-type]
+
+
+def end_of(
+    parcel: Parcel, answer: Answer, settings: TargetSettings, *, at: datetime, took: timedelta, sign: Sign | None,
+    chance: float,
+) -> End:  # fmt: skip
+    """What becomes of the delivery."""
+    attempt = Attempt(at, took, answer.verdict.value, answer.status, answer.detail, answer.excerpt)
+    now = at + took
+    match answer.verdict:
+        case Verdict.DELIVERED:
+            return _end(parcel, State.DELIVERED, attempt, receiver_id=answer.receiver_id, over=True)
+        case Verdict.REJECTED:
+            return _end(parcel, State.REJECTED, attempt, detail=answer.detail)
+        case Verdict.GONE:
+            return _end(parcel, State.WAITING, attempt, detail=answer.detail, due=now, charged=False)
+        case Verdict.UNKNOWN:
+            return _unknown(parcel, attempt, settings, now)
+    troubled = sign is not None and sign.health is Health.TROUBLED
+    if not troubled and parcel.claim.attempts >= settings.retry.attempts:
+        said = f"given up after {parcel.claim.attempts} attempts: {answer.detail}"
+        return _end(parcel, State.REJECTED, attempt, detail=said)
+    # Whom the target as a whole cannot take goes as soon as it can; who failed by himself waits longer and longer.
+    innocent = not answer.reached or answer.wait is not None
+    due = now if innocent else now + delay(parcel.claim.attempts, chance, settings.retry)
+    return _end(parcel, State.WAITING, attempt, detail=answer.detail, due=due, charged=not troubled)
+
+
+def end_of_lookup(
+    parcel: Parcel, finding: Finding, settings: TargetSettings, *, at: datetime, took: timedelta, chance: float
+) -> End | None:
+    """What becomes of a delivery that was looked up; None: it has not arrived and is to be sent."""
+    attempt = Attempt(at, took, finding.found.value, finding.status, finding.detail, finding.excerpt)
+    if finding.found is Found.FOUND:
+        return _end(parcel, State.DELIVERED, attempt, receiver_id=finding.receiver_id, over=True)
+    if finding.found is Found.ABSENT:
+        return None
+    if parcel.claim.attempts >= settings.retry.attempts:
+        return _end(parcel, State.UNKNOWN, attempt, detail=ASK_A_PERSON)
+    due = at + took + delay(parcel.claim.attempts, chance, settings.retry)
+    return _end(parcel, State.UNKNOWN, attempt, detail=finding.detail, due=due)
+
+
+def end_of_interrupted(parcel: Parcel) -> End:
+    """What becomes of a delivery that was being sent when its process died, and cannot be looked up."""
+    return _end(parcel, State.UNKNOWN, None, detail=ASK_A_PERSON)
+
+
+def end_unsent(parcel: Parcel) -> End:
+    """What becomes of a delivery that may not be sent any more, or cannot be."""
+    if parcel.fault is None:
+        return _end(parcel, State.DROPPED, None, over=True)
+    return _end(parcel, State.REJECTED, None, detail=parcel.fault)
+
+
+def _unknown(parcel: Parcel, attempt: Attempt, settings: TargetSettings, now: datetime) -> End:
+    if settings.lookup is None:
+        return _end(parcel, State.UNKNOWN, attempt, detail=f"{attempt.detail}; {ASK_A_PERSON}")
+    return _end(parcel, State.UNKNOWN, attempt, detail=attempt.detail, due=now + settings.lookup.wait)
+
+
+def _end(
+    parcel: Parcel, state: State, attempt: Attempt | None, *, detail: str | None = None, receiver_id: str | None = None,
+    over: bool = False, due: datetime | None = None, charged: bool = True,
+) -> End:  # fmt: skip
+    return End(parcel.claim, parcel.delivery_id, state, attempt, detail, receiver_id, over, due, charged)

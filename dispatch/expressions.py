@@ -1,0 +1,165 @@
+"""What operators write to speak with a receiver: JMESPath over its answers, templates over a case.
+
+A template is a text with `{{ … }}` (Jinja, sandboxed). A text that is one single `{{ … }}` keeps the value's type, so
+that a list stays a list; a block with `each` and `row` becomes a list, one `row` an item.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import jmespath
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from jinja2 import StrictUndefined, TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jmespath import functions
+from jmespath.exceptions import JMESPathError
+
+Values: TypeAlias = Mapping[str, Any]
+_ALONE = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
+EACH = frozenset({"each", "row"})
+
+
+class TemplateFailed(Exception):
+    """A template cannot be filled from this case; the message says which and why, without the case's words."""
+
+
+class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath has no types
+    @functions.signature({"types": []})  # type: ignore[untyped-decorator]
+    def _func_from_json(self, value: object) -> object:
+        """JSON within a text: some receivers answer so. Anything else is itself."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            return None
+
+
+_OPTIONS = jmespath.Options(custom_functions=_Functions())
+
+
+def check_expression(text: str) -> str:
+    """Raises ValueError: this is no JMESPath."""
+    try:
+        jmespath.compile(text)
+    except JMESPathError as error:
+        raise ValueError(f'"{text}" is not JMESPath: {" ".join(str(error).split())}') from error
+    return text
+
+
+def look_up(expression: str, document: object) -> Any:  # noqa: ANN401 - whatever stands there
+    """What the expression finds; None where it finds nothing, or does not fit what is there."""
+    try:
+        return jmespath.compile(expression).search(document, _OPTIONS)
+    except JMESPathError:
+        return None
+
+
+def holds(expression: str, document: object) -> bool:
+    """Whether the expression is true of the document, in JMESPath's sense: false are null, false and what is empty."""
+    found = look_up(expression, document)
+    return not (found is None or found is False or found in ("", [], {}))
+
+
+def check_template(text: str) -> str:
+    """Raises ValueError: this template is no good."""
+    try:
+        _compiled(text)
+    except TemplateError as error:
+        raise ValueError(f"is not a usable template: {error}") from error
+    return text
+
+
+def fill(tree: Any, values: Values, at: str) -> Any:  # noqa: ANN401 - JSON in, JSON out
+    """The tree with every template filled; `at` says where it stands. Raises TemplateFailed."""
+    if isinstance(tree, str):
+        return _filled(tree, values, at)
+    if isinstance(tree, dict):
+        if tree.keys() == EACH:
+            return _rows(tree, values, at)
+        return {str(_filled(key, values, at)): fill(item, values, f"{at}.{key}") for key, item in tree.items()}
+    if isinstance(tree, list):
+        return [fill(item, values, f"{at}.{number}") for number, item in enumerate(tree)]
+    return tree
+
+
+def fill_text(text: str, values: Values, at: str) -> str:
+    """A template filled, as text. Raises TemplateFailed."""
+    return as_text(_filled(text, values, at))
+
+
+def as_text(value: object) -> str:
+    """A value where only text can stand: none is empty, what is no text is written as JSON."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _rows(tree: Mapping[str, Any], values: Values, at: str) -> list[Any]:
+    found = fill(tree["each"], values, f"{at}.each")
+    if not isinstance(found, (list, tuple)):
+        raise TemplateFailed(f"{at}.each: is no list")
+    return [
+        fill(tree["row"], {**values, "row": one, "number": number}, f"{at}.row") for number, one in enumerate(found, 1)
+    ]
+
+
+def _filled(text: str, values: Values, at: str) -> object:
+    if "{" not in text:
+        return text
+    try:
+        value = _compiled(text)(values)
+    except TemplateError as error:
+        raise TemplateFailed(f"{at}: {error.message}") from error
+    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        raise TemplateFailed(f"{at}: {type(error).__name__}") from error  # its words may be the case's
+    if isinstance(value, StrictUndefined):
+        raise TemplateFailed(f"{at}: there is no such value")
+    return value
+
+
+@lru_cache(maxsize=1024)
+def _compiled(text: str) -> Callable[[Values], object]:
+    alone = _ALONE.fullmatch(text)
+    if alone:
+        expression = _ENVIRONMENT.compile_expression(alone[1], undefined_to_none=False)
+        return lambda values: expression(**values)
+    template = _ENVIRONMENT.from_string(text)
+    return lambda values: template.render(**values)
+
+
+def _encrypted(public_key: str, text: str) -> str:
+    """RSA (PKCS #1 v1.5) under a public key as its base64 writes it, in base64: how 泛微 wants secrets shown."""
+    try:
+        key = load_der_public_key(base64.b64decode(public_key))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise TemplateError("rsa(): the first value is no public key in base64") from error
+    if not isinstance(key, RSAPublicKey):
+        raise TemplateError("rsa(): the first value is no RSA key")
+    return base64.b64encode(key.encrypt(str(text).encode(), padding.PKCS1v15())).decode()
+
+
+def _date(value: object, form: str = "%Y-%m-%d") -> str | None:
+    """A time of the case, written as the receiver wants it."""
+    return None if value is None else datetime.fromisoformat(str(value)).strftime(form)
+
+
+def _make_environment() -> ImmutableSandboxedEnvironment:
+    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment.globals = {"rsa": _encrypted}
+    environment.filters["date"] = _date
+    environment.filters["json"] = as_text
+    return environment
+
+
+_ENVIRONMENT = _make_environment()

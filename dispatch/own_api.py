@@ -1,0 +1,198 @@
+"""An OA with an interface of its own, described in YAML: log in, send what templates make of a case, look it up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from urllib.parse import urlencode
+
+from yarl import URL
+
+from dispatch.answer import Answer, Response, Verdict, document_of, excerpt_of, id_of, judge, judge_silence
+from dispatch.client import Client, Silence
+from dispatch.expressions import TemplateFailed, as_text, fill, fill_text, holds, look_up
+from dispatch.parcel import Parcel
+from dispatch.settings import Call, LoginSettings, LookupSettings, TargetSettings
+from dispatch.webhook import sign
+
+
+class Found(StrEnum):
+    """What looking up a case came to."""
+
+    FOUND = "found"
+    ABSENT = "absent"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a receiver said to the question whether it has a case."""
+
+    found: Found
+    detail: str | None = None
+    """Kept in the clear."""
+    status: int | None = None
+    excerpt: str | None = None
+    receiver_id: str | None = None
+
+
+class LoginFailed(Exception):
+    """The receiver did not let us in; the message is ours."""
+
+    def __init__(self, detail: str, *, status: int | None = None, words: str | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.words = status, words
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """A request with nothing left to fill in."""
+
+    url: URL
+    method: str
+    headers: Mapping[str, str]
+    body: bytes | None
+
+
+class OwnApi:
+    """Speaks a receiver's own language."""
+
+    def __init__(self, settings: TargetSettings, client: Client) -> None:
+        self._settings = settings
+        self._client = client
+        self._login = settings.login
+        self._logging_in = asyncio.Lock()
+        self._given: dict[str, Any] | None = None
+        self._ends: datetime | None = None
+
+    async def send(self, parcel: Parcel, now: datetime) -> Answer:
+        """Send once; never raises for anything the network or the receiver does."""
+        call = self._settings.calls.get(parcel.type)
+        if call is None:
+            said = f"calls: there is none for {parcel.type}; it must be told by hand"
+            return Answer(Verdict.REJECTED, None, said)
+        try:
+            response = await self._asked(call, f"calls.{parcel.type}", parcel, now)
+        except TemplateFailed as error:
+            return Answer(Verdict.REJECTED, None, str(error)[:200])
+        except LoginFailed as error:
+            return Answer(Verdict.AGAIN, error.status, str(error), error.words, reached=False)
+        except Silence as silence:
+            return judge_silence(str(silence), self._settings, sent=silence.sent, words=silence.words)
+        if self._is_refused(response):
+            return Answer(
+                Verdict.AGAIN,
+                response.status,
+                "not let in, also after logging in anew",
+                excerpt_of(response, self._settings),
+                reached=False,
+            )
+        return judge(response, self._settings, now)
+
+    async def find(self, lookup: LookupSettings, parcel: Parcel, now: datetime) -> Finding:
+        """Ask whether the case has arrived."""
+        try:
+            response = await self._asked(lookup, "lookup", parcel, now)
+        except (TemplateFailed, LoginFailed) as error:
+            return Finding(Found.UNSURE, f"lookup: {error}"[:200])
+        except Silence as silence:
+            return Finding(Found.UNSURE, f"lookup: {silence}", excerpt=silence.words)
+        document, words = document_of(response), excerpt_of(response, self._settings)
+        if not 200 <= response.status < 300 or self._is_refused(response):
+            return Finding(Found.UNSURE, f"lookup: HTTP {response.status}", response.status, words)
+        if holds(lookup.found, document):
+            number = look_up(lookup.receiver_id, document) if lookup.receiver_id else None
+            return Finding(Found.FOUND, None, response.status, words, id_of(number))
+        if holds(lookup.absent, document):
+            return Finding(Found.ABSENT, "lookup: it has not arrived", response.status, words)
+        return Finding(Found.UNSURE, "lookup: neither found nor absent", response.status, words)
+
+    async def _asked(self, call: Call, where: str, parcel: Parcel, now: datetime) -> Response:
+        """Make a call; where its answer says that we are not let in, log in anew and make it once more."""
+        given = await self._let_in(now)
+        response = await self._exchange(call, where, parcel, given, now)
+        if self._login is None or not self._is_refused(response):
+            return response
+        if self._given is given:  # else another task has logged in meanwhile
+            self._given = None
+        return await self._exchange(call, where, parcel, await self._let_in(now), now)
+
+    def _is_refused(self, response: Response) -> bool:
+        if self._login is None:
+            return False
+        if response.status == 401:
+            return True
+        return self._login.refused is not None and holds(self._login.refused, document_of(response))
+
+    async def _exchange(
+        self, call: Call, where: str, parcel: Parcel, given: Mapping[str, Any], now: datetime
+    ) -> Response:
+        ready = await asyncio.to_thread(
+            lambda: self._composed(call, where, {**parcel.values(), **given}, self._settings.headers)
+        )
+        headers = {"webhook-id": parcel.event_id, **ready.headers}
+        if self._settings.secret:
+            headers |= sign(self._settings.secret, parcel.event_id, now, ready.body or b"")
+        return await self._client.exchange(ready.url, ready.body, headers, ready.method)
+
+    def _composed(self, call: Call, where: str, values: Mapping[str, Any], always: Mapping[str, str]) -> _Ready:
+        def texts(block: Mapping[str, str], at: str) -> dict[str, str]:
+            return {name: fill_text(text, values, f"{at}.{name}") for name, text in block.items()}
+
+        path = fill_text(call.path, values, f"{where}.path")
+        url = URL(f"{self._settings.url.rstrip('/')}/{path.lstrip('/')}")
+        params = texts(call.params, f"{where}.params")
+        headers = {**texts(always, "headers"), **texts(call.headers, f"{where}.headers")}
+        body = None
+        if call.body is not None:
+            body, media_type = _written(fill(call.body, values, f"{where}.body"), call.body_as)
+            headers = {"content-type": media_type, **headers}
+        return _Ready(url.update_query(params) if params else url, call.method, headers, body)
+
+    async def _let_in(self, now: datetime) -> Mapping[str, Any]:
+        """What logging in gave. Raises LoginFailed, TemplateFailed."""
+        if self._login is None:
+            return {}
+        async with self._logging_in:
+            if self._given is None or (self._ends is not None and now >= self._ends):
+                self._given = await self._log_in(self._login)
+                self._ends = now + self._login.lasts
+            return self._given
+
+    async def _log_in(self, login: LoginSettings) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        for number, call in enumerate(login.calls):
+            where = f"login.calls.{number}"
+            ready = self._composed(call, where, given, {})
+            try:
+                response = await self._client.exchange(ready.url, ready.body, ready.headers, ready.method, shown=False)
+            except Silence as silence:
+                raise LoginFailed(f"{where}: {silence}", words=silence.words) from silence
+            given |= _taken(call.take, response, where)
+            self._client.hide(as_text(one) for one in given.values())
+        return given
+
+
+def _taken(take: Mapping[str, str], response: Response, where: str) -> dict[str, Any]:
+    if not 200 <= response.status < 300:
+        raise LoginFailed(f"{where}: HTTP {response.status}, expected 200", status=response.status)
+    document = document_of(response)
+    if document is None:  # some answer with the bare token
+        document = response.content.decode("utf-8", "replace").strip()
+    found = {name: look_up(expression, document) for name, expression in take.items()}
+    missing = [take[name] for name, value in found.items() if value in (None, "")]
+    if missing:
+        raise LoginFailed(f"{where}: no {missing[0]} in the answer", status=response.status)
+    return found
+
+
+def _written(body: Any, body_as: str) -> tuple[bytes, str]:  # noqa: ANN401 - JSON
+    if body_as == "form":
+        fields = {name: as_text(value) for name, value in body.items()} if isinstance(body, dict) else {}
+        return urlencode(fields).encode(), "application/x-www-form-urlencoded; charset=utf-8"
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"), "application/json; charset=utf-8"

@@ -1,0 +1,117 @@
+"""What a claimed delivery is sent with: the event's bytes and, for templates, what lies around them."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from dispatch.rights import STANDING, may_send
+from dispatch.settings import TargetSettings
+from store.blobs import Blobs
+from store.ledger import Claim
+from store.schema import delivery, event
+from store.sealing import SealBroken, Sealer
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A claimed delivery ready to be sent, or with the reason why it is not."""
+
+    claim: Claim
+    delivery_id: int
+    event_id: str
+    type: str
+    case_id: str
+    created_at: datetime
+    state: str = "waiting"
+    body: bytes = b""
+    allowed: bool = True
+    """False: its target may not have it any more."""
+    fault: str | None = None
+    """Why it cannot be sent although it may."""
+    receiver_id: str | None = None
+    """The receiver's number for the case, from an earlier event."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Attachments by their hash, as far as the target wants them in its requests."""
+    probe: bool = False
+    """Sent to see whether the target answers again."""
+
+    def values(self) -> dict[str, Any]:
+        """What templates may name: event, case, change, receiver_id."""
+        told = json.loads(self.body)
+        case = told["data"]["case"]
+        for one in case.get("attachments", ()):
+            content = self.files.get(one.get("sha256"))
+            one["content"] = None if content is None else base64.b64encode(content).decode()
+        return {
+            "event": {"id": self.event_id, "type": self.type, "timestamp": told["timestamp"]},
+            "case": case,
+            "change": told["data"]["change"],
+            "receiver_id": self.receiver_id,
+        }
+
+
+_WANTED = STANDING.add_columns(event.c.sealed_full, event.c.sealed_numbers)
+
+
+def pack(
+    conn: Connection, claims: Sequence[Claim], settings: TargetSettings, sealer: Sealer, blobs: Blobs, *, probe: bool
+) -> list[Parcel]:
+    """The parcels of these claims, in their order."""
+    numbers = [held.payload["delivery"] for held in claims]
+    rows = {row.id: row for row in conn.execute(_WANTED.where(delivery.c.id.in_(numbers)))}
+    return [_packed(conn, held, rows[held.payload["delivery"]], settings, sealer, blobs, probe) for held in claims]
+
+
+def _packed(
+    conn: Connection, held: Claim, row: Row[Any], settings: TargetSettings, sealer: Sealer, blobs: Blobs, probe: bool
+) -> Parcel:
+    body, fault = b"", None
+    allowed = row.state != "dropped" and may_send(settings, row)
+    if allowed:
+        try:
+            body = body_of(row, sealer)
+        except SealBroken as error:
+            fault = f"cannot be packed: {error}"
+    parcel = Parcel(
+        held, row.id, row.event_id, row.type, row.case_id, row.created_at, row.state, body, allowed, fault, probe=probe
+    )
+    if not body or not settings.calls:
+        return parcel
+    return _with_surroundings(conn, parcel, row.target, settings, blobs)
+
+
+def body_of(row: Row[Any], sealer: Sealer) -> bytes:
+    """The bytes to send, the same on every attempt. Raises SealBroken."""
+    if row.view == "full":
+        return sealer.open(row.sealed_full, f"event:{row.event_id}")
+    if row.sealed_numbers is None:
+        raise SealBroken(f"event {row.event_id}: was written without its numbers")
+    return sealer.open(row.sealed_numbers, f"event.numbers:{row.event_id}")
+
+
+def _with_surroundings(conn: Connection, parcel: Parcel, target: str, settings: TargetSettings, blobs: Blobs) -> Parcel:
+    known = (
+        select(delivery.c.receiver_id)
+        .where(delivery.c.case_id == parcel.case_id, delivery.c.target == target, delivery.c.receiver_id.is_not(None))
+        .order_by(delivery.c.id.desc())
+        .limit(1)
+    )
+    number = conn.execute(known).scalar_one_or_none()
+    return replace(parcel, receiver_id=number, files=_files(conn, parcel.body, settings.inline_files, blobs))
+
+
+def _files(conn: Connection, body: bytes, most: int, blobs: Blobs) -> dict[str, bytes]:
+    """Attachments in the case's order, as long as they fit."""
+    found: dict[str, bytes] = {}
+    for one in json.loads(body)["data"]["case"].get("attachments", ()) if most else ():
+        if one["state"] == "stored" and one["size"] <= most and one["sha256"] not in found:
+            found[one["sha256"]] = blobs.load(conn, one["sha256"])
+            most -= one["size"]
+    return found

@@ -1,0 +1,229 @@
+"""What an operator says of a receiver of cases."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from yarl import URL
+
+from adapters.wire import WireSettings
+from dispatch.expressions import check_expression, check_template
+from dispatch.retry import RetrySettings
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix
+CREATED = "case.created"
+
+
+def _check_url(text: str) -> str:
+    url = URL(text) if text.startswith(("http://", "https://")) else None
+    if url is None or not url.host:
+        raise ValueError("expected an address that begins with http:// or https://")
+    if url.user or url.password:
+        raise ValueError("expected an address without user and password; put them into headers")
+    return text
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    try:
+        key = signing_key(secret)
+    except ValueError as error:
+        raise ValueError("expected whsec_ followed by base64") from error
+    if not 16 <= len(key) <= 64:
+        raise ValueError(f"expected a key of 24 to 64 bytes after whsec_, in base64; this one has {len(key)}")
+    return secret
+
+
+def signing_key(secret: SecretStr) -> bytes:
+    """The bytes that sign. Raises ValueError: it is no base64."""
+    return base64.b64decode(secret.get_secret_value().removeprefix(SECRET_PREFIX), validate=True)
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, (list, tuple)) else [value]
+
+
+Expression = Annotated[str, AfterValidator(check_expression)]
+"""JMESPath over what a receiver answered."""
+Template = Annotated[str, AfterValidator(check_template)]
+"""A text with {{ … }} in it."""
+
+
+def _check_tree(value: Any) -> Any:  # noqa: ANN401 - whatever YAML can say
+    if isinstance(value, str):
+        check_template(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _check_tree(item)
+    elif isinstance(value, list):
+        for item in value:
+            _check_tree(item)
+    return value
+
+
+Tree = Annotated[Any, AfterValidator(_check_tree)]
+"""Blocks, lists and values, whose texts are templates."""
+
+
+class Block(BaseModel):
+    # an error must not show its input: a secret may stand beside the mistake
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class SuccessRule(Block):
+    """What the answer must say for a 2xx to count, for receivers that answer 200 to everything."""
+
+    path: Expression = Field(description="JMESPath into the answer, such as `code` or `data.status`")
+    equals: str | int | bool = Field(description="the value that means success")
+
+
+class RateSettings(Block):
+    """How much a receiver lets itself be asked."""
+
+    count: int = Field(ge=1, description="events")
+    per: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0), description="in so long, evenly spaced")
+
+    @property
+    def interval(self) -> timedelta:
+        return self.per / self.count
+
+
+class Call(Block):
+    """A request of the receiver's own interface."""
+
+    method: Literal["GET", "POST", "PUT"] = Field(default="POST", description="GET, POST or PUT")
+    path: Template = Field(description="path below url; a template")
+    params: dict[str, Template] = Field(default_factory=dict, description="query; templates")
+    headers: dict[str, Template] = Field(default_factory=dict, description="headers; templates")
+    body_as: Literal["json", "form"] = Field(
+        default="json", description="form: fields in which what is no text is written as JSON"
+    )
+    body: Tree = Field(default=None, description="what is sent: blocks, lists and templates; none: nothing")
+
+
+class LoginCall(Call):
+    """One step of logging in."""
+
+    take: dict[str, Expression] = Field(
+        default_factory=dict, description="name -> JMESPath into the answer; templates may use the name from then on"
+    )
+
+
+class LoginSettings(Block):
+    """What is asked before, to be let in."""
+
+    calls: tuple[LoginCall, ...] = Field(min_length=1, description="the requests, in order")
+    lasts: timedelta = Field(
+        default=timedelta(minutes=10), gt=timedelta(0), description="for so long what they gave is used"
+    )
+    refused: Expression | None = Field(
+        default=None,
+        description="JMESPath: true when an answer says that the login has run out; 401 always does",
+    )
+
+
+class LookupSettings(Call):
+    """How to ask whether a case has arrived, when an answer was lost."""
+
+    wait: timedelta = Field(
+        default=timedelta(minutes=1), ge=timedelta(0), description="before asking: it may still be at work on it"
+    )
+    found: Expression = Field(description="JMESPath: true when it has the case")
+    absent: Expression = Field(description="JMESPath: true when it has not; neither: asked again later")
+    receiver_id: Expression | None = Field(default=None, description="JMESPath of its own number for the case")
+
+
+class TargetSettings(WireSettings):
+    """A receiver of cases."""
+
+    url: Annotated[str, AfterValidator(_check_url)] = Field(
+        description="where events are posted; with `calls`, what their paths count from"
+    )
+    secret: Annotated[tuple[Annotated[SecretStr, AfterValidator(_check_secret)], ...], BeforeValidator(_as_list)] = (
+        Field(
+            default=(),
+            description="signing key, `whsec_` and base64; two while one is being replaced by the other; needed"
+            " without `calls`",
+        )
+    )
+    token: SecretStr | None = Field(
+        default=None, description="bearer token with which the target fetches attachments and asks what it should have"
+    )
+    enabled: bool = Field(default=True, description="false: events are kept for it, nothing is sent")
+    restricted: bool | Literal["only", "numbers"] = Field(
+        default=False,
+        description="true: takes restricted cases as well; only: takes nothing else; numbers: of restricted cases only "
+        "their number and deadlines; false: nothing of them",
+    )
+    channels: tuple[str, ...] = Field(default=(), description="only cases of these channels; empty: all")
+    types: tuple[str, ...] = Field(default=(), description="only these event types; empty: all")
+    idempotent: bool = Field(
+        default=True,
+        description="it knows an event that comes again by its webhook-id; false: what may have arrived is never sent"
+        " again before it was looked up, or a person decided",
+    )
+    success: Expression | SuccessRule | None = Field(
+        default=None, description="what a 2xx answer must say to count: JMESPath that is true, or a path and a value"
+    )
+    again: Expression | None = Field(
+        default=None, description="JMESPath: true when a 2xx without success means busy, later again"
+    )
+    rejected: Expression | None = Field(
+        default=None, description="JMESPath: true when a 2xx without success means never like this: a person must look"
+    )
+    receiver_id: Expression | None = Field(
+        default=None, description="JMESPath of the receiver's own number in its answer"
+    )
+    error: Expression | None = Field(default=None, description="JMESPath of the receiver's words about what is wrong")
+    headers: dict[str, Template] = Field(
+        default_factory=dict, description="further headers, such as a gateway's key; with `calls`, templates"
+    )
+    calls: dict[str, Call] = Field(
+        default_factory=dict,
+        description="for an OA with an interface of its own: event type -> its request; other types are not sent",
+    )
+    login: LoginSettings | None = Field(default=None, description="with `calls`: what is asked before, to be let in")
+    lookup: LookupSettings | None = Field(
+        default=None, description="how to ask whether a case has arrived; none: a person is asked"
+    )
+    inline_files: int = Field(
+        default=0,
+        ge=0,
+        le=50_000_000,
+        description="with `calls`: up to so many bytes of a case's attachments are at hand in templates, in base64",
+    )
+    timeout: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0), description="limit of one request")
+    concurrency: int = Field(default=8, ge=1, le=64, description="deliveries under way at once")
+    rate: RateSettings | None = Field(default=None, description="how much it lets itself be asked; none: no limit")
+    retry: RetrySettings = Field(default=RetrySettings(), description="when to try again")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> TargetSettings:
+        if not self.calls:
+            if not self.secret:
+                raise ValueError("has neither secret nor calls, expected secret: what events are signed with")
+            if self.login or self.inline_files:
+                raise ValueError("has login or inline_files without calls, expected calls as well")
+        elif URL(self.url).query_string or URL(self.url).fragment:
+            raise ValueError("url has a ? or #, expected only what the paths of calls count from")
+        elif self.restricted == "numbers":
+            raise ValueError("restricted: numbers does not go with calls, whose templates need the whole case")
+        if self.lookup is not None and self.idempotent:
+            raise ValueError("has lookup, expected idempotent: false beside it; else nothing is ever looked up")
+        return self
+
+    @property
+    def takes_restricted(self) -> bool:
+        """It is handed restricted cases in full."""
+        return self.restricted in (True, "only")
+
+    def wants(self, type_: str) -> bool:
+        """Whether it is sent events of this type."""
+        return (not self.types or type_ in self.types) and (not self.calls or type_ in self.calls)
+
+    @property
+    def wants_all(self) -> bool:
+        """It is sent every event of the cases it may have."""
+        return not (self.types or self.calls)
