@@ -18,7 +18,7 @@ from typing import Annotated
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from yarl import URL
 
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
@@ -50,6 +50,11 @@ def _check_proxy(value: SecretStr) -> SecretStr:
     return value
 
 
+Proxy = Annotated[SecretStr, AfterValidator(_check_proxy)]
+"""An HTTP proxy, with user and password if it wants them."""
+NetworkName = Annotated[str, AfterValidator(_check_network)]
+
+
 class ClientCertificate(BaseModel):
     """Who we are to a server that asks for a certificate."""
 
@@ -69,20 +74,15 @@ class WireSettings(BaseModel):
         default=None, description="certificate authorities to trust instead of the system's, PEM"
     )
     client_cert: ClientCertificate | None = Field(default=None, description="our own certificate, if it asks for one")
-    proxy: Annotated[SecretStr, AfterValidator(_check_proxy)] | None = Field(
-        default=None, description="HTTP proxy on the way, such as http://proxy.example:3128; none: directly"
+    proxy: Proxy | None = Field(
+        default=None,
+        description="HTTP proxy on the way, such as http://proxy.example:3128; it looks up names; none: directly",
     )
-    allow_addresses: tuple[Annotated[str, AfterValidator(_check_network)], ...] = Field(
+    allow_addresses: tuple[NetworkName, ...] = Field(
         default=(),
         description="networks its name may lead to although they are this machine's own or link-local, such as"
         " 127.0.0.0/8; an address or localhost written in the url itself is allowed",
     )
-
-    @model_validator(mode="after")
-    def _one_way(self) -> WireSettings:
-        if self.proxy is not None and self.allow_addresses:
-            raise ValueError("has both proxy and allow_addresses; through a proxy it is the proxy that looks up names")
-        return self
 
 
 class VettedResolver(AbstractResolver):
@@ -140,7 +140,7 @@ def open_session(
     """
     connector = aiohttp.TCPConnector(
         limit=connections,
-        ssl=trust_of(settings) if verify else False,
+        ssl=trust_of(settings, verify=verify),
         resolver=VettedResolver(settings.allow_addresses),
         force_close=not reuse,
     )
@@ -155,23 +155,28 @@ def open_session(
     )
 
 
-def trust_of(settings: WireSettings) -> ssl.SSLContext | bool:
+def trust_of(settings: WireSettings, *, verify: bool = True) -> ssl.SSLContext | bool:
     """Whom we trust, and who we are. Raises TrustBroken."""
     own = settings.client_cert
-    if settings.ca_file is None and own is None:
-        return True
+    if own is None and (settings.ca_file is None or not verify):
+        return verify
     try:
         context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
     except (OSError, ssl.SSLError) as error:
         raise TrustBroken(f"ca_file {settings.ca_file} cannot be used; expected certificates in PEM") from error
+    if not verify:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if own is not None:
-        try:
-            context.load_cert_chain(own.cert_file, own.key_file, _password(own))
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise TrustBroken(
-                f"client_cert {own.cert_file} cannot be used; expected a certificate and its key in PEM"
-            ) from error
+        _show(context, own)
     return context
+
+
+def _show(context: ssl.SSLContext, own: ClientCertificate) -> None:
+    try:
+        context.load_cert_chain(own.cert_file, own.key_file, _password(own))
+    except (OSError, ssl.SSLError, ValueError) as error:
+        said = f"client_cert {own.cert_file} cannot be used; expected a certificate and its key in PEM"
+        raise TrustBroken(said) from error
 
 
 def _password(own: ClientCertificate) -> str:

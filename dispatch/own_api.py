@@ -112,15 +112,25 @@ class OwnApi:
             return Finding(Found.ABSENT, "lookup: it has not arrived", response.status, words)
         return Finding(Found.UNSURE, "lookup: neither found nor absent", response.status, words)
 
+    async def let_in(self, now: datetime) -> Mapping[str, Any]:
+        """What logging in gave. Raises LoginFailed, TemplateFailed."""
+        if self._login is None:
+            return {}
+        async with self._logging_in:
+            if self._given is None or (self._ends is not None and now >= self._ends):
+                self._given = await self._log_in(self._login)
+                self._ends = now + self._login.lasts
+            return self._given
+
     async def _asked(self, call: Call, where: str, parcel: Parcel, now: datetime) -> Response:
         """Make a call; where its answer says that we are not let in, log in anew and make it once more."""
-        given = await self._let_in(now)
+        given = await self.let_in(now)
         response = await self._exchange(call, where, parcel, given, now)
         if self._login is None or not self._is_refused(response):
             return response
         if self._given is given:  # else another task has logged in meanwhile
             self._given = None
-        return await self._exchange(call, where, parcel, await self._let_in(now), now)
+        return await self._exchange(call, where, parcel, await self.let_in(now), now)
 
     def _is_refused(self, response: Response) -> bool:
         if self._login is None:
@@ -153,16 +163,6 @@ class OwnApi:
             body, media_type = _written(fill(call.body, values, f"{where}.body"), call.body_as)
             headers = {"content-type": media_type, **headers}
         return _Ready(url.update_query(params) if params else url, call.method, headers, body)
-
-    async def _let_in(self, now: datetime) -> Mapping[str, Any]:
-        """What logging in gave. Raises LoginFailed, TemplateFailed."""
-        if self._login is None:
-            return {}
-        async with self._logging_in:
-            if self._given is None or (self._ends is not None and now >= self._ends):
-                self._given = await self._log_in(self._login)
-                self._ends = now + self._login.lasts
-            return self._given
 
     async def _log_in(self, login: LoginSettings) -> dict[str, Any]:
         given: dict[str, Any] = {}

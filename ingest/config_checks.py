@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from adapters.wire import TrustBroken, trust_of
 from dispatch.payload import EventType
 from dispatch.settings import TargetSettings
 from ingest.config_channels import Channel
@@ -92,6 +93,12 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
     for name, target in targets.items():
         yield from _filter(("targets", name, "channels"), target.channels, "a channel", channels)
         yield from _filter(("targets", name, "types"), target.types, "an event type", [*EventType])
+        for type_ in target.calls:
+            yield from _filter(("targets", name, "calls", type_), [type_], "an event type", [*EventType])
+        try:
+            trust_of(target)
+        except TrustBroken as error:
+            yield Finding(("targets", name), f"{error}; its events wait until it can be", fatal=False)
         if target.token and len(target.token.get_secret_value()) < SHORTEST_TOKEN:
             length = len(target.token.get_secret_value())
             text = f"has {length} characters, expected {SHORTEST_TOKEN} or more; openssl rand -hex 32 makes a good one"

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import os
-import ssl
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import aiohttp
 
 from adapters.base import Adapter, ChannelRefused, ChannelUnavailable
+from adapters.wire import TrustBroken, open_session
+from dispatch.client import Client
+from dispatch.expressions import TemplateFailed
+from dispatch.own_api import LoginFailed, OwnApi
 from dispatch.settings import TargetSettings
 from ingest.config_channels import Channel
 
@@ -49,34 +52,49 @@ async def _knock(adapter: Adapter) -> str:
 
 
 async def probe_target(name: str, target: TargetSettings, patience: timedelta = PATIENCE) -> Probe:
-    """Ask a target for its OPTIONS, without signature or token: safe by RFC 9110 §9.2.1, opens no case.
+    """Ask a target for its OPTIONS, without signature or token: safe by RFC 9110 §9.2.1, opens no case. One that wants
+    a login is logged in to instead.
 
     Whatever it answers below 500 shows that address, certificate and way are good; it proves nothing of the secret.
     """
     try:
         async with asyncio.timeout(patience.total_seconds()):
-            status = await _options(target)
+            ok, text = await _seen_at(target)
     except TimeoutError:
-        return Probe("target", name, ok=False, text=f"no answer within {patience.total_seconds():g} s")
+        ok, text = False, f"no answer within {patience.total_seconds():g} s"
+    except (LoginFailed, TemplateFailed, TrustBroken) as error:
+        ok, text = False, str(error)
     except aiohttp.ClientConnectorCertificateError as error:
-        text = f"its certificate is not trusted ({error.certificate_error}); name its authority in ca_file"
-        return Probe("target", name, ok=False, text=text)
+        ok, text = False, f"its certificate is not trusted ({error.certificate_error}); name its authority in ca_file"
     except aiohttp.ClientConnectorError as error:
-        text = f"cannot connect to {error.host}:{error.port}: {_reason(error.os_error)}"
-        return Probe("target", name, ok=False, text=text)
+        ok, text = False, f"cannot connect to {error.host}:{error.port}: {_reason(error.os_error)}"
     except (aiohttp.ClientError, OSError, ValueError) as error:
-        return Probe("target", name, ok=False, text=f"{type(error).__name__}: {error}")
-    return Probe("target", name, ok=status < 500, text=_seen(status))
+        ok, text = False, f"{type(error).__name__}: {error}"
+    return Probe("target", name, ok, text)
+
+
+async def _seen_at(target: TargetSettings) -> tuple[bool, str]:
+    if target.login is not None:
+        await _log_in(target)
+        return True, "lets us in"
+    status = await _options(target)
+    return status < 500, _seen(status)
 
 
 async def _options(target: TargetSettings) -> int:
-    context = ssl.create_default_context(cafile=str(target.ca_file)) if target.ca_file else True
-    connector = aiohttp.TCPConnector(ssl=context)
     async with (
-        aiohttp.ClientSession(connector=connector) as session,
-        session.options(target.url, headers=target.headers, allow_redirects=False) as answer,
+        open_session(target, timeout=PATIENCE) as session,
+        session.options(target.url, headers={} if target.calls else target.headers, allow_redirects=False) as answer,
     ):
         return answer.status
+
+
+async def _log_in(target: TargetSettings) -> None:
+    client = Client(target)
+    try:
+        await OwnApi(target, client).let_in(datetime.now(UTC))
+    finally:
+        await client.close()
 
 
 def _reason(error: OSError) -> str:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -123,7 +123,7 @@ def _kind(kind: object) -> str:
 
 
 def _plain_kind(kind: object) -> str:
-    if not isinstance(kind, type):
+    if kind is Any or not isinstance(kind, type):
         return "any"
     if issubclass(kind, BaseModel):
         return "block"

@@ -12,7 +12,7 @@ from yarl import URL
 from adapters.base import ChannelRefused, ChannelUnavailable, Json, Unobtainable
 from adapters.document import NotJson, at_path, looks_like_html, parse
 from adapters.feed.asking import composed, named, signed
-from adapters.feed.connection import Answer, Ask, Connection, TooLarge
+from adapters.feed.connection import Answer, Ask, Connection, Forbidden, TooLarge
 from adapters.feed.dialect import Dialect, Request, TokenAuth
 from adapters.feed.verdict import AskAgain, check_status, check_success, read_document
 
@@ -119,6 +119,8 @@ class Access:
             answer = await self._connection.exchange(ask, limit)
         except TooLarge as error:
             raise Unobtainable(f"{where}: larger than attachments.max_bytes {limit}") from error
+        except Forbidden as error:
+            raise Unobtainable(str(error)) from error
         if answer.status in {400, 404, 405, 410, 414}:
             raise Unobtainable(f"{where}: HTTP {answer.status}, it is not there; expected a file")
         check_status(answer, where, self._clock())

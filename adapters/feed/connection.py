@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -11,12 +10,17 @@ from yarl import URL
 
 from adapters.base import ChannelRefused, ChannelUnavailable
 from adapters.feed.dialect import Dialect
+from adapters.wire import AddressForbidden, TrustBroken, open_session
 
 _CHUNK = 64 * 1024
 
 
 class TooLarge(Exception):
     """The answer is larger than we are willing to read."""
+
+
+class Forbidden(ChannelRefused):
+    """The host's name leads where we do not go."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,10 @@ class Connection:
             raise ChannelRefused(
                 f"{where}: its certificate is not trusted; expected one that tls.ca_file vouches for"
             ) from error
+        except aiohttp.ClientConnectorDNSError as error:
+            if isinstance(error.os_error, AddressForbidden):
+                raise Forbidden(f"{where}: {error.os_error}") from error
+            raise ChannelUnavailable(f"{where}: the host's name is not known; expected an answer") from error
         except TimeoutError as error:
             raise ChannelUnavailable(f"{where}: no whole answer within {self._dialect.timeout}") from error
         except (aiohttp.ClientError, OSError) as error:
@@ -80,14 +88,17 @@ class Connection:
 
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=_trust(self._channel, self._dialect)),
-                cookie_jar=aiohttp.CookieJar(unsafe=True),  # platforms on a closed network are known by number
-                timeout=aiohttp.ClientTimeout(
-                    total=self._dialect.timeout.total_seconds(),
-                    sock_connect=self._dialect.connect_timeout.total_seconds(),
-                ),
-            )
+            dialect = self._dialect
+            try:
+                self._session = open_session(
+                    dialect.wire,
+                    timeout=dialect.timeout,
+                    connect_timeout=dialect.connect_timeout,
+                    verify=dialect.tls.verify,
+                    cookies=True,
+                )
+            except TrustBroken as error:
+                raise ChannelRefused(f"{self._channel}: tls: {error}") from error
         return self._session
 
 
@@ -100,16 +111,3 @@ async def _bounded(response: aiohttp.ClientResponse, limit: int) -> bytes:
             raise TooLarge
         parts.append(part)
     return b"".join(parts)
-
-
-def _trust(channel: str, dialect: Dialect) -> ssl.SSLContext | bool:
-    if not dialect.tls.verify:
-        return False
-    if dialect.tls.ca_file is None:
-        return True
-    try:
-        return ssl.create_default_context(cafile=str(dialect.tls.ca_file))
-    except (OSError, ssl.SSLError) as error:
-        raise ChannelRefused(
-            f"{channel}: tls.ca_file {dialect.tls.ca_file} cannot be used; expected certificates in PEM"
-        ) from error

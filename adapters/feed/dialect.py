@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, SecretStr, model_validator
 from yarl import URL
 
+from adapters.wire import ClientCertificate, NetworkName, Proxy, WireSettings
+
 
 def _http_address(value: str) -> str:
     url = URL(value)
@@ -44,6 +46,9 @@ class Tls(Described):
         default=None, description="certificate authorities to trust, a PEM file; none: the system's"
     )
     verify: bool = Field(default=True, description="false: accept any certificate (only on a closed network)")
+    client_cert: ClientCertificate | None = Field(
+        default=None, description="our own certificate, if the platform asks for one"
+    )
 
 
 class Request(Described):
@@ -140,6 +145,14 @@ class Dialect(Described):
     app_id: str | None = Field(default=None, description="our name at the platform")
     app_secret: SecretStr | None = Field(default=None, description="our secret there; from the environment or a file")
     tls: Tls = Field(default=Tls(), description="whom to trust")
+    proxy: Proxy | None = Field(
+        default=None, description="HTTP proxy on the way, such as http://proxy.example:3128; none: directly"
+    )
+    allow_addresses: tuple[NetworkName, ...] = Field(
+        default=(),
+        description="networks its name, or that of an attachment's host, may lead to although they are this machine's"
+        " own or link-local, such as 127.0.0.0/8",
+    )
     auth: Annotated[TokenAuth | SignatureAuth, Field(discriminator="kind")] | None = Field(
         default=None, description="how to prove who we are; none: nothing, or headers of the listing call"
     )
@@ -155,6 +168,16 @@ class Dialect(Described):
     connect_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), description="to connect")
     timeout: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0), description="for one answer")
     max_page_bytes: int = Field(default=32 * 2**20, gt=0, description="a larger page is not read")
+
+    @property
+    def wire(self) -> WireSettings:
+        """How the platform is reached and trusted."""
+        return WireSettings(
+            ca_file=self.tls.ca_file,
+            client_cert=self.tls.client_cert,
+            proxy=self.proxy,
+            allow_addresses=self.allow_addresses,
+        )
 
     @model_validator(mode="after")
     def _secrets_are_there(self) -> Dialect:

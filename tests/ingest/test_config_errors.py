@@ -89,7 +89,7 @@ def test_an_unknown_key_is_told_what_it_may_have_meant(tmp_path: Path, text: str
         ),
         (
             "targets: {oa: {url: http://oa.example, secret: []}}\n",
-            "config.yaml:2:40: targets.oa.secret: has 0, expected at least 1",
+            "config.yaml:2:11: targets.oa: has neither secret nor calls, expected secret: what events are signed with",
         ),
         (
             "service: {public_url: 'ftp://x'}\n",
