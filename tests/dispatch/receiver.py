@@ -20,11 +20,12 @@ class Received:
 
 @dataclass
 class Receiver:
-    """`replies` are given in turn, then `default`."""
+    """`judge` is asked first, then `replies` are given in turn, then `default`."""
 
     url: str = ""
     replies: list[Reply] = field(default_factory=list)
     default: Reply = field(default=lambda: web.json_response({"code": 0, "id": "OA-1"}))
+    judge: Callable[[bytes], web.Response | None] = field(default=lambda _body: None)
     received: list[Received] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
@@ -35,7 +36,8 @@ class Receiver:
         async with self._arrived:
             self._arrived.notify_all()
         await self.gate.wait()
-        return (self.replies.pop(0) if self.replies else self.default)()
+        judged = self.judge(body)
+        return judged or (self.replies.pop(0) if self.replies else self.default)()
 
     async def count(self, number: int) -> None:
         """Wait until so many requests have come."""
