@@ -21,7 +21,7 @@ from store.schema import cases, delivery, event
 from store.schema import ledger as ledger_table
 from store.sealing import SealBroken, Sealer
 
-__all__ = ["Outbox", "View", "lane_of"]
+__all__ = ["Outbox", "View", "lane_of", "numbers_of"]
 
 log = structlog.get_logger()
 NUMBERS = ("case_id", "case_no", "channel_kind", "received_at", "deadlines")
@@ -135,7 +135,7 @@ class Outbox:
         event_id = f"evt_{ULID.from_datetime(now)}"
         stamp = now.astimezone(self.zone).isoformat(timespec="milliseconds")
         full = _envelope(type_, stamp, case.model_dump_json(), change)
-        numbers = _envelope(type_, stamp, _numbers(case), None) if secret else None
+        numbers = _envelope(type_, stamp, json.dumps(numbers_of(case), ensure_ascii=False), None) if secret else None
         row = {
             "id": event_id,
             "case_id": case.case_id,
@@ -211,10 +211,10 @@ def _step(conn: Connection, lane: str, case_id: str, delivery_id: int) -> int | 
     return found
 
 
-def _numbers(case: Case) -> str:
+def numbers_of(case: Case) -> dict[str, Any]:
+    """What a target learns of a restricted case that it may not see."""
     shown = case.model_dump(mode="json", include=set(NUMBERS))
-    numbers = {name: shown[name] for name in NUMBERS}
-    return json.dumps({**numbers, "restricted": case.restricted}, ensure_ascii=False)
+    return {**{name: shown[name] for name in NUMBERS}, "restricted": case.restricted}
 
 
 def _envelope(type_: str, stamp: str, case_json: str, change: Sequence[dict[str, Any]] | None) -> bytes:

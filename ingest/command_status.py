@@ -26,10 +26,10 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def needs_a_person(answer: Answer) -> bool:
-    """A refused door, a paused target, a rejected event, something in quarantine, a deadline missed."""
+    """A door refused, a target paused, an event rejected or of unknown fate, a quarantine, a missed deadline."""
     return bool(
         any(door["state"] == "refused" for door in answer["doors"])
-        or any(target["state"] == "paused" or target["rejected"] for target in answer["targets"])
+        or any(target["state"] == "paused" or target["rejected"] or target["unknown"] for target in answer["targets"])
         or answer["quarantined"]
         or answer["stages"]["held"]
         or answer["deadlines"]["overdue"]
@@ -54,7 +54,7 @@ def _lines(answer: Answer, when: When) -> Iterator[str]:
         yield f"  oldest waiting: {first['lane']} since {when(first['since'])}, {first['attempts']} attempts"
     yield "targets"
     for target in answer["targets"]:
-        counts = _counted({name: target[name] for name in ("waiting", "delivered", "rejected")})
+        counts = _counted({name: target[name] for name in ("waiting", "unknown", "delivered", "rejected")})
         trouble = f"; {target['error']}" if target["error"] else ""
         yield f"  {target['name']:20} {target['state']:12} since {when(target['since'])}, {counts}{trouble}"
     shown = len(answer["quarantine"])

@@ -16,6 +16,8 @@ from store.schema import target as target_table
 
 PAGE = 50
 SOON = timedelta(days=3)
+COUNTED = (("waiting", "sending"), ("unknown",), ("delivered",), ("rejected",))
+"""States of deliveries as a target's row counts them."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,11 @@ class TargetState:
     since: datetime
     error: str | None
     last_success_at: datetime | None
+    retry_at: datetime | None
+    """While it is unavailable: when it is tried again."""
     waiting: int
+    unknown: int
+    """So many may have arrived."""
     delivered: int
     rejected: int
 
@@ -152,7 +158,8 @@ def targets(conn: Connection) -> list[TargetState]:
             row.since,
             row.error,
             row.last_success_at,
-            *(numbers.get(row.name, {}).get(state, 0) for state in ("waiting", "delivered", "rejected")),
+            row.retry_at,
+            *(sum(numbers.get(row.name, {}).get(state, 0) for state in states) for states in COUNTED),
         )
         for row in rows
     ]

@@ -171,6 +171,7 @@ cases = Table(
     Column("sealed_title", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
     Index("ix_cases_received", "received_at", "case_id"),
+    Index("ix_cases_updated", "updated_at", "case_id"),
     # A page of the list under each of its usual filters, in its order, without reading the other cases.
     Index("ix_cases_channel", "channel", "received_at", "case_id"),
     Index("ix_cases_request_type", "request_type", "received_at", "case_id"),

@@ -8,7 +8,18 @@ from datetime import datetime
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from ingest.console import audit, case_list, case_page, deliveries, files, login, overview, probes, quarantine
+from ingest.console import (
+    audit,
+    case_list,
+    case_page,
+    deliveries,
+    files,
+    interface,
+    login,
+    overview,
+    probes,
+    quarantine,
+)
 from ingest.console.context import CONSOLE, assemble
 from ingest.console.guard import add_headers, check_form, explain, recognise
 from ingest.console.settings import ConsoleSettings, Health
@@ -38,6 +49,8 @@ def create_console(
             web.get("/metrics", probes.metrics),
             web.get("/static/{name}", probes.static),
             web.get("/files/{case_id}/{sha256}", files.send_file),
+            web.get("/api/v1/cases", interface.list_cases),
+            web.get("/api/v1/cases/{case_id}", interface.show_case),
             web.get("/login", login.show_login),
             web.post("/login", login.log_in),
             web.post("/logout", login.log_out),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from dispatch.recording import State
 from ingest import listings
 from ingest.console.context import CONSOLE, page
 from ingest.console.guard import needs
 from ingest.console.paging import before_of
 from ingest.console.roles import Right
 
-STATES = ("waiting", "delivered", "rejected", "skipped", "dropped")
+STATES = tuple(State)
 
 
 @needs(Right.DELIVERIES)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -15,6 +14,7 @@ from ingest import inbox
 from ingest.console.case_page import readable, record_view
 from ingest.console.context import CONSOLE, Console, visitor_of
 from ingest.console.guard import needs
+from ingest.console.interface import target_of
 from ingest.console.originals import as_sent, holds_restricted, may_see_raw
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
@@ -85,9 +85,7 @@ def download(content: bytes, media_type: str | None, name: str) -> web.Response:
 
 async def _admit_target(console: Console, request: web.Request, case_id: str) -> bool:
     """Whether the target that asks takes restricted cases in full. 404: the case is not for it."""
-    name = _target_of(console, request.headers["Authorization"])
-    if name is None:
-        raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+    name = target_of(console, request)
     target = console.settings.targets[name].target
     if not await console.store.read(lambda conn: may_fetch(conn, case_id, name, target)):
         raise web.HTTPNotFound
@@ -102,15 +100,6 @@ async def _admit_person(console: Console, request: web.Request, case_id: str) ->
     if not await readable(console, visitor, case_id):
         raise web.HTTPNotFound
     return visitor.may_read(restricted=True)
-
-
-def _target_of(console: Console, authorization: str) -> str | None:
-    """Whose token this is; every token is compared, in a time that tells nothing."""
-    scheme, _, token = authorization.partition(" ")
-    given = token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
-    targets = console.settings.targets.items()
-    matches = [name for name, access in targets if hmac.compare_digest(access.token.encode(), given)]
-    return matches[0] if matches else None
 
 
 def _load(

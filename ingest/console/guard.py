@@ -30,8 +30,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
-OPEN = ("/healthz", "/readyz", "/metrics", "/static/")
-"""What monitors and browsers ask for without being anybody."""
+OPEN = ("/healthz", "/readyz", "/metrics", "/static/", "/api/")
+"""What monitors, browsers and machines with a token ask for without a session."""
 
 
 def session_cookie(console: Console) -> str:

@@ -17,3 +17,4 @@ def upgrade() -> None:
     op.add_column('target', sa.Column('free_at', store.schema.Moment(), nullable=True))
     # Until now a target that had failed was tried again event by event.
     op.execute("UPDATE target SET retry_at = 0 WHERE state = 'unavailable'")
+    op.create_index('ix_cases_updated', 'cases', ['updated_at', 'case_id'])
