@@ -17,6 +17,8 @@ from dispatch.answer import Response
 from dispatch.settings import TargetSettings
 
 ANSWER_LIMIT = 64 * 1024
+PAGE_LIMIT = 4 * 1024 * 1024
+"""For a page of what a receiver has."""
 CONNECT_TIMEOUT = timedelta(seconds=10)
 SHORTEST_SECRET = 6
 """What is shorter stands in answers by chance."""
@@ -68,14 +70,15 @@ class Client:
         method: str = "POST",
         *,
         shown: bool = True,
+        limit: int = ANSWER_LIMIT,
     ) -> Response:
-        """Send and read the answer. `shown`: it may be kept, without secrets. Raises Silence."""
+        """Send and read the answer, up to `limit`. `shown`: it may be kept, without secrets. Raises Silence."""
         trace = _Trace()
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=trace
             ) as response:
-                content, whole = await _read(response.content)
+                content, whole = await _read(response.content, limit)
                 kept = self._blotted(content) if shown else content
                 return Response(response.status, response.headers, kept, whole)
         except aiohttp.ConnectionTimeoutError as error:
@@ -98,14 +101,14 @@ class Client:
         return content
 
 
-async def _read(stream: aiohttp.StreamReader) -> tuple[bytes, bool]:
+async def _read(stream: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:
     """The answer's body as far as it comes: the status is known, a body cut off takes nothing from it."""
     content = bytearray()
     try:
         async for piece in stream.iter_any():
             content += piece
-            if len(content) >= ANSWER_LIMIT:
-                return bytes(content[:ANSWER_LIMIT]), False
+            if len(content) >= limit:
+                return bytes(content[:limit]), False
     except (TimeoutError, aiohttp.ClientError, OSError):
         return bytes(content), False
     return bytes(content), True

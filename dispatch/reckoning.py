@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -90,6 +90,28 @@ def meant_for(
     ]
     last = Cursor(rows[-1].updated_at, rows[-1].case_id) if len(rows) == limit else None
     return found, last
+
+
+def all_meant_for(conn: Connection, name: str, settings: TargetSettings, *, since: datetime | None) -> Iterator[Meant]:
+    """Every page."""
+    after: Cursor | None = None
+    while True:
+        found, after = meant_for(conn, name, settings, since=since, after=after)
+        yield from found
+        if after is None:
+            return
+
+
+def meant_among(conn: Connection, name: str, settings: TargetSettings, case_ids: Sequence[str]) -> set[str]:
+    """Those of these cases that the target may have."""
+    found: set[str] = set()
+    sent = exists().where(delivery.c.case_id == cases.c.case_id, delivery.c.target == name)
+    for start in range(0, len(case_ids), PAGE):
+        some = cases.c.case_id.in_(case_ids[start : start + PAGE])
+        for row in conn.execute(select(cases.c.case_id, cases.c.channel, cases.c.restricted).where(some, sent)):
+            if right_of(settings, row.channel, restricted=row.restricted) is not None:
+                found.add(row.case_id)
+    return found
 
 
 def is_meant(conn: Connection, name: str, case_id: str) -> bool:

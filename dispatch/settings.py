@@ -135,6 +135,23 @@ class LookupSettings(Call):
     receiver_id: Expression | None = Field(default=None, description="JMESPath of its own number for the case")
 
 
+class HoldingsSettings(Block):
+    """How to ask a receiver which cases it has, page by page."""
+
+    url: Annotated[str, AfterValidator(_check_url)] = Field(
+        description="where; asked with GET, signed as events are (over an empty body)"
+    )
+    params: dict[str, Template] = Field(
+        default={"since": "{{ since or '' }}", "cursor": "{{ cursor or '' }}"},
+        description="query; templates with `since` (a time or none) and `cursor` (of the page before, or none)",
+    )
+    headers: dict[str, Template] = Field(default_factory=dict, description="headers; templates")
+    cases: Expression = Field(default="cases", description="JMESPath of the list of cases in its answer")
+    case_id: Expression = Field(default="case_id", description="JMESPath of our case_id in each")
+    revision: Expression = Field(default="revision", description="JMESPath of the revision it has, in each")
+    next: Expression = Field(default="next", description="JMESPath of the next page's cursor; null: the last page")
+
+
 class TargetSettings(WireSettings):
     """A receiver of cases."""
 
@@ -187,6 +204,9 @@ class TargetSettings(WireSettings):
     login: LoginSettings | None = Field(default=None, description="with `calls`: what is asked before, to be let in")
     lookup: LookupSettings | None = Field(
         default=None, description="how to ask whether a case has arrived; none: a person is asked"
+    )
+    holdings: HoldingsSettings | None = Field(
+        default=None, description="how to ask which cases it has, for `xinqiao reconcile`"
     )
     inline_files: int = Field(
         default=0,

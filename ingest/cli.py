@@ -52,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     _read(commands)
     _status(commands)
     _replay(commands)
+    _reconcile(commands)
     _schema(commands)
     _user(commands)
     for plug_in in entry_points(group="xinqiao.commands"):
@@ -176,6 +177,16 @@ def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--rate", type=float, metavar="N", help="so many a second (50), so that new ones need not wait")
     parser.add_argument("--receiver-id", metavar="NUMBER", help="the receiver's own number of what has arrived")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+    _json(parser)
+
+
+def _reconcile(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "compare what the targets should have with what they say they have; 1 if something is amiss"
+    example = "xinqiao reconcile --since 2026-03-01\n  xinqiao reconcile --target oa --send"
+    parser = _add(commands, "reconcile", does, example, "ingest.command_reconcile:reconcile")
+    parser.add_argument("--target", metavar="NAME", help="only this one; without it, all with a holdings block")
+    parser.add_argument("--since", metavar="TIME", help="only cases that changed since: 2026-03-01 or 2026-03-01T08:00")
+    parser.add_argument("--send", action="store_true", help="send again what they took and do not have")
     _json(parser)
 
 

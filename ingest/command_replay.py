@@ -16,8 +16,8 @@ def replay(arguments: argparse.Namespace) -> int:
     zone = load_config(arguments.config).service.zone
     asked = {
         "case": arguments.case,
-        "since": _moment("--since", arguments.since, zone),
-        "until": _moment("--until", arguments.until, zone),
+        "since": moment("--since", arguments.since, zone),
+        "until": moment("--until", arguments.until, zone),
         "dry_run": arguments.dry_run,
     }
     _must_make_sense(arguments)
@@ -73,7 +73,8 @@ def _said(answer: Answer) -> str:
     return f"{answer['sent_again']} {would}sent again{withheld}{resumed}"
 
 
-def _moment(option: str, written: str | None, zone: ZoneInfo) -> str | None:
+def moment(option: str, written: str | None, zone: ZoneInfo) -> str | None:
+    """A time as a person writes it, with its zone. Raises WrongUsage."""
     if written is None:
         return None
     try:

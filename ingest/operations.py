@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, func, select
 
+from adapters.wire import TrustBroken
 from dispatch.outbox import HOLDING, lane_of
+from dispatch.reckoning import all_meant_for, meant_among
+from dispatch.reconciling import Comparison, HoldingsUnknown, ask_holdings, compare
 from dispatch.rights import STANDING, sendable
 from dispatch.targets import PAUSED, resume, state_of
 from ingest import accounts, inbox, listings
@@ -182,6 +185,56 @@ async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) 
     return {"skipped": skipped, "dry_run": dry}
 
 
+async def reconcile(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    """Compare what targets should have with what they say they have; with `send`, send what they miss again."""
+    wanted, now = arguments.get("target"), office.clock()
+    _known_target(office, wanted)
+    since = datetime.fromisoformat(arguments["since"]) if arguments.get("since") else None
+    names = [wanted] if wanted else [name for name, one in office.config.targets.items() if one.holdings is not None]
+    if not names:
+        raise OperationRefused("reconcile: no target says how to ask what it has; expected holdings in its block")
+    found: dict[str, Answer] = {}
+    for name in names:
+        settings = office.config.targets[name]
+        try:
+            held = await ask_holdings(settings, since, now)
+        except (HoldingsUnknown, TrustBroken) as error:
+            found[name] = {"error": str(error)}
+            continue
+        compared = await office.store.read(lambda conn, n=name, h=held: _compared(conn, office, n, h, since))  # type: ignore[misc]
+        found[name] = _plain(compared)
+        if arguments.get("send"):
+            found[name]["sent_again"] = await _send_last(office, name, [*compared.missing, *compared.behind])
+    if arguments.get("send"):
+        sent = {name: one.get("sent_again", 0) for name, one in found.items()}
+        await office.store.write(lambda conn: record_history(conn, None, "replayed", actor, {"reconcile": sent}, now))
+    return {"targets": found}
+
+
+def _compared(
+    conn: Connection, office: Office, name: str, held: Mapping[str, int | None], since: datetime | None
+) -> Comparison:
+    settings = office.config.targets[name]
+    meant = [one for one in all_meant_for(conn, name, settings, since=since) if one.view == "full"]
+    ours = {one.case_id for one in meant}
+    others = [case_id for case_id in held if case_id not in ours]
+    return compare(meant, held, all_of_it=ours | meant_among(conn, name, settings, others))
+
+
+async def _send_last(office: Office, name: str, case_ids: Sequence[str]) -> int:
+    """Send the last event each case's target took once more."""
+    last = (
+        select(func.max(delivery.c.id))
+        .where(delivery.c.target == name, delivery.c.state == "delivered", delivery.c.view == "full")
+        .group_by(delivery.c.case_id)
+    )
+    ids = []
+    for start in range(0, len(case_ids), SLICE):
+        some = last.where(delivery.c.case_id.in_(case_ids[start : start + SLICE]))
+        ids += await office.store.read(lambda conn, some=some: list(conn.execute(some).scalars()))  # type: ignore[misc]
+    return await _resend(office, ids, timedelta(seconds=1 / RATE), uncertain=False)
+
+
 def _known_target(office: Office, target: str | None) -> None:
     if target is not None and target not in office.config.targets:
         known = ", ".join(office.config.targets)
@@ -248,6 +301,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "replay-send": replay_send,
     "replay-skip": replay_skip,
     "replay-arrived": replay_arrived,
+    "reconcile": reconcile,
     "user-add": user_add,
     "user-list": user_list,
     "user-password": user_password,

@@ -27,6 +27,7 @@ from sandbox.faults import Fault, Switch
 from sandbox.web import Listener, faulty
 
 TOLERANCE_SECONDS = 300
+PAGE = 200
 
 
 class BadSignature(Exception):
@@ -131,6 +132,22 @@ class Ledger:
         )
         return [{name: row[name] for name in row.keys() if case_id or name != "body"} for row in rows]  # noqa: SIM118
 
+    def holdings(self, route: str, since: str, after: str, limit: int) -> list[dict[str, Any]]:
+        """Cases and their last revisions, by case_id, from after one on; `since`: only what changed since.
+
+        A case that was taken back, of which only the numbers are left, is none that we have.
+        """
+        rows = self._all(
+            "SELECT case_id, revision FROM matter WHERE route = ? AND case_id > ? AND datetime(updated_at) >= "
+            "datetime(coalesce(nullif(?, ''), '1970-01-01')) AND json_extract(case_json, '$.revision') IS NOT NULL "
+            "ORDER BY case_id LIMIT ?",
+            route,
+            after,
+            since,
+            limit,
+        )
+        return [dict(row) for row in rows]
+
     def stats(self) -> dict[str, int]:
         """Counts over both routes; `out_of_order`: first deliveries older than what the case already had."""
         counted = self._one(
@@ -192,6 +209,8 @@ class OaInbox:
         self.app = web.Application(middlewares=[faulty(self.switch, lambda: busy, "/webhook", after=True)])
         self.app.router.add_post("/webhook", self._receive)
         self.app.router.add_post("/webhook/{route}", self._receive)
+        self.app.router.add_get("/holdings", self._holdings)
+        self.app.router.add_get("/holdings/{route}", self._holdings)
         self.app.router.add_get("/api/cases", self._cases)
         self.app.router.add_get("/api/events", self._events)
         self.app.router.add_get("/api/stats", self._stats)
@@ -229,6 +248,16 @@ class OaInbox:
         except (ValueError, KeyError, TypeError) as reason:
             return web.json_response({"code": 400, "msg": f"not an event: {reason!r}"}, status=400)
         return web.json_response({"code": 0, "id": stored.oa_id})
+
+    async def _holdings(self, request: web.Request) -> web.Response:
+        """`?since=TIME&cursor=CASE_ID`, signed as events are: which cases this OA has, so that xinqiao can compare."""
+        route, query = request.match_info.get("route", ""), request.query
+        try:
+            verify(self._secrets[route], request.headers, b"", time.time())
+        except (BadSignature, KeyError) as reason:
+            return web.json_response({"code": 401, "msg": str(reason)}, status=401)
+        found = self.ledger.holdings(route, query.get("since", ""), query.get("cursor", ""), PAGE)
+        return web.json_response({"cases": found, "next": found[-1]["case_id"] if len(found) == PAGE else None})
 
     async def _cases(self, request: web.Request) -> web.Response:
         """`?route=discipline` for the restricted ones."""

@@ -1,0 +1,119 @@
+"""Compares what a target should have with what it says it has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ulid import ULID
+from yarl import URL
+
+from dispatch.answer import document_of
+from dispatch.client import PAGE_LIMIT, Client, Silence
+from dispatch.expressions import TemplateFailed, fill_text, look_up
+from dispatch.reckoning import Meant
+from dispatch.settings import HoldingsSettings, TargetSettings
+from dispatch.webhook import sign
+
+PAGES = 10_000
+"""An answer that names a next page for ever ends here."""
+
+
+class HoldingsUnknown(Exception):
+    """The receiver did not say what it has; the message says what was expected."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Case ids by what is the matter with them."""
+
+    agreed: int
+    missing: tuple[str, ...]
+    """It took them, and does not have them."""
+    behind: tuple[str, ...]
+    """It has an older revision than it took."""
+    waiting: tuple[str, ...]
+    """It does not have them yet, or not their last revision: they are on their way, or wait for a person."""
+    surplus: tuple[str, ...]
+    """It has them, and they are not, or not any more, for it."""
+
+    @property
+    def finding(self) -> bool:
+        return bool(self.missing or self.behind or self.surplus)
+
+
+async def ask_holdings(settings: TargetSettings, since: datetime | None, now: datetime) -> dict[str, int | None]:
+    """Which cases the receiver says it has: case_id -> revision (None: it does not say).
+
+    Raises HoldingsUnknown, TrustBroken.
+    """
+    if settings.holdings is None:
+        raise HoldingsUnknown("holdings is not configured: how to ask which cases it has")
+    client = Client(settings)
+    try:
+        return await _ask(client, settings, settings.holdings, since, now)
+    finally:
+        await client.close()
+
+
+def compare(meant: Iterable[Meant], held: Mapping[str, int | None], *, all_of_it: Iterable[str]) -> Comparison:
+    """`meant` are the cases to look for; `all_of_it` every case it may have: what else it has is surplus."""
+    agreed, missing, behind, waiting = 0, [], [], []
+    for one in meant:
+        there = held.get(one.case_id)
+        if one.delivered is None and one.case_id not in held:
+            waiting.append(one.case_id)
+        elif one.case_id not in held:
+            missing.append(one.case_id)
+        elif there is not None and one.delivered is not None and there < one.delivered:
+            behind.append(one.case_id)
+        elif one.pending:
+            waiting.append(one.case_id)
+        else:
+            agreed += 1
+    surplus = sorted(set(held) - set(all_of_it))
+    return Comparison(agreed, tuple(missing), tuple(behind), tuple(waiting), tuple(surplus))
+
+
+async def _ask(
+    client: Client, settings: TargetSettings, holdings: HoldingsSettings, since: datetime | None, now: datetime
+) -> dict[str, int | None]:
+    found: dict[str, int | None] = {}
+    cursor: object = None
+    for _ in range(PAGES):
+        document = await _page(
+            client, settings, holdings, {"since": since and since.isoformat(), "cursor": cursor}, now
+        )
+        cases = look_up(holdings.cases, document)
+        if not isinstance(cases, list):
+            raise HoldingsUnknown(f"holdings: no list at {holdings.cases} in its answer")
+        for one in cases:
+            case_id, revision = look_up(holdings.case_id, one), look_up(holdings.revision, one)
+            if isinstance(case_id, str):
+                found[case_id] = revision if isinstance(revision, int) else None
+        before, cursor = cursor, look_up(holdings.next, document)
+        if cursor is None or cursor in ("", before):
+            break
+    return found
+
+
+async def _page(
+    client: Client, settings: TargetSettings, holdings: HoldingsSettings, values: Mapping[str, object], now: datetime
+) -> object:
+    try:
+        params = {name: fill_text(text, values, f"holdings.params.{name}") for name, text in holdings.params.items()}
+        headers = {name: fill_text(text, values, f"holdings.headers.{name}") for name, text in holdings.headers.items()}
+    except TemplateFailed as error:
+        raise HoldingsUnknown(str(error)) from error
+    if settings.secret:
+        headers |= sign(settings.secret, f"ask_{ULID()}", now, b"")
+    try:
+        response = await client.exchange(URL(holdings.url).update_query(params), None, headers, "GET", limit=PAGE_LIMIT)
+    except Silence as silence:
+        raise HoldingsUnknown(f"holdings: {silence}") from silence
+    if response.status != 200:
+        raise HoldingsUnknown(f"holdings: HTTP {response.status}, expected 200")
+    if not response.whole:
+        raise HoldingsUnknown("holdings: its answer was cut off or too large; it should answer in smaller pages")
+    return document_of(response)

@@ -1,0 +1,200 @@
+"""Comparing with an OA what it should have, over a real socket; and the command a person gives."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dispatch.reckoning import Meant
+from dispatch.reconciling import compare
+from dispatch.settings import HoldingsSettings, TargetSettings
+from dispatch.worker import TargetWorker
+from ingest.cli import main
+from ingest.office import Office, open_office
+from ingest.operations import OperationRefused, perform
+from sandbox import oa as oa_module
+from sandbox.oa import OaInbox
+from tests.clock import utc_now
+from tests.ingest.config_files import ENVIRONMENT, SECRET, loaded, write
+from tests.ingest.desk import NOW, Desk, reading, target
+from tests.ingest.test_cases import ACCUSATION
+from tests.ingest.test_sending import text, with_targets
+
+
+@asynccontextmanager
+async def at_work(office: Office, name: str, settings: TargetSettings) -> AsyncIterator[None]:
+    stopping = asyncio.Event()
+    worker = TargetWorker(name, settings, office.store, utc_now, lambda *_: None)
+    task = asyncio.create_task(worker.run(stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        office.store.wakes.ring([f"push:{name}"])
+        await asyncio.wait_for(task, 10)
+
+
+@dataclasses.dataclass
+class Pair:
+    """An office and an OA that has all it was sent."""
+
+    office: Office
+    desk: Desk
+    oa: OaInbox
+    settings: TargetSettings
+    folder: Path
+
+    async def deliver(self) -> None:
+        async with at_work(self.office, "oa", self.settings), asyncio.timeout(10):
+            while any(row[3] == "waiting" for row in self.desk.deliveries()):  # noqa: ASYNC110 - another thread's
+                await asyncio.sleep(0)
+
+    def forget(self, statement: str, *values: object) -> None:
+        """The OA loses something."""
+        with sqlite3.connect(self.folder / "oa.sqlite") as database:
+            database.execute(statement, values)
+        database.close()
+
+    async def reconcile(self, **arguments: Any) -> dict[str, Any]:
+        answer = await perform(self.office, "reconcile", arguments, "wang")
+        found: dict[str, Any] = answer["targets"]["oa"]
+        return found
+
+
+@pytest.fixture
+async def pair(tmp_path: Path) -> AsyncIterator[Pair]:
+    opened = open_office(loaded(tmp_path, text(tmp_path)))
+    async with OaInbox(tmp_path / "oa.sqlite", {"": SECRET}) as oa:
+        settings = TargetSettings.model_validate(
+            {"url": f"{oa.url}/webhook", "secret": SECRET, "holdings": {"url": f"{oa.url}/holdings"}}
+        )
+        office, desk = with_targets(opened, oa=settings)
+        config = office.config.model_copy(update={"targets": {"oa": settings}})
+        office = dataclasses.replace(office, config=config)
+        yield Pair(office, desk, oa, settings, tmp_path)
+    await opened.close()
+
+
+async def test_an_oa_that_has_everything_agrees(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oa_module, "PAGE", 3)  # several pages
+    for number in range(7):
+        pair.desk.take_in(reading(f"x:{number}"), key=str(number))
+    await pair.deliver()
+
+    found = await pair.reconcile()
+
+    assert found == {"agreed": 7, "missing": [], "behind": [], "waiting": [], "surplus": []}
+
+
+async def test_what_an_oa_lost_or_has_only_in_part_is_found_and_sent_again(pair: Pair) -> None:
+    lost, behind, whole = (pair.desk.take_in(reading(f"x:{n}"), key=str(n))[0] for n in range(3))
+    pair.desk.take_in(reading("x:1", title="第二版"), key="1")
+    await pair.deliver()
+    pair.forget("DELETE FROM matter WHERE case_id = ?", lost)
+    pair.forget("DELETE FROM event WHERE case_id = ?", lost)
+    pair.forget("UPDATE matter SET revision = 1 WHERE case_id = ?", behind)
+    pair.forget("DELETE FROM event WHERE case_id = ? AND revision = 2", behind)
+
+    found = await pair.reconcile(send=True)
+    await pair.deliver()
+
+    assert (found["missing"], found["behind"], found["agreed"], found["sent_again"]) == ([lost], [behind], 1, 2)
+    assert (await pair.reconcile())["agreed"] == 3
+    assert whole in {one["case_id"] for one in pair.oa.ledger.cases("")}
+
+
+async def test_what_is_on_its_way_is_no_finding(pair: Pair) -> None:
+    pair.desk.take_in(reading("x:1"), key="1")
+    await pair.deliver()
+    pair.desk.take_in(reading("x:1", title="第二版"), key="1")
+    (second,) = pair.desk.take_in(reading("x:2"), key="2")
+
+    found = await pair.reconcile()
+
+    assert (found["missing"], found["behind"], found["surplus"]) == ([], [], [])
+    assert second in found["waiting"]
+    assert len(found["waiting"]) == 2
+
+
+async def test_a_case_taken_back_and_still_there_is_found(pair: Pair) -> None:
+    (case_id,) = pair.desk.take_in(reading("x:1"), key="1")
+    await pair.deliver()
+    pair.desk.take_in(reading("x:1", **ACCUSATION), key="1")
+
+    assert (await pair.reconcile())["surplus"] == [case_id]
+    await pair.deliver()
+    assert (await pair.reconcile())["surplus"] == []
+
+
+async def test_only_what_changed_since_is_compared(pair: Pair) -> None:
+    (early,) = pair.desk.take_in(reading("x:1"), key="1")
+    since = pair.desk.now + timedelta(days=1)
+    pair.desk.now = utc_now() - timedelta(minutes=5)
+    pair.desk.take_in(reading("x:2"), key="2")
+    await pair.deliver()
+    pair.forget("DELETE FROM matter WHERE case_id = ?", early)
+
+    found = await pair.reconcile(since=since.isoformat())
+
+    assert (found["agreed"], found["missing"]) == (1, [])
+
+
+async def test_an_oa_that_does_not_say_is_said(pair: Pair) -> None:
+    await pair.oa._listener.stop()
+
+    assert "holdings: " in (await pair.reconcile())["error"]
+
+
+async def test_without_a_way_to_ask_nothing_is_compared(pair: Pair) -> None:
+    config = pair.office.config.model_copy(update={"targets": {"oa": target()}})
+    office = dataclasses.replace(pair.office, config=config)
+
+    with pytest.raises(OperationRefused, match="expected holdings in its block"):
+        await perform(office, "reconcile", {}, "wang")
+    answer = await perform(office, "reconcile", {"target": "oa"}, "wang")
+    assert "is not configured" in answer["targets"]["oa"]["error"]
+
+
+def test_the_command_says_what_is_amiss_and_ends_with_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    holdings = "holdings: {url: 'http://127.0.0.1:9/holdings'}"
+    written = text(tmp_path).replace("restricted: true", f"restricted: true, {holdings}")
+    path = write(tmp_path, written)
+    open_office(loaded(tmp_path, written)).store.close()
+
+    assert main(["reconcile", "-c", str(path)]) == 1
+    assert capsys.readouterr().out == "oa: holdings: ClientConnectorError: Connection refused\n"
+
+
+def meant(case_id: str, delivered: int | None, pending: int = 0) -> Meant:
+    return Meant(case_id, case_id, "full", False, 3, NOW, False, delivered, pending)
+
+
+def test_comparing_is_by_what_it_took_and_not_by_what_we_have() -> None:
+    cases = [meant("a", 3), meant("b", 2), meant("c", 3), meant("d", None, 1), meant("e", 2, 1), meant("f", 1)]
+
+    found = compare(cases, {"a": 3, "b": 1, "e": 2, "f": None, "z": 1}, all_of_it={one.case_id for one in cases})
+
+    assert (found.agreed, found.missing, found.behind) == (2, ("c",), ("b",))
+    assert (found.waiting, found.surplus, found.finding) == (("d", "e"), ("z",), True)
+
+
+def test_the_shipped_way_to_ask_is_what_the_sandbox_answers() -> None:
+    assert HoldingsSettings(url="http://oa.example/holdings").model_dump(exclude={"url", "headers"}) == {
+        "params": {"since": "{{ since or '' }}", "cursor": "{{ cursor or '' }}"},
+        "cases": "cases",
+        "case_id": "case_id",
+        "revision": "revision",
+        "next": "next",
+    }
