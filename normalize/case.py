@@ -184,6 +184,8 @@ class Deadline(_Part):
     due_at: AwareDatetime | None = Field(description="null while the start is unknown")
     basis: str | None = None
     provisional: bool = Field(default=False, description="reaches beyond the known working-day calendar")
+    ended_at: AwareDatetime | None = Field(default=None, description="when its clock was stopped; null: it runs")
+    extended: bool = Field(default=False, description="due_at was extended in the OA")
 
 
 class Related(_Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Literal
@@ -19,6 +20,42 @@ _END_OF_DAY = time(23, 59, 59)
 class Unit(StrEnum):
     NATURAL = "natural"
     WORKING = "working"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a case has come, as its OA reports."""
+
+    assigned_at: datetime | None = None
+    accepted_at: datetime | None = None
+    refused_at: datetime | None = None
+    """Reported as not ours."""
+    answered_at: datetime | None = None
+    closed_at: datetime | None = None
+    extended_until: datetime | None = None
+
+    @property
+    def over(self) -> bool:
+        """Nothing is to be done any more."""
+        return self.closed_at is not None or self.refused_at is not None
+
+    @property
+    def decided_at(self) -> datetime | None:
+        """Answered, closed or handed back."""
+        return _earliest(self.refused_at, self.answered_at, self.closed_at)
+
+    def ends(self, kind: DeadlineKind) -> datetime | None:
+        """What stopped a clock of this kind: signing and objecting end when somebody takes the matter up, telling the
+        citizen when it is accepted or decided, the others when it is decided.
+        """
+        match kind:
+            case DeadlineKind.SIGN | DeadlineKind.OBJECT:
+                return _earliest(self.assigned_at, self.accepted_at, self.decided_at)
+            case DeadlineKind.NOTICE:
+                return _earliest(self.accepted_at, self.decided_at)
+            case DeadlineKind.REVIEW:
+                return _earliest(self.closed_at, self.refused_at)
+        return self.decided_at
 
 
 class ClockRule(BaseModel):
@@ -185,15 +222,33 @@ class ClockRules(BaseModel):
         return tuple(by_name.values())
 
 
-def deadlines(case_facts: Draft, rules: ClockRules, calendar: WorkCalendar) -> tuple[Deadline, ...]:
+def deadlines(
+    case_facts: Draft, rules: ClockRules, calendar: WorkCalendar, progress: Progress | None = None
+) -> tuple[Deadline, ...]:
     """All that is due of a case, the source's own date first; depends on nothing but its arguments."""
     ours = (_deadline(case_facts, rule, calendar) for rule in rules.in_force() if rule.applies_to(case_facts))
-    return (*_source_deadline(case_facts), *ours)
+    found = (*_source_deadline(case_facts), *ours)
+    return found if progress is None else tuple(_as_of(one, progress) for one in found)
 
 
 def next_due(due: Iterable[Deadline]) -> datetime | None:
-    """The earliest date that is known; None: nothing is due (yet)."""
-    return min((deadline.due_at for deadline in due if deadline.due_at is not None), default=None)
+    """The earliest date that is known of a clock that runs; None: nothing is due (yet, or any more)."""
+    return min((one.due_at for one in due if one.due_at is not None and one.ended_at is None), default=None)
+
+
+_EXTENDABLE = frozenset({DeadlineKind.REPLY, DeadlineKind.CLOSE})
+
+
+def _as_of(one: Deadline, progress: Progress) -> Deadline:
+    """A deadline as the reports leave it: its clock stopped, its limit extended."""
+    until = progress.extended_until
+    if until is not None and one.kind in _EXTENDABLE and one.due_at is not None and until > one.due_at:
+        one = one.model_copy(update={"due_at": until.astimezone(CHINA), "extended": True})
+    return one.model_copy(update={"ended_at": progress.ends(one.kind)})
+
+
+def _earliest(*moments: datetime | None) -> datetime | None:
+    return min((moment for moment in moments if moment is not None), default=None)
 
 
 def _source_deadline(facts: Draft) -> tuple[Deadline, ...]:

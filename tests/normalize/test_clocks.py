@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from normalize.calendar import WorkCalendar
 from normalize.case import Deadline, DeadlineKind, Draft
-from normalize.clocks import ClockRules, deadlines, next_due
+from normalize.clocks import ClockRules, Progress, deadlines, next_due
 from tests.normalize.drafts import china, draft
 
 CALENDAR = WorkCalendar()
@@ -164,3 +164,58 @@ def test_the_next_date_is_the_earliest_known() -> None:
     assert next_due(all_due) == china("2026-03-09 23:59:59")
     assert next_due(()) is None
     assert next_due(d for d in all_due if d.due_at is None) is None
+
+
+DAY = timedelta(days=1)
+
+
+def as_of(facts: Draft, progress: Progress) -> dict[str, Deadline]:
+    return {one.rule: one for one in deadlines(facts, RULES, CALENDAR, progress)}
+
+
+def test_a_report_stops_the_clocks_it_answers() -> None:
+    facts = case("sunshine", "2026-03-02 09:00")
+    at = china("2026-03-04 10:00")
+
+    accepted = as_of(facts.model_copy(update={"accepted_at": at}), Progress(accepted_at=at))
+    assigned = as_of(facts, Progress(assigned_at=at))
+    closed = as_of(facts.model_copy(update={"accepted_at": at}), Progress(accepted_at=at, closed_at=at + DAY))
+
+    assert {name: one.ended_at for name, one in accepted.items()} == {
+        "xf.notice": at, "xf.object": at, "xf.close": None
+    }  # fmt: skip
+    assert {name: one.ended_at for name, one in assigned.items()} == {
+        "xf.notice": None, "xf.object": at, "xf.close": None
+    }  # fmt: skip
+    assert {name: one.ended_at for name, one in closed.items()} == {
+        "xf.notice": at, "xf.object": at, "xf.close": at + DAY
+    }  # fmt: skip
+    assert next_due(closed.values()) is None
+    assert next_due(accepted.values()) == accepted["xf.close"].due_at
+
+
+def test_what_is_not_ours_is_due_no_more() -> None:
+    at = china("2026-03-04 10:00")
+
+    assert {one.ended_at for one in as_of(case("sunshine", "2026-03-02 09:00"), Progress(refused_at=at)).values()} == {
+        at
+    }
+
+
+def test_an_extension_moves_what_is_to_be_done_and_not_what_is_to_be_told() -> None:
+    at, until = china("2026-03-04 10:00"), china("2026-06-30 23:59:59")
+    facts = case("sunshine", "2026-03-02 09:00", accepted_at=at)
+
+    found = as_of(facts, Progress(accepted_at=at, extended_until=until))
+
+    assert (found["xf.close"].due_at, found["xf.close"].extended) == (until, True)
+    assert (found["xf.notice"].due_at, found["xf.notice"].extended) == (china("2026-03-17 23:59:59"), False)
+
+
+def test_an_extension_never_shortens() -> None:
+    at = china("2026-03-04 10:00")
+    facts = case("sunshine", "2026-03-02 09:00", accepted_at=at)
+
+    found = as_of(facts, Progress(accepted_at=at, extended_until=at + DAY))
+
+    assert not found["xf.close"].extended

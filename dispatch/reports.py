@@ -1,0 +1,133 @@
+"""What an OA reports back: read and verified; how far a case has come by its reports, pure."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from dispatch.webhook import sign
+from normalize.clocks import Progress
+
+TOLERANCE = timedelta(minutes=5)
+"""A report signed longer ago, or in the future, may be a recording."""
+LONGEST = 20_000
+
+
+class ReportType(StrEnum):
+    ACCEPTED = "accepted"
+    NOT_OURS = "not_ours"
+    ASSIGNED = "assigned"
+    EXTENDED = "extended"
+    ANSWERED = "answered"
+    CLOSED = "closed"
+    REOPENED = "reopened"
+    REVIEWED = "reviewed"
+    RATED = "rated"
+
+
+class Report(BaseModel):
+    """One thing that became of a case in the OA."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    case_id: str = Field(min_length=1, max_length=64)
+    type: ReportType
+    at: AwareDatetime = Field(description="when it happened")
+    unit: str | None = Field(default=None, max_length=200, description="which unit acted, or was assigned")
+    by: str | None = Field(default=None, max_length=200, description="who")
+    text: str | None = Field(default=None, max_length=LONGEST, description="internal words")
+    public_text: str | None = Field(default=None, max_length=LONGEST, description="the answer to the citizen")
+    until: AwareDatetime | None = Field(default=None, description="with extended: the new limit")
+    rating: Any = Field(default=None, description="with rated: how the citizen judges it")
+
+    @model_validator(mode="after")
+    def _extended_until(self) -> Report:
+        if self.type is ReportType.EXTENDED and self.until is None:
+            raise ValueError("extended needs until, the new limit")
+        return self
+
+
+class NotGenuine(Exception):
+    """The signature or its time is not good; the message says which."""
+
+
+class NotAReport(Exception):
+    """The body is none; the message says what was expected where, and repeats nothing."""
+
+
+class OutOfOrder(Exception):
+    """A report that cannot follow those before it; the message says what was expected."""
+
+
+def verify(secrets: Sequence[SecretStr], headers: Mapping[str, str], body: bytes, now: datetime) -> str:
+    """The report's webhook-id, if one of the secrets signed these bytes within the last minutes. Raises NotGenuine."""
+    try:
+        report_id, sent, given = (headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
+    except KeyError as missing:
+        raise NotGenuine(f"header {missing.args[0]} is missing") from missing
+    if not (sent.isascii() and sent.isdigit()) or abs(now.timestamp() - int(sent)) > TOLERANCE.total_seconds():
+        raise NotGenuine("webhook-timestamp is not within five minutes of now; are both clocks right?")
+    if not 0 < len(report_id) <= 200:
+        raise NotGenuine("webhook-id is empty or too long")
+    at = datetime.fromtimestamp(int(sent), now.tzinfo)
+    ours = sign(secrets, report_id, at, body)["webhook-signature"].split()
+    if not any(hmac.compare_digest(one.encode(), other.encode()) for one in given.split() for other in ours):
+        raise NotGenuine("no signature matches the body")
+    return report_id
+
+
+def read_report(body: bytes) -> Report:
+    """Raises NotAReport."""
+    try:
+        return Report.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"])) or "body"
+        raise NotAReport(f"{place}: {first['msg']}") from error
+
+
+def progress_of(reports: Iterable[Report]) -> Progress:
+    """How far a case has come by these reports, in the order in which they were taken."""
+    found = Progress()
+    for one in reports:
+        found = after(found, one)
+    return found
+
+
+def after(before: Progress, report: Report) -> Progress:
+    """Raises OutOfOrder: the report cannot follow."""
+    expected = expected_after(before)
+    if report.type not in expected:
+        raise OutOfOrder(f"case {report.case_id}: {report.type} cannot follow now; expected {', '.join(expected)}")
+    limit = before.extended_until
+    if report.until is not None and limit is not None and report.until <= limit:
+        raise OutOfOrder(f"case {report.case_id}: expected an until later than {limit.isoformat()}")
+    at = report.at
+    changes: Mapping[ReportType, dict[str, Any]] = {
+        ReportType.ASSIGNED: {"assigned_at": before.assigned_at or at},
+        ReportType.ACCEPTED: {"accepted_at": at},
+        ReportType.NOT_OURS: {"refused_at": at},
+        ReportType.EXTENDED: {"extended_until": report.until},
+        ReportType.ANSWERED: {"answered_at": before.answered_at or at},
+        ReportType.CLOSED: {"closed_at": at},
+        ReportType.REOPENED: {"refused_at": None, "answered_at": None, "closed_at": None},
+    }
+    return replace(before, **changes.get(report.type, {}))
+
+
+def expected_after(before: Progress) -> tuple[ReportType, ...]:
+    """The types that can follow."""
+    kind = ReportType
+    if before.over:
+        rest = (kind.REVIEWED, kind.RATED) if before.closed_at or before.answered_at else ()
+        return (kind.REOPENED, *rest)
+    if before.answered_at is not None:
+        return (kind.ANSWERED, kind.CLOSED, kind.REOPENED, kind.REVIEWED, kind.RATED, kind.ASSIGNED)
+    opening = () if before.accepted_at is not None else (kind.ACCEPTED,)
+    return (*opening, kind.NOT_OURS, kind.ASSIGNED, kind.EXTENDED, kind.ANSWERED, kind.CLOSED)
