@@ -17,7 +17,8 @@ SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix
 CREATED = "case.created"
 
 
-def _check_url(text: str) -> str:
+def check_url(text: str) -> str:
+    """Raises ValueError: it is no address we send to."""
     url = URL(text) if text.startswith(("http://", "https://")) else None
     if url is None or not url.host:
         raise ValueError("expected an address that begins with http:// or https://")
@@ -138,7 +139,7 @@ class LookupSettings(Call):
 class HoldingsSettings(Block):
     """How to ask a receiver which cases it has, page by page."""
 
-    url: Annotated[str, AfterValidator(_check_url)] = Field(
+    url: Annotated[str, AfterValidator(check_url)] = Field(
         description="where; asked with GET, signed as events are (over an empty body)"
     )
     params: dict[str, Template] = Field(
@@ -155,7 +156,7 @@ class HoldingsSettings(Block):
 class TargetSettings(WireSettings):
     """A receiver of cases."""
 
-    url: Annotated[str, AfterValidator(_check_url)] = Field(
+    url: Annotated[str, AfterValidator(check_url)] = Field(
         description="where events are posted; with `calls`, what their paths count from"
     )
     secret: Annotated[tuple[Annotated[SecretStr, AfterValidator(_check_secret)], ...], BeforeValidator(_as_list)] = (

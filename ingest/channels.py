@@ -20,7 +20,8 @@ class DoorLost(Exception):
 
 def enrol(conn: Connection, name: str, start_from: datetime, now: datetime) -> None:
     """Make the channel's row at first sight: from then on its `start_from` stands, whenever the door first opens."""
-    row = {"name": name, "start_from": start_from, "state": NEW, "since": now, "failures": 0, "skipped": 0}
+    row = {"name": name, "start_from": start_from, "enrolled_at": now, "state": NEW, "since": now}
+    row |= {"failures": 0, "skipped": 0}
     conn.execute(insert_into(conn, channel).values(row).on_conflict_do_nothing())
 
 

@@ -140,7 +140,11 @@ class Happening:
 
 
 def doors(conn: Connection) -> list[Door]:
-    shown = [column for column in channel.c if column.name not in ("cursor", "start_from", "kept_until", "fence")]
+    shown = [
+        column
+        for column in channel.c
+        if column.name not in ("cursor", "start_from", "enrolled_at", "kept_until", "fence")
+    ]
     return [Door(**row) for row in conn.execute(select(*shown).order_by(channel.c.name)).mappings()]
 
 

@@ -96,6 +96,7 @@ channel = Table(
     Column("name", Text, primary_key=True),
     Column("cursor", JSON(none_as_null=True)),
     Column("start_from", Moment, nullable=False),
+    Column("enrolled_at", Moment),  # null: before this was noted
     Column("state", Text, nullable=False),  # new | open | unavailable | refused
     Column("since", Moment, nullable=False),
     Column("error", Text),
@@ -316,6 +317,16 @@ target = Table(
     Column("retry_at", Moment),  # nothing is sent before; then one event, to see
     Column("failures", Integer, nullable=False, default=0, server_default=text("0")),  # probes in a row
     Column("free_at", Moment),  # with a rate: when the next event may go
+)
+
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("facts", JSON, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("told_at", Moment, nullable=False),
 )
 
 account = Table(

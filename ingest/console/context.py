@@ -16,12 +16,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prometheus_client import CollectorRegistry
 
 from ingest.accounts import Role
+from ingest.catalogue import LANGUAGES, Language, Words, load_words
 from ingest.console import masks
-from ingest.console.catalogue import LANGUAGES, Words, load_words
 from ingest.console.looks import Look
 from ingest.console.roles import Right, may, may_read
 from ingest.console.sessions import Session
-from ingest.console.settings import ConsoleSettings, Health, Language, is_within
+from ingest.console.settings import ConsoleSettings, Health, is_within
 from ingest.console.throttle import Throttle
 from store.engine import Store
 
@@ -96,7 +96,7 @@ def assemble(
         throttle=Throttle(),
         hashing=asyncio.Semaphore(2),
         templates=templates,
-        words={language: load_words(language) for language in LANGUAGES},
+        words={language: load_words(HERE / "words", language) for language in LANGUAGES},
         static=static,
         versions={name: hashlib.sha256(content).hexdigest()[:12] for name, content in static.items()},
     )

@@ -10,11 +10,10 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from ingest.console.catalogue import LANGUAGES
+from ingest.catalogue import LANGUAGES, Language
 from ingest.console.context import CONSOLE, VISITOR, Console, Visitor, page, visitor_of
 from ingest.console.roles import Right
 from ingest.console.sessions import Session, extend_session, find_session
-from ingest.console.settings import Language
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 LANGUAGE_COOKIE = "xinqiao_language"

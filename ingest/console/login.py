@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from ingest import accounts
 from ingest.accounts import AccountRefused
-from ingest.console.catalogue import LANGUAGES
+from ingest.catalogue import LANGUAGES
 from ingest.console.context import CONSOLE, Console, client_address, page, visitor_of
 from ingest.console.guard import LANGUAGE_COOKIE, form_cookie, safe_path, session_cookie, set_cookie
 from ingest.console.sessions import end_session, open_session

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from markupsafe import Markup
 
-from ingest.console.catalogue import Words
+from ingest.catalogue import Words
 
 _STEPS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 

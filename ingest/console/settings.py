@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
-from typing import Literal
 from urllib.parse import urlsplit
 
 from dispatch.settings import TargetSettings
-
-Language = Literal["zh", "en"]
+from ingest.catalogue import Language
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,16 @@ import pytest
 
 from ingest import accounts, listings
 from ingest.accounts import AccountRefused, Role
+from ingest.catalogue import load_words
 from ingest.console import masks
-from ingest.console.catalogue import load_words
+from ingest.console.context import HERE
 from ingest.console.looks import Look
 from ingest.console.revisions import LONGEST_COMPARED, compare, pieces
 from ingest.console.throttle import Throttle
 from store.engine import Store
 from tests.console.town import NOW, populate
 
-LOOK = Look(load_words("zh"), ZoneInfo("Asia/Shanghai"), NOW)
+LOOK = Look(load_words(HERE / "words", "zh"), ZoneInfo("Asia/Shanghai"), NOW)
 
 
 def test_masks_leave_enough_to_recognise() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest.accounts import Role
-from ingest.console.catalogue import LANGUAGES, load_words
+from ingest.catalogue import LANGUAGES, load_words
 from ingest.console.context import HERE
 from normalize import case
 from normalize.case import AttachmentRole, AttachmentState, ChannelKind, DeadlineKind
@@ -32,7 +32,7 @@ CODES: dict[str, type[Enum]] = {
 
 
 def test_both_languages_have_the_same_keys_with_the_same_places() -> None:
-    chinese, english = (load_words(language).entries for language in LANGUAGES)
+    chinese, english = (load_words(HERE / "words", language).entries for language in LANGUAGES)
 
     assert set(chinese) == set(english)
     for key, sentence in chinese.items():
@@ -44,7 +44,7 @@ def test_both_languages_have_the_same_keys_with_the_same_places() -> None:
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: path.name)
 def test_every_key_a_page_asks_for_exists(template: Path) -> None:
-    words, text = load_words("zh"), template.read_text()
+    words, text = load_words(HERE / "words", "zh"), template.read_text()
     keys = re.findall(r"""\bt\(\s*'([^']+)'""", text) + re.findall(r"'(nav\.\w+)'", text)
 
     assert [key for key in keys if key not in words.entries] == []
@@ -54,7 +54,7 @@ def test_every_key_a_page_asks_for_exists(template: Path) -> None:
 
 
 def test_every_key_the_code_asks_for_exists() -> None:
-    words = load_words("zh").entries
+    words = load_words(HERE / "words", "zh").entries
     for module in HERE.glob("*.py"):
         for key in re.findall(r"""\bwords\(\s*f?["']([^"']+)["']""", module.read_text()):
             pattern = re.sub(r"{[^}]*}", r"\\w+", re.escape(key).replace(r"\{", "{").replace(r"\}", "}"))
@@ -64,12 +64,12 @@ def test_every_key_the_code_asks_for_exists() -> None:
 @pytest.mark.parametrize(("group", "codes"), CODES.items(), ids=CODES)
 def test_every_code_of_the_case_has_a_name(group: str, codes: type[Enum]) -> None:
     for language in LANGUAGES:
-        words = load_words(language).entries
+        words = load_words(HERE / "words", language).entries
         assert [code.value for code in codes if f"{group}.{code.value}" not in words] == []
 
 
 def test_a_citys_own_code_stands_for_itself() -> None:
-    assert load_words("zh").label("channel_kind", "carrier pigeon") == "carrier pigeon"
+    assert load_words(HERE / "words", "zh").label("channel_kind", "carrier pigeon") == "carrier pigeon"
 
 
 def test_no_template_speaks_chinese_by_itself() -> None:

@@ -1,4 +1,4 @@
-"""The console's words: one catalogue a language, looked up by key."""
+"""The words people read: one catalogue a language, looked up by key."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ingest.console.settings import Language
-
-FOLDER = Path(__file__).parent / "words"
+Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 
 
@@ -28,8 +26,9 @@ class Words:
         return self.entries.get(f"{group}.{code}", str(code))
 
 
-def load_words(language: Language) -> Words:
-    with (FOLDER / f"{language}.toml").open("rb") as file:
+def load_words(folder: Path, language: Language) -> Words:
+    """The catalogue of a language in a folder of them."""
+    with (folder / f"{language}.toml").open("rb") as file:
         return Words(language, dict(_flat("", tomllib.load(file))))
 
 

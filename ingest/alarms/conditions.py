@@ -1,0 +1,147 @@
+"""What is amiss, by what was seen: pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from ingest.alarms.settings import AlarmSettings
+from normalize.calendar import WorkCalendar
+from normalize.dates import CHINA
+
+
+@dataclass(frozen=True)
+class DoorSeen:
+    name: str
+    state: str
+    since: datetime
+    error: str | None
+    last_success_at: datetime | None
+    last_new_at: datetime | None
+    begun_at: datetime
+    """When the door was first configured: before it nothing could come."""
+
+
+@dataclass(frozen=True)
+class TargetSeen:
+    name: str
+    state: str
+    since: datetime
+    error: str | None
+    for_a_person: int
+    """Deliveries rejected, or of unknown fate."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The installation at one moment."""
+
+    doors: Sequence[DoorSeen] = ()
+    targets: Sequence[TargetSeen] = ()
+    quarantined: int = 0
+    held: int = 0
+    given_up: int = 0
+    """Steps laid aside, beside deliveries."""
+    oldest: Mapping[str, datetime] = field(default_factory=dict)
+    """By lane: since when its oldest step is due."""
+    disk_free: Mapping[str, float] = field(default_factory=dict)
+    """By place: the free share, in percent."""
+    certificates: Mapping[str, datetime] = field(default_factory=dict)
+    """By file: when it ends."""
+    unusable_certificates: Sequence[str] = ()
+    configuration: str | None = None
+    """Why the file as it stands is not in force."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Something that is amiss: `key` names it as long as it lasts, `kind` and `facts` say it in words."""
+
+    key: str
+    kind: str
+    facts: Mapping[str, str | int] = field(default_factory=dict)
+
+
+def conditions(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: datetime) -> list[Condition]:
+    """All that is amiss now, each once."""
+    found = [*_doors(seen, settings, calendar, now), *_targets(seen, settings, now), *_counts(seen)]
+    return [*found, *_waiting(seen, settings, now), *_machine(seen, settings, calendar, now)]
+
+
+def _doors(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: datetime) -> Iterator[Condition]:
+    for door in seen.doors:
+        facts: dict[str, str | int] = {"name": door.name, "error": door.error or ""}
+        lasted = now - door.since
+        answered = door.last_success_at or door.begun_at
+        if door.state == "refused":
+            yield Condition(f"door_refused:{door.name}", "door_refused", facts)
+        elif door.state == "unavailable" and lasted >= settings.door_down:
+            yield Condition(f"door_down:{door.name}", "door_down", facts)
+        elif now - answered >= settings.no_success:
+            hours = (now - answered) // timedelta(hours=1)
+            yield Condition(f"door_silent:{door.name}", "door_silent", {"name": door.name, "hours": hours})
+        came = (door.last_new_at or door.begun_at).astimezone(CHINA).date()
+        days = _workdays_between(came, now.astimezone(CHINA).date(), calendar)
+        if settings.nothing_new and days > settings.nothing_new:
+            yield Condition(f"nothing_new:{door.name}", "nothing_new", {"name": door.name, "days": days - 1})
+
+
+def _targets(seen: Seen, settings: AlarmSettings, now: datetime) -> Iterator[Condition]:
+    for target in seen.targets:
+        facts: dict[str, str | int] = {"name": target.name, "error": target.error or ""}
+        if target.state == "paused":
+            yield Condition(f"target_paused:{target.name}", "target_paused", facts)
+        elif target.state == "unavailable" and now - target.since >= settings.target_down:
+            yield Condition(f"target_down:{target.name}", "target_down", facts)
+        if target.for_a_person:
+            waits: dict[str, str | int] = {"name": target.name, "count": target.for_a_person}
+            yield Condition(f"deliveries:{target.name}", "deliveries", waits)
+
+
+def _counts(seen: Seen) -> Iterator[Condition]:
+    for kind, count in (("quarantine", seen.quarantined), ("held", seen.held), ("given_up", seen.given_up)):
+        if count:
+            yield Condition(kind, kind, {"count": count})
+    if seen.configuration is not None:
+        yield Condition("configuration", "configuration", {"error": seen.configuration})
+
+
+def _waiting(seen: Seen, settings: AlarmSettings, now: datetime) -> Iterator[Condition]:
+    shut = {f"push:{target.name}" for target in seen.targets if target.state != "open"}
+    for lane, due in seen.oldest.items():
+        if lane not in shut and now - due >= settings.waiting:  # why a shut target's events wait is told already
+            minutes = (now - due) // timedelta(minutes=1)
+            yield Condition(f"waiting:{lane}", "waiting", {"lane": lane, "minutes": minutes})
+
+
+def _machine(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: datetime) -> Iterator[Condition]:
+    for place, free in seen.disk_free.items():
+        if free < settings.disk_free:
+            yield Condition(f"disk:{place}", "disk", {"place": place, "free": round(free)})
+    for file, ends in seen.certificates.items():
+        if ends - now <= settings.certificate:
+            facts: dict[str, str | int] = {"file": file, "ends": f"{ends.astimezone(CHINA):%Y-%m-%d}"}
+            yield Condition(f"certificate:{file}", "certificate", facts)
+    for file in seen.unusable_certificates:
+        yield Condition(f"certificate_unusable:{file}", "certificate_unusable", {"file": file})
+    horizon = _horizon(now.astimezone(CHINA).date(), calendar)
+    if datetime.combine(horizon, datetime.min.time(), CHINA) - now <= settings.calendar:
+        yield Condition(f"calendar:{horizon.year}", "calendar", {"year": horizon.year})
+
+
+def _horizon(today: date, calendar: WorkCalendar) -> date:
+    """The first day of whose year the official arrangement is not known."""
+    year = today.year
+    while calendar.knows(date(year, 1, 1)):
+        year += 1
+    return date(year, 1, 1)
+
+
+def _workdays_between(first: date, last: date, calendar: WorkCalendar) -> int:
+    """Working days after `first`, up to and with `last`; counting ends at a hundred."""
+    count, day = 0, first
+    while day < last and count < 100:
+        day += timedelta(days=1)
+        count += calendar.is_workday(day)
+    return count

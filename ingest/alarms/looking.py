@@ -1,0 +1,109 @@
+"""What there is to see of an installation: its rows, its disk, its certificates."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from sqlalchemy import Connection, Row, func, select
+
+from ingest.alarms.conditions import DoorSeen, Seen, TargetSeen
+from store import ledger
+from store.schema import channel, delivery, event, raw
+from store.schema import ledger as ledger_rows
+from store.schema import target as target_rows
+
+FOR_A_PERSON = ("rejected", "unknown")
+
+
+@dataclass(frozen=True)
+class Places:
+    """What is looked at; in force by the configuration."""
+
+    doors: frozenset[str]
+    targets: frozenset[str]
+    folders: tuple[Path, ...]
+    certificates: tuple[Path, ...]
+
+
+def look(conn: Connection, places: Places) -> Seen:
+    """The rows' part; the rest is `look_around`."""
+    by_target = {name: _for_a_person(conn, name) for name in places.targets}
+    rows = {row.name: row for row in conn.execute(select(target_rows))}
+    quarantined = select(func.count()).where(raw.c.state == "quarantined")
+    given_up = select(func.count()).where(ledger_rows.c.state == ledger.DEAD, ~ledger_rows.c.lane.startswith("push:"))
+    return Seen(
+        doors=[
+            _door(row) for row in conn.execute(select(channel).order_by(channel.c.name)) if row.name in places.doors
+        ],
+        targets=[
+            TargetSeen(name, row.state, row.since, row.error, by_target[name])
+            for name in sorted(places.targets)
+            if (row := rows.get(name)) is not None
+        ],
+        quarantined=conn.execute(quarantined).scalar_one(),
+        held=conn.execute(select(func.count()).where(event.c.held)).scalar_one(),
+        given_up=conn.execute(given_up).scalar_one(),
+        oldest=_oldest(conn),
+    )
+
+
+def look_around(seen: Seen, places: Places, configuration: str | None) -> Seen:
+    """With what lies outside the database; blocking."""
+    ends, unusable = _certificates(places.certificates)
+    return Seen(
+        seen.doors,
+        seen.targets,
+        seen.quarantined,
+        seen.held,
+        seen.given_up,
+        seen.oldest,
+        {str(folder): free for folder in places.folders if (free := _free(folder)) is not None},
+        ends,
+        unusable,
+        configuration,
+    )
+
+
+def _door(row: Row[Any]) -> DoorSeen:
+    begun = row.enrolled_at or row.since
+    return DoorSeen(row.name, row.state, row.since, row.error, row.last_success_at, row.last_new_at, begun)
+
+
+def _for_a_person(conn: Connection, name: str) -> int:
+    wanted = select(func.count()).where(delivery.c.target == name, delivery.c.state.in_(FOR_A_PERSON))
+    return int(conn.execute(wanted).scalar_one())
+
+
+def _oldest(conn: Connection) -> dict[str, datetime]:
+    """By lane, from the index of claims alone: since when its oldest ready step is due."""
+    due = select(ledger_rows.c.lane, func.min(ledger_rows.c.due).label("first")).where(
+        ledger_rows.c.state == ledger.READY
+    )
+    return {row.lane: row.first for row in conn.execute(due.group_by(ledger_rows.c.lane))}
+
+
+def _free(folder: Path) -> float | None:
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:  # a share that is gone is the door's alarm
+        return None
+    return 100 * usage.free / usage.total
+
+
+def _certificates(files: Iterable[Path]) -> tuple[dict[str, datetime], Sequence[str]]:
+    """When each file's first certificate to end does."""
+    ends: dict[str, datetime] = {}
+    unusable = []
+    for file in files:
+        try:
+            found = x509.load_pem_x509_certificates(file.read_bytes())
+            ends[str(file)] = min(one.not_valid_after_utc for one in found)
+        except (OSError, ValueError):
+            unusable.append(str(file))
+    return ends, unusable

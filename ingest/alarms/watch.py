@@ -1,0 +1,110 @@
+"""Looks at the installation, compares with what was told, and has the difference told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import Connection, Row, delete, select, update
+
+from ingest.alarms.conditions import Condition
+from ingest.alarms.settings import AlarmSettings
+from ingest.alarms.sinks import Message
+from ingest.catalogue import Words
+from store import ledger
+from store.schema import alarm
+from store.schema import ledger as ledger_rows
+from store.upsert import insert_into
+
+log = structlog.get_logger()
+DIGEST = "digest"
+"""The kind of the row that remembers when the last one was told."""
+
+
+def tell_lane(sink: str) -> str:
+    return f"tell:{sink}"
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """Puts conditions into words."""
+
+    words: Words
+    service: str
+    zone: ZoneInfo
+
+    def message(self, state: str, kind: str, facts: Mapping[str, Any], since: datetime) -> Message:
+        what = self.words(f"what.{kind}", **facts)
+        at = f"{since.astimezone(self.zone):%Y-%m-%d %H:%M}"
+        text = self.words(state, what=what, since=at)
+        return Message(kind, state, self.words("subject", service=self.service, what=text), text, at)
+
+
+def compare(
+    conn: Connection, found: Sequence[Condition], settings: AlarmSettings, speaker: Speaker, now: datetime
+) -> list[tuple[str, str]]:
+    """Within one transaction: note what began, lasts and is over, and put what is to be told in line; (state, key) of
+    each change. Of several processes that look at once, one tells.
+    """
+    known = {row.key: row for row in conn.execute(select(alarm).where(alarm.c.kind != DIGEST))}
+    changed = [
+        ("raised", one.key) for one in found if one.key not in known and _raise(conn, one, settings, speaker, now)
+    ]
+    for one in found:
+        if one.key in known:
+            _last(conn, known[one.key], one, settings, speaker, now)
+    here = {one.key for one in found}
+    gone = [row for key, row in known.items() if key not in here and _end(conn, row, settings, speaker, now)]
+    return changed + [("over", row.key) for row in gone]
+
+
+DIGEST = "digest"
+
+
+def tell(conn: Connection, sinks: Sequence[str], message: Message, key: str, now: datetime) -> None:
+    """Put a message in line for each of these."""
+    for sink in sinks:
+        ledger.enqueue(conn, tell_lane(sink), {"message": asdict(message)}, key=key, now=now)
+
+
+def lasting(conn: Connection) -> int:
+    """How many alarms last."""
+    return len(conn.execute(select(alarm.c.key).where(alarm.c.kind != DIGEST)).all())
+
+
+def _raise(conn: Connection, one: Condition, settings: AlarmSettings, speaker: Speaker, now: datetime) -> bool:
+    row = {"key": one.key, "kind": one.kind, "facts": dict(one.facts), "since": now, "told_at": now}
+    made = insert_into(conn, alarm).values(row).on_conflict_do_nothing().returning(alarm.c.key)
+    if conn.execute(made).first() is None:
+        return False
+    tell(conn, list(settings.sinks), speaker.message("raised", one.kind, one.facts, now), one.key, now)
+    return True
+
+
+def _last(
+    conn: Connection, row: Row[Any], one: Condition, settings: AlarmSettings, speaker: Speaker, now: datetime
+) -> None:
+    if now - row.told_at < settings.repeat:
+        return
+    again = update(alarm).where(alarm.c.key == row.key, alarm.c.told_at == row.told_at)
+    if conn.execute(again.values(told_at=now, facts=dict(one.facts))).rowcount != 1:
+        return
+    message = speaker.message("still", one.kind, one.facts, row.since)
+    tell(conn, [sink for sink in settings.sinks if not _in_line(conn, sink, row.key)], message, row.key, now)
+
+
+def _end(conn: Connection, row: Row[Any], settings: AlarmSettings, speaker: Speaker, now: datetime) -> bool:
+    if conn.execute(delete(alarm).where(alarm.c.key == row.key)).rowcount != 1:
+        return False
+    tell(conn, list(settings.sinks), speaker.message("over", row.kind, row.facts, row.since), row.key, now)
+    return True
+
+
+def _in_line(conn: Connection, sink: str, key: str) -> bool:
+    """Whether something of this alarm still waits to be told: who cannot be reached is not told the same ten times."""
+    waits = select(ledger_rows.c.id).where(ledger_rows.c.lane == tell_lane(sink), ledger_rows.c.key == key)
+    return conn.execute(waits.limit(1)).first() is not None

@@ -1,0 +1,175 @@
+"""An alarm is told once, again while it lasts, and when it is over; whoever looks, and however often."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import delete, insert, select, update
+
+from ingest.alarms.conditions import Condition
+from ingest.alarms.keeper import AlarmKeeper
+from ingest.alarms.looking import Places
+from ingest.alarms.settings import AlarmSettings
+from ingest.alarms.watch import Speaker, compare
+from ingest.alarms.words import FOLDER
+from ingest.catalogue import LANGUAGES, load_words
+from normalize.calendar import WorkCalendar
+from store.schema import channel, delivery, raw, target
+from store.schema import ledger as ledger_rows
+from tests.ingest.desk import Desk, open_desk, reading
+from tests.ingest.test_cases import ACCUSATION
+from tests.place import Place
+
+NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SPEAKER = Speaker(load_words(FOLDER, "zh"), "信桥", ZoneInfo("Asia/Shanghai"))
+MAIL = {"kind": "mail", "host": "127.0.0.1", "tls": "none", "sender": "a@b.example", "to": ["c@b.example"]}
+SETTINGS = AlarmSettings.model_validate({"sinks": {"duty": MAIL, "chief": MAIL}})
+DOWN = Condition("door_down:hotline", "door_down", {"name": "hotline", "error": "HTTP 502"})
+
+
+@pytest.fixture
+def desk(place: Place) -> Iterator[Desk]:
+    with open_desk(place) as opened:
+        yield opened
+
+
+def look(desk: Desk, found: Sequence[Condition], now: datetime = NOW) -> list[tuple[str, str]]:
+    changed: list[tuple[str, str]] = desk.write(lambda conn: compare(conn, found, SETTINGS, SPEAKER, now))
+    return changed
+
+
+def in_line(desk: Desk, sink: str = "duty") -> list[dict[str, str]]:
+    wanted = select(ledger_rows.c.payload).where(ledger_rows.c.lane == f"tell:{sink}").order_by(ledger_rows.c.id)
+    return [one["message"] for one in desk.store.read_now(lambda conn: conn.execute(wanted).scalars().all())]
+
+
+def told(desk: Desk) -> None:
+    """All that was in line has been told."""
+    desk.write(lambda conn: conn.execute(delete(ledger_rows).where(ledger_rows.c.lane.startswith("tell:"))))
+
+
+def test_an_alarm_is_told_once_to_everybody(desk: Desk) -> None:
+    assert look(desk, [DOWN]) == [("raised", DOWN.key)]
+    assert look(desk, [DOWN], NOW + HOUR) == []
+
+    assert (
+        in_line(desk)
+        == in_line(desk, "chief")
+        == [
+            {
+                "kind": "door_down",
+                "state": "raised",
+                "title": "【信桥】渠道 hotline 不可用：HTTP 502",
+                "text": "渠道 hotline 不可用：HTTP 502",
+                "since": "2026-03-04 10:00",
+            }
+        ]
+    )
+
+
+def test_what_lasts_is_told_again_and_then_that_it_is_over(desk: Desk) -> None:
+    look(desk, [DOWN])
+    told(desk)
+
+    for hours in range(1, 10):
+        look(desk, [DOWN], NOW + hours * HOUR)
+        told_now = in_line(desk)
+        if told_now:
+            assert (hours % 4, told_now[0]["state"]) == (0, "still")
+            assert "自 2026-03-04 10:00" in told_now[0]["text"]
+        told(desk)
+    assert look(desk, [], NOW + 10 * HOUR) == [("over", DOWN.key)]
+    assert [one["state"] for one in in_line(desk)] == ["over"]
+    assert look(desk, [DOWN], NOW + 11 * HOUR) == [("raised", DOWN.key)]
+
+
+def test_who_cannot_be_reached_is_not_told_the_same_ten_times(desk: Desk) -> None:
+    for hours in range(0, 48, 4):
+        look(desk, [DOWN], NOW + hours * HOUR)
+
+    assert [one["state"] for one in in_line(desk)] == ["raised"]
+
+
+def test_alarms_are_told_apart(desk: Desk) -> None:
+    other = Condition("door_down:letters", "door_down", {"name": "letters", "error": "x"})
+    look(desk, [DOWN])
+
+    assert look(desk, [DOWN, other], NOW + HOUR) == [("raised", other.key)]
+    assert look(desk, [other], NOW + HOUR) == [("over", DOWN.key)]
+
+
+def keeper(desk: Desk, now: datetime, **settings: Any) -> AlarmKeeper:
+    found = AlarmSettings.model_validate({"sinks": {"duty": MAIL}, "calendar": "P0D", **settings})
+    places = Places(frozenset({"sunshine"}), frozenset({"oa"}), (), ())
+    return AlarmKeeper(desk.store, found, places, SPEAKER, WorkCalendar(), lambda: now)
+
+
+async def test_a_look_at_the_rows_finds_what_is_amiss(desk: Desk) -> None:
+    desk.take_in(reading(), key="1")
+    for change in (
+        update(raw).values(state="quarantined"),
+        update(delivery).values(state="unknown"),
+        update(channel).values(state="refused", error="login refused"),
+        insert(target).values(name="oa", state="open", since=NOW),
+    ):
+        desk.write(lambda conn, change=change: conn.execute(change))
+    now = desk.now + 2 * HOUR
+
+    await keeper(desk, now).look()
+
+    assert sorted(one["kind"] for one in in_line(desk)) == [
+        "deliveries", "door_refused", "quarantine", "waiting", "waiting"
+    ]  # fmt: skip
+
+
+async def test_the_summary_comes_once_on_a_working_morning(desk: Desk) -> None:
+    secret = "举报桃溪小学校长"
+    desk.take_in(reading("x:1"), key="1")
+    desk.take_in(reading("x:2", title=secret, **ACCUSATION), key="2")
+    digest = {"at": "08:10", "sinks": ["duty"]}
+    morning = datetime(2026, 3, 3, 0, 10, tzinfo=UTC)
+
+    for now in (morning - HOUR, morning, morning + HOUR):
+        await keeper(desk, now, digest=digest).look()
+    found = [one for one in in_line(desk) if one["kind"] == "digest"]
+    await keeper(desk, datetime(2026, 3, 7, 2, 0, tzinfo=UTC), digest=digest).look()  # a Saturday
+    await keeper(desk, datetime(2026, 3, 9, 2, 0, tzinfo=UTC), digest=digest).look()
+
+    assert len(found) == 1
+    assert found[0]["title"] == "【信桥】2026-03-03 信访件简报"
+    assert "昨日早上以来新收：2 件" in found[0]["text"]
+    assert secret not in str(in_line(desk))
+    assert len([one for one in in_line(desk) if one["kind"] == "digest"]) == 2
+
+
+def test_both_languages_have_words_for_every_alarm() -> None:
+    chinese, english = (load_words(FOLDER, language).entries for language in LANGUAGES)
+
+    assert chinese.keys() == english.keys()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sinks": {"duty": {**MAIL, "host": "smtp.example", "password": "x"}}}, "in the clear"),
+        ({"sinks": {"duty": {**MAIL, "to": ["nobody"]}}}, "no mail address"),
+        ({"digest": {"sinks": ["duty"]}}, "is no sink"),
+        ({"sinks": {"robot": {"kind": "webhook", "url": "qyapi"}}}, "begins with http"),
+    ],
+)
+def test_a_sink_that_cannot_work_is_refused(wrong: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        AlarmSettings.model_validate(wrong)
+
+
+def test_the_summary_s_time_is_a_time_of_day() -> None:
+    found = AlarmSettings.model_validate({"sinks": {"d": MAIL}, "digest": {"at": "07:45", "sinks": ["d"]}})
+
+    assert found.digest is not None
+    assert found.digest.at == time(7, 45)
