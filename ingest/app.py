@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,7 +19,13 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from adapters.base import Adapter
 from dispatch.worker import TargetWorker
+from ingest.alarms.keeper import AlarmKeeper, Telling
+from ingest.alarms.looking import Places
+from ingest.alarms.sinks import teller_of
+from ingest.alarms.watch import Speaker, tell_lane
+from ingest.alarms.words import FOLDER as WORDS
 from ingest.attachments import fetch_lane
+from ingest.catalogue import load_words
 from ingest.config import Channel, Config
 from ingest.config_channels import ChannelSettings
 from ingest.console.app import create_console
@@ -166,6 +173,8 @@ class Daemon:
                 found.append(worker.run)
         if self.stages & {"keep", "console"}:
             found.append(self.pulse.run)
+        if "keep" in self.stages:
+            found += [watch.run for watch in alarms_of(office)]
 
     async def _take_back_leases(self) -> None:
         """What was under way when an earlier life was killed need not wait for its lease to run out."""
@@ -203,6 +212,41 @@ class Daemon:
             ) from error
         log.info("console", url=config.public_url)
         return runner
+
+
+def alarms_of(office: Office) -> list[AlarmKeeper | Stage]:
+    """What watches, and what tells whom; nothing without a sink."""
+    config, settings = office.config, office.config.alarms
+    if not settings.sinks:
+        return []
+    speaker = Speaker(load_words(WORDS, config.service.language), config.service.name, config.service.zone)
+    keeper = AlarmKeeper(office.store, settings, places_of(config), speaker, office.desk.calendar, office.clock)
+    telling = {
+        name: Telling(office.store, name, teller_of(sink), office.clock) for name, sink in settings.sinks.items()
+    }
+    return [keeper, *(Stage(tell_lane(name), one.work, office.store, office.clock) for name, one in telling.items())]
+
+
+def places_of(config: Config) -> Places:
+    """What alarms look at."""
+    channels = {name: one for name, one in config.channels.items() if one.settings.enabled}
+    targets = {name: one for name, one in config.targets.items() if one.enabled}
+    folders = [
+        config.data.folder,
+        *(path for one in channels.values() if (path := getattr(one.adapter, "archive", None))),
+    ]
+    files: list[Path | None] = []
+    for target in targets.values():
+        files += [target.ca_file, target.client_cert.cert_file if target.client_cert else None]
+    for one in channels.values():
+        tls = getattr(one.adapter, "tls", None)
+        files += [getattr(one.adapter, "ca_file", None), getattr(tls, "ca_file", None)]
+    return Places(
+        frozenset(channels),
+        frozenset(targets),
+        tuple(folders),
+        tuple(dict.fromkeys(one for one in files if one is not None)),
+    )
 
 
 def answer_due(settings: ChannelSettings, config: Config, last: datetime) -> datetime:

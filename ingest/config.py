@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 from pydantic.fields import FieldInfo
 
 from dispatch.settings import TargetSettings
+from ingest.alarms.settings import AlarmSettings
 from ingest.calendar_files import read_calendar
 from ingest.config_channels import Channel
 from ingest.config_checks import Finding, check_channels, check_database_place, check_targets
@@ -59,6 +60,7 @@ class Config(Section):
     log: LogSettings = Field(default=LogSettings(), description="what the daemon writes")
     channels: dict[Name, Channel] = Field(default_factory=dict, description="the doors, by name")
     targets: dict[Name, TargetSettings] = Field(default_factory=dict, description="who receives the cases, by name")
+    alarms: AlarmSettings = Field(default=AlarmSettings(), description="what is worth an alarm, and whom it is told")
     rules: Rules = Field(default=Rules(), description="how petitions are understood")
     calendar: Path | None = Field(
         default=None, description="the editable file of public holidays and make-up working days"

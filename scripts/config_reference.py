@@ -82,7 +82,8 @@ def _once(rows: list[Row]) -> list[Row]:
     merged: dict[str, Row] = {}
     for row in rows:
         before = merged.get(row.key)
-        merged[row.key] = replace(row, kind=f"{before.kind} / {row.kind}", default=before.default) if before else row
+        kind = row.kind if before is None or before.kind == row.kind else f"{before.kind} / {row.kind}"
+        merged[row.key] = replace(row, kind=kind, default=before.default) if before else row
     return list(merged.values())
 
 
