@@ -1,0 +1,120 @@
+"""Processes of a measurement: started, watched through /proc, ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+from bench.mails import ROOT
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A process with all it has started."""
+
+    process: subprocess.Popen[bytes]
+
+    def _all(self) -> list[Path]:
+        found, look = [], [self.process.pid]
+        while look:
+            pid = look.pop()
+            place = Path(f"/proc/{pid}")
+            try:
+                look += [int(one) for one in (place / "task" / str(pid) / "children").read_text().split()]
+            except FileNotFoundError:
+                continue
+            found.append(place)
+        return found
+
+    def _memory(self, line: str) -> float:
+        """Megabytes, added up over the processes; what they share counts for each."""
+        return sum(_field(one / "status", line) for one in self._all()) / 1024
+
+    @property
+    def rss(self) -> float:
+        return self._memory("VmRSS:")
+
+    @property
+    def peak_rss(self) -> float:
+        return self._memory("VmHWM:")
+
+    @property
+    def descriptors(self) -> int:
+        return sum(len(list((one / "fd").iterdir())) for one in self._all())
+
+    @property
+    def processor(self) -> float:
+        """Seconds of processor time so far."""
+        return sum(_used(one) for one in self._all())
+
+
+def _field(file: Path, name: str) -> int:
+    for line in file.read_text().splitlines():
+        if line.startswith(name):
+            return int(line.split()[1])
+    return 0
+
+
+def _used(place: Path) -> float:
+    fields = (place / "stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS
+
+
+@contextmanager
+def started(*module: str, environment: dict[str, str] | None = None, log: Path | None = None) -> Iterator[Watched]:
+    """`python -m MODULE …`, ended with the block."""
+    command = [sys.executable, "-m", *module]
+    with (log or Path(os.devnull)).open("ab") as output:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            env={**os.environ, **(environment or {})}, cwd=ROOT,
+        )  # fmt: skip
+    try:
+        yield Watched(process)
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def ask(url: str, *, post: bool = False) -> Any:
+    """The JSON answered; None: nothing."""
+    content = ask_text(url, post=post)
+    return json.loads(content) if content else None
+
+
+def ask_text(url: str, *, post: bool = False) -> str:
+    with urlopen(Request(url, method="POST" if post else "GET"), timeout=30) as answer:
+        return str(answer.read().decode())
+
+
+def until(holds: Callable[[], bool], what: str, patience: float, between: float = 0.1) -> None:
+    """Look until it holds. Raises TimeoutError."""
+    end = time.monotonic() + patience
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {patience:g} s in vain until {what}")
+        time.sleep(between)
+
+
+def middle(numbers: Sequence[float]) -> float:
+    return sorted(numbers)[len(numbers) // 2]
+
+
+def percentile(numbers: Sequence[float], share: float) -> float:
+    ordered = sorted(numbers)
+    return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
