@@ -1,6 +1,6 @@
 """The reference: the same way in sixty lines, as one would write it in an afternoon. Nothing of it survives a crash.
 
-    python bench/script.py HOST PORT USER PASSWORD URL
+python bench/script.py HOST PORT USER PASSWORD URL
 """
 
 from __future__ import annotations

@@ -82,9 +82,12 @@ def main() -> None:
         for _ in range(options.rounds):
             reference.append(number / script(dovecot, oa, number))
             ours.append(daemon(cleared(Path(place) / "office"), dovecot, oa, number))
-            print(f"script {reference[-1]:6,.0f}/s   daemon {number / ours[-1].seconds:6,.0f}/s   "
-            f"processor {ours[-1].processor / number * 1000:.2f} ms a mail  peak {ours[-1].peak_rss:.0f} MB  "
-            f"p50 {percentile(ours[-1].waits, 0.5):.2f} p99 {percentile(ours[-1].waits, 0.99):.2f}", flush=True)
+            print(
+                f"script {reference[-1]:6,.0f}/s   daemon {number / ours[-1].seconds:6,.0f}/s   "
+                f"processor {ours[-1].processor / number * 1000:.2f} ms a mail  peak {ours[-1].peak_rss:.0f} MB  "
+                f"p50 {percentile(ours[-1].waits, 0.5):.2f} p99 {percentile(ours[-1].waits, 0.99):.2f}",
+                flush=True,
+            )
     rate = middle([number / one.seconds for one in ours])
     print(rate, middle(reference), rate / middle(reference))
 

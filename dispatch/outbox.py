@@ -54,18 +54,26 @@ class Outbox:
         them; the others get the case as it now is, as a new one where they do not have it.
         """
         secret = case.restricted or was_restricted
-        event_id = self._write(conn, case, type_, change, now, secret=secret)
+        row = self._row(case, case.model_dump_json(), type_, change, now, secret=secret)
+        conn.execute(insert(event), [row | {"held": self._is_held(case)}])
         if secret:
             self._withdraw(conn, case, now)
-        for name, settings in self.targets.items():
-            view = view_for(settings, case.channel, type_, restricted=case.restricted)
-            if view == "numbers" or (view == "full" and (settings.takes_restricted or not secret)):
-                self._deliver(conn, event_id, case.case_id, name, view, now)
-        if case.restricted and not self._has_taker():
-            conn.execute(update(event).where(event.c.id == event_id).values(held=True))
+        self._deliver(conn, self._deliveries(row, case, secret=secret), now)
         if was_restricted and not case.restricted:
             self._open_up(conn, case, type_, now)
-        return event_id
+        return str(row["id"])
+
+    def announce(self, conn: Connection, new: Sequence[tuple[Case, str]], now: datetime) -> None:
+        """Publish `case.created` of cases that nobody knows yet, each with its JSON."""
+        if not new:
+            return
+        rows, deliveries = [], []
+        for case, written in new:
+            row = self._row(case, written, "case.created", None, now, secret=case.restricted)
+            rows.append(row | {"held": self._is_held(case)})
+            deliveries += self._deliveries(row, case, secret=case.restricted)
+        conn.execute(insert(event), rows)
+        self._deliver(conn, deliveries, now)
 
     def release(self, conn: Connection, now: datetime) -> int:
         """Hand the events held so far to the targets that now take restricted cases; how many were released."""
@@ -119,24 +127,27 @@ class Outbox:
         ledger.discard(conn, given_up(conn, target, case_id))
         return found
 
+    def _is_held(self, case: Case) -> bool:
+        return case.restricted and not self._has_taker()
+
     def _has_taker(self) -> bool:
         return any(one.enabled and one.takes_restricted for one in self.targets.values())
 
-    def _write(
+    def _row(
         self,
-        conn: Connection,
         case: Case,
+        written: str,
         type_: str,
         change: Sequence[dict[str, Any]] | None,
         now: datetime,
         *,
         secret: bool,
-    ) -> str:
+    ) -> dict[str, Any]:
         event_id = f"evt_{ULID.from_datetime(now)}"
         stamp = now.astimezone(self.zone).isoformat(timespec="milliseconds")
-        full = _envelope(type_, stamp, case.model_dump_json(), change)
+        full = _envelope(type_, stamp, written, change)
         numbers = _envelope(type_, stamp, json.dumps(numbers_of(case), ensure_ascii=False), None) if secret else None
-        row = {
+        return {
             "id": event_id,
             "case_id": case.case_id,
             "revision": case.revision,
@@ -146,13 +157,38 @@ class Outbox:
             "sealed_full": self.sealer.seal(full, f"event:{event_id}"),
             "sealed_numbers": numbers and self.sealer.seal(numbers, f"event.numbers:{event_id}"),
         }
-        conn.execute(insert(event).values(row))
-        return event_id
 
-    def _deliver(self, conn: Connection, event_id: str, case_id: str, target: str, view: View, now: datetime) -> None:
-        row = {"event_id": event_id, "case_id": case_id, "target": target, "view": view, "state": "waiting"}
-        number = conn.execute(insert(delivery).values(row).returning(delivery.c.id)).scalar_one()
-        ledger.enqueue(conn, lane_of(target), {"delivery": number}, key=case_id, now=now)
+    def _deliveries(self, row: Mapping[str, Any], case: Case, *, secret: bool) -> list[dict[str, str]]:
+        """The event's delivery to each target that may have it; one with a restricted case's words in full only to
+        who takes such cases.
+        """
+        views = {
+            name: view_for(settings, case.channel, row["type"], restricted=case.restricted)
+            for name, settings in self.targets.items()
+        }
+        return [
+            _delivery(row["id"], case.case_id, name, view)
+            for name, view in views.items()
+            if view == "numbers" or (view == "full" and (self.targets[name].takes_restricted or not secret))
+        ]
+
+    def _deliver(self, conn: Connection, rows: Sequence[dict[str, str]], now: datetime) -> None:
+        """Write deliveries, and a step for each: it waits behind the earlier ones of its case."""
+        if not rows:
+            return
+        added = insert(delivery).returning(delivery.c.id, sort_by_parameter_order=True)
+        numbers = conn.execute(added, rows).scalars().all()
+        steps: dict[str, list[tuple[str | None, dict[str, Any]]]] = {}
+        for number, row in zip(numbers, rows, strict=True):
+            steps.setdefault(row["target"], []).append((row["case_id"], {"delivery": number}))
+        for target, added_steps in steps.items():
+            ledger.enqueue_many(conn, lane_of(target), added_steps, now=now)
+
+    def _write(self, conn: Connection, case: Case, type_: str, now: datetime, *, secret: bool) -> str:
+        """An event that is not for everyone."""
+        row = self._row(case, case.model_dump_json(), type_, None, now, secret=secret)
+        conn.execute(insert(event), [row])
+        return str(row["id"])
 
     def _withdraw(self, conn: Connection, case: Case, now: datetime) -> None:
         """Take the case back from every target that may not have it as it now is; who got any of it is told."""
@@ -160,8 +196,8 @@ class Outbox:
             if right_of(self.targets.get(name), case.channel, restricted=case.restricted) == "full":
                 continue
             if take_back(conn, case.case_id, name):
-                event_id = self._write(conn, case, WITHDRAWN, None, now, secret=True)
-                self._deliver(conn, event_id, case.case_id, name, "numbers", now)
+                event_id = self._write(conn, case, WITHDRAWN, now, secret=True)
+                self._deliver(conn, [_delivery(event_id, case.case_id, name, "numbers")], now)
 
     def _open_up(self, conn: Connection, case: Case, type_: str, now: datetime) -> None:
         """Give a case that is no longer restricted to those who could not see it, without a word of what it was."""
@@ -176,8 +212,8 @@ class Outbox:
                 if view_for(settings, case.channel, one, restricted=False) != "full":
                     continue
                 if one not in written:
-                    written[one] = self._write(conn, case, one, None, now, secret=False)
-                self._deliver(conn, written[one], case.case_id, name, "full", now)
+                    written[one] = self._write(conn, case, one, now, secret=False)
+                self._deliver(conn, [_delivery(written[one], case.case_id, name, "full")], now)
 
     def _release(self, conn: Connection, row: Row[Any], now: datetime) -> None:
         takers = [
@@ -190,7 +226,7 @@ class Outbox:
         fresh = {name: self._copy(conn, row) for name in takers if views.get(name) == "numbers"}
         for name in takers:
             if views.get(name) != "full":
-                self._deliver(conn, fresh.get(name, row.id), row.case_id, name, "full", now)
+                self._deliver(conn, [_delivery(fresh.get(name, row.id), row.case_id, name, "full")], now)
         conn.execute(update(event).where(event.c.id == row.id).values(held=False))
 
     def _copy(self, conn: Connection, row: Row[Any]) -> str:
@@ -209,6 +245,10 @@ def _step(conn: Connection, lane: str, case_id: str, delivery_id: int) -> int | 
     wanted = select(ledger_table.c.id).where(here, ledger_table.c.payload["delivery"].as_integer() == delivery_id)
     found: int | None = conn.execute(wanted).scalar_one_or_none()
     return found
+
+
+def _delivery(event_id: str, case_id: str, target: str, view: View) -> dict[str, str]:
+    return {"event_id": event_id, "case_id": case_id, "target": target, "view": view, "state": "waiting"}
 
 
 def numbers_of(case: Case) -> dict[str, Any]:

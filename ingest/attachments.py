@@ -32,31 +32,30 @@ def fetch_lane(channel: str) -> str:
     return f"fetch:{channel}"
 
 
-def register(
-    conn: Connection, sealer: Sealer, case_id: str, channel: str, parts: Sequence[KeptPart], now: datetime
-) -> None:
+@dataclass(frozen=True)
+class Listed:
+    """The attachments that a case's reading names."""
+
+    case_id: str
+    channel: str
+    parts: Sequence[KeptPart]
+
+
+def register(conn: Connection, sealer: Sealer, lists: Sequence[Listed], now: datetime) -> None:
     """Make a row for every attachment seen for the first time, and a step for each that must be fetched.
 
     One that was refused is asked for once more: a record is read again because it changed or a person wants it.
     """
-    for part in parts:
-        pending = part.state is AttachmentState.PENDING
-        row = {
-            "case_id": case_id,
-            "key": part.key,
-            "channel": channel,
-            "state": part.state.value,
-            "sha256": part.sha256,
-            "size": part.size,
-            "media_type": part.media_type,
-            "sealed_ref": sealer.seal(part.ref.encode(), f"attachment:{case_id}:{part.key}") if part.ref else None,
-        }
-        statement = insert_into(conn, attachment).values(row).on_conflict_do_nothing().returning(attachment.c.id)
-        number = conn.execute(statement).scalar_one_or_none()
-        if number is None and pending:
-            number = _given_up(conn, case_id, part.key)
-        if number is not None and pending:
-            ledger.enqueue(conn, fetch_lane(channel), {"attachment": number}, now=now)
+    adding = insert_into(conn, attachment).on_conflict_do_nothing()
+    named = [(one, part) for one in lists for part in one.parts]
+    if here := [_row(one, part, sealer) for one, part in named if part.state is not AttachmentState.PENDING]:
+        conn.execute(adding, here)
+    for one, part in named:
+        if part.state is AttachmentState.PENDING:
+            added = adding.values(_row(one, part, sealer)).returning(attachment.c.id)
+            number = conn.execute(added).scalar_one_or_none() or _given_up(conn, one.case_id, part.key)
+            if number is not None:
+                ledger.enqueue(conn, fetch_lane(one.channel), {"attachment": number}, now=now)
 
 
 def of_case(conn: Connection, case_id: str) -> dict[str, StoredAttachment]:
@@ -105,6 +104,20 @@ def all_tried(conn: Connection, case_id: str) -> bool:
     waiting = (attachment.c.state == AttachmentState.PENDING.value) & attachment.c.reason.is_(None)
     rows = select(attachment.c.id).where(attachment.c.case_id == case_id, waiting).limit(1)
     return conn.execute(rows).first() is None
+
+
+def _row(listed: Listed, part: KeptPart, sealer: Sealer) -> dict[str, object]:
+    context = f"attachment:{listed.case_id}:{part.key}"
+    return {
+        "case_id": listed.case_id,
+        "key": part.key,
+        "channel": listed.channel,
+        "state": part.state.value,
+        "sha256": part.sha256,
+        "size": part.size,
+        "media_type": part.media_type,
+        "sealed_ref": sealer.seal(part.ref.encode(), context) if part.ref else None,
+    }
 
 
 def _given_up(conn: Connection, case_id: str, key: str) -> int | None:

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import TypeAlias
 
 from sqlalchemy import Connection, insert
 from ulid import ULID
 
 from dispatch.outbox import Outbox
 from ingest import attachments, inbox, readings, register
-from ingest.compute import Correction, Registration, attached, changes, compute, corrected, digest, with_deadlines
-from ingest.history import MACHINE, record_history
-from ingest.inbox import RawRow
-from ingest.readings import KeptReading, PreparedReading
-from ingest.register import Entry, load_case
+from ingest.compute import (
+    Correction,
+    Registration,
+    StoredAttachment,
+    attached,
+    changes,
+    compute,
+    corrected,
+    digest,
+    with_deadlines,
+)
+from ingest.history import MACHINE, record_each, record_history
+from ingest.inbox import End, RawRow
+from ingest.readings import Found, KeptReading, PreparedReading
+from ingest.register import Entry, NewCase, load_case
 from normalize.calendar import WorkCalendar
 from normalize.case import Case, Receipt
 from normalize.clocks import ClockRules, deadlines
@@ -36,6 +46,26 @@ EVENT_OF = {
 }
 
 
+Touched: TypeAlias = tuple[RawRow, str]
+
+
+@dataclass(frozen=True)
+class Read:
+    """A Raw and what a reader made of it."""
+
+    row: RawRow
+    found: Sequence[PreparedReading]
+
+
+@dataclass(frozen=True, eq=False)
+class Arrival:
+    """A matter's coming through a door: part of a Raw, read."""
+
+    row: RawRow
+    part: int
+    kept: KeptReading
+
+
 @dataclass(frozen=True)
 class CaseDesk:
     """Keeps the register: what it does, it does within the caller's transaction."""
@@ -48,18 +78,18 @@ class CaseDesk:
     zone: tzinfo
     public_url: str
 
-    def accept(self, conn: Connection, row: RawRow, found: Sequence[PreparedReading], now: datetime) -> list[str]:
-        """Write what a reader made of a Raw: readings, cases, events and the Raw's end; the cases touched."""
-        touched = []
-        for part, prepared in enumerate(found, 1):
-            for blob in prepared.blobs:
-                self.blobs.keep(conn, blob, now)
-            reading_id = readings.keep(conn, self.sealer, row.id, part, prepared, now)
-            if prepared.reading.disposition is Disposition.CASE:
-                kept = readings.load(conn, self.sealer, reading_id)
-                touched.append(self._accept(conn, row, part, kept, now))
-        state, reason = _outcome([prepared.reading for prepared in found])
-        inbox.mark(conn, row.id, state, reason, now)
+    def accept(self, conn: Connection, read: Sequence[Read], now: datetime) -> list[Touched]:
+        """Write what a reader made of Raws: readings, cases, events and the Raws' ends; each Raw with a case it touched.
+
+        All of it or, when it raises, nothing: whoever wants to know which Raw it was gives each by itself.
+        """
+        self.blobs.keep_all(conn, [blob for one in read for prepared in one.found for blob in prepared.blobs], now)
+        found = [Found(one.row, part, prepared) for one in read for part, prepared in enumerate(one.found, 1)]
+        kept = zip(found, readings.keep(conn, self.sealer, found, now), strict=True)
+        arrivals = [Arrival(one.row, one.part, has) for one, has in kept if has.disposition is Disposition.CASE]
+        created = self._create(conn, self._unknown(conn, arrivals), now)
+        touched = [(one.row, created.get(one) or self._arrive(conn, one, now)) for one in arrivals]
+        inbox.mark(conn, [_end(one) for one in read], now)
         return touched
 
     def refresh(self, conn: Connection, case_id: str, now: datetime) -> None:
@@ -81,42 +111,68 @@ class CaseDesk:
             self._renew(conn, entry, readings.load(conn, self.sealer, entry.reading_id), (), author, now)
         return load_case(conn, self.sealer, case_id)
 
-    def _accept(self, conn: Connection, row: RawRow, part: int, kept: KeptReading, now: datetime) -> str:
-        entry = register.find_by_receipt(conn, self.sealer, row.id, part) or register.find(
+    def _unknown(self, conn: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
+        """The first arrivals of identities that have no case, of Raws that were not read into one."""
+        if not arrivals:
+            return []
+        read_before = register.known_receipts(conn, [one.row.id for one in arrivals])
+        known = register.known_identities(conn, [one.kept.identity for one in arrivals])
+        first: dict[str, Arrival] = {}
+        for one in arrivals:
+            if (one.row.id, one.part) not in read_before and one.kept.identity not in known:
+                first.setdefault(one.kept.identity, one)
+        return list(first.values())
+
+    def _create(self, conn: Connection, arrivals: Sequence[Arrival], now: datetime) -> dict[Arrival, str]:
+        """A case for each of these, with its event."""
+        if not arrivals:
+            return {}
+        local = now.astimezone(self.zone)
+        numbers = register.next_numbers(conn, local.year, len(arrivals))
+        new: dict[Arrival, NewCase] = {}
+        for one, number in zip(arrivals, numbers, strict=True):
+            registration = Registration(str(ULID.from_datetime(now)), number, local)
+            case = self._computed(registration, 1, one.kept, (inbox.receipt_of(one.row, self.zone),), {}, ())
+            new[one] = NewCase(case, case.model_dump_json(), one.kept.identity, one.kept.id, one.kept.modified_at)
+        ids = {one: it.case.case_id for one, it in new.items()}
+        register.add(conn, self.sealer, list(new.values()), now)
+        register.add_receipts(conn, [(ids[one], one.row.id, one.part) for one in arrivals])
+        lists = [attachments.Listed(ids[one], one.row.channel, one.kept.parts) for one in arrivals]
+        attachments.register(conn, self.sealer, lists, now)
+        happened = [(ids[one], {"channel": one.row.channel, "raw": one.row.id, "revision": 1}) for one in arrivals]
+        record_each(conn, "created", MACHINE, happened, now)
+        self.outbox.announce(conn, [(it.case, it.written) for it in new.values()], now)
+        for one, it in new.items():
+            self._withdraw_if_told(conn, it.case, one.kept.signals, now)
+        return ids
+
+    def _withdraw_if_told(self, conn: Connection, case: Case, signals: Sequence[Signal], now: datetime) -> None:
+        """Of what the source did with a matter new to us, the case says the rest itself."""
+        for one in self._note_signals(conn, case.case_id, signals):
+            if one.kind is SignalKind.WITHDRAWN:
+                record_history(conn, case.case_id, one.kind.value, MACHINE, {"signal": one.id}, now)
+                register.withdraw(conn, case.case_id)
+                self.outbox.publish(conn, case, EVENT_OF[one.kind], None, now)
+
+    def _arrive(self, conn: Connection, one: Arrival, now: datetime) -> str:
+        """One more arrival of a case there is, or another reading of one."""
+        row, kept = one.row, one.kept
+        entry = register.find_by_receipt(conn, self.sealer, row.id, one.part) or register.find(
             conn, self.sealer, kept.identity
         )
         if entry is None:
-            return self._create(conn, row, part, kept, now)
+            raise LookupError(f"raw {row.id}: its case is gone within the transaction that found it")
         case_id = entry.case.case_id
-        arrived = register.add_receipt(conn, case_id, row.id, part)
+        arrived = register.add_receipt(conn, case_id, row.id, one.part)
         if arrived:
             record_history(conn, case_id, "received", MACHINE, {"channel": row.channel, "raw": row.id}, now)
         if self._supersedes(conn, kept, entry):
-            attachments.register(conn, self.sealer, case_id, row.channel, kept.parts, now)
+            attachments.register(conn, self.sealer, [attachments.Listed(case_id, row.channel, kept.parts)], now)
             register.point_to(conn, case_id, kept.id, kept.modified_at)
             self._renew(conn, entry, kept, kept.signals, "source", now)
         elif arrived:
             again = entry.case.model_copy(update={"receipts": self._receipts(conn, case_id)})
             register.save(conn, self.sealer, again, now)
-        return case_id
-
-    def _create(self, conn: Connection, row: RawRow, part: int, kept: KeptReading, now: datetime) -> str:
-        local = now.astimezone(self.zone)
-        registration = Registration(str(ULID.from_datetime(now)), register.next_number(conn, local.year), local)
-        case = self._compute(conn, registration, 1, kept, first=row)
-        case_id = case.case_id
-        register.add(conn, self.sealer, case, kept.identity, now)
-        register.point_to(conn, case_id, kept.id, kept.modified_at)
-        register.add_receipt(conn, case_id, row.id, part)
-        attachments.register(conn, self.sealer, case_id, row.channel, kept.parts, now)
-        fresh = self._note_signals(conn, case_id, kept.signals)
-        record_history(conn, case_id, "created", MACHINE, {"channel": row.channel, "raw": row.id, "revision": 1}, now)
-        self.outbox.publish(conn, case, "case.created", None, now)
-        for one in fresh:
-            if one.kind is SignalKind.WITHDRAWN:  # the rest of what the source did, the case says itself
-                record_history(conn, case_id, one.kind.value, MACHINE, {"signal": one.id}, now)
-                register.withdraw(conn, case_id)
-                self.outbox.publish(conn, case, EVENT_OF[one.kind], None, now)
         return case_id
 
     def _renew(
@@ -143,22 +199,25 @@ class CaseDesk:
         for type_ in types:
             self.outbox.publish(conn, case, type_, change, now, was_restricted=entry.case.restricted)
 
-    def _compute(
+    def _compute(self, conn: Connection, registration: Registration, revision: int, kept: KeptReading) -> Case:
+        """The case as this reading, the corrections, the receipts and the calendar make it."""
+        case_id = registration.case_id
+        stored = attachments.of_case(conn, case_id)
+        fixes = register.corrections(conn, self.sealer, case_id)
+        return self._computed(registration, revision, kept, self._receipts(conn, case_id), stored, fixes)
+
+    def _computed(
         self,
-        conn: Connection,
         registration: Registration,
         revision: int,
         kept: KeptReading,
-        first: RawRow | None = None,
+        receipts: Sequence[Receipt],
+        stored: Mapping[str, StoredAttachment],
+        fixes: Sequence[Correction],
     ) -> Case:
-        """The case as this reading, the corrections, the receipts and the calendar make it."""
         if kept.draft is None:
             raise ValueError(f"reading {kept.id}: a case's reading has a draft")
-        case_id = registration.case_id
-        stored = attachments.of_case(conn, case_id)
-        receipts = (inbox.receipt_of(first, self.zone),) if first else self._receipts(conn, case_id)
-        fixes = [] if first else register.corrections(conn, self.sealer, case_id)
-        shown = attached(kept.parts, stored, case_id, self.public_url)
+        shown = attached(kept.parts, stored, registration.case_id, self.public_url)
         case = compute(kept.draft, registration, revision, receipts, shown, fixes)
         return with_deadlines(case, deadlines(case, self.clocks, self.calendar))
 
@@ -180,13 +239,13 @@ class CaseDesk:
         return [one for one in signals if register.add_signal(conn, case_id, one.id, one.kind.value, one.at)]
 
 
-def _outcome(found: Sequence[Any]) -> tuple[str, str | None]:
+def _end(read: Read) -> End:
     """How the Raw ends: quarantined if any of it is, else auto if nothing became a case."""
-    dispositions = [one.disposition for one in found]
+    said = [prepared.reading for prepared in read.found]
     for disposition, state in ((Disposition.QUARANTINE, "quarantined"), (Disposition.CASE, "read")):
-        if disposition in dispositions:
-            return state, next((one.reason for one in found if one.disposition is disposition), None)
-    return "auto", next((one.reason for one in found), None)
+        if told := next((one for one in said if one.disposition is disposition), None):
+            return End(read.row.id, state, told.reason)
+    return End(read.row.id, "auto", said[0].reason if said else None)
 
 
 def _json(value: object) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,4 +18,15 @@ def record_history(
     conn: Connection, case_id: str | None, kind: str, actor: str, detail: dict[str, Any], now: datetime
 ) -> None:
     """Append an entry; `case_id` None for what concerns no single case, such as a login."""
-    conn.execute(insert(history).values(case_id=case_id, kind=kind, actor=actor, detail=detail, at=now))
+    record_each(conn, kind, actor, [(case_id, detail)], now)
+
+
+def record_each(
+    conn: Connection, kind: str, actor: str, happened: Sequence[tuple[str | None, dict[str, Any]]], now: datetime
+) -> None:
+    """Append an entry for each case, with its own detail."""
+    rows = [
+        {"case_id": case_id, "kind": kind, "actor": actor, "detail": detail, "at": now} for case_id, detail in happened
+    ]
+    if rows:
+        conn.execute(insert(history), rows)

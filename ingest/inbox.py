@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
 
 from adapters.base import Batch, Json, Raw, RawKind
 from ingest import channels
@@ -42,6 +42,22 @@ class RawRow:
     meta: Mapping[str, Json]
 
 
+@dataclass(frozen=True)
+class End:
+    """What reading a Raw came to: read, auto or quarantined, with the reason; or that it waits again."""
+
+    raw_id: int
+    state: str
+    reason: str | None
+
+
+_MARK = (
+    update(raw)
+    .where(raw.c.id == bindparam("marked"))
+    .values(state=bindparam("to"), reason=bindparam("why"), read_at=bindparam("at", type_=raw.c.read_at.type))
+)
+
+
 def settle_lane(channel: str) -> str:
     return f"settle:{channel}"
 
@@ -71,9 +87,8 @@ def store_batch(
 
     `kept` holds the prepared blob of each index that a new Raw points into.
     """
-    for prepared in kept.values():
-        blobs.keep(conn, prepared, now)
-    ids = [_store(conn, channel, one, kept[one.blob].sha256, sealer, now) for one in new]
+    blobs.keep_all(conn, list(kept.values()), now)
+    ids = _store(conn, channel, new, kept, sealer, now)
     channels.moved(conn, channel, batch.cursor, batch.skipped, new=bool(ids), now=now)
     if batch.settle is not None:
         _have_settled(conn, channel, batch.settle, sealer, now)
@@ -112,9 +127,10 @@ def receipt_of(row: RawRow, zone: tzinfo) -> Receipt:
     )
 
 
-def mark(conn: Connection, raw_id: int, state: str, reason: str | None, now: datetime) -> None:
-    """What reading it came to: read, auto or quarantined, with the reason."""
-    conn.execute(update(raw).where(raw.c.id == raw_id).values(state=state, reason=reason, read_at=now))
+def mark(conn: Connection, ends: Sequence[End], now: datetime) -> None:
+    """Write down what reading Raws came to."""
+    if ends:
+        conn.execute(_MARK, [{"marked": end.raw_id, "to": end.state, "why": end.reason, "at": now} for end in ends])
 
 
 def read_again(conn: Connection, raw_id: int, now: datetime) -> None:
@@ -143,9 +159,23 @@ def _have_settled(conn: Connection, channel: str, token: Json, sealer: Sealer, n
         ledger.enqueue(conn, lane, {"sealed": base64.b64encode(sealed).decode()}, key=key, now=now)
 
 
-def _store(conn: Connection, channel: str, one: Raw, sha256: str, sealer: Sealer, now: datetime) -> int:
+def _store(
+    conn: Connection, channel: str, new: Sequence[Raw], kept: Mapping[int, Prepared], sealer: Sealer, now: datetime
+) -> list[int]:
+    if not new:
+        return []
+    rows = [_new_row(channel, one, kept[one.blob].sha256, sealer, now) for one in new]
+    added = insert(raw).returning(raw.c.id, sort_by_parameter_order=True)
+    ids = [int(number) for number in conn.execute(added, rows).scalars()]
+    for lane in (READ_LANE, LETTER_LANE):
+        steps = [(None, {"raw": number}) for number, one in zip(ids, new, strict=True) if read_lane(one.kind) == lane]
+        ledger.enqueue_many(conn, lane, steps, now=now)
+    return ids
+
+
+def _new_row(channel: str, one: Raw, sha256: str, sealer: Sealer, now: datetime) -> dict[str, object]:
     meta = json.dumps({"locator": one.locator, "meta": dict(one.meta)}, ensure_ascii=False)
-    row = {
+    return {
         "channel": channel,
         "kind": one.kind.value,
         "key": one.key,
@@ -157,6 +187,3 @@ def _store(conn: Connection, channel: str, one: Raw, sha256: str, sealer: Sealer
         "sealed_meta": sealer.seal(meta.encode("utf-8", "surrogatepass"), f"raw:{channel}:{one.key}:{one.version}"),
         "state": "waiting",
     }
-    raw_id = int(conn.execute(insert(raw).values(row).returning(raw.c.id)).scalar_one())
-    ledger.enqueue(conn, read_lane(one.kind), {"raw": raw_id}, now=now)
-    return raw_id

@@ -92,8 +92,8 @@ async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) 
         now = office.clock()
         ids = [row.id for row in conn.execute(wanted.where(raw.c.state != "waiting").distinct().order_by(raw.c.id))]
         if not arguments.get("dry_run"):
+            inbox.mark(conn, [inbox.End(number, "waiting", None) for number in ids], now)
             for number in ids:
-                inbox.mark(conn, number, "waiting", None, now)
                 inbox.read_again(conn, number, now)
             record_history(conn, None, "replayed", actor, {"read": len(ids), **_asked(arguments)}, now)
         return ids

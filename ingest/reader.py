@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeAlias
@@ -15,8 +15,8 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.fieldmap import FieldMap
 from ingest import inbox
-from ingest.cases import CaseDesk
-from ingest.inbox import RawRow
+from ingest.cases import CaseDesk, Read, Touched
+from ingest.inbox import End, RawRow
 from ingest.readings import PreparedReading, prepare
 from ingest.worker_process import WorkerFailed, WorkerMissing, WorkerRefused
 from ingest.workers import WorkerPool
@@ -41,6 +41,15 @@ RACES = 3
 
 Content: TypeAlias = bytes | SealBroken | KeyError | OSError
 """A Raw's bytes, or why they cannot be had."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A Raw in our hands, and what came of reading it: readings, or why there are none."""
+
+    held: Claim
+    row: RawRow
+    found: list[PreparedReading] | str | OSError
 
 
 @dataclass(frozen=True)
@@ -74,10 +83,10 @@ class Reader:
         """Mails and records: a batch is parsed in one go off the loop."""
         loaded = await self.store.read(lambda conn: [self._load(conn, held) for held in claims])
         found = await asyncio.to_thread(lambda: [self._read(row, content, None) for row, content in loaded])
-        ends = await asyncio.gather(
-            *(self._finish(held, row, one) for held, (row, _), one in zip(claims, loaded, found, strict=True)),
-            return_exceptions=True,
-        )
+        done = [Done(held, row, one) for held, (row, _), one in zip(claims, loaded, found, strict=True)]
+        if await self._finish_together([one for one in done if not isinstance(one.found, OSError)]):
+            done = [one for one in done if isinstance(one.found, OSError)]
+        ends = await asyncio.gather(*map(self._finish, done), return_exceptions=True)
         for failure in ends:
             if failure is not None:
                 raise failure  # the stage puts back those that have not ended
@@ -93,17 +102,17 @@ class Reader:
             except WorkerMissing:
                 raise  # nothing is wrong with the scan
             except WorkerRefused as error:
-                await self._finish(held, row, f"the scan cannot be read: {error}")
+                await self._finish(Done(held, row, f"the scan cannot be read: {error}"))
             except WorkerFailed as error:
                 await self._failed(held, row, error)
             else:
                 crashpoint.reach("mid_ocr")
-                await self._finish(held, row, await asyncio.to_thread(self._read, row, content, scan))
+                await self._finish(Done(held, row, await asyncio.to_thread(self._read, row, content, scan)))
 
     async def _failed(self, held: Claim, row: RawRow, error: WorkerFailed) -> None:
         """A worker died over it, which may be the machine's fault: once more, then it is kept aside."""
         if held.attempts >= SCAN_ATTEMPTS:
-            await self._finish(held, row, f"the scan cannot be read: {error}")
+            await self._finish(Done(held, row, f"the scan cannot be read: {error}"))
             return
         log.warning("recognising failed", channel=row.channel, raw=row.id, attempt=held.attempts, error=str(error))
         due = self.clock() + SCAN_RETRY
@@ -156,15 +165,30 @@ class Reader:
             meta={"sha256": row.sha256, "key": row.key, **row.meta},
         )
 
-    async def _finish(self, held: Claim, row: RawRow, found: list[PreparedReading] | str | OSError) -> None:
+    async def _finish_together(self, done: Sequence[Done]) -> bool:
+        """Write many results in one transaction; False: one of them cannot be written, so none was.
+
+        Raises the store's own trouble.
+        """
+        try:
+            touched = await self.store.write(lambda conn: self._accept(conn, done))
+        except Exception as error:
+            if is_passing(error):
+                raise
+            return False
+        _tell(done, touched)
+        return True
+
+    async def _finish(self, done: Done) -> None:
         """Write the result and end the step together; what cannot be written is kept aside like what cannot be read.
 
         Raises the store's and the disk's own trouble: the step comes back, or it has ended after all.
         """
-        if isinstance(found, OSError):
-            raise found
+        held, row = done.held, done.row
+        if isinstance(done.found, OSError):
+            raise done.found
         try:
-            touched = await self.store.write(lambda conn: self._accept(conn, held, row, found))
+            touched = await self.store.write(lambda conn: self._accept(conn, [done]))
         except ledger.LeaseLost:
             log.warning("reading outlived its lease", channel=row.channel, raw=row.id)
             return
@@ -172,16 +196,23 @@ class Reader:
             if is_passing(error) or (isinstance(error, IntegrityError) and held.attempts < RACES):
                 raise
             log.error("case could not be written", channel=row.channel, raw=row.id, error=place_of(error))
-            reason = f"the case could not be written: {place_of(error)}"
-            touched = await self.store.write(lambda conn: self._accept(conn, held, row, reason))
-        for case_id in touched:
-            log.info("case kept", channel=row.channel, raw=row.id, case_id=case_id)
+            done = replace(done, found=f"the case could not be written: {place_of(error)}")
+            touched = await self.store.write(lambda conn: self._accept(conn, [done]))
+        _tell([done], touched)
 
-    def _accept(self, conn: Connection, held: Claim, row: RawRow, found: list[PreparedReading] | str) -> list[str]:
+    def _accept(self, conn: Connection, done: Sequence[Done]) -> list[Touched]:
+        """End the steps with their results. Raises LeaseLost."""
         now = self.clock()
-        ledger.done(conn, held)
-        if isinstance(found, str):
-            inbox.mark(conn, row.id, "quarantined", found, now)
-            log.warning("kept aside", channel=row.channel, raw=row.id)
-            return []
-        return self.desk.accept(conn, row, found, now)
+        ledger.done_many(conn, [one.held for one in done])
+        unread = [End(one.row.id, "quarantined", one.found) for one in done if isinstance(one.found, str)]
+        inbox.mark(conn, unread, now)
+        read = [Read(one.row, one.found) for one in done if isinstance(one.found, list)]
+        return self.desk.accept(conn, read, now)
+
+
+def _tell(done: Sequence[Done], touched: Sequence[Touched]) -> None:
+    for one in done:
+        if isinstance(one.found, str):
+            log.warning("kept aside", channel=one.row.channel, raw=one.row.id)
+    for row, case_id in touched:
+        log.info("case kept", channel=row.channel, raw=row.id, case_id=case_id)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, select
 
+from ingest.inbox import RawRow
 from normalize.case import AttachmentRole, AttachmentState, Draft
 from normalize.reading import Disposition, Reading, Signal, SignalKind
 from store.blobs import Blobs, Prepared
@@ -42,6 +44,19 @@ class PreparedReading:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What was read of a part of a Raw (a batch of scans has several)."""
+
+    row: RawRow
+    part: int
+    prepared: PreparedReading
+
+    @property
+    def reading(self) -> Reading:
+        return self.prepared.reading
+
+
+@dataclass(frozen=True)
 class KeptReading:
     id: int
     raw_id: int
@@ -73,29 +88,20 @@ def prepare(found: Reading, raw_sha256: str, blobs: Blobs, sealer: Sealer) -> Pr
     return PreparedReading(found, tuple(parts), tuple(kept))
 
 
-def keep(conn: Connection, sealer: Sealer, raw_id: int, part: int, prepared: PreparedReading, now: datetime) -> int:
-    """Write the reading, over an earlier one of the same Raw and part; its id.
+def keep(conn: Connection, sealer: Sealer, found: Sequence[Found], now: datetime) -> list[KeptReading]:
+    """Write readings, each over an earlier one of the same Raw and part; as `load` gives them, in their order.
 
     One that opens no case is not written over one that a case is computed from: the Raw is kept aside, the case stands.
     """
-    found = prepared.reading
-    if found.disposition is not Disposition.CASE and (used := _of_a_case(conn, raw_id, part)) is not None:
-        return used
-    row = {
-        "raw_id": raw_id,
-        "part": part,
-        "identity": found.identity,
-        "disposition": found.disposition.value,
-        "reason": found.reason,
-        "modified_at": found.modified_at,
-        "sealed": sealer.seal(_to_json(prepared), f"reading:{raw_id}:{part}"),
-        "read_at": now,
-    }
-    changes = {name: value for name, value in row.items() if name not in ("raw_id", "part")}
-    statement = (
-        insert_into(conn, reading).values(row).on_conflict_do_update(index_elements=["raw_id", "part"], set_=changes)
-    )
-    return int(conn.execute(statement.returning(reading.c.id)).scalar_one())
+    ids = _of_cases(conn, [one.row.id for one in found if one.reading.disposition is not Disposition.CASE])
+    rows = [_row(one, sealer, now) for one in found if (one.row.id, one.part) not in ids]
+    if rows:
+        adding = insert_into(conn, reading)
+        changes = {name: adding.excluded[name] for name in rows[0] if name not in ("raw_id", "part")}
+        adding = adding.on_conflict_do_update(index_elements=["raw_id", "part"], set_=changes)
+        added = conn.execute(adding.returning(reading.c.raw_id, reading.c.part, reading.c.id), rows)
+        ids |= {(row.raw_id, row.part): row.id for row in added}
+    return [_kept(one, ids[one.row.id, one.part]) for one in found]
 
 
 def load(conn: Connection, sealer: Sealer, reading_id: int) -> KeptReading:
@@ -104,9 +110,42 @@ def load(conn: Connection, sealer: Sealer, reading_id: int) -> KeptReading:
     return _opened(conn.execute(rows.where(reading.c.id == reading_id)).one(), sealer)
 
 
-def _of_a_case(conn: Connection, raw_id: int, part: int) -> int | None:
-    rows = select(reading.c.id).join(cases, cases.c.reading_id == reading.c.id)
-    return conn.execute(rows.where(reading.c.raw_id == raw_id, reading.c.part == part)).scalar_one_or_none()
+def _of_cases(conn: Connection, raw_ids: Sequence[int]) -> dict[tuple[int, int], int]:
+    """The readings of these Raws that cases are computed from, by Raw and part."""
+    if not raw_ids:
+        return {}
+    rows = select(reading.c.raw_id, reading.c.part, reading.c.id).join(cases, cases.c.reading_id == reading.c.id)
+    return {(row.raw_id, row.part): row.id for row in conn.execute(rows.where(reading.c.raw_id.in_(raw_ids)))}
+
+
+def _row(found: Found, sealer: Sealer, now: datetime) -> dict[str, object]:
+    return {
+        "raw_id": found.row.id,
+        "part": found.part,
+        "identity": found.reading.identity,
+        "disposition": found.reading.disposition.value,
+        "reason": found.reading.reason,
+        "modified_at": found.reading.modified_at,
+        "sealed": sealer.seal(_to_json(found.prepared), f"reading:{found.row.id}:{found.part}"),
+        "read_at": now,
+    }
+
+
+def _kept(found: Found, id_: int) -> KeptReading:
+    one = found.reading
+    return KeptReading(
+        id=id_,
+        raw_id=found.row.id,
+        channel=found.row.channel,
+        raw_key=found.row.key,
+        disposition=one.disposition,
+        reason=one.reason,
+        identity=one.identity,
+        modified_at=one.modified_at,
+        draft=one.draft,
+        parts=found.prepared.parts,
+        signals=one.signals,
+    )
 
 
 def _opened(row: Row[tuple[object, ...]], sealer: Sealer) -> KeptReading:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
@@ -36,11 +36,34 @@ class Entry:
         return Registration(self.case.case_id, self.case.case_no, self.case.ingested_at, self.case.received_at)
 
 
-def next_number(conn: Connection, year: int) -> str:
-    """The next number of the year, gap-free: it is drawn in the transaction that uses it."""
-    statement = insert_into(conn, case_number).values(year=year, last=1)
-    statement = statement.on_conflict_do_update(index_elements=["year"], set_={"last": case_number.c.last + 1})
-    return f"{year}-{conn.execute(statement.returning(case_number.c.last)).scalar_one():06d}"
+@dataclass(frozen=True)
+class NewCase:
+    """A case that is to be entered, with its JSON."""
+
+    case: Case
+    written: str
+    identity: str
+    reading_id: int | None = None
+    modified_at: datetime | None = None
+
+
+def next_numbers(conn: Connection, year: int, count: int) -> list[str]:
+    """The next numbers of the year, gap-free: they are drawn in the transaction that uses them."""
+    statement = insert_into(conn, case_number).values(year=year, last=count)
+    statement = statement.on_conflict_do_update(index_elements=["year"], set_={"last": case_number.c.last + count})
+    last: int = conn.execute(statement.returning(case_number.c.last)).scalar_one()
+    return [f"{year}-{number:06d}" for number in range(last - count + 1, last + 1)]
+
+
+def known_identities(conn: Connection, identities: Sequence[str]) -> set[str]:
+    """Those of them that have a case."""
+    return set(conn.execute(select(cases.c.identity).where(cases.c.identity.in_(identities))).scalars())
+
+
+def known_receipts(conn: Connection, raw_ids: Sequence[int]) -> set[tuple[int, int]]:
+    """Of these Raws the parts that were read into a case before."""
+    rows = conn.execute(select(receipt.c.raw_id, receipt.c.part).where(receipt.c.raw_id.in_(raw_ids)))
+    return {(row.raw_id, row.part) for row in rows}
 
 
 def find(conn: Connection, sealer: Sealer, identity: str) -> Entry | None:
@@ -73,23 +96,26 @@ def load_case(conn: Connection, sealer: Sealer, case_id: str) -> Case:
     return _existing(conn.execute(select(cases).where(cases.c.case_id == case_id)).one_or_none(), case_id, sealer).case
 
 
-def add(conn: Connection, sealer: Sealer, case: Case, identity: str, now: datetime) -> None:
-    """Enter a new case; its reading is named by `point_to`."""
-    conn.execute(insert(cases).values(case_id=case.case_id, identity=identity, **_row(case, sealer, now)))
-    _keep_revision(conn, sealer, case, "created", now)
-    _index(conn, sealer, case)
+def add(conn: Connection, sealer: Sealer, new: Sequence[NewCase], now: datetime) -> None:
+    """Enter new cases."""
+    if new:
+        conn.execute(insert(cases), [_new_row(one, sealer, now) for one in new])
+        conn.execute(insert(revision), [_revision(one.case, one.written, "created", sealer, now) for one in new])
+        _index(conn, sealer, [one.case for one in new])
 
 
 def revise(conn: Connection, sealer: Sealer, case: Case, why: str, now: datetime) -> None:
     """Enter the next revision of a case."""
-    save(conn, sealer, case, now)
-    _keep_revision(conn, sealer, case, why, now)
-    _index(conn, sealer, case)
+    written = case.model_dump_json()
+    _save(conn, sealer, case, written, now)
+    conn.execute(insert(revision), [_revision(case, written, why, sealer, now)])
+    conn.execute(delete(lookup).where(lookup.c.case_id == case.case_id))
+    _index(conn, sealer, [case])
 
 
 def save(conn: Connection, sealer: Sealer, case: Case, now: datetime) -> None:
     """Write a case over its row, without a new revision: receipts and deadlines."""
-    conn.execute(update(cases).where(cases.c.case_id == case.case_id).values(_row(case, sealer, now)))
+    _save(conn, sealer, case, case.model_dump_json(), now)
 
 
 def point_to(conn: Connection, case_id: str, reading_id: int, modified_at: datetime | None) -> None:
@@ -100,6 +126,13 @@ def point_to(conn: Connection, case_id: str, reading_id: int, modified_at: datet
 
 def withdraw(conn: Connection, case_id: str) -> None:
     conn.execute(update(cases).where(cases.c.case_id == case_id).values(withdrawn=True))
+
+
+def add_receipts(conn: Connection, rows: Sequence[tuple[str, int, int]]) -> None:
+    """Note the first arrivals of new cases: case, Raw and part."""
+    named = [{"case_id": case_id, "raw_id": raw_id, "part": part} for case_id, raw_id, part in rows]
+    if named:
+        conn.execute(insert(receipt), named)
 
 
 def add_receipt(conn: Connection, case_id: str, raw_id: int, part: int) -> bool:
@@ -148,7 +181,21 @@ def keys_of(case: Case) -> Iterator[tuple[str, str]]:
             yield "name", person.name
 
 
-def _row(case: Case, sealer: Sealer, now: datetime) -> dict[str, object]:
+def _new_row(new: NewCase, sealer: Sealer, now: datetime) -> dict[str, object]:
+    return {
+        "case_id": new.case.case_id,
+        "identity": new.identity,
+        "reading_id": new.reading_id,
+        "modified_at": new.modified_at,
+        **_row(new.case, new.written, sealer, now),
+    }
+
+
+def _save(conn: Connection, sealer: Sealer, case: Case, written: str, now: datetime) -> None:
+    conn.execute(update(cases).where(cases.c.case_id == case.case_id).values(_row(case, written, sealer, now)))
+
+
+def _row(case: Case, written: str, sealer: Sealer, now: datetime) -> dict[str, object]:
     return {
         "case_no": case.case_no,
         "channel": case.channel,
@@ -168,7 +215,7 @@ def _row(case: Case, sealer: Sealer, now: datetime) -> dict[str, object]:
         "ingested_at": case.ingested_at,
         "updated_at": now,
         "sealed_title": sealer.seal(case.title.encode(), f"cases.title:{case.case_id}"),
-        "sealed": sealer.seal(case.model_dump_json().encode(), f"cases:{case.case_id}"),
+        "sealed": sealer.seal(written.encode(), f"cases:{case.case_id}"),
     }
 
 
@@ -188,16 +235,22 @@ def _entry(row: Row[tuple[object, ...]], sealer: Sealer) -> Entry:
     return Entry(case, row.digest, row.reading_id, row.modified_at, row.restricted, row.withdrawn)
 
 
-def _keep_revision(conn: Connection, sealer: Sealer, case: Case, why: str, now: datetime) -> None:
-    context = f"revision:{case.case_id}:{case.revision}"
-    row = {"case_id": case.case_id, "revision": case.revision, "at": now, "why": why, "restricted": case.restricted}
-    conn.execute(insert(revision).values(**row, sealed=sealer.seal(case.model_dump_json().encode(), context)))
+def _revision(case: Case, written: str, why: str, sealer: Sealer, now: datetime) -> dict[str, object]:
+    return {
+        "case_id": case.case_id,
+        "revision": case.revision,
+        "at": now,
+        "why": why,
+        "restricted": case.restricted,
+        "sealed": sealer.seal(written.encode(), f"revision:{case.case_id}:{case.revision}"),
+    }
 
 
-def _index(conn: Connection, sealer: Sealer, case: Case) -> None:
-    conn.execute(delete(lookup).where(lookup.c.case_id == case.case_id))
+def _index(conn: Connection, sealer: Sealer, entered: Sequence[Case]) -> None:
+    """Have cases found by their people; what they were found by before is gone."""
     rows = [
         {"kind": kind, "digest": sealer.lookup(kind, value), "case_id": case.case_id}
+        for case in entered
         for kind, value in set(keys_of(case))
     ]
     if rows:

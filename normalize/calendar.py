@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Annotated
 
 import chinese_calendar
@@ -90,6 +91,7 @@ def _year(year: int, content: object) -> YearDays:
     return days
 
 
+@lru_cache(maxsize=4096)
 def _built_in(day: date) -> bool | None:
     try:
         return bool(chinese_calendar.is_workday(day))

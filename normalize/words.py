@@ -30,7 +30,7 @@ class Word:
     @classmethod
     def of(cls, text: str, weight: float) -> Word:
         plain = "…" not in text and "|" not in text
-        return cls(text, weight, tuple(text.split("…")[0].split("|")), None if plain else _compiled(text))
+        return cls(text, weight, tuple(text.split("…", maxsplit=1)[0].split("|")), None if plain else _compiled(text))
 
     def found_in(self, text: str) -> str | None:
         if self.pattern is None:

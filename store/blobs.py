@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -54,8 +55,13 @@ class Blobs:
 
     def keep(self, conn: Connection, prepared: Prepared, now: datetime) -> None:
         """Insert the row unless the same bytes are kept already."""
-        row = {"sha256": prepared.sha256, "size": prepared.size, "sealed": prepared.sealed, "created_at": now}
-        conn.execute(insert_into(conn, blob).values(row).on_conflict_do_nothing())
+        self.keep_all(conn, [prepared], now)
+
+    def keep_all(self, conn: Connection, prepared: Sequence[Prepared], now: datetime) -> None:
+        """As `keep` for each."""
+        rows = [{"sha256": one.sha256, "size": one.size, "sealed": one.sealed, "created_at": now} for one in prepared]
+        if rows:
+            conn.execute(insert_into(conn, blob).on_conflict_do_nothing(), rows)
 
     def load(self, conn: Connection, sha256: str) -> bytes:
         """The bytes under this hash.

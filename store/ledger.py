@@ -23,7 +23,8 @@ from store.wakes import note
 
 __all__ = [
     "BLOCKED", "DEAD", "READY", "SUSPECT", "Claim", "LeaseLost", "claim", "counts", "discard", "done", "done_many",
-    "enqueue", "extend", "give_up", "hasten", "hold", "next_due", "open_strays", "postpone", "release_all", "revive",
+    "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hold", "next_due", "open_strays", "postpone",
+    "release_all", "revive",
 ]  # fmt: skip
 
 
@@ -61,6 +62,21 @@ def enqueue(
         return int(conn.execute(sql.ADD, row | {"state": READY}).scalar_one())
     _hold_key(conn, lane, key)
     return int(conn.execute(sql.ADD_KEYED, row).scalar_one())
+
+
+def enqueue_many(
+    conn: Connection, lane: str, steps: Iterable[tuple[str | None, dict[str, Any]]], *, now: datetime
+) -> None:
+    """As `enqueue` for each, due now; a step is its key and its payload."""
+    rows = [{"lane": lane, "key": key, "due": now, "payload": payload, "created_at": now} for key, payload in steps]
+    keyed = [row for row in rows if row["key"] is not None]
+    bare = [row for row in rows if row["key"] is None]
+    for key in sorted({str(row["key"]) for row in keyed}):  # in one order: no deadlock
+        _hold_key(conn, lane, key)
+    for statement, added in ((sql.ADD_EACH_KEYED, keyed), (sql.ADD_EACH, bare)):
+        if added:
+            note(conn, lane)
+            conn.execute(statement, added)
 
 
 def claim(conn: Connection, lane: str, *, now: datetime, lease: timedelta, limit: int = 1) -> list[Claim]:

@@ -23,19 +23,18 @@ ROW = {name: bindparam(name, type_=ledger.c[name].type) for name in ("lane", "ke
 
 ADD = insert(ledger).values(ROW | {"state": bindparam("state")}).returning(ledger.c.id)
 
-ADD_KEYED = (
-    insert(ledger)
-    .values(
-        ROW
-        | {
-            "state": case(
-                (exists().where(_earlier.c.lane == ROW["lane"], _earlier.c.key == ROW["key"]), literal(BLOCKED)),
-                else_=literal(READY),
-            )
-        }
-    )
-    .returning(ledger.c.id)
+ADD_EACH_KEYED = insert(ledger).values(
+    ROW
+    | {
+        "state": case(
+            (exists().where(_earlier.c.lane == ROW["lane"], _earlier.c.key == ROW["key"]), literal(BLOCKED)),
+            else_=literal(READY),
+        )
+    }
 )
+ADD_KEYED = ADD_EACH_KEYED.returning(ledger.c.id)
+ADD_EACH = insert(ledger).values(ROW | {"state": literal(READY)})
+"""For many at once, whose ids nobody asks for."""
 
 DUE = (
     select(ledger)

@@ -17,6 +17,7 @@ from adapters.base import Raw, RawKind
 from ingest import register
 from ingest.accounts import Role, add_account, hash_password
 from ingest.history import record_history
+from ingest.register import NewCase
 from normalize.case import (
     Attachment,
     AttachmentRole,
@@ -141,7 +142,7 @@ def fill(store: Store, count: int, now: datetime = NOW) -> None:
         for number in range(1000, 1000 + count):
             at = now - timedelta(days=10, hours=number - 1000)
             case = make_case(number, at, f"第 {number} 号来电咨询入学材料", deadlines=())
-            register.add(conn, store.sealer, case, f"fill:{number}", now)
+            register.add(conn, store.sealer, [NewCase(case, case.model_dump_json(), f"fill:{number}")], now)
 
     store.submit(write).result()
 
@@ -226,7 +227,8 @@ class _Writer:
         return int(self.conn.execute(insert(raw).values(row).returning(raw.c.id)).scalar_one())
 
     def _enter(self, case: Case, raw_id: int | None = None, part: int = 1) -> str:
-        register.add(self.conn, self.store.sealer, case, f"town:{case.case_no}", self.now)
+        new = NewCase(case, case.model_dump_json(), f"town:{case.case_no}")
+        register.add(self.conn, self.store.sealer, [new], self.now)
         if raw_id is not None:
             register.add_receipt(self.conn, case.case_id, raw_id, part)
         detail = {"channel": case.channel, "raw": raw_id, "revision": 1}

@@ -20,7 +20,7 @@ from dispatch.outbox import Outbox
 from dispatch.parcel import body_of
 from dispatch.settings import TargetSettings
 from ingest import channels, inbox, register
-from ingest.cases import CaseDesk
+from ingest.cases import CaseDesk, Read
 from ingest.readings import prepare
 from normalize.calendar import WorkCalendar
 from normalize.case import Case, ChannelKind, Draft, Petitioner, ReadingMethod, ReadingNote
@@ -107,7 +107,7 @@ class Desk:
         def accept(conn: Connection) -> list[str]:
             row = inbox.load(conn, self.store.sealer, raw_id)
             prepared = [prepare(one, row.sha256, self.store.blobs, self.store.sealer) for one in found]
-            return self.desk.accept(conn, row, prepared, self.now)
+            return [case_id for _, case_id in self.desk.accept(conn, [Read(row, prepared)], self.now)]
 
         touched: list[str] = self.write(accept)
         return touched
