@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -38,6 +39,7 @@ from ingest.office import Office, kind_of, within
 from ingest.poller import PATIENCE, Poller
 from ingest.pulse import Pulse
 from ingest.stage import Stage
+from ingest.worker_process import WorkerMissing
 from store import ledger
 
 log = structlog.get_logger()
@@ -50,7 +52,7 @@ SILENT_ROUNDS = 3
 """A door that has missed so many polls in a row, and the time one may take, is not open, whatever it last said."""
 
 Run = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
-READ_BATCH = 20
+READ_BATCH = 50
 FETCHES_AT_ONCE = 4
 
 
@@ -91,8 +93,12 @@ class Daemon:
         """
         await self._take_back_leases()
         await self._release_held()
-        if "console" in self.stages:
-            self._runners.append(await self._listen())
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._warm())
+                group.create_task(self._listen())
+        except* CannotListen as refused:
+            raise refused.exceptions[0] from None
         if self.office.store.exclusive:  # else a command works on the database itself
             self._runners.append(await serve_control(self.office))
         self._open_doors()
@@ -190,7 +196,15 @@ class Daemon:
         if not any(target.takes_restricted for target in office.config.targets.values()):
             log.warning("no target takes restricted cases: they are held until one does (restricted: true)")
 
-    async def _listen(self) -> web.AppRunner:
+    async def _warm(self) -> None:
+        """What waits is read at once. A reading process that does not start is told of by the steps that need it."""
+        if "read" in self.stages:
+            with suppress(WorkerMissing):
+                await self.office.room.pool.warm()
+
+    async def _listen(self) -> None:
+        if "console" not in self.stages:
+            return
         config, office = self.office.config, self.office
         console = create_console(
             office.store,
@@ -210,8 +224,8 @@ class Daemon:
             raise CannotListen(
                 f"listen: cannot use {host}:{port}: {os.strerror(error.errno) if error.errno else error}"
             ) from error
+        self._runners.append(runner)
         log.info("console", url=config.public_url)
-        return runner
 
 
 def alarms_of(office: Office) -> list[AlarmKeeper | Stage]:

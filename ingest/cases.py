@@ -79,7 +79,7 @@ class CaseDesk:
     public_url: str
 
     def accept(self, conn: Connection, read: Sequence[Read], now: datetime) -> list[Touched]:
-        """Write what a reader made of Raws: readings, cases, events and the Raws' ends; each Raw with a case it touched.
+        """Write what a reader made of Raws: readings, cases, events, the Raws' ends; each Raw with a case it touched.
 
         All of it or, when it raises, nothing: whoever wants to know which Raw it was gives each by itself.
         """

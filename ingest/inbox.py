@@ -106,9 +106,13 @@ def load(conn: Connection, sealer: Sealer, raw_id: int) -> RawRow:
     return opened(conn.execute(select(raw).where(raw.c.id == raw_id)).one(), sealer)
 
 
-def unopened(conn: Connection, raw_id: int) -> RawRow:
-    """As `load`, of a row whose seal is broken: without what lies under it."""
-    row = conn.execute(select(raw).where(raw.c.id == raw_id)).one()
+def find(conn: Connection, raw_ids: Sequence[int]) -> dict[int, Row[Any]]:
+    """Rows of the inbox, as they are kept."""
+    return {row.id: row for row in conn.execute(select(raw).where(raw.c.id.in_(raw_ids)))}
+
+
+def unopened(row: Row[Any]) -> RawRow:
+    """As `opened`, of a row whose seal is broken: without what lies under it."""
     return _row(row, "", {})
 
 

@@ -17,7 +17,8 @@ from ingest.calendar_files import read_calendar
 from ingest.cases import CaseDesk
 from ingest.config import Channel, Config
 from ingest.reader import Door, Reader
-from ingest.workers import WorkerPool
+from ingest.reading_room import ReadingRoom
+from ingest.workers import WorkerLimits, WorkerPool
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
 from store.engine import Store, open_store
@@ -32,6 +33,9 @@ KIND_OF = {
     "letters": ChannelKind.LETTER,
 }
 CLOSING = timedelta(seconds=1)
+READERS = 1
+"""It keeps up with one process that stores and delivers what it reads."""
+READER_LIMITS = WorkerLimits(memory=2**30, tasks=1000, idle=timedelta(seconds=30), answer=512 * 2**20)
 SCAN_WORKERS = 1
 """One recognises a page in about a second with two threads and takes 1.1 GB: more would take the office's server."""
 
@@ -44,12 +48,14 @@ class Office:
     store: Store
     desk: CaseDesk
     reader: Reader
+    room: ReadingRoom
     scans: WorkerPool
     clock: Callable[[], datetime]
 
     async def close(self) -> None:
         """Let go; what was handed to the store is written first."""
         await within(CLOSING, self.scans.close(), "scan workers")
+        await within(CLOSING, self.room.pool.close(), "reading worker")
         own = ThreadPoolExecutor(1, thread_name_prefix="store-close")  # others may hang
         await asyncio.get_running_loop().run_in_executor(own, self.store.close)
         own.shutdown(wait=False)
@@ -84,9 +90,10 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
             public_url=config.public_url,
         )
         scans = scan_workers()
-        reader = Reader(store, desk, doors_of(config.channels), config.rules, scans, clock)
+        room = ReadingRoom(WorkerPool("normalize.reading_process", READERS, READER_LIMITS), config.rules)
+        reader = Reader(store, desk, doors_of(config.channels), room, scans, clock)
         undo.pop_all()
-        return Office(config, store, desk, reader, scans, clock)
+        return Office(config, store, desk, reader, room, scans, clock)
 
 
 def calendar_of(config: Config) -> WorkCalendar:

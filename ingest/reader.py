@@ -17,13 +17,13 @@ from adapters.fieldmap import FieldMap
 from ingest import inbox
 from ingest.cases import CaseDesk, Read, Touched
 from ingest.inbox import End, RawRow
+from ingest.reading_room import ReadingRoom, Told
 from ingest.readings import PreparedReading, prepare
 from ingest.worker_process import WorkerFailed, WorkerMissing, WorkerRefused
 from ingest.workers import WorkerPool
 from normalize.case import ChannelKind
-from normalize.read import read
-from normalize.reading import Reading, Source, Unreadable
-from normalize.rules import Rules
+from normalize.reading import Source
+from normalize.reading_process import Asked, Unread
 from normalize.scan import Scan
 from store import crashpoint, ledger
 from store.engine import Store
@@ -34,13 +34,24 @@ from store.sealing import SealBroken
 log = structlog.get_logger()
 SCAN_TIMEOUT = timedelta(minutes=15)
 """For a whole batch of scans, at most 200 pages; one takes a second or two."""
-SCAN_ATTEMPTS = 2
-SCAN_RETRY = timedelta(minutes=1)
+ATTEMPTS = 2
+RETRY = timedelta(minutes=1)
+"""Once more, when its reader has died over a Raw."""
 RACES = 3
 """Two processes may make the same case at once; who loses finds it made at the next try."""
 
 Content: TypeAlias = bytes | SealBroken | KeyError | OSError
 """A Raw's bytes, or why they cannot be had."""
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """A Raw in our hands, with its bytes and, of a scan, what was recognised in it."""
+
+    held: Claim
+    row: RawRow
+    content: Content
+    scan: Scan | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class Done:
 
     held: Claim
     row: RawRow
-    found: list[PreparedReading] | str | OSError
+    found: list[PreparedReading] | str | OSError | WorkerFailed
 
 
 @dataclass(frozen=True)
@@ -75,26 +86,18 @@ class Reader:
     store: Store
     desk: CaseDesk
     doors: Mapping[str, Door]
-    rules: Rules
+    room: ReadingRoom
     scans: WorkerPool
     clock: Callable[[], datetime]
 
     async def read_batch(self, claims: Sequence[Claim]) -> None:
-        """Mails and records: a batch is parsed in one go off the loop."""
-        loaded = await self.store.read(lambda conn: [self._load(conn, held) for held in claims])
-        found = await asyncio.to_thread(lambda: [self._read(row, content, None) for row, content in loaded])
-        done = [Done(held, row, one) for held, (row, _), one in zip(claims, loaded, found, strict=True)]
-        if await self._finish_together([one for one in done if not isinstance(one.found, OSError)]):
-            done = [one for one in done if isinstance(one.found, OSError)]
-        ends = await asyncio.gather(*map(self._finish, done), return_exceptions=True)
-        for failure in ends:
-            if failure is not None:
-                raise failure  # the stage puts back those that have not ended
+        """Mails and records: read together, written together."""
+        loaded = await self._load(claims)
+        await self._finish_all(await self._read([Taken(held, row, content) for held, row, content in loaded]))
 
     async def read_letters(self, claims: Sequence[Claim]) -> None:
         """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
-        for held in claims:
-            row, content = await self.store.read(partial(self._load, held=held))
+        for held, row, content in await self._load(claims):
             try:
                 scan = None
                 if isinstance(content, bytes) and not row.meta.get("refused"):
@@ -102,55 +105,66 @@ class Reader:
             except WorkerMissing:
                 raise  # nothing is wrong with the scan
             except WorkerRefused as error:
-                await self._finish(Done(held, row, f"the scan cannot be read: {error}"))
+                await self._finish_all([Done(held, row, f"the scan cannot be read: {error}")])
             except WorkerFailed as error:
-                await self._failed(held, row, error)
+                await self._finish_all([Done(held, row, error)])
             else:
                 crashpoint.reach("mid_ocr")
-                await self._finish(Done(held, row, await asyncio.to_thread(self._read, row, content, scan)))
+                await self._finish_all(await self._read([Taken(held, row, content, scan)]))
 
-    async def _failed(self, held: Claim, row: RawRow, error: WorkerFailed) -> None:
-        """A worker died over it, which may be the machine's fault: once more, then it is kept aside."""
-        if held.attempts >= SCAN_ATTEMPTS:
-            await self._finish(Done(held, row, f"the scan cannot be read: {error}"))
-            return
-        log.warning("recognising failed", channel=row.channel, raw=row.id, attempt=held.attempts, error=str(error))
-        due = self.clock() + SCAN_RETRY
-        await self.store.write(partial(ledger.postpone, held=held, due=due, reason=str(error)))
+    async def _load(self, claims: Sequence[Claim]) -> list[tuple[Claim, RawRow, Content]]:
+        """The Raws with their bytes, or what is wrong with them: that must not hold up what was claimed beside."""
+        return await self.store.read(partial(self._loaded, claims=claims))
 
-    def _load(self, conn: Connection, held: Claim) -> tuple[RawRow, Content]:
-        """The Raw with its bytes, or what is wrong with them: that must not hold up what was claimed beside it."""
-        raw_id = held.payload["raw"]
+    def _loaded(self, conn: Connection, claims: Sequence[Claim]) -> list[tuple[Claim, RawRow, Content]]:
+        kept = inbox.find(conn, [held.payload["raw"] for held in claims])
+        contents = self.store.blobs.load_all(conn, [row.blob for row in kept.values()])
+        found: list[tuple[Claim, RawRow, Content]] = []
+        for held in claims:
+            row = kept[held.payload["raw"]]
+            try:
+                found.append((held, inbox.opened(row, self.store.sealer), contents[row.blob]))
+            except SealBroken as error:
+                found.append((held, inbox.unopened(row), error))
+        return found
+
+    async def _read(self, taken: Sequence[Taken]) -> list[Done]:
+        """What came of each. Raises WorkerMissing."""
+        refused = {one: self._why_not(one) for one in taken}
+        asked = {one: self._asked(one) for one, why in refused.items() if why is None}
+        told = dict(zip(asked, await self.room.read([*asked.values()]), strict=True))
+        return await asyncio.to_thread(lambda: [self._done(one, refused[one] or told[one]) for one in taken])
+
+    def _why_not(self, one: Taken) -> str | OSError | None:
+        """Why it cannot be read; OSError: the disk's trouble, which says nothing about it."""
+        if isinstance(one.content, OSError):
+            return one.content
+        if not isinstance(one.content, bytes):
+            log.error("original damaged", channel=one.row.channel, raw=one.row.id, error=one.content.args[0])
+            return str(one.content.args[0])
+        if one.row.channel not in self.doors:
+            return f"channel {one.row.channel} is not in the configuration any more; add it again and read this anew"
+        return None
+
+    def _asked(self, one: Taken) -> Asked:
+        door = self.doors[one.row.channel]
+        content = one.content if isinstance(one.content, bytes) else b""
+        return Asked(content, one.row.pointer, self.source(one.row, door), door.fields, one.scan)
+
+    def _done(self, one: Taken, told: Told | str | OSError) -> Done:
+        """The result, its attachments sealed and on disk. Slow: off the event loop."""
+        row = one.row
+        if isinstance(told, Unread):
+            if told.fault:
+                log.error("reader failed", channel=row.channel, raw=row.id, error=told.reason)
+            return Done(one.held, row, f"the reader failed: {told.reason}" if told.fault else told.reason)
+        if not isinstance(told, list):
+            return Done(one.held, row, told)
         try:
-            row = inbox.load(conn, self.store.sealer, raw_id)
-            return row, self.store.blobs.load(conn, row.sha256)
-        except (SealBroken, KeyError, OSError) as error:
-            return inbox.unopened(conn, raw_id), error
-
-    def _read(self, row: RawRow, content: Content, scan: Scan | None) -> list[PreparedReading] | str | OSError:
-        """The readings of a Raw, or why there are none; OSError: the disk's trouble, which says nothing about it."""
-        if isinstance(content, OSError):
-            return content
-        if not isinstance(content, bytes):
-            log.error("original damaged", channel=row.channel, raw=row.id, error=content.args[0])
-            return str(content.args[0])
-        door = self.doors.get(row.channel)
-        if door is None:
-            return f"channel {row.channel} is not in the configuration any more; add it again and read this anew"
-        try:
-            found = read(content, row.pointer, self.source(row, door), self.rules, door.fields, scan)
-            return self._prepare(row, found)
-        except Unreadable as error:
-            return str(error)
-        except Exception as error:  # noqa: BLE001 - foreign bytes found a bug of ours: one item is kept aside, not lost
-            log.error("reader failed", channel=row.channel, raw=row.id, error=place_of(error))
-            return f"the reader failed: {place_of(error)}"
-
-    def _prepare(self, row: RawRow, found: Sequence[Reading]) -> list[PreparedReading] | OSError:
-        try:
-            return [prepare(one, row.sha256, self.store.blobs, self.store.sealer) for one in found]
-        except OSError as error:  # here, where no foreign bytes are parsed, it is the disk
-            return error
+            found = [prepare(reading, row.sha256, self.store.blobs, self.store.sealer) for reading in told]
+        except OSError as error:
+            return Done(one.held, row, error)
+        return Done(one.held, row, found)
 
     def source(self, row: RawRow, door: Door) -> Source:
         """What is known of a Raw besides its bytes."""
@@ -165,11 +179,20 @@ class Reader:
             meta={"sha256": row.sha256, "key": row.key, **row.meta},
         )
 
-    async def _finish_together(self, done: Sequence[Done]) -> bool:
-        """Write many results in one transaction; False: one of them cannot be written, so none was.
+    async def _finish_all(self, done: Sequence[Done]) -> None:
+        """End these steps with their results: in one transaction, or, when that cannot be written, each in its own.
 
-        Raises the store's own trouble.
+        Raises the store's and the disk's own trouble: what has not ended comes back.
         """
+        to_write = [one for one in done if not isinstance(one.found, Exception)]
+        if len(to_write) > 1 and await self._finish_together(to_write):
+            done = [one for one in done if isinstance(one.found, Exception)]
+        for failure in await asyncio.gather(*map(self._finish, done), return_exceptions=True):
+            if failure is not None:
+                raise failure
+
+    async def _finish_together(self, done: Sequence[Done]) -> bool:
+        """False: one of them cannot be written, so none was."""
         try:
             touched = await self.store.write(lambda conn: self._accept(conn, done))
         except Exception as error:
@@ -180,11 +203,11 @@ class Reader:
         return True
 
     async def _finish(self, done: Done) -> None:
-        """Write the result and end the step together; what cannot be written is kept aside like what cannot be read.
-
-        Raises the store's and the disk's own trouble: the step comes back, or it has ended after all.
-        """
+        """Write the result and end the step together; what cannot be written is kept aside like what cannot be read."""
         held, row = done.held, done.row
+        if isinstance(done.found, WorkerFailed):
+            await self._failed(held, row, done.found)
+            return
         if isinstance(done.found, OSError):
             raise done.found
         try:
@@ -199,6 +222,15 @@ class Reader:
             done = replace(done, found=f"the case could not be written: {place_of(error)}")
             touched = await self.store.write(lambda conn: self._accept(conn, [done]))
         _tell([done], touched)
+
+    async def _failed(self, held: Claim, row: RawRow, error: WorkerFailed) -> None:
+        """A worker died over it, which may be the machine's fault: once more, then it is kept aside."""
+        if held.attempts >= ATTEMPTS:
+            await self._finish(Done(held, row, f"reading it failed: {error}"))
+            return
+        log.warning("reading failed", channel=row.channel, raw=row.id, attempt=held.attempts, error=str(error))
+        due = self.clock() + RETRY
+        await self.store.write(partial(ledger.postpone, held=held, due=due, reason=str(error)))
 
     def _accept(self, conn: Connection, done: Sequence[Done]) -> list[Touched]:
         """End the steps with their results. Raises LeaseLost."""

@@ -9,14 +9,12 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from adapters.base import Json
-from normalize.serve import SIZES, pack
+from normalize.serve import SIZES, Message, pack
 
 T = TypeVar("T")
 
@@ -80,20 +78,21 @@ class Worker:
         process = self._process
         return process.pid if process and process.returncode is None and _resident(process.pid) else None
 
-    async def call(  # the timeout is part of the promise: the worker is killed when it passes
+    async def start(self) -> asyncio.subprocess.Process:
+        """Its process, ready for a question. Raises WorkerMissing."""
+        return self._process if self._process is not None and self.pid is not None else await self._start()
+
+    async def call(
         self,
-        request: Mapping[str, Json],
-        data: bytes,
-        timeout: timedelta,  # noqa: ASYNC109
-    ) -> dict[str, Json]:
-        process = self._process if self.pid is not None else None
-        if process is None:
-            process = await self._start()
+        question: Message,
+        timeout: timedelta,  # noqa: ASYNC109 - part of the promise: the worker is killed when it passes
+    ) -> Message:
+        process = await self.start()
         self.served += 1
         watch = asyncio.create_task(self._watch_memory(process))
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                return await self._exchange(process, request, data)
+                return await self._exchange(process, question)
         except TimeoutError as error:
             raise WorkerFailed(f"worker {self._entry} did not answer within {timeout}") from error
         finally:
@@ -143,10 +142,8 @@ class Worker:
             while sum(map(len, self._tail)) > 4096 and len(self._tail) > 1:
                 self._tail.popleft()
 
-    async def _exchange(
-        self, process: asyncio.subprocess.Process, request: Mapping[str, Json], data: bytes
-    ) -> dict[str, Json]:
-        head, body = pack(request, data)
+    async def _exchange(self, process: asyncio.subprocess.Process, question: Message) -> Message:
+        head, body = pack(*question)
         stdin = _pipe(process.stdin)
         try:
             stdin.write(head)
@@ -156,20 +153,21 @@ class Worker:
             raise WorkerFailed(f"worker {self._entry} ended: {await self._how_it_ended(process)}") from error
         return await self._receive(process)
 
-    async def _receive(self, process: asyncio.subprocess.Process) -> dict[str, Json]:
+    async def _receive(self, process: asyncio.subprocess.Process) -> Message:
         stdout = _pipe(process.stdout)
         try:
             head_size, data_size = SIZES.unpack(await stdout.readexactly(SIZES.size))
-            if head_size > self._limits.answer or data_size:
-                raise WorkerFailed(f"worker {self._entry} answered {head_size} bytes; at most {self._limits.answer}")
+            if (size := head_size + data_size) > self._limits.answer:
+                raise WorkerFailed(f"worker {self._entry} answered {size} bytes; at most {self._limits.answer}")
             answer = json.loads(await stdout.readexactly(head_size))
+            data = await stdout.readexactly(data_size)
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise WorkerFailed(f"worker {self._entry} ended: {await self._how_it_ended(process)}") from error
         except ValueError as error:
             raise WorkerFailed(f"worker {self._entry} answered something else than JSON") from error
         if not isinstance(answer, dict):
             raise WorkerFailed(f"worker {self._entry} answered something else than a JSON object")
-        return answer
+        return answer, data
 
     async def _how_it_ended(self, process: asyncio.subprocess.Process) -> str:
         try:

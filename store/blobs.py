@@ -11,7 +11,7 @@ import hashlib
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -63,6 +63,18 @@ class Blobs:
         if rows:
             conn.execute(insert_into(conn, blob).on_conflict_do_nothing(), rows)
 
+    def load_all(self, conn: Connection, hashes: Iterable[str]) -> dict[str, bytes | SealBroken | KeyError | OSError]:
+        """The bytes under each of these hashes, or why they cannot be had."""
+        rows = conn.execute(select(blob.c.sha256, blob.c.sealed).where(blob.c.sha256.in_(set(hashes))))
+        sealed = {row.sha256: row.sealed for row in rows}
+        return {sha256: self._opened(sealed, sha256) for sha256 in hashes}
+
+    def _opened(self, sealed: Mapping[str, bytes | None], sha256: str) -> bytes | SealBroken | KeyError | OSError:
+        try:
+            return self._open(sealed, sha256)
+        except (SealBroken, KeyError, OSError) as error:
+            return error
+
     def load(self, conn: Connection, sha256: str) -> bytes:
         """The bytes under this hash.
 
@@ -70,10 +82,13 @@ class Blobs:
             KeyError: nothing is kept under it.
             SealBroken: what is kept is not what was put there.
         """
-        row = conn.execute(select(blob.c.sealed).where(blob.c.sha256 == sha256)).one_or_none()
-        if row is None:
+        rows = conn.execute(select(blob.c.sha256, blob.c.sealed).where(blob.c.sha256 == sha256))
+        return self._open({row.sha256: row.sealed for row in rows}, sha256)
+
+    def _open(self, sealed: Mapping[str, bytes | None], sha256: str) -> bytes:
+        if sha256 not in sealed:
             raise KeyError(f"blob {sha256} is not in this store")
-        content = self._sealer.open(self._sealed(row.sealed, sha256), f"blob:{sha256}")
+        content = self._sealer.open(self._sealed(sealed[sha256], sha256), f"blob:{sha256}")
         if hashlib.sha256(content).hexdigest() != sha256:
             raise SealBroken(f"blob {sha256}: its content has another hash")
         return content

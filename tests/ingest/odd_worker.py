@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from adapters.base import Json
-from normalize.serve import Refused, serve
+from normalize.serve import Message, Refused, serve
 
 
 def count(data: bytes) -> dict[str, Json]:
@@ -59,8 +59,10 @@ def environment(data: bytes) -> dict[str, Json]:
 DEEDS = {deed.__name__: deed for deed in (count, refuse, fail, chatter, die, hang, swell, write, environment)}
 
 
-def answer(request: Mapping[str, Json], data: bytes) -> dict[str, Json]:
-    return DEEDS[str(request["do"])](data)
+def answer(request: Mapping[str, Json], data: bytes) -> Message:
+    if request["do"] == "echo":
+        return {}, data
+    return DEEDS[str(request["do"])](data), b""
 
 
 if __name__ == "__main__":

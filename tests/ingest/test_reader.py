@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from adapters.base import Batch, Raw, RawKind
 from ingest import channels, inbox
 from ingest.reader import RACES, Door, Reader
+from ingest.reading_room import ReadingRoom
 from ingest.workers import WorkerMissing, WorkerPool
 from normalize.case import ChannelKind
 from normalize.rules import Rules
@@ -50,10 +51,11 @@ def arrive(desk: Desk, *mails: bytes) -> list[Claim]:
     return claims
 
 
-async def read(desk: Desk, claims: list[Claim]) -> None:
+async def read(desk: Desk, claims: list[Claim], entry: str = "normalize.reading_process") -> None:
     doors = {"mailbox": Door(ChannelKind.MAILBOX)}
-    async with WorkerPool("normalize.ocr") as scans:
-        await Reader(desk.store, desk.desk, doors, Rules(), scans, lambda: desk.now).read_batch(claims)
+    async with WorkerPool("normalize.ocr") as scans, WorkerPool(entry) as readers:
+        room = ReadingRoom(readers, Rules())
+        await Reader(desk.store, desk.desk, doors, room, scans, lambda: desk.now).read_batch(claims)
 
 
 def states(desk: Desk) -> list[tuple[str, str | None]]:
@@ -144,7 +146,8 @@ async def test_a_scan_is_not_given_up_because_no_worker_can_be_had(desk: Desk) -
 
     claims = [replace(held, attempts=9) for held in desk.write(write)]
     async with WorkerPool("tests.ingest.no_such_worker") as scans:
-        reader = Reader(desk.store, desk.desk, {"letters": Door(ChannelKind.LETTER)}, Rules(), scans, lambda: desk.now)
+        doors, room = {"letters": Door(ChannelKind.LETTER)}, ReadingRoom(scans, Rules())
+        reader = Reader(desk.store, desk.desk, doors, room, scans, lambda: desk.now)
         with pytest.raises(WorkerMissing):
             await reader.read_letters(claims)
 
