@@ -6,13 +6,15 @@ import re
 from collections.abc import Iterator
 
 from normalize.divisions import CHANGZHOU
+from normalize.hinted import Hinted
 from normalize.person_words import HAN
 
-_LABEL = re.compile(
+_LABEL = Hinted(
+    "我家现常暂本居户通联详住地",
     r"(?:我家住|家住|现居住?|现住(?:址|地址)?|常住(?:地址|址)|暂住(?:地址|址|地)?|(?:我|本人)(?:是|目前|现在?|一家|家|们家)?居?住(?!址)|"
     r"(?:我|本人)[^，,。；;！？\n]{0,8}居住(?=[在于])|"
     r"(?:家庭|通[讯信]|联系|现|居住|户籍|详细)?(?:住址|地址)(?=[ \t　]*[:：是为在])|居住地(?=[ \t　]*[:：]))"
-    r"(?:就?[是为在于]|就在)?[ \t　]*[:：]?[ \t　]*(?P<value>[^，。,;；！!？?\n]{2,60})"
+    r"(?:就?[是为在于]|就在)?[ \t　]*[:：]?[ \t　]*(?P<value>[^，。,;；！!？?\n]{2,60})",
 )
 _NOT_HOME = re.compile(
     r"(?:学校|校区|公司|机构|对方|单位|幼儿园|培训班?|中心|企业|工厂|商家|店|医院|局|老师|校长|园长|教练|老板|负责人|网站?|邮箱|链接|活动|比赛|报名|"

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from normalize.phones import WIDE
+from normalize.hinted import Hinted
+from normalize.phones import narrowed
 
 _LOOKALIKE = str.maketrans("OoＯ〇○Il|ｌＩqSB×✕╳хХⅩｘＸx", "00000" + "11111" + "958" + "XXXXXXXXX")
 
-_ID18 = re.compile(r"(?<![0-9A-Za-z])(?:[0-9OoIlＯ〇○][ \-]?){17}[0-9OoIlXxхХ×✕╳Ⅹ〇○](?![0-9A-Za-z])")
-_ID15 = re.compile(r"(?<![0-9A-Za-z.-])[1-8]\d{14}(?![0-9A-Za-z.-])")
+_ID18 = Hinted("0-9OoIlＯ〇○", r"(?<![0-9A-Za-z])(?:[0-9OoIlＯ〇○][ \-]?){17}[0-9OoIlXxхХ×✕╳Ⅹ〇○](?![0-9A-Za-z])")
+_ID15 = Hinted("1-8", r"(?<![0-9A-Za-z.-])[1-8]\d{14}(?![0-9A-Za-z.-])")
 # A quick look whether there can be a number at all.
-_ANY = re.compile(r"[\dOoIlＯ〇○][\dOoIl|qSBＯ〇○ -]{6}")
+_ANY = Hinted(r"\dOoIlＯ〇○", r"[\dOoIlＯ〇○][\dOoIl|qSBＯ〇○ -]{6}")
 _LABEL = re.compile(r"(?:身份证?|证件)(?:号码?|证号码?)?[^\d，。,;；\n]{0,6}$")
 _LABELLED = re.compile(
     r"(?:身份证|证件|公民身份)(?:号码?)?[ \t]*[:是为]?[ \t]*"
@@ -61,14 +62,14 @@ def found_identities(text: str, *, field: bool = False) -> list[FoundIdentity]:
     """As `identity_numbers`, with the places: each number as often as it is written."""
     if not _ANY.search(text):
         return []
-    words = text.translate(WIDE)
+    words = narrowed(text)
     found = {each.start: each for each in _found(words) if field or each.identity.valid or _labelled(words, each.start)}
     return [found[start] for start in sorted(found)]
 
 
 def identity_number(written: str) -> IdentityNumber:
     """Judge one identity number as written."""
-    number = re.sub(r"[\s-]", "", written.translate(WIDE)).translate(_LOOKALIKE).upper()
+    number = re.sub(r"[\s-]", "", narrowed(written)).translate(_LOOKALIKE).upper()
     canonical = _upgraded(number) if len(number) == 15 and number.isdecimal() else number
     well_formed = re.fullmatch(r"\d{17}[\dX]", canonical) is not None
     birth = _birth(canonical) if well_formed else None

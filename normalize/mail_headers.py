@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_tz
+from functools import lru_cache
 
 from normalize.charsets import canonical, decode
 from normalize.dates import CHINA, parse_moment
@@ -30,6 +31,7 @@ class Mailbox:
     address: str | None
 
 
+@lru_cache(maxsize=64)
 def header_text(raw: bytes | None, hint: str | None = None) -> str:
     """A header's text: encoded-words and raw 8-bit bytes decoded, invisible characters gone, blanks single, trimmed.
 
@@ -62,6 +64,7 @@ def decode_words(raw: bytes, hint: str | None = None) -> str:
     return "".join(text) + decode(raw[position:], None, hint).text
 
 
+@lru_cache(maxsize=16)
 def mailboxes(raw: bytes | None, hint: str | None = None) -> tuple[Mailbox, ...]:
     """The addresses of a From, To and the like, in order; groups are flattened, comments become names."""
     if not raw:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from normalize.hinted import Hinted
+
 _HAN_NUMBER = "[一二三四五六七八九十]"
 # 市三中, 第5小学, 九中: a bare digit counts only after a place (每天做5小时 names no school).
 _NUMBERED = (
@@ -24,10 +26,11 @@ AUTHORITY = (
     "住建局|街道办事处|居委会|村委会|体育馆|游泳馆|图书馆|少年宫|教师发展中心|学区(?=[全教老校中])"
 )
 BRANCH = "校区|分校|分院|学院|医务室|小学部|初中部|高中部|国际部|幼儿园|学生公寓|人事科|招生办|考试中心"
-PARTY = re.compile(
+PARTY = Hinted(
+    "1-9１-９一七三中九二五人住体八六初劳十四图城培外大子学完小少居幼托技招教有村校游琴第考职联艺街规辅附高",
     rf"(?P<kind>{SCHOOL}|{TRAINER}|{AUTHORITY})"
     rf"(?P<branch>[^\W的在和与到为了被把将是让给对从请要说有生长借]{{0,9}}?"
-    rf"(?:学校|中学(?!生)|小学(?!生)|学院|{BRANCH}))?"
+    rf"(?:学校|中学(?!生)|小学(?!生)|学院|{BRANCH}))?",
 )
 
 PLACE = r"(?:[A-Z]\d{0,2}[省市区县州]|(?:(?![省市区县])[\u4e00-\u9fff]){1,4}[省市区县])"

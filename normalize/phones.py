@@ -6,7 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-WIDE = str.maketrans("０１２３４５６７８９（）＋－—–‐．　：Ｘｘ", "0123456789()+----. :Xx")
+from normalize.hinted import Hinted
+
+_WIDE = dict(zip("０１２３４５６７８９（）＋－—–‐．　：Ｘｘ", "0123456789()+----. :Xx", strict=True))
+_WIDE_MARK = re.compile(f"[{''.join(_WIDE)}]")
 _MISREAD = str.maketrans("|lIｌＩOoＯqSB", "11111000958")
 _HAN_DIGITS = str.maketrans("〇零○一二三四五六七八九", "000123456789")
 
@@ -15,7 +18,9 @@ _MOBILE = r"(?:(?:\+|00)?86[\s-]*)?(1[3-9]\d(?:[ .-]?\d{4}){2})"
 _LANDLINE = r"(?:(?:\+|00)?86[\s-]*)?\(?(0(?:10|2\d|[3-9]\d{2}))\)?[\s-]*([2-8]\d{3}[ -]?\d{3,4})"
 _SERVICE = r"([48]00)[ -]?(\d(?:[ -]?\d){6})"
 _EXTENSION = r"(?:\s*(?:转|分机|ext\.?|-)\s*:?\s*(\d{1,6}))?"
-_PHONE = re.compile(rf"(?<![\dA-Za-z.-])(?:{_TWO}|{_MOBILE}|{_LANDLINE}{_EXTENSION}|{_SERVICE})(?![\d])", re.IGNORECASE)
+_PHONE = Hinted(
+    r"+(0148", rf"(?<![\dA-Za-z.-])(?:{_TWO}|{_MOBILE}|{_LANDLINE}{_EXTENSION}|{_SERVICE})(?![\d])", re.IGNORECASE
+)
 _LOCAL = re.compile(r"(?<![\d-])([2-8]\d{3}[ -]?\d{3,4})(?![\d-])")
 _SPREAD = re.compile(r"(?<![\d.-])(1(?:[ .-]{0,2}\d){10})(?![\d])")
 _HAN_RUN = re.compile(r"[〇零○一二三四五六七八九]{7,12}")
@@ -25,10 +30,13 @@ _HAN_MOBILE = re.compile(
 _MISREAD_RUN = re.compile(r"[\d|lIOoqSB][\d|lIOoqSB -]{5,16}[\d|lIOoqSB]")
 
 # A quick look whether there can be a number at all.
-_ANY = re.compile(r"\d[\d \t()（）.．\-－—–‐|lIOoqSB]{5}|[〇零○一二三四五六七八九]{7}")
+_ANY = Hinted(
+    r"\d〇零○一二三四五六七八九", r"\d[\d \t()（）.．\-－—–‐|lIOoqSB]{5}|[〇零○一二三四五六七八九]{7}"
+)
 
 LABEL = r"(?:电 {0,2}话|手 {0,2}机|联系方式|联系号码|座机|固话|(?<![a-z])(?:tel|phone|mobile)(?![a-z]))"
-_LABELLED = re.compile(
+_LABELLED = Hinted(
+    "电手联座固tpm",
     rf"{LABEL}(?:号码?)?(?:\([^()\n]{{0,6}}\))?[ \t]*[:是为]?[ \t]*"
     r"(?P<value>[\d|lIOoqSB()+〇零○一二三四五六七八九]"
     r"(?:[\d|lIOoqSB()+.\- /、,，;；〇零○一二三四五六七八九]|转|分机|或|和|及){6,80})",
@@ -62,7 +70,7 @@ def found_phones(text: str, *, field: bool = False) -> list[FoundPhone]:
     """As `phones`, with the places: each number as often as it is written."""
     if not _ANY.search(text):
         return []
-    words = _FAX.sub(_blanked, text.translate(WIDE))
+    words = _FAX.sub(_blanked, narrowed(text))
     if field:
         return sorted(_in_field(words, 0), key=_place)
     found: list[FoundPhone] = []
@@ -76,6 +84,11 @@ def found_phones(text: str, *, field: bool = False) -> list[FoundPhone]:
     return sorted(found, key=_place)
 
 
+def narrowed(text: str) -> str:
+    """Digits and marks of full width as their plain ones; every character keeps its place."""
+    return _WIDE_MARK.sub(lambda mark: _WIDE[mark[0]], text)
+
+
 def is_doubtful(value: str) -> bool:
     """Whether a telephone field's value is meant as a number that cannot be read as one."""
     return sum(character.isdecimal() for character in value) >= 5 and not phones(value, field=True)
@@ -85,7 +98,7 @@ def _in_field(value: str, offset: int) -> Iterator[FoundPhone]:
     words = _MISREAD_RUN.sub(_repaired, _HAN_RUN.sub(lambda run: run[0].translate(_HAN_DIGITS), value))
     yield from _matches(words, offset, labelled=True)
     for pattern in (_SPREAD, _LOCAL):
-        words = _PHONE.sub(_blanked, words)
+        words = _PHONE.pattern.sub(_blanked, words)
         for match in pattern.finditer(words):
             yield FoundPhone(offset + match.start(), offset + match.end(), _bare(match[1]), labelled=True)
         words = pattern.sub(_blanked, words)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from normalize.hinted import Hinted
 from normalize.person_words import HAN, ROLE, VERBS
 from normalize.surnames import is_person_name
 
@@ -15,14 +16,15 @@ _GOES_ON = re.compile(
 )
 _ENDS = re.compile(rf"(?:[^{HAN}]|$|{VERBS})")
 # What follows is a name if it looks like one at all.
-_CALLED = re.compile(
+_CALLED = Hinted(
+    "我本姓联反投举检控上申诉信写来留咨求具署落家原业居村教代",
     r"(?:(?<!让)我(?:的名字|姓名)?(?:叫做?|名叫|姓名[叫是为]?)|本人(?:的?姓\s?名[叫是为]?|叫做?|名叫)|"
     r"(?<!被)(?<!学校)(?<!公司)(?<!机构)(?<!对方)(?<!单位)(?:姓\s?名|联系人|(?:反映|投诉|举报|检举|控告|上诉|申诉|信访|申请|写信|来信|留言|咨询|求助|具名|诉求)人(?:姓名)?|署名|落款|家长姓名|(?<!被)原告)"
     r"|(?P<jointly>(?:家长|业主|居民|村民|教师|联名|诉求)?代表)(?=[ \u3000]{0,4}[:：])|家长(?=[ \u3000]{0,4}[:：]))"
-    r"[ \u3000]{0,4}[:：,，]?[ \u3000]{0,4}"
+    r"[ \u3000]{0,4}[:：,，]?[ \u3000]{0,4}",
 )
 # What follows is a name only if it ends as one does, or stands after a role.
-_AM = re.compile(r"(?:(?<!让)(?<!像)我(?:就?是|系|乃)|本人(?:就?是|系|为|乃)?)[ \u3000]{0,2}[,，]?")
+_AM = Hinted("我本", r"(?:(?<!让)(?<!像)我(?:就?是|系|乃)|本人(?:就?是|系|为|乃)?)[ \u3000]{0,2}[,，]?")
 _AFTER_ROLE = re.compile(
     rf"[^，。；;！？!?\n]{{0,30}}?{ROLE}[:： \u3000]{{0,2}}(?:姓名|名叫|叫做?)?[:： \u3000]{{0,2}}([{HAN}]{{2,4}})"
     rf"(?=[，,、。；;：:（( \u3000\n\d]|{VERBS}|$)"

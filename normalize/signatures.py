@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from normalize.person_words import HAN, ROLE, closed_up
-from normalize.phones import LABEL, WIDE, phones
+from normalize.phones import LABEL, narrowed, phones
 from normalize.surnames import is_person_name
 
 _LINES, _LONGEST, _LONGEST_ROLE = 8, 80, 40
@@ -89,7 +89,7 @@ def _closing(text: str) -> list[_Line]:
 
 
 def _on(line: _Line) -> list[Signer]:
-    text = line.text.translate(WIDE).strip(" \t")
+    text = narrowed(line.text).strip(" \t")
     if len(text) > _LONGEST:
         return []
     names = _names(_bare(text))
