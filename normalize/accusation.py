@@ -69,11 +69,12 @@ def suspicion(draft: Draft, rules: AccusationRules) -> Suspicion:
     meet by chance.
     """
     breaches, actors = rules.compiled
+    whole = f"{draft.title}\n{draft.content or ''}"
     body = without_salutation(draft.content or "")
     text = f"{draft.title}\n{body}"
-    breach = breaches.weight_in(text)
-    actor = actors.weight_in(text) if breach else 0.0
-    stressed = breach + 0.5 * breaches.weight_in(draft.title)
+    breach = breaches.weight_in(text, whole)
+    actor = actors.weight_in(text, whole) if breach else 0.0
+    stressed = breach + 0.5 * breaches.weight_in(draft.title, whole)
     weight = stressed * min(1.0, 0.3 + 0.35 * actor) / max(1.0, len(body) / 500) ** 0.2
     described = len(text) < _SHORT and breach >= _STRONG and describes(text, rules)
     personal = rules.least / 2 <= weight < rules.least and describes(text, rules, _ANY)

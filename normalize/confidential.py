@@ -18,6 +18,8 @@ _KEEP_SECRET = re.compile(
     r"保护(?:好)?(?:(?:我们?|本人)(?:的|们)*(?:个人)?(?:隐私|信息|身份)|举报人|投诉人|反映人)|"
     r"(?:怕|担心|以免|免得|恐)[^。！？\n，,]{0,10}(?:报复|穿小鞋)|不敢(?:署名|留名|实名|透露姓名|留下姓名|公开身份)"
 )
+_SIGN = re.compile("保密|泄露|泄漏|透露|暴露|公开|公布|说出|保护|报复|穿小鞋|不敢")
+"""Whoever asks for it writes one of these."""
 _ASKS = re.compile(r"(?:吗|么|呢)\s*[？?。]?\s*$|[？?]\s*$|^\W*(?:请问|咨询|建议|提议|倡议|希望建立|完善)")
 _TO_ME = re.compile(r"[替为帮给](?:我|本人)|好吗|可以吗|行吗")
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+[？?]?")
@@ -28,7 +30,7 @@ def asks_confidentiality(text: str, taken_out: tuple[str, ...] = ()) -> bool:
 
     An expression that holds one of `taken_out` does not count.
     """
-    if not _KEEP_SECRET.search(text):
+    if not _SIGN.search(text) or not _KEEP_SECRET.search(text):
         return False
     return any(
         (not _ASKS.search(sentence) or _TO_ME.search(sentence))

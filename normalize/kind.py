@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from normalize.case import Draft, RequestType, RequestTypeCode
 from normalize.kind_words import BODY, PRIOR, PURSUIT, TITLE
 from normalize.own_words import acknowledges
-from normalize.words import Words, merged
+from normalize.words import WordLists, merged
 
 _LONG = 1500
 """What a long letter wants it has said by then, or says in its last lines."""
@@ -50,11 +50,12 @@ class KindRules(BaseModel):
     )
 
     @cached_property
-    def compiled(self) -> tuple[tuple[RequestTypeCode, Words, Words], ...]:
+    def compiled(self) -> tuple[WordLists[RequestTypeCode], WordLists[RequestTypeCode]]:
+        """The words of titles, and of bodies."""
         own = {code: self.words.get(code, TypeWords()) for code in PRIOR}
-        return tuple(
-            (code, Words.of(merged(TITLE[code], own[code].title)), Words.of(merged(BODY[code], own[code].body)))
-            for code in PRIOR
+        return (
+            WordLists.of({code: merged(TITLE[code], own[code].title) for code in PRIOR}),
+            WordLists.of({code: merged(BODY[code], own[code].body) for code in PRIOR}),
         )
 
 
@@ -99,7 +100,9 @@ def told_by_words(title: str, body: str, rules: KindRules) -> dict[RequestTypeCo
     text = without_salutation(body)
     if len(text) > _LONG:
         text = text[: _LONG - 300] + "\n" + text[-300:]
-    return {code: in_title.weight_in(title) + in_body.weight_in(text) for code, in_title, in_body in rules.compiled}
+    of_titles, of_bodies = rules.compiled
+    in_title, in_body = of_titles.weights_in(title), of_bodies.weights_in(text, within=f"{title}\n{body}")
+    return {code: in_title[code] + in_body[code] for code in PRIOR}
 
 
 def _as_report(title: str, body: str, breach: float) -> float:
@@ -120,5 +123,9 @@ _SALUTATION = re.compile(
 
 def without_salutation(body: str) -> str:
     """A letter's greeting names an official who is asked, not accused."""
-    head, rest = body[:120], body[120:]
-    return _SALUTATION.sub(" ", head) + rest
+    return _greeted(body[:120]) + body[120:]
+
+
+@lru_cache(maxsize=8)
+def _greeted(head: str) -> str:
+    return _SALUTATION.sub(" ", head)

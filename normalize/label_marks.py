@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 _COLON = re.compile(r"[:：]")
+_MARKING = re.compile(r"[:：【\[\t]")
 _BRACKETED = re.compile(
     r"(?:^[ \t　]*(?:\d{1,2}[.、][ ]?)?|(?<=\S))[【\[]([^【】\[\]\n:：]{2,14})[】\]](?![ \t　]{0,9}[:：])[ \t　]*",
     re.MULTILINE,
@@ -41,6 +42,8 @@ def key_of(label: str) -> str:
 
 def marks(text: str, fields: Mapping[str, str]) -> list[Mark]:
     """The labels of a text in order: known words at a line's start or after a gap, unknown ones at a line's start."""
+    if not _MARKING.search(text):
+        return []
     found = {mark.start: mark for mark in _in_cells(text, fields)}
     found |= {mark.start: mark for mark in _in_brackets(text, fields)}
     found |= {mark.start: mark for mark in _before_colons(text, fields)}
@@ -90,7 +93,7 @@ def _unknown(text: str, line: int, colon: int) -> Mark | None:
 
 
 def _in_brackets(text: str, fields: Mapping[str, str]) -> Iterator[Mark]:
-    for found in _outer(_BRACKETED.finditer(text)):
+    for found in _outer(_BRACKETED.finditer(text)) if "【" in text or "[" in text else ():
         words = key_of(found[1])
         if words in fields:
             yield Mark(fields[words], words, found.start(), found.end())

@@ -91,6 +91,8 @@ def closing(text: str, rules: LabelRules) -> Mapping[str, str]:
         if begins or under:
             kept.append(line)
         under = begins and not line[found[-1].end :].strip()
+    if not kept:
+        return {}
     every = marks("\n".join(kept), fields)
     return _read("\n".join(kept), every, len(text), closing=True).values
 

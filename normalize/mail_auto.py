@@ -21,6 +21,8 @@ _SAYS_SO = re.compile(
     r"I am (?:currently )?out of (?:the )?office)",
     re.IGNORECASE,
 )
+_SIGN = re.compile("自动|auto|out of", re.IGNORECASE)
+"""What says so holds one of these."""
 _SHORT = 400
 """Who writes a petition about automatic replies needs more words, or does not begin with such a sentence."""
 _UNSUBSCRIBE = re.compile(
@@ -28,6 +30,7 @@ _UNSUBSCRIBE = re.compile(
     r"(?:退订|取消订阅)[^。\n]{0,10}(?:请点|点击|https?://)|unsubscribe (?:here|from|at)|(?:click|to) unsubscribe",
     re.IGNORECASE,
 )
+_UNSUBSCRIBED = re.compile("退订|取消订阅|unsubscribe", re.IGNORECASE)
 _FOOTER = 400
 _BOUNCE = re.compile(
     r"退信|undeliver|delivery (?:status|failure|has failed)|returned mail|failure notice|mail delivery", re.IGNORECASE
@@ -97,7 +100,7 @@ def _machine(mail: Entity) -> str | None:
 
 def _says_so(text: str) -> str | None:
     own = own_words(text).strip()
-    if len(own) <= _SHORT and (told := _SAYS_SO.search(own)):
+    if len(own) <= _SHORT and _SIGN.search(own) and (told := _SAYS_SO.search(own)):
         return f"自动回复（正文“{told[0].strip()[:30]}”），不是来信"
     return None
 
@@ -105,6 +108,7 @@ def _says_so(text: str) -> str | None:
 def _newsletter(mail: Entity, text: str) -> str | None:
     if header_text(mail.get("list-unsubscribe")):
         return "群发或订阅邮件（List-Unsubscribe），不是来信"
-    if told := _UNSUBSCRIBE.search(text[-_FOOTER:]):
+    footer = text[-_FOOTER:]
+    if _UNSUBSCRIBED.search(footer) and (told := _UNSUBSCRIBE.search(footer)):
         return f"群发或订阅邮件（正文“{told[0][:30]}”），不是来信"
     return None

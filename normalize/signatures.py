@@ -24,6 +24,17 @@ _LAST_SENTENCE = re.compile(r"[。！？!?；;][^。！？!?；;]{2,40}$")
 _PARENTHESES = re.compile(r"[(（][^()（）]{0,30}[)）]\s*$")
 _FLOURISH = re.compile(r"\s*(?:敬上|谨上|敬启|谨启|拜上|叩首|亲笔|(?<=\s)[上呈启])$")
 _SOME = re.compile(r"等\s*\d{0,5}\s*[名位]?(?:人|户|家长|业主)?$")
+_DATED = re.compile(r"[年./-]")
+_NUMBERED, _CLOSED = re.compile(r"[\d ()）-]\s*$"), re.compile(r"[)）]\s*$")
+_ENDINGS = (
+    (_REACHED, re.compile("电|手|联系|座机|固话|tel|phone|mobile|址|QQ|微信|邮|mail|身份证", re.IGNORECASE)),
+    (_PHONE_TAIL, _NUMBERED),
+    (_PARENTHESES, _CLOSED),
+    (_PHONE_TAIL, _NUMBERED),
+    (_FLOURISH, re.compile("[上启首笔呈]$")),
+    (_SOME, re.compile("等")),
+)
+"""What a signature may end in, and what every such ending shows."""
 _SEPARATOR = re.compile(r"[、,，\s/;；和]+")
 _SIGNER = re.compile(
     rf"(?<!被)(?:(?:反映|投诉|举报|检举|控告|信访|申请|写信|来信|上访|上诉|建议|求助|咨询|联名|具名|署名|签名|落款|留言|诉求|申诉)人?|{ROLE})"
@@ -32,6 +43,11 @@ _SIGNER = re.compile(
 _UNIT = re.compile(
     rf"(?!请|举报|投诉|反映|关于)[{HAN}]{{2,20}}(?:中学|小学|学校|幼儿园|大学|学院|公司|街道|社区|小区|[村镇县市区厂局班])$"
 )
+_GAP = re.compile(r"[:：]\s*|\s+")
+_GLUED = re.compile(rf"(?:一[位名个])?([{HAN}]{{0,12}}?{ROLE})([{HAN}]{{2,4}})")
+_NAME_END = re.compile(rf"[{HAN}][、,，/;；和\s]*$")
+_APART = re.compile(r"[\s和]")
+"""Where none of these is, pieces between commas are the pieces between any separators."""
 _PUPIL = re.compile(r"(?:学生|考生|孩子|学员)$")
 
 
@@ -100,20 +116,24 @@ def _on(line: _Line) -> list[Signer]:
 
 def _bare(line: str) -> str:
     """A signature without the date, telephone number, parentheses and flourish it may end in."""
-    line = _DATE.sub("", line)
-    for ending in (_REACHED, _PHONE_TAIL, _PARENTHESES, _PHONE_TAIL, _FLOURISH, _SOME):
-        line = ending.sub("", line.rstrip(" 。.，,：:、"))
+    line = _DATE.sub("", line) if _DATED.search(line) else line
+    for ending, sign in _ENDINGS:
+        line = line.rstrip(" 。.，,：:、")
+        if sign.search(line):
+            line = ending.sub("", line)
     return line.strip(" 。.，,：:、")
 
 
 def _names(line: str) -> tuple[str, ...]:
     """The names a signature gives: the whole line, or what stands behind a role, a unit or 署名."""
+    if not _NAME_END.search(line):
+        return ()
     if names := _all_names(line):
         return names
-    for gap in reversed([*re.finditer(r"[:：]\s*|\s+", line)]):
+    for gap in reversed([*_GAP.finditer(line)]):
         if (names := _all_names(line[gap.end() :])) and _signs(line[: gap.start()]):
             return names
-    glued = re.fullmatch(rf"(?:一[位名个])?([{HAN}]{{0,12}}?{ROLE})([{HAN}]{{2,4}})", line)
+    glued = _GLUED.fullmatch(line)
     return (glued[2],) if glued and is_person_name(glued[2]) and not _PUPIL.search(glued[1]) else ()
 
 
@@ -129,6 +149,8 @@ def _all_names(text: str) -> tuple[str, ...]:
     pieces = [piece for piece in _SEPARATOR.split(text) if piece]
     if pieces and all(is_person_name(piece) for piece in pieces):
         return tuple(pieces)
+    if not _APART.search(text):
+        return ()
     pieces = [piece for piece in re.split(r"[、,，/;；]+", closed_up(text)) if piece]
     return tuple(pieces) if pieces and all(is_person_name(piece) for piece in pieces) else ()
 

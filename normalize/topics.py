@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from normalize.case import Draft
 from normalize.topic_words import OTHER
 from normalize.topic_words import TOPICS as SHIPPED
-from normalize.words import Words, merged
+from normalize.words import WordLists, merged
 
 
 class TopicRules(BaseModel):
@@ -28,9 +28,9 @@ class TopicRules(BaseModel):
     )
 
     @cached_property
-    def compiled(self) -> tuple[tuple[str, Words], ...]:
+    def compiled(self) -> WordLists[str]:
         codes = [*SHIPPED, *(code for code in self.words if code not in SHIPPED)]
-        return tuple((code, Words.of(merged(SHIPPED.get(code, {}), self.words.get(code, {})))) for code in codes)
+        return WordLists.of({code: merged(SHIPPED.get(code, {}), self.words.get(code, {})) for code in codes})
 
 
 def topics(draft: Draft, rules: TopicRules) -> tuple[str, ...]:
@@ -40,9 +40,9 @@ def topics(draft: Draft, rules: TopicRules) -> tuple[str, ...]:
 
 
 def topics_of(title: str, body: str, rules: TopicRules) -> tuple[str, ...]:
-    weights = {
-        code: rules.title_factor * words.weight_in(title) + words.weight_in(body) for code, words in rules.compiled
-    }
+    in_title = rules.compiled.weights_in(title)
+    in_body = rules.compiled.weights_in(body, within=f"{title}\n{body}")
+    weights = {code: rules.title_factor * in_title[code] + in_body[code] for code in rules.compiled.keys}
     ranked = sorted(weights, key=lambda code: -weights[code])
     best = weights[ranked[0]]
     if best < rules.least:

@@ -7,12 +7,13 @@ separates alternatives of the part it stands in: `老师|班主任…辱骂|殴�
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import add
-from typing import TypeAlias
+from typing import Generic, TypeAlias, TypeVar
 
+K = TypeVar("K", bound=Hashable)
 Weights: TypeAlias = Mapping[str, float]
 
 _GAP = r"[^。！？!?；;\n]{0,12}?"
@@ -41,7 +42,10 @@ class Word:
 
 @dataclass(frozen=True)
 class Words:
-    """A list ready for use. Of a text's pairs of characters few begin a word of the list: only those are looked for."""
+    """A list ready for use. Of a text's pairs of characters few begin a word of the list: only those are looked for.
+
+    `within` may be a longer text of which `text` is a piece, or pieces joined by blanks: its pairs are known already.
+    """
 
     words: tuple[Word, ...]
     begun_by: Mapping[str, tuple[int, ...]]
@@ -52,30 +56,63 @@ class Words:
     def of(cls, weights: Weights) -> Words:
         words = [Word.of(text, weight) for text, weight in weights.items() if weight]
         words.sort(key=lambda word: word.pattern is not None)
+        return cls._indexed(words)
+
+    @classmethod
+    def _indexed(cls, words: Sequence[Word]) -> Words:
         begun_by: dict[str, tuple[int, ...]] = {}
         for place, word in enumerate(words):
-            for pair in {beginning[:2] for beginning in word.beginnings}:
+            for pair in {_pair(beginning) for beginning in word.beginnings}:
                 begun_by[pair] = (*begun_by.get(pair, ()), place)
         return cls(tuple(words), begun_by, frozenset(begun_by))
 
-    def weight_in(self, text: str) -> float:
+    def weight_in(self, text: str, within: str | None = None) -> float:
         """The weights of all words the text contains, each counted once."""
-        return sum((word.weight for word, _ in self._in(text)), 0.0)
+        return sum((self.words[place].weight for place, _ in self._in(text, within)), 0.0)
 
     def heaviest_in(self, text: str) -> float:
         """The weight of the heaviest word the text contains; 0: none."""
-        return max((word.weight for word, _ in self._in(text)), default=0.0)
+        return max((self.words[place].weight for place, _ in self._in(text)), default=0.0)
 
     def found_in(self, text: str) -> tuple[str, ...]:
         """What of the list stands in the text: plain words first, each in the list's order."""
         return tuple(found for _, found in self._in(text))
 
-    def _in(self, text: str) -> Iterator[tuple[Word, str]]:
-        pairs = self.pairs & _pairs(text)
+    def _in(self, text: str, within: str | None = None) -> Iterator[tuple[int, str]]:
+        pairs = self.pairs & _pairs(text if within is None else within)
         for place in sorted({place for pair in pairs for place in self.begun_by[pair]}) if pairs else ():
-            word = self.words[place]
-            if (found := word.found_in(text)) is not None:
-                yield word, found
+            if (found := self.words[place].found_in(text)) is not None:
+                yield place, found
+
+
+@dataclass(frozen=True)
+class WordLists(Generic[K]):
+    """Several lists, looked through together."""
+
+    keys: tuple[K, ...]
+    words: Words
+    """Those of all lists, one after the other."""
+    owners: tuple[K, ...]
+    """Whose each word is."""
+
+    @classmethod
+    def of(cls, lists: Mapping[K, Weights]) -> WordLists[K]:
+        each = {key: Words.of(weights).words for key, weights in lists.items()}
+        every = [word for words in each.values() for word in words]
+        return cls(tuple(lists), Words._indexed(every), tuple(key for key, words in each.items() for _ in words))
+
+    def weights_in(self, text: str, within: str | None = None) -> dict[K, float]:
+        """Of each list the weights of all its words that the text contains."""
+        weights = dict.fromkeys(self.keys, 0.0)
+        for place, _ in self.words._in(text, within):
+            weights[self.owners[place]] += self.words.words[place].weight
+        return weights
+
+
+def _pair(beginning: str) -> str:
+    """By what a word is looked up; one with a blank is always looked for."""
+    pair = beginning[:2]
+    return "" if any(map(str.isspace, pair)) else pair
 
 
 @lru_cache(maxsize=16)
