@@ -259,5 +259,6 @@ def numbers_of(case: Case) -> dict[str, Any]:
 
 def _envelope(type_: str, stamp: str, case_json: str, change: Sequence[dict[str, Any]] | None) -> bytes:
     """The payload, with the case's JSON put in as it is: it is serialised once."""
-    data = f'{{"case": {case_json}, "change": {json.dumps(change, ensure_ascii=False)}}}'
+    told = "null" if change is None else json.dumps(change, ensure_ascii=False)
+    data = f'{{"case": {case_json}, "change": {told}}}'
     return f'{{"type": "{type_}", "timestamp": "{stamp}", "data": {data}}}'.encode()

@@ -182,10 +182,9 @@ class CaseDesk:
         case_id = entry.case.case_id
         fresh = self._note_signals(conn, case_id, signals)
         case = self._compute(conn, entry.registration, entry.case.revision, kept)
-        change = None
-        if digest(case) != entry.digest:
+        change = changes(entry.case, case, by) if digest(case) != entry.digest else None
+        if change:
             case = case.model_copy(update={"revision": case.revision + 1})
-            change = changes(entry.case, case, by)
             register.revise(conn, self.sealer, case, by, now)
             fields = [one["field"] for one in change]
             record_history(conn, case_id, "revised", by, {"revision": case.revision, "fields": fields}, now)

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
     stages = _stages(arguments.stages)
     config = load_config(arguments.config)
-    configure(config.log.format, config.log.level)
+    configure(config.log.format, config.log.level, final=True)
     for warning in config.warnings:
         print(warning, file=sys.stderr)
     try:

@@ -20,6 +20,9 @@ NOT_CONTENT = frozenset(
 """What may change without being a new revision."""
 
 
+_NOT_DIGESTED = {*NOT_CONTENT, "source_fields"}
+
+
 @dataclass(frozen=True)
 class Correction:
     """A clerk's word on one field: a dotted path such as `title` or `petitioners.0.name`, and its JSON value."""
@@ -64,14 +67,18 @@ def compute(
     """The case without its deadlines."""
     if registration.received_at is not None and any(one.code == "received_at_assumed" for one in draft.warnings):
         draft = draft.model_copy(update={"received_at": registration.received_at})
-    draft = _overlaid(draft.model_copy(update={"attachments": tuple(attachments)}), corrections)
-    return Case.model_construct(
-        case_id=registration.case_id,
-        case_no=registration.case_no,
-        revision=revision,
-        ingested_at=registration.ingested_at,
-        receipts=tuple(receipts),
-        **dict(draft),
+    if corrections:
+        draft = _overlaid(draft.model_copy(update={"attachments": tuple(attachments)}), corrections)
+    return Case.model_validate(
+        {
+            **vars(draft),
+            "attachments": draft.attachments if corrections else tuple(attachments),
+            "case_id": registration.case_id,
+            "case_no": registration.case_no,
+            "revision": revision,
+            "ingested_at": registration.ingested_at,
+            "receipts": tuple(receipts),
+        }
     )
 
 
@@ -115,10 +122,9 @@ def attached(
 
 def digest(case: Case) -> str:
     """Hash of the case's content: the same digest is the same revision."""
-    content = case.model_dump(mode="json", exclude=set(NOT_CONTENT))
-    return hashlib.sha256(
-        json.dumps(content, ensure_ascii=False, sort_keys=True).encode("utf-8", "backslashreplace")
-    ).hexdigest()
+    content = case.model_dump_json(exclude=_NOT_DIGESTED)
+    beside = json.dumps(case.source_fields, sort_keys=True)  # which a source may give in any order
+    return hashlib.sha256(f"{content}{beside}".encode()).hexdigest()
 
 
 def changes(old: Case, new: Case, by: str) -> list[dict[str, Any]]:

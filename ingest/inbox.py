@@ -178,7 +178,7 @@ def _store(
 
 
 def _new_row(channel: str, one: Raw, sha256: str, sealer: Sealer, now: datetime) -> dict[str, object]:
-    meta = json.dumps({"locator": one.locator, "meta": dict(one.meta)}, ensure_ascii=False)
+    meta = json.dumps({"locator": one.locator, "meta": dict(one.meta)})
     return {
         "channel": channel,
         "kind": one.kind.value,
@@ -188,6 +188,6 @@ def _new_row(channel: str, one: Raw, sha256: str, sealer: Sealer, now: datetime)
         "pointer": one.pointer,
         "received_at": one.received_at,
         "fetched_at": now,
-        "sealed_meta": sealer.seal(meta.encode("utf-8", "surrogatepass"), f"raw:{channel}:{one.key}:{one.version}"),
+        "sealed_meta": sealer.seal(meta.encode(), f"raw:{channel}:{one.key}:{one.version}"),
         "state": "waiting",
     }

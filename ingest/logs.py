@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import sys
 from contextlib import suppress
@@ -13,15 +14,17 @@ import structlog
 from store.failure import place_of
 
 
-def configure(form: Literal["console", "json"], level: str) -> None:
-    """Set up structlog, and send what libraries log (warnings and worse) the same way."""
+def configure(form: Literal["console", "json"], level: str, *, final: bool = False) -> None:
+    """Set up structlog, and send what libraries log (warnings and worse) the same way.
+
+    `final`: it will not be set up anew in this process, so loggers need not look at each line whether it was.
+    """
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=False),
     ]
     renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+        structlog.processors.JSONRenderer(_as_json)
         if form == "json"
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
@@ -30,7 +33,8 @@ def configure(form: Literal["console", "json"], level: str) -> None:
     structlog.configure(
         processors=[*shared, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _AsFarAsItGoes(sys.stderr))),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _AsFarAsItGoes(sys.stderr))),
+        cache_logger_on_first_use=final,
     )
     formatter = structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared)
     handler = logging.StreamHandler(sys.stderr)
@@ -39,6 +43,14 @@ def configure(form: Literal["console", "json"], level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, default=repr)
+
+
+def _as_json(facts: object, **_: object) -> str:
+    """An encoder made once: making one for each line would cost more than the line."""
+    return _ENCODER.encode(facts)
 
 
 class _AsFarAsItGoes(io.TextIOBase):

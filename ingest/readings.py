@@ -167,15 +167,13 @@ def _opened(row: Row[tuple[object, ...]], sealer: Sealer) -> KeptReading:
 
 def _to_json(prepared: PreparedReading) -> bytes:
     found = prepared.reading
-    return json.dumps(
-        {
-            "draft": None if found.draft is None else found.draft.model_dump(mode="json"),
-            "parts": [vars(part) for part in prepared.parts],
-            "signals": [{**vars(one), "at": one.at and one.at.isoformat()} for one in found.signals],
-            "follows": found.follows,
-        },
-        ensure_ascii=False,
-    ).encode("utf-8", "backslashreplace")
+    draft = "null" if found.draft is None else found.draft.model_dump_json()
+    beside = {
+        "parts": [vars(part) for part in prepared.parts],
+        "signals": [{**vars(one), "at": one.at and one.at.isoformat()} for one in found.signals],
+        "follows": found.follows,
+    }
+    return f'{{"draft": {draft}, {json.dumps(beside)[1:]}'.encode()
 
 
 def _part(kept: dict[str, str]) -> KeptPart:
