@@ -12,6 +12,7 @@ import chinese_calendar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 _DAY = timedelta(days=1)
+_COUNTED = 1000
 
 
 def _days(value: object) -> object:
@@ -49,6 +50,8 @@ class WorkCalendar:
     """Which days are worked. `years` stand above the built-in arrangement (chinesecalendar)."""
 
     years: Mapping[int, YearDays] = field(default_factory=dict)
+    _counted: dict[tuple[date, int], date] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was counted before: most matters of a day have the same deadlines."""
 
     @classmethod
     def from_years(cls, years: Mapping[int, object]) -> WorkCalendar:
@@ -74,6 +77,13 @@ class WorkCalendar:
 
     def after_workdays(self, day: date, count: int) -> date:
         """The working day so many after `day`, which itself is not counted; 0: `day` or the next working day."""
+        if (day, count) not in self._counted:
+            if len(self._counted) >= _COUNTED:
+                self._counted.clear()
+            self._counted[day, count] = self._count(day, count)
+        return self._counted[day, count]
+
+    def _count(self, day: date, count: int) -> date:
         day = self.next_workday(day) if count == 0 else day
         while count:
             day = self.next_workday(day + _DAY)

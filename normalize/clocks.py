@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -217,6 +218,7 @@ class ClockRules(BaseModel):
                 raise ValueError(f"time limit {name}: the name is taken, expected one of its own")
         return self
 
+    @cached_property
     def in_force(self) -> tuple[ClockRule, ...]:
         by_name = {rule.rule: rule for rule in (*SHIPPED, *self.rules)}
         return tuple(by_name.values())
@@ -226,7 +228,7 @@ def deadlines(
     case_facts: Draft, rules: ClockRules, calendar: WorkCalendar, progress: Progress | None = None
 ) -> tuple[Deadline, ...]:
     """All that is due of a case, the source's own date first; depends on nothing but its arguments."""
-    ours = (_deadline(case_facts, rule, calendar) for rule in rules.in_force() if rule.applies_to(case_facts))
+    ours = (_deadline(case_facts, rule, calendar) for rule in rules.in_force if rule.applies_to(case_facts))
     found = (*_source_deadline(case_facts), *ours)
     return found if progress is None else tuple(_as_of(one, progress) for one in found)
 
