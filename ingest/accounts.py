@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -59,6 +61,13 @@ def verify_password(hashed: str, password: str) -> bool:
         return len(password) <= LONGEST and _hasher.verify(hashed, password)
     except (VerifyMismatchError, VerificationError, InvalidHashError):
         return False
+
+
+def nobodys_hash() -> str:
+    """What no password matches, and takes as long to refuse as one of today's hashes; made without hashing."""
+    salt, hashed = (base64.b64encode(os.urandom(size)).rstrip(b"=").decode() for size in (16, 32))
+    cost = f"m={_hasher.memory_cost},t={_hasher.time_cost},p={_hasher.parallelism}"
+    return f"$argon2id$v=19${cost}${salt}${hashed}"
 
 
 def needs_rehash(hashed: str) -> bool:

@@ -41,7 +41,6 @@ def create_console(
     app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
     app[CONSOLE] = assemble(store, config, health, now, registry)
     app.on_response_prepare.append(add_headers)
-    app.on_startup.append(login.warm_up)
     app.add_routes(
         [
             web.get("/healthz", probes.healthz),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import math
 from datetime import timedelta
 
@@ -18,16 +17,8 @@ from ingest.console.guard import LANGUAGE_COOKIE, form_cookie, safe_path, sessio
 from ingest.console.sessions import end_session, open_session
 from ingest.history import record_history
 
-
-@functools.cache
-def _nobody() -> str:
-    """What an unknown account's password is compared with, so that it takes as long as a known one's."""
-    return accounts.hash_password("nobody", "an unknown account's password")
-
-
-async def warm_up(app: web.Application) -> None:
-    """Hash once before the first login, which would otherwise tell by its slowness that the name is unknown."""
-    await asyncio.to_thread(_nobody)
+_NOBODY = accounts.nobodys_hash()
+"""What an unknown account's password is compared with, so that it takes as long as a known one's."""
 
 
 async def show_login(request: web.Request) -> web.StreamResponse:
@@ -112,7 +103,7 @@ async def _right_password(console: Console, name: str, password: str) -> bool:
     """Verify, and renew the hash if the parameters have become stronger since."""
     stored = await console.store.read(lambda conn: accounts.password_of(conn, name))
     async with console.hashing:
-        hashed = stored if stored is not None else await asyncio.to_thread(_nobody)
+        hashed = _NOBODY if stored is None else stored
         right = await asyncio.to_thread(accounts.verify_password, hashed, password)
         if stored is None or not right:
             return False
