@@ -28,6 +28,8 @@ from tests.ingest.desk import NOW, Desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_sending import text, with_targets
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+
 
 @asynccontextmanager
 async def at_work(office: Office, name: str, settings: TargetSettings) -> AsyncIterator[None]:

@@ -23,6 +23,8 @@ from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, lo
 from tests.ingest.desk import CHINA, Desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 
+pytestmark = pytest.mark.usefixtures("logging_as_it_was")
+
 
 def text(folder: Path) -> str:
     return f"data: {{folder: {folder / 'data'}}}\n{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}"
