@@ -10,7 +10,9 @@ from typing import IO, Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.pool import NullPool, QueuePool
 
-PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-16384", "temp_store=MEMORY")
+PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-4096", "temp_store=MEMORY")
+_SMALL = "cache_size=-1024"
+"""Readers look at few rows; what they miss the system's own cache has."""
 
 
 class StoreBusy(Exception):
@@ -31,7 +33,7 @@ def reading(path: Path, connections: int) -> Engine:
     engine = create_engine(
         _address(path), connect_args=_ARGUMENTS, poolclass=QueuePool, pool_size=connections, hide_parameters=True
     )
-    return _configured(engine, "BEGIN", (*PRAGMAS, "query_only=ON"))
+    return _configured(engine, "BEGIN", (*PRAGMAS, _SMALL, "query_only=ON"))
 
 
 def lock(path: Path) -> IO[str]:
