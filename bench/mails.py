@@ -17,6 +17,7 @@ from normalize.rules import Rules
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("XINQIAO_DATA", ROOT.parent / "shared" / "data"))
+RULES = Rules()
 _OWN_ID = re.compile(rb"^message-id:.*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE | re.MULTILINE)
 _SOURCE = Source("bench", ChannelKind.MAILBOX, RawKind.MAIL, "", datetime.now(UTC), datetime.now(UTC))
 
@@ -43,4 +44,4 @@ def named(mail: bytes, message_id: str) -> bytes:
 
 
 def _opens_a_case(mail: bytes) -> bool:
-    return read(mail, "", _SOURCE, Rules())[0].disposition is Disposition.CASE
+    return read(mail, "", _SOURCE, RULES)[0].disposition is Disposition.CASE

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from dispatch.answer import Verdict
+from store.engine import Written
 
 DOOR_TO_OA = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
 
@@ -34,6 +38,10 @@ class Metrics:
         self.channel_open = Gauge("xinqiao_channel_open", "1: the door is open", ["channel"], registry=self.registry)
         self.target_open = Gauge("xinqiao_target_open", "1: the target answers", ["target"], registry=self.registry)
 
+    def watch(self, written: Callable[[], Written]) -> None:
+        """Tell what the store has written, as it says when it is asked."""
+        self.registry.register(_Written(written))
+
     def stored(self, channel: str, count: int) -> None:
         self._matters.labels(channel).inc(count)
 
@@ -42,3 +50,13 @@ class Metrics:
         self._duration.labels(target).observe(took.total_seconds())
         if verdict is Verdict.DELIVERED:
             self._latency.labels(target).observe(age.total_seconds())
+
+
+class _Written(Collector):
+    def __init__(self, written: Callable[[], Written]) -> None:
+        self._written = written
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        now = self._written()
+        yield CounterMetricFamily("xinqiao_store_transactions", "transactions committed", now.transactions)
+        yield CounterMetricFamily("xinqiao_store_acts", "acts in these transactions", now.acts)

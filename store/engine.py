@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -66,6 +67,14 @@ class Database(Protocol):
     def close(self) -> None: ...
 
 
+@dataclass
+class Written:
+    """What a writing thread has done so far."""
+
+    transactions: int = 0
+    acts: int = 0
+
+
 class Store:
     """Transactions on one database: `write` and `read` take a function of a Connection."""
 
@@ -76,12 +85,18 @@ class Store:
         self._database = database
         self._jobs = Jobs(str(folder), database.writers)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
+        self._written = [Written() for _ in range(database.writers)]
         self._writers = [
-            threading.Thread(target=self._write_forever, name=f"store-write-{number}", daemon=True)
-            for number in range(database.writers)
+            threading.Thread(target=self._write_forever, args=(written,), name=f"store-write-{number}", daemon=True)
+            for number, written in enumerate(self._written)
         ]
         for thread in self._writers:
             thread.start()
+
+    @property
+    def written(self) -> Written:
+        """All transactions this process has made (on PostgreSQL a batch may take more than one), and their acts."""
+        return Written(sum(one.transactions for one in self._written), sum(one.acts for one in self._written))
 
     @property
     def exclusive(self) -> bool:
@@ -136,12 +151,15 @@ class Store:
         self._readers.shutdown()
         self._database.close()
 
-    def _write_forever(self) -> None:
+    def _write_forever(self, written: Written) -> None:
         last = False
         while not last:
             batch, last = self._jobs.take()
             if batch:
-                self.wakes.ring(self._database.settle(batch))
+                lanes = self._database.settle(batch)
+                written.transactions += 1
+                written.acts += len(batch)
+                self.wakes.ring(lanes)
 
 
 def open_store(database: str, folder: Path, master_key: bytes, now: datetime | None = None) -> Store:
