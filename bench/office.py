@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +17,7 @@ from tests.endtoend.installation import free_port
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "whsec_" + base64.b64encode(b"a secret of the benches only....").decode()
+_AT_ONCE = 100
 _CONFIG = """
 data:
   folder: {folder}
@@ -29,7 +29,7 @@ listen:
 log:
   format: json
 channels:
-  director_mailbox:
+  {channel}:
     kind: mailbox
     every: {every}
     start_from: all
@@ -47,33 +47,48 @@ targets:
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """An event at the OA: seconds since its mail was stored, and the mail's Message-ID."""
+
+    at: float
+    waited: float
+    mail: str
+
+
+@dataclass(frozen=True)
 class Oa:
     """The receiver."""
 
     url: str
     process: Watched
 
+    @property
     def seen(self) -> int:
         return int(ask(f"{self.url}/seen")["seen"])
 
+    @property
+    def first(self) -> float:
+        return float(ask(f"{self.url}/seen")["first"])
+
+    @property
     def last(self) -> float:
         return float(ask(f"{self.url}/seen")["last"])
 
-    def waits(self) -> list[float]:
-        """Of each event, seconds from when its case's mail was stored to here."""
-        return [came - datetime.fromisoformat(stored).timestamp() for came, stored in ask(f"{self.url}/arrivals")]
+    def arrivals(self) -> list[Arrival]:
+        said = ask(f"{self.url}/arrivals")
+        return [Arrival(at, at - datetime.fromisoformat(stored).timestamp(), mail) for at, stored, mail in said]
 
     def forget(self) -> None:
         ask(f"{self.url}/forget", post=True)
 
-    def wait_for(self, number: int, patience: float = 300) -> None:
-        until(lambda: self.seen() >= number, f"{number} were delivered", patience)
+    def wait_for(self, number: int, patience: float = 600) -> None:
+        until(lambda: self.seen >= number, f"{number} were delivered", patience)
 
 
 @contextmanager
-def receiving(secret: str | None = SECRET) -> Iterator[Oa]:
+def receiving() -> Iterator[Oa]:
     port = free_port()
-    with started("bench.receiver", str(port), *([secret] if secret else [])) as process:
+    with started("bench.receiver", str(port), SECRET) as process:
         oa = Oa(f"http://127.0.0.1:{port}", process)
         until(lambda: _answers(f"{oa.url}/seen"), "the receiver answers", 30)
         yield oa
@@ -87,46 +102,60 @@ class Office:
     console: str
     process: Watched
 
+    @property
+    def log(self) -> Path:
+        return self.folder / "daemon.log"
+
+    def wait(self) -> None:
+        """Return when it begins to poll."""
+        until(lambda: self.log.exists() and b'"started"' in self.log.read_bytes(), "it starts", 60, between=0.01)
+
+    @property
     def began(self) -> float:
         """When it began to poll."""
-        return datetime.fromisoformat(self._said("started")).timestamp()
-
-    def transactions(self) -> float:
-        return self.metric("xinqiao_store_transactions_total")
+        lines = self.log.read_text("utf-8").splitlines()
+        said: str = next(json.loads(line)["timestamp"] for line in lines if '"started"' in line)
+        return datetime.fromisoformat(said).timestamp()
 
     def metric(self, name: str) -> float:
         text = ask_text(f"{self.console}/metrics")
         return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name))
 
+    @property
     def is_ready(self) -> bool:
         return _answers(f"{self.console}/readyz")
-
-    def _said(self, event: str) -> str:
-        lines = (self.folder / "daemon.log").read_text("utf-8").splitlines()
-        return next(json.loads(line)["timestamp"] for line in lines if f'"{event}"' in line)
 
 
 @contextmanager
 def at_work(
-    folder: Path, dovecot: Dovecot, user: str, oa: Oa, *, every: str = "60s", environment: dict[str, str] | None = None
+    folder: Path,
+    dovecot: Dovecot,
+    user: str,
+    oa: Oa,
+    *,
+    every: str = "60s",
+    channel: str = "director_mailbox",
+    environment: Mapping[str, str] | None = None,
 ) -> Iterator[Office]:
-    """The daemon on the data in `folder` / data."""
+    """The daemon on the data in `folder`/data, reading this user's mailbox."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = folder / "config.yaml"
-    config.write_text(
-        _CONFIG.format(folder=folder / "data", port=port, mailbox=dovecot.port, user=user, oa=oa.url, every=every)
-    )
-    log = folder / "daemon.log"
-    log.unlink(missing_ok=True)
+    values = {"folder": folder / "data", "port": port, "mailbox": dovecot.port, "user": user, "oa": oa.url}
+    config.write_text(_CONFIG.format(**values, every=every, channel=channel))
+    (folder / "daemon.log").unlink(missing_ok=True)
     secrets = {"XINQIAO_KEY": KEY, "MAILBOX_PASSWORD": PASSWORD, "OA_WEBHOOK_SECRET": SECRET}
-    with started("ingest", "run", "-c", str(config), environment={**secrets, **(environment or {})}, log=log) as one:
-        yield Office(folder, f"http://127.0.0.1:{port}", one)
+    given = {**secrets, **(environment or {})}
+    with started("ingest", "run", "-c", str(config), environment=given, log=folder / "daemon.log") as process:
+        yield Office(folder, f"http://127.0.0.1:{port}", process)
 
 
-def cleared(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    return folder
+def deposit(dovecot: Dovecot, user: str, mails: Iterable[bytes]) -> None:
+    """Put mails into a mailbox."""
+    with dovecot.opened(user) as client:
+        waiting = list(mails)
+        for start in range(0, len(waiting), _AT_ONCE):
+            client.multiappend("INBOX", waiting[start : start + _AT_ONCE])
 
 
 def _answers(url: str) -> bool:

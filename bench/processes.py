@@ -91,7 +91,7 @@ def started(*module: str, environment: dict[str, str] | None = None, log: Path |
             process.wait()
 
 
-def ask(url: str, *, post: bool = False) -> Any:
+def ask(url: str, *, post: bool = False) -> Any:  # noqa: ANN401 - JSON, of whatever kind was asked for
     """The JSON answered; None: nothing."""
     content = ask_text(url, post=post)
     return json.loads(content) if content else None

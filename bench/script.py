@@ -9,7 +9,7 @@ import email
 import email.policy
 import sys
 import time
-from email.message import EmailMessage
+from email.message import MIMEPart
 from email.utils import parseaddr
 from typing import Any
 
@@ -17,7 +17,7 @@ import requests
 from imapclient import IMAPClient
 
 
-def text_of(part: EmailMessage | None) -> str:
+def text_of(part: MIMEPart | None) -> str:
     if part is None:
         return ""
     content = part.get_payload(decode=True)

@@ -33,7 +33,7 @@ from dispatch.settings import TargetSettings
 from ingest import channels, inbox
 from ingest.cases import CaseDesk, Read
 from ingest.config_sections import SealingSettings
-from ingest.readings import prepare
+from ingest.readings import PreparedReading, prepare
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
 from normalize.clocks import ClockRules
@@ -100,7 +100,7 @@ def _take_in(store: Store, number: int, now: datetime) -> None:
     store.submit(write).result()
 
 
-def _prepared(store: Store, row: inbox.RawRow, mails: list[bytes]) -> Any:
+def _prepared(store: Store, row: inbox.RawRow, mails: list[bytes]) -> PreparedReading:
     source = Source(CHANNEL, ChannelKind.MAILBOX, RawKind.MAIL, row.locator, row.fetched_at, row.fetched_at)
     (found,) = read(mails[row.id - 1], "", source, RULES)
     return prepare(found, row.sha256, store.blobs, store.sealer)
