@@ -90,7 +90,7 @@ def receiving() -> Iterator[Oa]:
     port = free_port()
     with started("bench.receiver", str(port), SECRET) as process:
         oa = Oa(f"http://127.0.0.1:{port}", process)
-        until(lambda: _answers(f"{oa.url}/seen"), "the receiver answers", 30)
+        until(lambda: answers(f"{oa.url}/seen"), "the receiver answers", 30)
         yield oa
 
 
@@ -123,7 +123,7 @@ class Office:
 
     @property
     def is_ready(self) -> bool:
-        return _answers(f"{self.console}/readyz")
+        return answers(f"{self.console}/readyz")
 
 
 @contextmanager
@@ -158,7 +158,7 @@ def deposit(dovecot: Dovecot, user: str, mails: Iterable[bytes]) -> None:
             client.multiappend("INBOX", waiting[start : start + _AT_ONCE])
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
     try:
         ask(url)
     except (URLError, OSError):

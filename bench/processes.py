@@ -46,12 +46,17 @@ class Watched:
         return self._memory("VmRSS:")
 
     @property
-    def peak_rss(self) -> float:
-        return self._memory("VmHWM:")
+    def rss_alone(self) -> float:
+        """Without the processes it has started."""
+        return _field(Path(f"/proc/{self.process.pid}/status"), "VmRSS:") / 1024
 
     @property
-    def descriptors(self) -> int:
-        return sum(len(list((one / "fd").iterdir())) for one in self._all())
+    def descriptors_alone(self) -> int:
+        return len(list(Path(f"/proc/{self.process.pid}/fd").iterdir()))
+
+    @property
+    def peak_rss(self) -> float:
+        return self._memory("VmHWM:")
 
     @property
     def processor(self) -> float:

@@ -28,6 +28,7 @@ from ulid import ULID
 from adapters.base import Batch, Raw, RawKind
 from bench.mails import RULES, endless
 from bench.office import KEY, SECRET
+from dispatch.holdings import lane_of
 from dispatch.outbox import Outbox
 from dispatch.settings import TargetSettings
 from ingest import channels, inbox
@@ -53,19 +54,32 @@ EVERY = timedelta(minutes=2)
 TABLES = (
     "blob", "raw", "reading", "cases", "revision", "receipt", "history", "lookup", "event", "delivery", "attempt",
 )  # fmt: skip
+_STEPS = """
+INSERT INTO ledger (lane, key, state, due, attempts, fence, payload, created_at, leased)
+SELECT ?2, case_id, 'ready', 0, 0, 0, json_object('delivery', id), 0, 0 FROM delivery WHERE target = ?1
+"""
 Row = dict[str, Any]
 
 
-def fill(folder: Path, number: int) -> None:
-    """Make a store in `folder` that holds so many cases."""
+def fill(folder: Path, number: int, *, waiting: bool = False) -> None:
+    """Make a store in `folder` that holds so many cases, all delivered, or all waiting to be."""
     began = datetime.now(UTC) - number * EVERY
     store = open_store("sqlite", folder, SealingSettings(key=SecretStr(KEY)).master(), began)
     patterns = min(number, PATTERNS)
     _take_in(store, patterns, began)
     sealer = store.sealer
     store.close()
-    if number > patterns:
-        _multiply(folder / "xinqiao.db", sealer, patterns, number, began)
+    conn = sqlite3.connect(folder / "xinqiao.db", isolation_level=None)
+    conn.row_factory = sqlite3.Row
+    for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-1000000", "foreign_keys=OFF"):
+        conn.execute(f"PRAGMA {pragma}")
+    _multiply(conn, sealer, patterns, number, began)
+    if waiting:
+        conn.execute("DELETE FROM attempt")
+        conn.execute("UPDATE delivery SET state = 'waiting', attempts = 0")
+        conn.execute(_STEPS, (TARGET, lane_of(TARGET)))
+    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    conn.close()
 
 
 def _take_in(store: Store, number: int, now: datetime) -> None:
@@ -106,11 +120,7 @@ def _prepared(store: Store, row: inbox.RawRow, mails: list[bytes]) -> PreparedRe
     return prepare(found, row.sha256, store.blobs, store.sealer)
 
 
-def _multiply(path: Path, sealer: Sealer, patterns: int, number: int, began: datetime) -> None:
-    conn = sqlite3.connect(path, isolation_level=None)
-    conn.row_factory = sqlite3.Row
-    for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-1000000", "foreign_keys=OFF"):
-        conn.execute(f"PRAGMA {pragma}")
+def _multiply(conn: sqlite3.Connection, sealer: Sealer, patterns: int, number: int, began: datetime) -> None:
     models = [_Model.of(conn, sealer, raw_id) for raw_id in range(1, patterns + 1)]
     for start in range(patterns, number, CHUNK):
         rows: dict[str, list[Row]] = {table: [] for table in TABLES}
@@ -122,8 +132,6 @@ def _multiply(path: Path, sealer: Sealer, patterns: int, number: int, began: dat
             _insert(conn, table, new)
         conn.execute("COMMIT")
     conn.execute("UPDATE case_number SET last = ?", (number,))
-    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    conn.close()
 
 
 def _insert(conn: sqlite3.Connection, table: str, rows: list[Row]) -> None:
