@@ -119,7 +119,7 @@ def _run(commands: Commands[argparse.ArgumentParser]) -> None:
 def _check(commands: Commands[argparse.ArgumentParser]) -> None:
     does = "validate the configuration, every error at once with its place"
     parser = _add(commands, "check", does, "xinqiao check --connect", "ingest.command_check:check")
-    parser.add_argument("--connect", action="store_true", help="then try each door and each target")
+    parser.add_argument("--connect", action="store_true", help="then try each door, each target, database and bucket")
     _json(parser)
 
 

@@ -26,6 +26,7 @@ from normalize.reading import Reading, Source, Unreadable
 from normalize.rules import Rules
 from normalize.scan import Scan
 from store import crashpoint, ledger
+from store.blobs import Kept, find
 from store.engine import Store
 from store.failure import is_passing, place_of
 from store.ledger import Claim
@@ -73,7 +74,7 @@ class Reader:
     async def read_batch(self, claims: Sequence[Claim]) -> None:
         """Mails and records: a batch is parsed in one go off the loop."""
         loaded = await self.store.read(lambda conn: [self._load(conn, held) for held in claims])
-        found = await asyncio.to_thread(lambda: [self._read(row, content, None) for row, content in loaded])
+        found = await asyncio.to_thread(lambda: [self._read(row, self._open(kept), None) for row, kept in loaded])
         ends = await asyncio.gather(
             *(self._finish(held, row, one) for held, (row, _), one in zip(claims, loaded, found, strict=True)),
             return_exceptions=True,
@@ -85,7 +86,8 @@ class Reader:
     async def read_letters(self, claims: Sequence[Claim]) -> None:
         """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
         for held in claims:
-            row, content = await self.store.read(partial(self._load, held=held))
+            row, kept = await self.store.read(partial(self._load, held=held))
+            content = await asyncio.to_thread(self._open, kept)
             try:
                 scan = None
                 if isinstance(content, bytes) and not row.meta.get("refused"):
@@ -109,14 +111,21 @@ class Reader:
         due = self.clock() + SCAN_RETRY
         await self.store.write(partial(ledger.postpone, held=held, due=due, reason=str(error)))
 
-    def _load(self, conn: Connection, held: Claim) -> tuple[RawRow, Content]:
-        """The Raw with its bytes, or what is wrong with them: that must not hold up what was claimed beside it."""
+    def _load(self, conn: Connection, held: Claim) -> tuple[RawRow, Kept | SealBroken | KeyError]:
+        """The Raw, or what is wrong with it: that must not hold up what was claimed beside it."""
         raw_id = held.payload["raw"]
         try:
             row = inbox.load(conn, self.store.sealer, raw_id)
-            return row, self.store.blobs.load(conn, row.sha256)
-        except (SealBroken, KeyError, OSError) as error:
+            return row, find(conn, row.sha256)
+        except (SealBroken, KeyError) as error:
             return inbox.unopened(conn, raw_id), error
+
+    def _open(self, kept: Kept | SealBroken | KeyError) -> Content:
+        """A Raw's bytes, or why there are none; off the loop and outside a transaction, since a bucket takes time."""
+        try:
+            return self.store.blobs.open(kept) if isinstance(kept, Kept) else kept
+        except (SealBroken, OSError) as error:
+            return error
 
     def _read(self, row: RawRow, content: Content, scan: Scan | None) -> list[PreparedReading] | str | OSError:
         """The readings of a Raw, or why there are none; OSError: the disk's trouble, which says nothing about it."""
