@@ -15,6 +15,8 @@ from store.sealing import Sealer
 
 CLAIM = "installation"
 """The key under which it lies; no blob's key is like it."""
+SAMPLE = 20
+"""One of so many blobs must be there, where nothing says yet whose the depot is: one may have been lost."""
 
 
 def claim(conn: Connection, depot: Depot, sealer: Sealer) -> None:
@@ -26,8 +28,8 @@ def claim(conn: Connection, depot: Depot, sealer: Sealer) -> None:
     """
     if claimed(depot, sealer):
         return
-    known = conn.execute(select(blob.c.sha256).where(blob.c.sealed.is_(None)).limit(1)).scalar_one_or_none()
-    if known is not None and depot.read(key_of(known)) is None:
+    known = conn.execute(select(blob.c.sha256).where(blob.c.sealed.is_(None)).limit(SAMPLE)).scalars().all()
+    if known and all(depot.read(key_of(sha256)) is None for sha256 in known):
         raise StoreRefused(
             f"{depot.place}: this store's blobs are not here; is the share mounted, are bucket and prefix right?"
         )

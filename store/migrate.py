@@ -10,11 +10,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, text
+
+from store.acts import StoreRefused
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _OPENING = (0x586E, 0x71)
 """An advisory lock of our own: two numbers, as those of the ledger's keys are of one."""
+
+
+FILLING = "moving "
+"""Before the number of the migration, while a move fills the tables: no version opens them then."""
 
 
 class TablesNewer(Exception):
@@ -30,24 +36,52 @@ def upgrade(engine: Engine) -> None:
 
     Raises:
         TablesNewer: the database carries a migration this version does not know.
+        StoreRefused: a move is filling them.
         MigrationBroken: the tables are as they were before.
     """
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    script = ScriptDirectory.from_config(config)
     with engine.connect() as conn, _unconstrained(conn), conn.begin():
         open_alone(conn)
-        applied = set(MigrationContext.configure(conn).get_current_heads())
-        unknown = applied - {known.revision for known in script.walk_revisions()}
-        if unknown:
-            raise TablesNewer(
-                f"{engine.url.database}: migration {min(unknown)} is from a later version; this one knows up to "
-                f"{script.get_current_head()}"
-            )
-        if applied != set(script.get_heads()):
-            config.attributes["connection"] = conn
-            command.upgrade(config, "head")
-            _check_references(conn)
+        bring_up(conn)
+
+
+def bring_up(conn: Connection) -> None:
+    """As `upgrade`, in the caller's transaction."""
+    config = _config()
+    script = ScriptDirectory.from_config(config)
+    applied, name = heads(conn), conn.engine.url.database
+    unknown = applied - {known.revision for known in script.walk_revisions()}
+    if any(one.startswith(FILLING) for one in unknown):
+        raise StoreRefused(f"{name}: `xinqiao move` has not finished filling this database; give it again")
+    if unknown:
+        raise TablesNewer(
+            f"{name}: migration {min(unknown)} is from a later version; this one knows up to "
+            f"{script.get_current_head()}"
+        )
+    if applied != set(script.get_heads()):
+        config.attributes["connection"] = conn
+        command.upgrade(config, "head")
+        _check_references(conn)
+
+
+def head() -> str:
+    """The last migration this version knows."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def heads(conn: Connection) -> set[str]:
+    """The migration at which the tables stand; none: there are no tables."""
+    return set(MigrationContext.configure(conn).get_current_heads())
+
+
+def stamp(conn: Connection, revision: str) -> None:
+    """Say at which migration the tables stand."""
+    conn.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config
 
 
 def open_alone(conn: Connection) -> None:
