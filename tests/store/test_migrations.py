@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, NullPool, create_engine, inspect, text
 
 from store import migrate, sqlite
 from store.migrate import MigrationBroken, TablesNewer, upgrade
@@ -199,17 +199,32 @@ def test_of_processes_that_start_at_once_one_opens_and_the_others_are_told(tmp_p
     engine.dispose()
 
 
+NOTE_TABLES = """
+CREATE SCHEMA notes; CREATE TABLE notes.made (what text);
+CREATE FUNCTION notes.note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO notes.made SELECT object_identity FROM pg_event_trigger_ddl_commands(); END $$;
+CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION notes.note();
+"""
+"""Has the database itself write down whatever is made or changed in it."""
+
+
 @pytest.mark.postgres
 def test_of_processes_that_start_at_once_on_postgresql_one_makes_the_tables_and_the_keys(
     tmp_path: Path, postgres: Server
 ) -> None:
-    address = postgres.database()
+    alone, together = postgres.database(), postgres.database()
+    for address in (alone, together):
+        with create_engine(address, poolclass=NullPool).begin() as conn:
+            conn.exec_driver_sql(NOTE_TABLES)
 
-    assert opened_at_once(address, tmp_path, 4) == ["opened"] * 4
-    engine = create_engine(address)
-    with engine.begin() as conn:
-        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, metadata) == []
-        purposes = conn.execute(text("SELECT purpose FROM data_key ORDER BY id")).scalars().all()
-    engine.dispose()
-    assert purposes == ["seal", "lookup"]
+    assert opened_at_once(alone, tmp_path / "alone", 1) == ["opened"]
+    assert opened_at_once(together, tmp_path / "together", 8) == ["opened"] * 8
+    made = []
+    for address in (alone, together):
+        with create_engine(address, poolclass=NullPool).begin() as conn:
+            context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
+            assert compare_metadata(context, metadata) == []
+            assert conn.execute(text("SELECT purpose FROM data_key ORDER BY id")).scalars().all() == ["seal", "lookup"]
+            made.append(conn.execute(text("SELECT what FROM notes.made")).scalars().all())
+    assert made[0] == made[1]
+    assert len(made[0]) > len(metadata.tables)
