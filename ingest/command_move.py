@@ -109,7 +109,8 @@ def _goal_at(args: Namespace, config: Config) -> Goal:
     if not args.blobs:
         return Goal(address, config.data.folder, config.bucket, advice)
     folder = Path(args.blobs).absolute()
-    return Goal(address, folder, None, (*advice, f"  data: {{folder: {folder}}}"))
+    instead = ("  and no blobs",) if config.blobs else ()
+    return Goal(address, folder, None, (*advice, f"  data: {{folder: {folder}}}", *instead))
 
 
 class Progress:

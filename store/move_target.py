@@ -122,6 +122,7 @@ class Target:
             self._conn.execute(update(channel).values(kept_until=None))
             self._conn.execute(insert(history).values(kind="moved", actor=actor, detail=detail, at=now))
             stamp(self._conn, head())
+            self._conn.execute(text("SET LOCAL synchronous_commit = on"))  # and with this commit all before it
         with self._transaction():
             self._conn.execute(text("ANALYZE"))
 
@@ -171,9 +172,10 @@ class Target:
                 yield
         except (DBAPIError, psycopg.Error) as error:
             said = str(error.orig if isinstance(error, DBAPIError) else error).partition("\n")[0]
-            if not self._conn.invalidated and raw_of(self._conn).closed:
+            if self._conn.invalidated or raw_of(self._conn).closed:
                 self._conn.invalidate()
-            raise StoreFailed(f"{self.place}: {said}; give the command again") from error
+                said += "; give the command again"
+            raise StoreFailed(f"{self.place}: {said}") from error
 
 
 def numbered(table: Table) -> bool:

@@ -26,7 +26,7 @@ from store.row_bytes import Row, batches, encoder
 from store.schema import metadata
 from store.sealing import SealBroken, Sealer
 
-ROWS, BYTES = 10_000, 8 * 2**20
+ROWS, BYTES = 10_000, 4 * 2**20
 """So many rows, or bytes of rows, make a batch."""
 TABLES = metadata.sorted_tables
 """Each behind those it refers to."""

@@ -71,6 +71,7 @@ def filling(url: str) -> Engine:
 
     def greet(raw: Raw, _record: object) -> None:
         _prepare(raw)
+        raw.execute("SET synchronous_commit = off; SET statement_timeout = 0")
         raw.commit()
 
     return _engine(url, 1, greet, ping=False, name="xinqiao move")
