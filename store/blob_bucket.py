@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Credential, S3Store
 
 CONNECTING = timedelta(seconds=5)
+REST = timedelta(seconds=2)
+"""After one waited in vain nobody else does for so long: a batch must not wait for each of its blobs in turn."""
 RETRIES = 2
 """Quick ones, within one request's time; who asked tries again later, and longer."""
 WORDS = {
@@ -27,6 +30,9 @@ WORDS = {
     "SignatureDoesNotMatch": "access key and secret key do not belong together",
 }
 """What the store's own codes mean to whoever configured it."""
+
+
+_TIMED_OUT = re.compile(r"kind: Timeout|TimedOut")
 
 
 class DepotUnavailable(OSError):
@@ -60,10 +66,12 @@ class Bucket:
 class BlobBucket:
     """A depot that any number of processes may use. What is written is read back before it counts."""
 
-    def __init__(self, bucket: Bucket) -> None:
+    def __init__(self, bucket: Bucket, ticks: Callable[[], float] = time.monotonic) -> None:
         """Asks nothing of the bucket yet. Raises DepotUnavailable: the settings make no client."""
         self.place = bucket.address
         self._bucket = bucket
+        self._ticks = ticks
+        self._left_alone_until = ticks()
         with self._said():
             self._store = _client(bucket)
 
@@ -99,12 +107,16 @@ class BlobBucket:
         """Make of the library's errors one that says what to do, or _Missing where it is certain."""
         from obstore.exceptions import BaseError  # noqa: PLC0415 - see _client
 
+        if self._ticks() < self._left_alone_until:
+            raise self._trouble(_unanswered(self._bucket.timeout))
         try:
             yield
         except (BaseError, OSError, ValueError) as error:
             text = str(error)
             if isinstance(error, FileNotFoundError) and _code(text) == "NoSuchKey":
                 raise _Missing(EIO, "there is no such object", self.place) from error
+            if _TIMED_OUT.search(text):
+                self._left_alone_until = self._ticks() + REST.total_seconds()
             raise self._trouble(_in_words(text, self._bucket.timeout)) from error
 
     def _trouble(self, words: str) -> DepotUnavailable:
@@ -157,6 +169,10 @@ def _endpoint(bucket: Bucket) -> str:
     return f"{parts.scheme}://{host}"
 
 
+def _unanswered(timeout: timedelta) -> str:
+    return f"it has not answered within {timeout.total_seconds():g} s"
+
+
 def _code(text: str) -> str | None:
     """The word by which the store names its error (an XML element, or nothing if a proxy answered)."""
     found = re.search(r"<Code>(\w+)</Code>", text)
@@ -170,8 +186,8 @@ def _in_words(text: str, timeout: timedelta) -> str:
         return f"{WORDS.get(code, 'it refuses')} ({code})"
     if status is not None:
         return f"it answers HTTP {status[1].strip()}, but not as an object store does"
-    if re.search(r"kind: Timeout|TimedOut", text):
-        return f"it has not answered within {timeout.total_seconds():g} s"
+    if _TIMED_OUT.search(text):
+        return _unanswered(timeout)
     kind = re.search(r"HttpError \{\s*kind: (\w+)", text)
     if kind is None:
         return text.partition("\n")[0]

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from ingest import inbox
 from ingest.console.settings import Readiness
 from ingest.depot_watch import DepotWatch, said_of
 from ingest.metrics import Metrics
 from ingest.probing import probe_blobs, probe_database
+from store import ledger
 from store.blob_bucket import BlobBucket, Bucket
-from store.engine import open_store
+from store.engine import READERS, open_store
 from store.failure import is_passing
 from store.ledger import Claim
 from tests.ingest.desk import NOW, Desk, desk_over
@@ -70,6 +75,24 @@ async def test_while_the_bucket_is_shut_what_lies_in_it_waits_and_is_not_kept_as
 async def test_while_the_bucket_is_shut_nothing_large_is_taken_in(desk: Desk) -> None:
     with pytest.raises(OSError, match="cannot be connected to"):
         arrive(desk, mail("another", LARGE))
+
+
+async def test_a_bucket_that_hangs_does_not_hold_up_the_database(desk: Desk, bucket: Bucket) -> None:
+    claims = arrive(desk, *(mail(str(number), LARGE) for number in range(2 * READERS)))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        desk.store.blobs.depot = BlobBucket(replace(bucket, endpoint=endpoint, timeout=timedelta(seconds=3)))
+        readings = [asyncio.create_task(read(desk, [held])) for held in claims]
+        asking = await asyncio.to_thread(lambda: [silent.accept()[0] for _ in range(READERS)])
+        async with asyncio.timeout(2):
+            waiting = await desk.store.read(ledger.counts)
+        ends = await asyncio.gather(*readings, return_exceptions=True)
+        for conn in asking:
+            conn.close()
+
+    assert waiting[inbox.READ_LANE]["ready"] == len(claims)
+    assert all(isinstance(end, OSError) for end in ends)
+    assert {state for state, _ in states(desk)} == {"waiting"}
 
 
 async def test_a_bucket_that_is_shut_is_told_of_once_and_once_when_it_is_back(

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from store.blob_bucket import BlobBucket, Bucket, DepotUnavailable
+from store.blob_bucket import REST, BlobBucket, Bucket, DepotUnavailable
 from store.engine import StoreUnreachable, open_store
 from store.failure import is_passing
 from tests.object_store import ObjectStore
@@ -112,6 +112,22 @@ def test_one_that_hangs_is_waited_for_no_longer_than_said(bucket: Bucket, way: s
 
     assert said == "it has not answered within 1 s"
     assert time.monotonic() - began < 10
+
+
+def test_one_that_hangs_is_left_alone_for_a_moment_and_then_asked_again(bucket: Bucket) -> None:
+    now = 0.0
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        depot = BlobBucket(replace(bucket, endpoint=endpoint, timeout=QUICK), lambda: now)
+        failing(lambda: depot.read("ab/cd"))
+        began = time.monotonic()
+        said = failing(lambda: depot.write("ab/cd", SEALED))
+        waited = time.monotonic() - began
+        silent.close()
+        now += REST.total_seconds()
+
+        assert (said, waited < 0.5) == ("it has not answered within 1 s", True)
+        assert "Connection refused" in failing(lambda: depot.read("ab/cd"))
 
 
 @pytest.mark.parametrize(
