@@ -13,6 +13,7 @@ from sqlalchemy import make_url
 
 from ingest.cli import main
 from store.engine import open_store
+from store.schema import metadata
 from tests.ingest.config_files import ENVIRONMENT, KEY, write
 from tests.object_store import ObjectStore
 from tests.postgres import Server
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.postgres
 MASTER = b"k" * 32
 LARGE = b"large" * 40_000
 ROWS = 3
+COUNTED = f"  {len(metadata.tables)} tables, {(len(metadata.tables) - 1) * ROWS + 3} rows"
+"""With two keys and a blob more."""
 Move = Callable[..., tuple[int, str, str]]
 
 
@@ -81,7 +84,7 @@ def test_it_says_what_was_moved_and_what_to_write(move: Move, address: str, conf
     assert status == 0
     assert out.splitlines() == [
         f"moved to {shown(address)}",
-        f"  21 tables, {20 * ROWS + 3} rows",
+        COUNTED,
         f"now write in {config}:",
         f"  database: {address}",
     ]
@@ -103,7 +106,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(
     status, out, err = move("--to", address, "--dry-run")
 
     assert (status, err) == (0, "")
-    assert out == f"would be moved to {shown(address)}, which is empty\n  21 tables, {20 * ROWS + 3} rows\n"
+    assert out == f"would be moved to {shown(address)}, which is empty\n{COUNTED}\n"
     assert not (tmp_path / "data" / "moved").exists()
     status, out, _ = move("--to", address, "--dry-run", "--json")
     assert json.loads(out)["state"] == "empty"
