@@ -74,8 +74,8 @@ class Target:
             if found is State.COMPLETE:
                 return found
             self._expect_nobody()
-            if any(one.startswith(FILLING) for one in heads(self._conn)):
-                stamp(self._conn, next(iter(heads(self._conn))).removeprefix(FILLING))
+            for at in heads(self._conn):
+                stamp(self._conn, at.removeprefix(FILLING))
             bring_up(self._conn)
             if found is State.EMPTY:
                 self._conn.execute(text("TRUNCATE data_key RESTART IDENTITY"))
