@@ -33,8 +33,9 @@ types: setup ## check the types, strictly
 contracts: setup ## check who imports whom
 	@.venv/bin/lint-imports
 
-bench: setup ## measure: store, understanding, recognition (the last two on $$XINQIAO_DATA, default ../shared/data)
+bench: setup ## measure: store, move, understanding, recognition (the last two on $$XINQIAO_DATA, default ../shared/data)
 	@$(PY) -m bench.store
+	@$(PY) -m bench.move
 	@$(PY) -m bench.understanding
 	@$(PY) -m bench.ocr "$${XINQIAO_DATA:-../shared/data}/letters"
 

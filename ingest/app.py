@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,7 @@ from ingest.config_channels import ChannelSettings
 from ingest.console.app import create_console
 from ingest.console.settings import ConsoleSettings, FileAccess
 from ingest.control import serve_control
+from ingest.depot_watch import DepotWatch
 from ingest.fetcher import Fetcher
 from ingest.inbox import LETTER_LANE, READ_LANE
 from ingest.metrics import Metrics
@@ -80,6 +81,7 @@ class Daemon:
             [name for name, one in office.config.targets.items() if one.enabled],
             {name: partial(answer_due, one.settings, office.config) for name, one in office.config.channels.items()},
         )
+        self.depot = DepotWatch(office.store.blobs.depot, self.metrics)
         self._scheduler = AsyncIOScheduler(timezone=office.config.service.zone)
         self._adapters: list[Adapter] = []
         self._runners: list[web.AppRunner] = []
@@ -179,7 +181,7 @@ class Daemon:
                 worker = TargetWorker(name, target, office.store, office.clock, self.metrics.attempted)
                 found.append(worker.run)
         if self.stages & {"keep", "console"}:
-            found.append(self.pulse.run)
+            found += [self.pulse.run, self.depot.run]
         if "keep" in self.stages:
             found += [watch.run for watch in alarms_of(office)]
 
@@ -210,7 +212,7 @@ class Daemon:
         console = create_console(
             office.store,
             console_settings(config),
-            health=lambda: self.pulse.health,
+            health=lambda: replace(self.pulse.health, blobs=self.depot.state),
             now=office.clock,
             registry=self.metrics.registry,
         )

@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     _reconcile(commands)
     _schema(commands)
     _user(commands)
+    _move(commands)
     for plug_in in entry_points(group="xinqiao.commands"):
         plug_in.load()(commands)
     return parser
@@ -119,7 +120,7 @@ def _run(commands: Commands[argparse.ArgumentParser]) -> None:
 def _check(commands: Commands[argparse.ArgumentParser]) -> None:
     does = "validate the configuration, every error at once with its place"
     parser = _add(commands, "check", does, "xinqiao check --connect", "ingest.command_check:check")
-    parser.add_argument("--connect", action="store_true", help="then try each door and each target")
+    parser.add_argument("--connect", action="store_true", help="then try each door, each target, database and bucket")
     _json(parser)
 
 
@@ -193,6 +194,27 @@ def _reconcile(commands: Commands[argparse.ArgumentParser]) -> None:
 def _schema(commands: Commands[argparse.ArgumentParser]) -> None:
     does = "print the JSON Schema of the webhook's payloads (draft 2020-12)"
     _add(commands, "schema", does, "xinqiao schema > xinqiao.schema.json", "ingest.command_schema:schema", config=False)
+
+
+def _move(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "carry an embedded installation over to PostgreSQL, proved row by row; stop the daemon first"
+    address = "'postgresql+psycopg://xinqiao:${PG_PASSWORD}@db.example/xinqiao'"
+    example = (
+        f"xinqiao move --to {address} --dry-run\n"
+        f"  xinqiao move --to {address} --blobs /mnt/share/xinqiao\n"
+        "  xinqiao move --to config.new.yaml"
+    )
+    parser = _add(commands, "move", does, example, "ingest.command_move:move")
+    parser.add_argument(
+        "--to", required=True, metavar="DSN|FILE",
+        help="address of an empty PostgreSQL database, or the configuration to be in force afterwards (database, "
+        "data.folder, blobs)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--blobs", metavar="FOLDER", help="another data folder, on a share, for the large originals (default: the same)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
+    _json(parser)
 
 
 def _user(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -1,4 +1,4 @@
-"""`xinqiao check`: everything that is wrong with the configuration and, if asked, a knock at every door and target."""
+"""`xinqiao check`: everything that is wrong with the configuration and, if asked, a knock at all it leads to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ingest.config import Config, ConfigErrors, Problem, load
-from ingest.probing import Probe, probe_channel, probe_target
+from ingest.probing import Probe, probe_blobs, probe_channel, probe_database, probe_target
 
 
 def check(args: Namespace) -> int:
@@ -39,8 +39,10 @@ def check(args: Namespace) -> int:
 
 
 async def probe_all(config: Config) -> list[Probe]:
-    """Knock at every enabled door and target at once; the answers in the order of the file."""
+    """Knock at database and bucket, every enabled door and target at once; the answers in the order of the file."""
     return await asyncio.gather(
+        *([probe_database(config.database)] if config.shared else []),
+        *([probe_blobs(config.bucket)] if config.bucket else []),
         *(probe_channel(channel) for channel in config.channels.values() if channel.settings.enabled),
         *(probe_target(name, target) for name, target in config.targets.items() if target.enabled),
     )

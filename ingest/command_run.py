@@ -31,7 +31,7 @@ HELD = timedelta(milliseconds=50)
 """What holds the event loop longer is told of in the log under PYTHONASYNCIODEBUG=1."""
 FAREWELL = timedelta(seconds=1)
 """For threads to end once the store is closed."""
-MOVED = "data.folder, database: another store is not taken up by SIGHUP; stop the daemon and start it"
+MOVED = "data.folder, database, blobs: another store is not taken up by SIGHUP; stop the daemon and start it"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -163,11 +163,15 @@ def _reread(path: Path, before: Config) -> Config | None:
     except ConfigErrors as error:
         log.error("configuration refused; the old one stays in force", problems=str(error).splitlines())
         return None
-    if (found.data.folder, found.database) != (before.data.folder, before.database):
+    if _kept_in(found) != _kept_in(before):
         log.error("configuration refused; the old one stays in force", problems=[MOVED])
         return None
     log.info("configuration reread")
     return found
+
+
+def _kept_in(config: Config) -> tuple[object, ...]:
+    return config.data.folder, config.database, config.blobs and config.blobs.url
 
 
 def _stages(written: str | None) -> frozenset[str]:

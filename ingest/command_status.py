@@ -62,6 +62,8 @@ def _lines(answer: Answer, when: When) -> Iterator[str]:
     yield f"quarantine: {answer['quarantined']}{newest}"
     for one in answer["quarantine"]:
         yield f"  {one['channel']} {one['raw_id']}, {when(one['fetched_at'])}: {one['reason']}"
+    if answer["blobs"]["error"]:
+        yield f"large originals cannot be kept: {answer['blobs']['place']}: {answer['blobs']['error']}"
     yield f"deadlines: {answer['deadlines']['overdue']} overdue, {answer['deadlines']['soon']} soon"
 
 

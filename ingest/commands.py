@@ -36,7 +36,7 @@ def perform(path: Path, operation: str, arguments: Mapping[str, Any]) -> Answer:
     config = load_config(path)
     configure("console", "warning")
     try:
-        return asyncio.run(ask(config, operation, arguments, f"{_user()}@command"))
+        return asyncio.run(ask(config, operation, arguments, asker()))
     except (OperationRefused, StoreFailed, StoreClosed, *STORE_REFUSES) as error:
         raise UsersMistake(str(error)) from error
     except OSError as error:
@@ -46,9 +46,10 @@ def perform(path: Path, operation: str, arguments: Mapping[str, Any]) -> Answer:
         raise UsersMistake(f"{config.data.folder}: the database refuses: {said}") from error
 
 
-def _user() -> str:
-    """Who asks; a container's account may have a number only."""
+def asker() -> str:
+    """Who gives the command; a container's account may have a number only."""
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
     except (KeyError, OSError):
-        return str(os.getuid())
+        name = str(os.getuid())
+    return f"{name}@command"

@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from dispatch.settings import TargetSettings
 from ingest.alarms.settings import AlarmSettings
 from ingest.calendar_files import read_calendar
+from ingest.config_blobs import BlobsSettings
 from ingest.config_channels import Channel
 from ingest.config_checks import Finding, check_channels, check_database_place, check_targets
 from ingest.config_errors import ConfigErrors, Problem, in_order, unknown_key
@@ -31,6 +32,7 @@ from ingest.config_sections import (
 )
 from ingest.config_yaml import Plain, read
 from normalize.rules import Rules
+from store.blob_bucket import Bucket
 
 __all__ = ["Channel", "Config", "ConfigErrors", "Problem", "load"]
 
@@ -55,6 +57,9 @@ class Config(Section):
         " `postgresql+psycopg://user:${PG_PASSWORD}@host/name`",
     )
     data: DataSettings = Field(default=DataSettings(), description="where everything is kept")
+    blobs: BlobsSettings | None = Field(
+        default=None, description="a bucket for large originals and attachments; none: they lie in the data folder"
+    )
     sealing: SealingSettings = Field(description="the key at rest")
     listen: ListenSettings = Field(default=ListenSettings(), description="where the console is offered")
     log: LogSettings = Field(default=LogSettings(), description="what the daemon writes")
@@ -76,6 +81,11 @@ class Config(Section):
     def shared(self) -> bool:
         """Other processes may work on the same database."""
         return self.database.startswith(POSTGRESQL)
+
+    @property
+    def bucket(self) -> Bucket | None:
+        """Where large blobs lie, if not in the data folder."""
+        return self.blobs.build() if self.blobs else None
 
     @property
     def public_url(self) -> str:

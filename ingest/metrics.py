@@ -36,6 +36,7 @@ class Metrics:
         self.steps = Gauge("xinqiao_steps", "rows of the ledger", ["lane", "state"], registry=self.registry)
         self.quarantine = Gauge("xinqiao_quarantine", "matters kept aside", registry=self.registry)
         self.channel_open = Gauge("xinqiao_channel_open", "1: the door is open", ["channel"], registry=self.registry)
+        self.blobs_open = Gauge("xinqiao_blobs_open", "1: large originals can be kept and had", registry=self.registry)
         self.target_open = Gauge("xinqiao_target_open", "1: the target answers", ["target"], registry=self.registry)
 
     def watch(self, written: Callable[[], Written]) -> None:

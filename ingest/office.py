@@ -76,7 +76,8 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
     Raises:
         StoreBusy, StoreUnreachable, TablesNewer, SealBroken: as `open_store` does.
     """
-    store = open_store(config.database, config.data.folder, config.sealing.master(), clock() if clock else None)
+    now = clock() if clock else None
+    store = open_store(config.database, config.data.folder, config.sealing.master(), now, config.bucket)
     clock = clock or store.clock
     with ExitStack() as undo:
         undo.callback(store.close)

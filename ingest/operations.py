@@ -18,6 +18,7 @@ from dispatch.rights import STANDING, sendable
 from dispatch.targets import PAUSED, resume, state_of
 from ingest import accounts, inbox, listings
 from ingest.accounts import Role
+from ingest.depot_watch import said_of
 from ingest.history import record_history
 from ingest.office import Office
 from store.schema import cases, delivery, event, raw, receipt
@@ -52,7 +53,7 @@ async def perform(office: Office, name: str, arguments: Mapping[str, Any], actor
 
 
 async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
-    """Doors, stages, waiting, quarantine (how many, and the newest), deliveries, deadlines."""
+    """Doors, stages, waiting, quarantine (how many, and the newest), deliveries, deadlines, depot."""
     now = office.clock()
 
     def look(conn: Connection) -> Answer:
@@ -67,7 +68,9 @@ async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> 
             "deadlines": _plain(listings.deadlines(conn, now)),
         }
 
-    return await office.store.read(look)
+    depot = office.store.blobs.depot
+    seen = await office.store.read(look)
+    return {**seen, "blobs": {"place": depot.place, "error": await said_of(depot)}}
 
 
 async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:

@@ -1,11 +1,13 @@
-"""Knocks at doors and targets without leaving anything behind, and says what was seen."""
+"""Knocks at doors, targets, database and bucket without leaving anything behind, and says what was seen."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from errno import EIO
 from typing import Literal
 
 import aiohttp
@@ -17,16 +19,20 @@ from dispatch.expressions import TemplateFailed
 from dispatch.own_api import LoginFailed, OwnApi
 from dispatch.settings import TargetSettings
 from ingest.config_channels import Channel
+from store.blob_bucket import BlobBucket, Bucket
+from store.engine import StoreUnreachable
 
 PATIENCE = timedelta(seconds=30)
 """A door or target that has said nothing by then does not answer."""
+PROBE_BYTES = 256 * 1024
+"""As large as the smallest blobs."""
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was seen at one door or target, in a sentence an operator understands."""
+    """What was seen at one of the places the configuration leads to, in a sentence an operator understands."""
 
-    what: Literal["channel", "target"]
+    what: Literal["channel", "target", "database", "blobs"]
     name: str
     ok: bool
     text: str
@@ -79,6 +85,39 @@ async def _seen_at(target: TargetSettings) -> tuple[bool, str]:
         return True, "lets us in"
     status = await _options(target)
     return status < 500, _seen(status)
+
+
+async def probe_blobs(bucket: Bucket) -> Probe:
+    """Put an object of random bytes into the bucket, read it back, remove it."""
+    try:
+        text = await asyncio.to_thread(_try_bucket, bucket)
+    except OSError as error:
+        return Probe("blobs", bucket.address, ok=False, text=error.strerror or str(error))
+    return Probe("blobs", bucket.address, ok=True, text=text)
+
+
+def _try_bucket(bucket: Bucket) -> str:
+    depot, key = BlobBucket(bucket), f"probe-{secrets.token_hex(8)}"
+    if depot.read(key) is not None:
+        raise OSError(EIO, f"it has an object under {key}, which nobody wrote")
+    depot.write(key, secrets.token_bytes(PROBE_BYTES))
+    try:
+        depot.remove(key)
+    except OSError as error:  # a bucket that keeps everything for good suits evidence
+        return f"an object was written and read back; it cannot be removed: {error.strerror}"
+    if depot.read(key) is not None:
+        return "an object was written and read back; removed, it is still there (the bucket keeps versions, or is slow)"
+    return "an object was written, read back and removed"
+
+
+async def probe_database(url: str) -> Probe:
+    """Ask a PostgreSQL what it is; no table is made."""
+    from store.postgres import look  # noqa: PLC0415 - its driver takes 0.1 s to load: only who needs it waits
+
+    try:
+        return Probe("database", "postgresql", ok=True, text=await asyncio.to_thread(look, url))
+    except StoreUnreachable as error:
+        return Probe("database", "postgresql", ok=False, text=str(error))
 
 
 async def _options(target: TargetSettings) -> int:

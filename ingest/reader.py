@@ -26,6 +26,7 @@ from normalize.reading import Source
 from normalize.reading_process import Asked, Unread
 from normalize.scan import Scan
 from store import crashpoint, ledger
+from store.blobs import Kept, find_all, missing
 from store.engine import Store
 from store.failure import is_passing, place_of
 from store.ledger import Claim
@@ -92,41 +93,50 @@ class Reader:
 
     async def read_batch(self, claims: Sequence[Claim]) -> None:
         """Mails and records: read together, written together."""
-        loaded = await self._load(claims)
-        await self._finish_all(await self._read([Taken(held, row, content) for held, row, content in loaded]))
+        await self._finish_all(await self._read(await self._take(claims)))
 
     async def read_letters(self, claims: Sequence[Claim]) -> None:
         """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
-        for held, row, content in await self._load(claims):
+        for held in claims:
+            (taken,) = await self._take([held])
             try:
-                scan = None
-                if isinstance(content, bytes) and not row.meta.get("refused"):
-                    scan = await recognise(self.scans, content)
+                if isinstance(taken.content, bytes) and not taken.row.meta.get("refused"):
+                    taken = replace(taken, scan=await recognise(self.scans, taken.content))
             except WorkerMissing:
                 raise  # nothing is wrong with the scan
             except WorkerRefused as error:
-                await self._finish_all([Done(held, row, f"the scan cannot be read: {error}")])
+                await self._finish_all([Done(held, taken.row, f"the scan cannot be read: {error}")])
             except WorkerFailed as error:
-                await self._finish_all([Done(held, row, error)])
+                await self._finish_all([Done(held, taken.row, error)])
             else:
                 crashpoint.reach("mid_ocr")
-                await self._finish_all(await self._read([Taken(held, row, content, scan)]))
+                await self._finish_all(await self._read([taken]))
 
-    async def _load(self, claims: Sequence[Claim]) -> list[tuple[Claim, RawRow, Content]]:
+    async def _take(self, claims: Sequence[Claim]) -> list[Taken]:
         """The Raws with their bytes, or what is wrong with them: that must not hold up what was claimed beside."""
-        return await self.store.read(partial(self._loaded, claims=claims))
+        loaded = await self.store.read(partial(self._load, claims=claims))
+        return await asyncio.to_thread(lambda: [Taken(held, row, self._open(kept)) for held, row, kept in loaded])
 
-    def _loaded(self, conn: Connection, claims: Sequence[Claim]) -> list[tuple[Claim, RawRow, Content]]:
-        kept = inbox.find(conn, [held.payload["raw"] for held in claims])
-        contents = self.store.blobs.load_all(conn, [row.blob for row in kept.values()])
-        found: list[tuple[Claim, RawRow, Content]] = []
+    def _load(
+        self, conn: Connection, claims: Sequence[Claim]
+    ) -> list[tuple[Claim, RawRow, Kept | SealBroken | KeyError]]:
+        rows = inbox.find(conn, [held.payload["raw"] for held in claims])
+        blobs = find_all(conn, [row.blob for row in rows.values()])
+        found: list[tuple[Claim, RawRow, Kept | SealBroken | KeyError]] = []
         for held in claims:
-            row = kept[held.payload["raw"]]
+            row = rows[held.payload["raw"]]
             try:
-                found.append((held, inbox.opened(row, self.store.sealer), contents[row.blob]))
+                found.append((held, inbox.opened(row, self.store.sealer), blobs.get(row.blob) or missing(row.blob)))
             except SealBroken as error:
                 found.append((held, inbox.unopened(row), error))
         return found
+
+    def _open(self, kept: Kept | SealBroken | KeyError) -> Content:
+        """A Raw's bytes, or why there are none; off the loop and outside a transaction, since a bucket takes time."""
+        try:
+            return self.store.blobs.open(kept) if isinstance(kept, Kept) else kept
+        except (SealBroken, OSError) as error:
+            return error
 
     async def _read(self, taken: Sequence[Taken]) -> list[Done]:
         """What came of each. Raises WorkerMissing."""

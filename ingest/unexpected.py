@@ -7,9 +7,10 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
-from store.failure import place_of
+from store.failure import is_passing, place_of
 
 log = structlog.get_logger()
+PASSING = "现在取不到，请稍后再试。\nThis cannot be had now; try again later.\n"
 SAID = "出错了，日志中记有位置。\nThis failed; the log says where.\n"
 
 
@@ -17,7 +18,10 @@ SAID = "出错了，日志中记有位置。\nThis failed; the log says where.\n
 async def log_by_place(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """The outermost middleware: answers 500 where aiohttp would log the error with its message."""
+    """The outermost middleware: answers where aiohttp would log the error with its message.
+
+    503 says that it passes: a target that fetches a file asks again.
+    """
     try:
         return await handler(request)
     except web.HTTPException:
@@ -26,4 +30,6 @@ async def log_by_place(
         resource = request.match_info.route.resource
         page = resource.canonical if resource is not None else "unknown"
         log.error("request failed", method=request.method, page=page, error=place_of(error))
+        if is_passing(error):
+            return web.Response(status=503, text=PASSING, headers={"Cache-Control": "no-store", "Retry-After": "30"})
         return web.Response(status=500, text=SAID, headers={"Cache-Control": "no-store"})

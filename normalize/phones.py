@@ -30,9 +30,7 @@ _HAN_MOBILE = re.compile(
 _MISREAD_RUN = re.compile(r"[\d|lIOoqSB][\d|lIOoqSB -]{5,16}[\d|lIOoqSB]")
 
 # A quick look whether there can be a number at all.
-_ANY = Hinted(
-    r"\d〇零○一二三四五六七八九", r"\d[\d \t()（）.．\-－—–‐|lIOoqSB]{5}|[〇零○一二三四五六七八九]{7}"
-)
+_ANY = Hinted(r"\d〇零○一二三四五六七八九", r"\d[\d \t()（）.．\-－—–‐|lIOoqSB]{5}|[〇零○一二三四五六七八九]{7}")
 
 LABEL = r"(?:电 {0,2}话|手 {0,2}机|联系方式|联系号码|座机|固话|(?<![a-z])(?:tel|phone|mobile)(?![a-z]))"
 _LABELLED = Hinted(

@@ -8,13 +8,14 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-from store.migrate import MIGRATIONS, upgrade
+from store.migrate import MIGRATIONS, migrate
 
 number, message = sys.argv[1:]
 with tempfile.TemporaryDirectory() as folder:
     engine = create_engine(f"sqlite:///{Path(folder) / 'empty.db'}")
     if any((MIGRATIONS / "versions").glob("*.py")):
-        upgrade(engine)
+        with engine.begin() as conn:
+            migrate(conn)
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     with engine.connect() as conn:

@@ -1,11 +1,14 @@
 #!/bin/sh
-# Installs what the tests speak to (Dovecot, PostgreSQL, Chromium) where it may; otherwise says what is missing and which tests skip.
+# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium) where it may; otherwise says what is missing and which tests skip.
 set -eu
 
 missing=
 has() { PATH="$PATH:/usr/sbin" command -v "$1" >/dev/null; }
 has dovecot && has doveconf && [ -e /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
+for part in proxy account container object; do
+    has "swift-$part-server" || missing="$missing swift-$part"
+done
 has chromium || missing="$missing chromium"
 ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || missing="$missing libatomic1" # what drives the browser needs it
 

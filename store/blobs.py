@@ -1,20 +1,17 @@
-"""Bytes kept under their SHA-256: small ones in the row, large ones in a file, sealed either way.
+"""Bytes kept under their SHA-256: small ones in the row, large ones in a depot, sealed either way.
 
-`prepare` does the slow part (hash, seal, write and fsync a large file) outside any transaction; `keep` inserts the
-row inside the caller's. A file without a row, left by a crash between the two, is harmless and found again by its name;
-a file half written never gets its name, and is swept away when the store opens.
+`prepare` does the slow part (hash, seal, carry a large content to the depot) outside any transaction; `keep` inserts
+the row inside the caller's. What lies in the depot without a row, left by a crash between the two, is harmless and
+found again by its name.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
+from typing import Protocol
 
 from sqlalchemy import Connection, select
 
@@ -26,31 +23,55 @@ INLINE_LIMIT = 128 * 1024
 """Below this a row is cheaper than a file: one fsync of its own costs more than the bytes in the commit."""
 
 
+class Depot(Protocol):
+    """Where sealed bytes lie under a key: a folder, or a bucket. It blocks: call it off the event loop.
+
+    What is wrong with the depot itself (a full disk, a network, a password) raises OSError, whose words name the depot:
+    it says nothing of what lies there, and passes.
+    """
+
+    place: str
+    """Where it is, for people."""
+
+    def read(self, key: str) -> bytes | None:
+        """What lies under the key; None only if it is certain that nothing does."""
+
+    def write(self, key: str, sealed: bytes) -> None:
+        """Put it under the key, over whatever lies there: whole and durable when this returns."""
+
+    def sweep(self, older: timedelta) -> int:
+        """Remove what a crash left half written so long ago that nobody can be writing it; how many there were."""
+
+
 @dataclass(frozen=True)
 class Prepared:
     sha256: str
     size: int
-    sealed: bytes | None  # None: already in its file
+    sealed: bytes | None  # None: already in the depot
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A blob's row."""
+
+    sha256: str
+    sealed: bytes | None  # None: in the depot
 
 
 class Blobs:
     """The content-addressed bytes of one store."""
 
-    def __init__(self, folder: Path, sealer: Sealer) -> None:
-        self._folder = folder
-        self._partial = folder / "partial"
+    def __init__(self, depot: Depot, sealer: Sealer) -> None:
+        self.depot = depot
         self._sealer = sealer
-        _make_folder(folder)
-        _make_folder(self._partial)
 
     def prepare(self, content: bytes) -> Prepared:
-        """Hash and seal; a large content is on disk, synced, when this returns."""
+        """Hash and seal; a large content is in the depot, durable, when this returns. Raises OSError: the depot's."""
         sha = hashlib.sha256(content).hexdigest()
         if len(content) <= INLINE_LIMIT:
             return Prepared(sha, len(content), self._sealer.seal(content, f"blob:{sha}"))
-        path = self._path(sha)
-        if not self._is_intact(path, sha):
-            self._write_durably(path, self._sealer.seal(content, f"blob:{sha}"))
+        if not self._lies_intact(sha):
+            self.depot.write(key_of(sha), self._sealer.seal(content, f"blob:{sha}"))
         return Prepared(sha, len(content), None)
 
     def keep(self, conn: Connection, prepared: Prepared, now: datetime) -> None:
@@ -63,87 +84,58 @@ class Blobs:
         if rows:
             conn.execute(insert_into(conn, blob).on_conflict_do_nothing(), rows)
 
-    def load_all(self, conn: Connection, hashes: Iterable[str]) -> dict[str, bytes | SealBroken | KeyError | OSError]:
-        """The bytes under each of these hashes, or why they cannot be had."""
-        rows = conn.execute(select(blob.c.sha256, blob.c.sealed).where(blob.c.sha256.in_(set(hashes))))
-        sealed = {row.sha256: row.sealed for row in rows}
-        return {sha256: self._opened(sealed, sha256) for sha256 in hashes}
-
-    def _opened(self, sealed: Mapping[str, bytes | None], sha256: str) -> bytes | SealBroken | KeyError | OSError:
-        try:
-            return self._open(sealed, sha256)
-        except (SealBroken, KeyError, OSError) as error:
-            return error
-
     def load(self, conn: Connection, sha256: str) -> bytes:
         """The bytes under this hash.
 
         Raises:
             KeyError: nothing is kept under it.
             SealBroken: what is kept is not what was put there.
+            OSError: the depot cannot tell now.
         """
-        rows = conn.execute(select(blob.c.sha256, blob.c.sealed).where(blob.c.sha256 == sha256))
-        return self._open({row.sha256: row.sealed for row in rows}, sha256)
+        return self.open(find(conn, sha256))
 
-    def _open(self, sealed: Mapping[str, bytes | None], sha256: str) -> bytes:
-        if sha256 not in sealed:
-            raise KeyError(f"blob {sha256} is not in this store")
-        content = self._sealer.open(self._sealed(sealed[sha256], sha256), f"blob:{sha256}")
-        if hashlib.sha256(content).hexdigest() != sha256:
-            raise SealBroken(f"blob {sha256}: its content has another hash")
-        return content
+    def open(self, kept: Kept) -> bytes:
+        """The bytes of a row, outside its transaction: a depot may take its time. Raises as `load` does."""
+        sealed = kept.sealed if kept.sealed is not None else self.depot.read(key_of(kept.sha256))
+        if sealed is None:
+            raise SealBroken(f"blob {kept.sha256}: it is missing in {self.depot.place}")
+        return unsealed(self._sealer, kept.sha256, sealed)
 
-    def sweep(self, older: timedelta) -> int:
-        """Remove what a crash left half written so long ago that nobody can be writing it; how many files."""
-        latest = time.time() - older.total_seconds()
-        left = [path for path in self._partial.iterdir() if path.stat().st_mtime <= latest]
-        for path in left:
-            path.unlink(missing_ok=True)
-        return len(left)
-
-    def _sealed(self, inline: bytes | None, sha256: str) -> bytes:
-        if inline is not None:
-            return inline
+    def _lies_intact(self, sha256: str) -> bool:
+        """What lies there may be damaged, or of an earlier store under another key: then it is written anew."""
+        sealed = self.depot.read(key_of(sha256))
         try:
-            return self._path(sha256).read_bytes()
-        except FileNotFoundError as error:
-            raise SealBroken(f"blob {sha256}: its file {self._path(sha256)} is missing") from error
-
-    def _is_intact(self, path: Path, sha256: str) -> bool:
-        """A file of this name may be damaged, or of an earlier store under another key: then it is written anew."""
-        try:
-            content = self._sealer.open(path.read_bytes(), f"blob:{sha256}")
-        except (FileNotFoundError, SealBroken):
+            return sealed is not None and bool(unsealed(self._sealer, sha256, sealed))
+        except SealBroken:
             return False
-        return hashlib.sha256(content).hexdigest() == sha256
-
-    def _path(self, sha256: str) -> Path:
-        return self._folder / sha256[:2] / sha256[2:]
-
-    def _write_durably(self, path: Path, data: bytes) -> None:
-        _make_folder(path.parent)
-        partial = self._partial / f"{path.name}.{secrets.token_hex(4)}"
-        try:
-            with partial.open("xb") as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.rename(path)
-        finally:
-            partial.unlink(missing_ok=True)
-        _sync_folder(path.parent)
 
 
-def _make_folder(path: Path) -> None:
-    """A folder only we may enter, on disk together with its name, whoever made it."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _sync_folder(path.parent)
+def find(conn: Connection, sha256: str) -> Kept:
+    """The row of a blob. Raises KeyError."""
+    found = find_all(conn, [sha256])
+    if sha256 not in found:
+        raise missing(sha256)
+    return found[sha256]
 
 
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def find_all(conn: Connection, hashes: Sequence[str]) -> dict[str, Kept]:
+    """The rows of these blobs, as far as there are any."""
+    rows = conn.execute(select(blob.c.sha256, blob.c.sealed).where(blob.c.sha256.in_(hashes)))
+    return {row.sha256: Kept(row.sha256, row.sealed) for row in rows}
+
+
+def missing(sha256: str) -> KeyError:
+    return KeyError(f"blob {sha256} is not in this store")
+
+
+def key_of(sha256: str) -> str:
+    """Under which key a blob lies in its depot, whatever kind of depot: one can be copied into another."""
+    return f"{sha256[:2]}/{sha256[2:]}"
+
+
+def unsealed(sealer: Sealer, sha256: str, sealed: bytes) -> bytes:
+    """The content of sealed bytes. Raises SealBroken: they are not those of this blob."""
+    content = sealer.open(sealed, f"blob:{sha256}")
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise SealBroken(f"blob {sha256}: its content has another hash")
+    return content

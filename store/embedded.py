@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from store import sqlite
 from store.acts import Job, TransactionLost
 from store.crashpoint import reach
+from store.moved import refuse_if_moved
 from store.waiting import Outcome, still_waits, tell
 from store.wakes import noted
 
@@ -31,9 +32,10 @@ class Embedded:
     writers = 1
 
     def __init__(self, folder: Path) -> None:
-        """Lock the folder. Raises StoreBusy: another process writes here."""
+        """Lock the folder. Raises StoreBusy: another process writes here. StoreRefused: it was moved away."""
         with ExitStack() as undo:
             undo.callback(sqlite.lock(folder / "lock").close)
+            refuse_if_moved(folder)
             self.writing = sqlite.writing(folder / "xinqiao.db")
             self._conn = undo.enter_context(self.writing.connect())
             self._reading = sqlite.reading(folder / "xinqiao.db", READERS)

@@ -31,7 +31,10 @@ from store.acts import (
     StoreUnreachable,
     TransactionLost,
 )
-from store.blobs import Blobs
+from store.blob_bucket import BlobBucket, Bucket, DepotUnavailable
+from store.blob_claim import claim
+from store.blob_folder import BlobFolder
+from store.blobs import Blobs, Depot
 from store.embedded import READERS, Embedded
 from store.migrate import TablesNewer, open_alone, upgrade
 from store.sealing import SealBroken, Sealer, data_keys, load_sealer
@@ -162,27 +165,32 @@ class Store:
                 self.wakes.ring(lanes)
 
 
-def open_store(database: str, folder: Path, master_key: bytes, now: datetime | None = None) -> Store:
+def open_store(
+    database: str, folder: Path, master_key: bytes, now: datetime | None = None, bucket: Bucket | None = None
+) -> Store:
     """Open the store kept in `database`, "sqlite" for the data folder's own or the address of a PostgreSQL.
 
-    Brings the tables up to date, whichever process comes first, and opens the keys.
+    Large blobs lie in the data folder or, if there is one, in the bucket. Brings the tables up to date, whichever
+    process comes first, and opens the keys.
 
     Raises:
         StoreBusy: another process has this data folder.
-        StoreUnreachable: PostgreSQL does not answer, or not to us.
-        StoreRefused: it lets us make no tables, or the file is no database.
+        StoreUnreachable: PostgreSQL or the bucket does not answer, or not to us.
+        StoreRefused: it lets us make no tables, or the file is no database, or the blobs are not this store's.
         TablesNewer: a later version of the program has written here.
         SealBroken: the master key is not this store's.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        return _open(_database(database, folder), folder, master_key, now)
+        return _open(_database(database, folder), folder, bucket, master_key, now)
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]  # what follows may quote a row
         raise StoreRefused(f"{folder}: the database refuses: {said}") from error
+    except DepotUnavailable as error:
+        raise StoreUnreachable(f"{error.filename}: {error.strerror}") from error
 
 
-def _open(opened: Database, folder: Path, master_key: bytes, now: datetime | None) -> Store:
+def _open(opened: Database, folder: Path, bucket: Bucket | None, master_key: bytes, now: datetime | None) -> Store:
     with ExitStack() as undo:
         undo.callback(opened.close)
         upgrade(opened.writing)
@@ -190,11 +198,19 @@ def _open(opened: Database, folder: Path, master_key: bytes, now: datetime | Non
             open_alone(conn)
             load_keys = partial(opened.read, partial(data_keys, master=master_key))
             sealer = load_sealer(conn, master_key, now or opened.now(), load_keys)
-        blobs = Blobs(folder / "blobs", sealer)
-        blobs.sweep(timedelta(0) if opened.exclusive else UNFINISHED)
-        store = Store(opened, folder, sealer, blobs)
+        alone = opened.exclusive and bucket is None
+        depot = depot_at(folder, bucket)
+        if not alone:
+            opened.read(partial(claim, depot=depot, sealer=sealer))
+        depot.sweep(timedelta(0) if alone else UNFINISHED)
+        store = Store(opened, folder, sealer, Blobs(depot, sealer))
         undo.pop_all()
     return store
+
+
+def depot_at(folder: Path, bucket: Bucket | None) -> Depot:
+    """Where large blobs lie. Raises DepotUnavailable: the settings make no client."""
+    return BlobFolder(folder / "blobs") if bucket is None else BlobBucket(bucket)
 
 
 def _database(database: str, folder: Path) -> Database:

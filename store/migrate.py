@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, inspect, select, text
 
+from store.acts import StoreRefused
 from store.schema import metadata
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -18,6 +19,10 @@ _VERSION_TABLE = (
 """As Alembic makes it."""
 _OPENING = (0x586E, 0x71)
 """An advisory lock of our own: two numbers, as those of the ledger's keys are of one."""
+
+
+FILLING = "moving "
+"""Before the number of the migration, while a move fills the tables: no version opens them then."""
 
 
 class TablesNewer(Exception):
@@ -33,35 +38,33 @@ def upgrade(engine: Engine) -> None:
 
     Raises:
         TablesNewer: the database carries a migration this version does not know.
+        StoreRefused: a move is filling them.
         MigrationBroken: the tables are as they were before.
     """
-    known = [path.name.partition("_")[0] for path in sorted((MIGRATIONS / "versions").glob("[0-9]*.py"))]
     with engine.connect() as conn, _unconstrained(conn), conn.begin():
         open_alone(conn)
-        applied = _applied(conn)
-        if unknown := applied - set(known):
-            raise TablesNewer(
-                f"{engine.url.database}: migration {min(unknown)} is from a later version; this one knows up to "
-                f"{known[-1]}"
-            )
-        if not applied:
-            metadata.create_all(conn)
-            conn.exec_driver_sql(_VERSION_TABLE)
-            conn.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": known[-1]})
-        elif applied != {known[-1]}:
-            apply(conn)
-            _check_references(conn)
+        bring_up(conn)
 
 
-def _applied(conn: Connection) -> set[str]:
-    """At which migration the tables stand."""
-    if not inspect(conn).has_table("alembic_version"):
-        return set()
-    return set(conn.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
+def bring_up(conn: Connection) -> None:
+    """As `upgrade`, in the caller's transaction."""
+    applied, known, name = heads(conn), _known(), conn.engine.url.database
+    unknown = applied - set(known)
+    if any(one.startswith(FILLING) for one in unknown):
+        raise StoreRefused(f"{name}: `xinqiao move` has not finished filling this database; give it again")
+    if unknown:
+        raise TablesNewer(f"{name}: migration {min(unknown)} is from a later version; this one knows up to {known[-1]}")
+    if not applied:
+        metadata.create_all(conn)
+        conn.exec_driver_sql(_VERSION_TABLE)
+        conn.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": known[-1]})
+    elif applied != {known[-1]}:
+        migrate(conn)
+        _check_references(conn)
 
 
-def apply(conn: Connection) -> None:
-    """Every migration that is missing, one after the other."""
+def migrate(conn: Connection) -> None:
+    """Apply the migrations that are missing, one after the other."""
     from alembic import command  # noqa: PLC0415 - takes 0.1 s and 12 MB: only who has something to apply loads it
     from alembic.config import Config  # noqa: PLC0415
 
@@ -69,6 +72,28 @@ def apply(conn: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = conn
     command.upgrade(config, "head")
+
+
+def head() -> str:
+    """The last migration this version knows."""
+    return _known()[-1]
+
+
+def heads(conn: Connection) -> set[str]:
+    """The migration at which the tables stand; none: there are no tables."""
+    if not inspect(conn).has_table("alembic_version"):
+        return set()
+    return set(conn.exec_driver_sql("SELECT version_num FROM alembic_version").scalars())
+
+
+def stamp(conn: Connection, revision: str) -> None:
+    """Say at which migration the tables stand."""
+    conn.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+def _known() -> list[str]:
+    """The migrations' numbers, in order: their files begin with them."""
+    return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def open_alone(conn: Connection) -> None:

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import TypeVar
 
 import structlog
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -133,6 +134,21 @@ class Postgres:
         cause = error.orig if isinstance(error, DBAPIError) else None
         said = " ".join(str(cause).split()) if cause else "the connection breaks again and again"
         return StoreUnreachable(f"{self._place}: {said}")
+
+
+def look(url: str) -> str:
+    """What stands behind an address, in a sentence; nothing is changed. Raises StoreUnreachable."""
+    database = Postgres(url)
+    try:
+        return database.read(_described)
+    finally:
+        database.close()
+
+
+def _described(conn: Connection) -> str:
+    version = conn.exec_driver_sql("SHOW server_version").scalar_one()
+    at = MigrationContext.configure(conn).get_current_revision()
+    return f"PostgreSQL {version}, {f'tables of migration {at}' if at else 'no tables yet'}"
 
 
 def _tell(waiting: deque[Job], outcomes: Sequence[Outcome]) -> None:

@@ -14,7 +14,6 @@ from sqlalchemy import Engine, create_engine, event, make_url
 from store.database_clock import DatabaseClock
 
 ARGUMENTS = {
-    "application_name": "xinqiao",
     "client_encoding": "utf8",
     "connect_timeout": "5",
     "target_session_attrs": "read-write",  # of several hosts the one that is not a standby
@@ -63,6 +62,21 @@ def reading(url: str, connections: int) -> Engine:
     return _engine(url, connections, greet, ping=True)
 
 
+def filling(url: str) -> Engine:
+    """An engine for the one connection of a move; a commit of rows that can be copied again need not wait for the disk.
+
+    Raises:
+        ArgumentError, ValueError: this is not an address.
+    """
+
+    def greet(raw: Raw, _record: object) -> None:
+        _prepare(raw)
+        raw.execute("SET synchronous_commit = off; SET statement_timeout = 0")
+        raw.commit()
+
+    return _engine(url, 1, greet, ping=False, name="xinqiao move")
+
+
 def ask(clock: DatabaseClock, raw: Raw) -> None:
     """Set the clock by the server's."""
 
@@ -82,11 +96,12 @@ class Storable(StrDumperUnknown):
         return super().dump(obj.replace("\0", "\ufffd"))
 
 
-def _engine(url: str, connections: int, greet: Greeting, *, ping: bool) -> Engine:
+def _engine(url: str, connections: int, greet: Greeting, *, ping: bool, name: str = "xinqiao") -> Engine:
     address = make_url(url)
+    arguments = {"application_name": name, **ARGUMENTS}
     engine = create_engine(
         address,
-        connect_args={name: value for name, value in ARGUMENTS.items() if name not in address.query},
+        connect_args={name: value for name, value in arguments.items() if name not in address.query},
         pool_size=connections,
         pool_pre_ping=ping,
         hide_parameters=True,

@@ -82,6 +82,11 @@ def load_sealer(conn: Connection, master: bytes, now: datetime, load_keys: LoadK
         _add_key(conn, master, "seal", now)
     if not any(row.purpose == "lookup" for row in rows):
         _add_key(conn, master, "lookup", now)
+    return opened_sealer(conn, master, load_keys)
+
+
+def opened_sealer(conn: Connection, master: bytes, load_keys: LoadKeys = dict[int, bytes]) -> Sealer:
+    """As `load_sealer`, of a store that has its keys: none is made."""
     rows = conn.execute(select(data_key).order_by(data_key.c.id)).all()
     keys = data_keys(conn, master)
     current = max(row.id for row in rows if row.purpose == "seal")

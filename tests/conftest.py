@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.object_store import ObjectStore, running_object_store
 from tests.place import Place
 from tests.postgres import Server, running_postgres
 
@@ -25,6 +26,13 @@ def write_golden(request: pytest.FixtureRequest) -> bool:
 def postgres() -> Iterator[Server]:
     """One PostgreSQL for the whole run; each test makes databases of its own in it."""
     with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[ObjectStore]:
+    """One S3-compatible store for the whole run; each test makes buckets of its own in it."""
+    with running_object_store() as server:
         yield server
 
 

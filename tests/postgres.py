@@ -12,8 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,6 +31,7 @@ SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "64MB",
     "log_min_messages": "fatal",
+    "dynamic_shared_memory_type": "mmap",  # in its folder: a server that is killed leaves nothing behind
 }
 CARELESS = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 """Quicker; a server that is killed with SIGKILL keeps its data all the same, a machine would not."""
@@ -60,11 +61,7 @@ class Server:
         with (self.folder / "log").open("ab") as log:
             command = [*self.account, *_DIES_WITH_US, str(self.programs / "postgres"), *options]
             self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
-        latest = time.monotonic() + WAIT
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > latest:
-                raise RuntimeError(f"postgres: {(self.folder / 'log').read_text()}")
-            time.sleep(0.02)
+        self._wait(self._answers)
 
     def stop(self, mode: str = "fast") -> None:
         """`fast` ends connections in order; `immediate` is a crash."""
@@ -72,6 +69,30 @@ class Server:
             self._process.send_signal({"fast": signal.SIGINT, "immediate": signal.SIGQUIT}[mode])
             self._process.wait(WAIT)
             self._process = None
+
+    def kill(self) -> None:
+        """As when the machine's power goes: every process of it is gone at once."""
+        assert self._process is not None
+        main = self._process.pid  # setpriv has become it
+        others = Path(f"/proc/{main}/task/{main}/children").read_text().split()
+        for pid in (main, *map(int, others)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(WAIT)
+        self._process = None
+
+    def follow(self, primary: Server) -> None:
+        """Become its standby, on whose disk a commit of the primary must be before it is acknowledged."""
+        there = ("-h", str(primary.folder), "-p", str(primary.port), "-U", "postgres")
+        self._run("pg_basebackup", *there, "-D", self.data, "-R", "-c", "fast")
+        self.start()
+        primary.say("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        primary.say("SELECT pg_reload_conf()")
+        self._wait(lambda: primary.ask("SELECT sync_state FROM pg_stat_replication") == "sync")
+
+    def promote(self) -> None:
+        """A standby becomes the primary."""
+        self.say("SELECT pg_promote()")
 
     def restart(self, mode: str) -> None:
         self.stop(mode)
@@ -105,9 +126,22 @@ class Server:
         with psycopg.connect(host=str(self.folder), port=self.port, user="postgres", autocommit=True) as conn:
             conn.execute(statement.encode())
 
+    def ask(self, statement: str) -> object:
+        """The first value of an answer; None for none."""
+        with psycopg.connect(host=str(self.folder), port=self.port, user="postgres", autocommit=True) as conn:
+            row = conn.execute(statement.encode()).fetchone()
+        return None if row is None else row[0]
+
     @property
     def data(self) -> str:
         return str(self.folder / "data")
+
+    def _wait(self, holds: Callable[[], bool]) -> None:
+        latest = time.monotonic() + WAIT
+        while not holds():
+            if self._process is None or self._process.poll() is not None or time.monotonic() > latest:
+                raise RuntimeError(f"postgres: {(self.folder / 'log').read_text()}")
+            time.sleep(0.02)
 
     def _answers(self) -> bool:
         try:
@@ -126,6 +160,29 @@ class Server:
 @contextmanager
 def running_postgres(*, careful: bool = False) -> Iterator[Server]:
     """Start PostgreSQL and wait until it answers; skip where it is not installed (in CI: fail)."""
+    with _place(careful=careful) as server:
+        server.make()
+        server.start()
+        yield server
+
+
+@contextmanager
+def running_pair() -> Iterator[tuple[Server, Server]]:
+    """A primary, and a standby that has everything that was acknowledged."""
+    with running_postgres() as primary, _place(careful=False) as standby:
+        standby.follow(primary)
+        yield primary, standby
+
+
+def address_of_both(pair: tuple[Server, Server], address: str) -> str:
+    """An address that leads to whichever of the two takes writes."""
+    hosts, ports = ",".join(str(one.folder) for one in pair), ",".join(str(one.port) for one in pair)
+    return f"postgresql+psycopg://postgres@/{name_of(address)}?host={hosts}&port={ports}"
+
+
+@contextmanager
+def _place(*, careful: bool) -> Iterator[Server]:
+    """Where a server can be made; it is stopped and gone at the end."""
     programs = _programs()
     if programs is None:
         missing = "PostgreSQL is not installed; sh scripts/servers.sh installs it or says what is missing"
@@ -135,8 +192,6 @@ def running_postgres(*, careful: bool = False) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(prefix="xq-pg-", dir=None if careful else _quick_folder()))
     server = Server(programs, folder, _free_port(), _account(folder), SETTINGS | ({} if careful else CARELESS))
     try:
-        server.make()
-        server.start()
         yield server
     finally:
         server.stop("immediate")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 from sqlalchemy import select
 
 from ingest.console.case_view import full_view, numbers_view
 from ingest.console.context import CONSOLE, Console, Visitor, page, visitor_of
 from ingest.console.guard import needs
+from ingest.console.originals import shown
 from ingest.console.roles import Right
 from ingest.history import record_history
 from store.schema import cases
@@ -22,10 +25,11 @@ async def show(request: web.Request) -> web.StreamResponse:
         return page(request, "case_numbers.html", seen=numbers)
     await record_view(console, visitor, case_id)
     store, role = console.store, visitor.role
-    seen = await store.read(lambda conn: full_view(conn, store.sealer, store.blobs, role, case_id))
+    seen = await store.read(lambda conn: full_view(conn, store.sealer, role, case_id))
     if seen is None:  # it became restricted just now
         raise web.HTTPNotFound
-    return page(request, "case.html", seen=seen, case=seen.case)
+    originals = await asyncio.to_thread(lambda: [shown(store.blobs, one) for one in seen.originals])
+    return page(request, "case.html", seen=seen, case=seen.case, originals=originals)
 
 
 async def readable(console: Console, visitor: Visitor, case_id: str) -> bool:

@@ -13,13 +13,12 @@ from sqlalchemy import Connection, false, func, select
 from dispatch.attempts import answers_of
 from ingest import listings
 from ingest.accounts import Role
-from ingest.console.originals import Original, originals_of
+from ingest.console.originals import Lying, lying_of
 from ingest.console.revisions import Revision, revisions_of
 from ingest.console.roles import may_read
 from ingest.listings import Delivery, Happening
 from ingest.register import load_case
 from normalize.case import Case, Deadline, Related
-from store.blobs import Blobs
 from store.schema import attachment, cases, correction, revision
 from store.sealing import Sealer
 
@@ -67,7 +66,7 @@ class FullView:
     deliveries: Sequence[Delivery]
     corrections: Sequence[Corrected]
     revisions: Sequence[Revision]
-    originals: Sequence[Original]
+    originals: Sequence[Lying]
     history: Sequence[Happening]
     withheld: frozenset[str]  # hashes of scans that hold a restricted matter besides this one
     source_fields: str | None
@@ -88,14 +87,14 @@ def numbers_view(conn: Connection, sealer: Sealer, case_id: str) -> Numbers:
     )
 
 
-def full_view(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_id: str) -> FullView | None:
+def full_view(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> FullView | None:
     """Everything there is to know of a case; None when, in this very snapshot, the role may not read it."""
     row = _row(conn, case_id)
     if not may_read(role, restricted=row.restricted):
         return None
     case = load_case(conn, sealer, case_id)
     fields = case.source_fields
-    originals = originals_of(conn, sealer, blobs, role, case_id)
+    originals = lying_of(conn, sealer, role, case_id)
     return FullView(
         case=case,
         withdrawn=row.withdrawn,
@@ -105,7 +104,7 @@ def full_view(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_i
         corrections=_corrections(conn, sealer, role, case_id),
         revisions=revisions_of(conn, sealer, case_id, everything=may_read(role, restricted=True)),
         originals=originals,
-        withheld=frozenset(one.sha256 for one in originals if one.withheld),
+        withheld=frozenset(one.row.sha256 for one in originals if one.kept is None),
         history=listings.history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
         source_fields=json.dumps(fields, ensure_ascii=False, indent=2) if fields else None,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from ingest.console.originals import as_sent, holds_restricted, may_see_raw
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
 from ingest.register import load_case
-from store.blobs import Blobs
+from store.blobs import Kept, find
 from store.schema import attachment, raw, receipt
 from store.sealing import Sealer
 
@@ -37,13 +38,13 @@ async def send_file(request: web.Request) -> web.StreamResponse:
     else:
         everything = await _admit_person(console, request, case_id)
     store = console.store
-    found = await store.read(lambda conn: _load(conn, store.sealer, store.blobs, case_id, sha256, everything))
+    found = await store.read(lambda conn: _load(conn, store.sealer, case_id, sha256, everything))
     if found is None:
         raise web.HTTPNotFound
     if "Authorization" not in request.headers:
         await record_view(console, visitor_of(request), case_id, file=sha256[:12])
-    content, media_type, name = found
-    return download(content, media_type, name)
+    kept, media_type, name = found
+    return download(await asyncio.to_thread(store.blobs.open, kept), media_type, name)
 
 
 @needs(Right.CONTENT)
@@ -55,18 +56,19 @@ async def send_original(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     store, role = console.store, visitor.role
 
-    def load(conn: Connection) -> tuple[bytes, RawRow] | None:
+    def load(conn: Connection) -> tuple[Kept, RawRow] | None:
         wanted = select(raw).join(receipt, receipt.c.raw_id == raw.c.id)
         row = conn.execute(wanted.where(raw.c.id == raw_id, receipt.c.case_id == case_id).limit(1)).one_or_none()
         if row is None or not may_see_raw(conn, store.sealer, role, raw_id):
             return None
-        return store.blobs.load(conn, row.blob), inbox.opened(row, store.sealer)
+        return find(conn, row.blob), inbox.opened(row, store.sealer)
 
     found = await store.read(load)
     if found is None:
         raise web.HTTPNotFound
     await record_view(console, visitor, case_id, original=raw_id)
-    return download(*as_sent(*found))
+    kept, opened = found
+    return download(*as_sent(await asyncio.to_thread(store.blobs.open, kept), opened))
 
 
 def download(content: bytes, media_type: str | None, name: str) -> web.Response:
@@ -103,9 +105,9 @@ async def _admit_person(console: Console, request: web.Request, case_id: str) ->
 
 
 def _load(
-    conn: Connection, sealer: Sealer, blobs: Blobs, case_id: str, sha256: str, everything: bool
-) -> tuple[bytes, str | None, str] | None:
-    """Bytes, media type and name of a case's attachment; None: it has none like this that the asker may see."""
+    conn: Connection, sealer: Sealer, case_id: str, sha256: str, everything: bool
+) -> tuple[Kept, str | None, str] | None:
+    """A case's attachment, its media type and name; None: it has none like this that the asker may see."""
     wanted = select(attachment).where(
         attachment.c.case_id == case_id, attachment.c.sha256 == sha256, attachment.c.state == "stored"
     )
@@ -116,7 +118,7 @@ def _load(
     names = [one.name for one in case.attachments if one.sha256 == sha256]
     if not everything and (case.restricted or not names):  # now, in this very snapshot, or in an earlier revision
         return None
-    return blobs.load(conn, sha256), row.media_type, names[0] if names else "attachment"
+    return find(conn, sha256), row.media_type, names[0] if names else "attachment"
 
 
 def _alone(conn: Connection, sealer: Sealer, case_id: str, sha256: str) -> bool:

@@ -15,7 +15,7 @@ from ingest.accounts import Role
 from ingest.console.letterhead import Letterhead, read_mail
 from ingest.console.roles import may_read
 from ingest.inbox import RawRow
-from store.blobs import Blobs
+from store.blobs import Blobs, Kept, find
 from store.schema import cases, raw, reading, receipt
 from store.sealing import Sealer
 
@@ -46,6 +46,8 @@ class Original:
     sha256: str
     withheld: bool = False
     """It also holds a restricted matter that this role must not see."""
+    out_of_reach: bool = False
+    """Where large originals are kept does not answer now."""
     size: int = 0
     media_type: str = "application/octet-stream"
     mail: Letterhead | None = None
@@ -56,19 +58,35 @@ class Original:
         return self.media_type in VIEWABLE
 
 
-def originals_of(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, case_id: str) -> list[Original]:
+@dataclass(frozen=True)
+class Lying:
+    """A Raw as its row tells; its bytes, if this role may see them, are still where they are kept."""
+
+    row: RawRow
+    kept: Kept | None
+
+
+def lying_of(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> list[Lying]:
     """Every arrival of a case, in order."""
     wanted = select(raw).join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == case_id)
     rows = conn.execute(wanted.distinct().order_by(raw.c.id)).all()
-    return [load_original(conn, sealer, blobs, role, inbox.opened(row, sealer)) for row in rows]
+    return [lying(conn, sealer, role, inbox.opened(row, sealer)) for row in rows]
 
 
-def load_original(conn: Connection, sealer: Sealer, blobs: Blobs, role: Role, row: RawRow) -> Original:
-    """The Raw shaped for a page, or withheld."""
+def lying(conn: Connection, sealer: Sealer, role: Role, row: RawRow) -> Lying:
+    return Lying(row, find(conn, row.sha256) if may_see_raw(conn, sealer, role, row.id) else None)
+
+
+def shown(blobs: Blobs, found: Lying) -> Original:
+    """The Raw shaped for a page, or withheld. It may take its time: off the event loop, outside a transaction."""
+    row = found.row
     plain = Original(row.id, row.channel, row.kind.value, row.locator, row.received_at, row.fetched_at, row.sha256)
-    if not may_see_raw(conn, sealer, role, row.id):
+    if found.kept is None:
         return replace(plain, withheld=True)
-    content = blobs.load(conn, row.sha256)
+    try:
+        content = blobs.open(found.kept)
+    except OSError:
+        return replace(plain, out_of_reach=True)
     if row.kind is RawKind.MAIL:
         return replace(plain, size=len(content), media_type="message/rfc822", mail=read_mail(content))
     if row.kind is RawKind.RECORD:

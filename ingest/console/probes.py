@@ -19,9 +19,10 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 when every door and every target can be used, else 503; each one's state, never an error's words."""
+    """200 when doors, targets and the depot can be used, else 503; each one's state, never an error's words."""
     health = request.app[CONSOLE].health()
-    body = {"ready": health.ready, "doors": _shown(health.doors), "targets": _shown(health.targets)}
+    parts = {"doors": _shown(health.doors), "targets": _shown(health.targets), **_shown({"blobs": health.blobs})}
+    body = {"ready": health.ready, **parts}
     return web.json_response(body, status=200 if health.ready else 503, headers={"Cache-Control": "no-store"})
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 from sqlalchemy import Connection, select
 
@@ -11,10 +13,11 @@ from ingest.console.case_page import record_view
 from ingest.console.context import CONSOLE, page, visitor_of
 from ingest.console.files import download
 from ingest.console.guard import needs
-from ingest.console.originals import as_sent, load_original, may_see_raw
+from ingest.console.originals import as_sent, lying, may_see_raw, shown
 from ingest.console.paging import before_of
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
+from store.blobs import find
 from store.schema import raw
 from store.sealing import Sealer
 
@@ -42,7 +45,8 @@ async def show_one(request: web.Request) -> web.StreamResponse:
     row = await store.read(lambda conn: _quarantined(conn, store.sealer, role, raw_id))
     await record_view(console, visitor, None, raw=raw_id)
     reason = await store.read(lambda conn: conn.execute(select(raw.c.reason).where(raw.c.id == raw_id)).scalar_one())
-    original = await store.read(lambda conn: load_original(conn, store.sealer, store.blobs, role, row))
+    found = await store.read(lambda conn: lying(conn, store.sealer, role, row))
+    original = await asyncio.to_thread(shown, store.blobs, found)
     return page(request, "quarantined.html", original=original, reason=reason)
 
 
@@ -52,7 +56,8 @@ async def send_one(request: web.Request) -> web.StreamResponse:
     store, role = console.store, visitor.role
     row = await store.read(lambda conn: _quarantined(conn, store.sealer, role, raw_id))
     await record_view(console, visitor, None, raw=raw_id)
-    content = await store.read(lambda conn: store.blobs.load(conn, row.sha256))
+    kept = await store.read(lambda conn: find(conn, row.sha256))
+    content = await asyncio.to_thread(store.blobs.open, kept)
     return download(*as_sent(content, row))
 
 

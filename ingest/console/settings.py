@@ -55,14 +55,15 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Health:
-    """Whether each door and each target can be used now."""
+    """Whether each door, each target and the place of large originals can be used now."""
 
     doors: Mapping[str, Readiness] = field(default_factory=dict)
     targets: Mapping[str, Readiness] = field(default_factory=dict)
+    blobs: Readiness = Readiness(ready=True, state="open")
 
     @property
     def ready(self) -> bool:
-        return all(part.ready for part in (*self.doors.values(), *self.targets.values()))
+        return all(part.ready for part in (*self.doors.values(), *self.targets.values(), self.blobs))
 
 
 def is_within(address: str | None, networks: tuple[str, ...]) -> bool:

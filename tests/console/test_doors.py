@@ -38,7 +38,11 @@ async def test_readyz_names_what_is_not_ready(house: House, browser: Browser) ->
         "ready": False,
         "doors": {"sunshine": {"ready": False, "state": "unavailable"}},
         "targets": {"oa": {"ready": True, "state": "open"}},
+        "blobs": {"ready": True, "state": "open"},
     }
+
+    house.health[0] = Health(blobs=Readiness(ready=False, state="unavailable"))
+    assert (await browser.get("/readyz")).status == 503
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])

@@ -138,7 +138,7 @@ async def test_lists_mask_what_the_case_page_shows(house: House, browser: Browse
 @pytest.mark.parametrize("role", list(Role))
 def test_the_view_itself_asks_again_whether_the_role_may(house: House, role: Role) -> None:
     store, case_id = house.store, house.town.accusation
-    seen = store.read_now(lambda conn: full_view(conn, store.sealer, store.blobs, role, case_id))
+    seen = store.read_now(lambda conn: full_view(conn, store.sealer, role, case_id))
 
     assert (seen is not None) == (role is Role.DISCIPLINE)
 

@@ -182,7 +182,7 @@ async def test_a_broken_oa_is_said_once_stops_no_door_and_gets_everything_when_i
     assert news["discipline"] <= 1
     assert place.office.said(WAITING) == place.office.said(ANSWERS)
     assert [stats[name] for name in ("altered", "out_of_order", "bad_signatures")] == [0, 0, 0]
-    assert place.office.said("event rejected; its case's later events wait") == 0
+    assert place.office.said("event laid aside; its case's later events wait") == 0
 
 
 async def test_a_door_that_refuses_our_secret_is_an_error_and_waits_for_a_person(place: Place, tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ async def test_sent_again_an_event_has_its_id_and_its_bytes(town: Town) -> None:
 async def test_what_an_oa_rejects_waits_for_a_person_who_sends_it_again(town: Town) -> None:
     town.recorder.refuse = 400
     await town.standins.arrive("hotline", 1)
-    await town.office.until(lambda: town.office.said("event rejected; its case's later events wait") > 0, "rejection")
+    await town.office.until(lambda: town.office.said("event laid aside; its case's later events wait") > 0, "rejection")
     status = await town.office.command("status")
     town.recorder.refuse = None
     said = await town.office.command("replay", "--send", "--dead", "--target", "oa")

@@ -1,4 +1,4 @@
-"""Bytes come back as they were kept, or not at all; small ones from the row, large ones from a file of their own."""
+"""Bytes come back as they were kept, or not at all; small ones from the row, large ones from a folder or a bucket."""
 
 from __future__ import annotations
 
@@ -6,17 +6,22 @@ import errno
 import hashlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
 
-from store.blobs import INLINE_LIMIT, Prepared
-from store.engine import Store, open_store
+from store.blob_claim import CLAIM
+from store.blobs import INLINE_LIMIT, Prepared, key_of
+from store.engine import Store, StoreRefused, open_store
+from store.failure import is_passing
 from store.schema import blob
 from store.sealing import SealBroken
+from tests.object_store import ObjectStore
 from tests.postgres import Server
 from tests.store.keys import MASTER, NOW, OTHER_MASTER
+from tests.store.shelves import Folder, Objects, Shelf, blobs_on, opened
 
 LARGE = bytes(range(256)) * (INLINE_LIMIT // 256) + b"."
 
@@ -31,37 +36,63 @@ def load(store: Store, sha256: str) -> bytes:
     return store.read_now(lambda conn: store.blobs.load(conn, sha256))
 
 
+@pytest.fixture(params=["folder", "bucket"])
+def shelf(request: pytest.FixtureRequest, tmp_path: Path) -> Shelf:
+    """Both depots."""
+    if request.param == "folder":
+        return Folder(tmp_path / "data" / "blobs")
+    server: ObjectStore = request.getfixturevalue("object_store")
+    return Objects(server, server.bucket())
+
+
+@pytest.fixture
+def store(tmp_path: Path, database: str, shelf: Shelf) -> Iterator[Store]:
+    """On both engines, over both depots."""
+    store = opened(database, tmp_path / "data", shelf)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def foldered(tmp_path: Path) -> Iterator[Store]:
+    store = open_store("sqlite", tmp_path / "data", MASTER)
+    yield store
+    store.close()
+
+
 def files(store: Store) -> list[Path]:
     return [path for path in (store.folder / "blobs").rglob("*") if path.is_file()]
 
 
-@pytest.mark.parametrize(("length", "in_files"), [(0, 0), (1, 0), (INLINE_LIMIT, 0), (INLINE_LIMIT + 1, 1), (10**6, 1)])
-def test_small_bytes_are_in_the_row_and_large_ones_in_a_file(store: Store, length: int, in_files: int) -> None:
+@pytest.mark.parametrize(("length", "outside"), [(0, 0), (1, 0), (INLINE_LIMIT, 0), (INLINE_LIMIT + 1, 1), (10**6, 1)])
+def test_small_bytes_are_in_the_row_and_large_ones_in_the_depot(
+    store: Store, shelf: Shelf, length: int, outside: int
+) -> None:
     content = os.urandom(length)
     prepared = keep(store, content)
 
     assert (prepared.sha256, prepared.size) == (hashlib.sha256(content).hexdigest(), length)
     assert load(store, prepared.sha256) == content
-    assert len(files(store)) == in_files
+    assert len(blobs_on(shelf)) == outside
 
 
 @pytest.mark.parametrize("content", [b"twice", LARGE], ids=["small", "large"])
-def test_the_same_bytes_are_kept_once(store: Store, content: bytes) -> None:
+def test_the_same_bytes_are_kept_once(store: Store, shelf: Shelf, content: bytes) -> None:
     first, second = keep(store, content), keep(store, content)
 
     assert first.sha256 == second.sha256
     assert store.read_now(lambda conn: conn.execute(select(func.count()).select_from(blob)).scalar_one()) == 1
-    assert len(files(store)) <= 1
+    assert len(blobs_on(shelf)) <= 1
     assert load(store, first.sha256) == content
 
 
-def test_the_same_large_bytes_do_not_write_their_file_again(store: Store) -> None:
+def test_the_same_large_bytes_are_not_written_again(store: Store, shelf: Shelf) -> None:
     keep(store, LARGE)
-    (path,) = files(store)
-    before = path.stat()
+    (key,) = blobs_on(shelf)
+    before = shelf.get(key)
     keep(store, LARGE)
 
-    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert shelf.get(key) == before  # sealed anew they would be other bytes
 
 
 def test_what_is_not_kept_is_a_key_error(store: Store) -> None:
@@ -69,39 +100,42 @@ def test_what_is_not_kept_is_a_key_error(store: Store) -> None:
         load(store, "abc")
 
 
-def test_nothing_readable_is_on_disk(store: Store) -> None:
+def test_nothing_readable_is_on_disk_nor_leaves_for_the_bucket(store: Store, shelf: Shelf) -> None:
     keep(store, LARGE)
     keep(store, b"a short complaint")
 
-    on_disk = [path.read_bytes() for path in store.folder.rglob("*") if path.is_file()]
-    assert not any(LARGE[:64] in data or b"a short complaint" in data for data in on_disk)
+    written = [path.read_bytes() for path in store.folder.rglob("*") if path.is_file()]
+    written += [shelf.get(key) for key in shelf.names()]
+    assert not any(LARGE[:64] in data or b"a short complaint" in data for data in written)
 
 
 @pytest.mark.parametrize("damage", ["flipped", "cut", "empty", "missing"])
-def test_a_damaged_file_is_noticed_and_healed_when_the_same_bytes_come_again(store: Store, damage: str) -> None:
+def test_what_is_damaged_is_noticed_and_healed_when_the_same_bytes_come_again(
+    store: Store, shelf: Shelf, damage: str
+) -> None:
     sha = keep(store, LARGE).sha256
-    (path,) = files(store)
-    sealed = path.read_bytes()
+    (key,) = blobs_on(shelf)
+    sealed = shelf.get(key)
     match damage:
         case "flipped":
-            path.write_bytes(sealed[:1000] + bytes([sealed[1000] ^ 1]) + sealed[1001:])
+            shelf.put(key, sealed[:1000] + bytes([sealed[1000] ^ 1]) + sealed[1001:])
         case "cut":
-            path.write_bytes(sealed[:-1])
+            shelf.put(key, sealed[:-1])
         case "empty":
-            path.write_bytes(b"")
+            shelf.put(key, b"")
         case "missing":
-            path.unlink()
+            shelf.delete(key)
 
-    with pytest.raises(SealBroken, match=sha):
+    with pytest.raises(SealBroken, match=sha) as broken:
         load(store, sha)
     keep(store, LARGE)
     assert load(store, sha) == LARGE
+    assert not is_passing(broken.value)
 
 
-def test_one_files_bytes_under_another_ones_name_are_refused(store: Store) -> None:
+def test_ones_bytes_under_another_ones_name_are_refused(store: Store, shelf: Shelf) -> None:
     first, second = keep(store, LARGE), keep(store, LARGE + b"!")
-    paths = {path.parent.name + path.name: path for path in files(store)}
-    paths[first.sha256].write_bytes(paths[second.sha256].read_bytes())
+    shelf.put(key_of(first.sha256), shelf.get(key_of(second.sha256)))
 
     with pytest.raises(SealBroken, match="damaged or moved"):
         load(store, first.sha256)
@@ -129,13 +163,66 @@ def test_a_file_left_by_an_earlier_store_under_another_key_is_written_anew(tmp_p
     store.close()
 
 
-def test_a_file_whose_row_was_lost_in_a_crash_is_found_again(store: Store) -> None:
+def test_bytes_whose_row_was_lost_in_a_crash_are_found_again(store: Store, shelf: Shelf) -> None:
     store.blobs.prepare(LARGE)  # and the process dies before the transaction
-    (path,) = files(store)
-    written = path.stat().st_mtime_ns
+    (key,) = blobs_on(shelf)
+    written = shelf.get(key)
 
     assert load(store, keep(store, LARGE).sha256) == LARGE
-    assert path.stat().st_mtime_ns == written
+    assert shelf.get(key) == written
+
+
+@pytest.mark.postgres
+def test_two_installations_do_not_share_a_depot(tmp_path: Path, postgres: Server, shelf: Shelf) -> None:
+    first, second = postgres.migrated(), postgres.migrated()
+    store = opened(first, tmp_path / "data", shelf)
+    sha = keep(store, LARGE).sha256
+
+    with pytest.raises(StoreRefused, match="another installation keeps its blobs here"):
+        opened(second, tmp_path / "data", shelf)
+    assert load(store, sha) == LARGE
+    store.close()
+
+
+@pytest.mark.postgres
+def test_a_depot_that_has_none_of_the_blobs_is_not_taken_for_the_stores(
+    tmp_path: Path, postgres: Server, shelf: Shelf
+) -> None:
+    address = postgres.migrated()
+    store = opened(address, tmp_path / "data", shelf)
+    keep(store, LARGE)
+    store.close()
+    for key in shelf.names():  # as behind a mount point whose share is not there
+        shelf.delete(key)
+
+    with pytest.raises(StoreRefused, match="this store's blobs are not here; is the share mounted"):
+        opened(address, tmp_path / "data", shelf)
+
+
+@pytest.mark.postgres
+def test_a_depot_from_before_there_were_claims_is_claimed(tmp_path: Path, postgres: Server, shelf: Shelf) -> None:
+    address = postgres.migrated()
+    store = opened(address, tmp_path / "data", shelf)
+    sha = keep(store, LARGE).sha256
+    store.close()
+    shelf.delete(CLAIM)
+    store = opened(address, tmp_path / "data", shelf)
+
+    assert load(store, sha) == LARGE
+    assert CLAIM in shelf.names()
+    store.close()
+
+
+def test_a_folder_that_is_gone_is_trouble_and_no_damage(foldered: Store) -> None:
+    sha = keep(foldered, LARGE).sha256
+    (foldered.folder / "blobs").rename(foldered.folder / "elsewhere")
+    (foldered.folder / "blobs").mkdir()  # a mount point without its share
+
+    for ask in (lambda: load(foldered, sha), lambda: foldered.blobs.prepare(LARGE + b"!")):
+        with pytest.raises(OSError, match="is the share still mounted") as trouble:
+            ask()
+        assert is_passing(trouble.value)
+    assert list((foldered.folder / "blobs").iterdir()) == []
 
 
 def test_a_file_half_written_by_a_crash_is_swept_away_on_opening(tmp_path: Path) -> None:
@@ -167,8 +254,10 @@ def test_where_others_write_too_only_what_is_old_is_swept_away(tmp_path: Path, p
 
 
 def test_a_disk_that_fills_while_a_file_is_written_leaves_nothing_behind(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    foldered: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    store = foldered
+
     def full(handle: int) -> None:
         if stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -182,7 +271,8 @@ def test_a_disk_that_fills_while_a_file_is_written_leaves_nothing_behind(
     assert load(store, keep(store, LARGE).sha256) == LARGE
 
 
-def test_only_we_may_read_files_and_folders(store: Store) -> None:
+def test_only_we_may_read_files_and_folders(foldered: Store) -> None:
+    store = foldered
     previous = os.umask(0)
     try:
         keep(store, LARGE)

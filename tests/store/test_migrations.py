@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, NullPool, create_engine, inspect, text
 
 from store import migrate, sqlite
 from store.migrate import MigrationBroken, TablesNewer, upgrade
@@ -71,21 +71,50 @@ def described(engine: Engine) -> dict[str, list[list[str]]]:
     }
 
 
-def test_from_nothing_they_lead_to_the_tables_in_the_schema(engine: Engine) -> None:
-    upgrade(engine)
-
+def migrated(engine: Engine) -> Engine:
+    """As an installation has them that was made by the first version and brought up since."""
     with engine.begin() as conn:
+        migrate.migrate(conn)
+    return engine
+
+
+def test_from_nothing_they_lead_to_the_tables_in_the_schema(engine: Engine) -> None:
+    with migrated(engine).begin() as conn:
         context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
 
 
-def test_they_build_what_the_schema_itself_would(engine: Engine, tmp_path: Path) -> None:
-    upgrade(engine)
-    direct = sqlite.writing(tmp_path / "direct.db")
-    metadata.create_all(direct)
+def test_a_new_database_has_the_tables_they_build(engine: Engine, tmp_path: Path) -> None:
+    fresh = sqlite.writing(tmp_path / "fresh.db")
+    upgrade(fresh)
 
-    assert described(engine) == described(direct)
-    direct.dispose()
+    assert described(fresh) == described(migrated(engine))
+    with fresh.begin() as conn, engine.begin() as other:
+        assert migrate.heads(conn) == migrate.heads(other) == {migrate.head()}
+    fresh.dispose()
+
+
+@pytest.mark.postgres
+def test_a_new_database_on_postgresql_has_the_tables_they_build(postgres: Server) -> None:
+    fresh, brought_up = create_engine(postgres.database()), create_engine(postgres.database())
+    upgrade(fresh)
+
+    assert described(fresh) == described(migrated(brought_up))
+    with fresh.begin() as conn, brought_up.begin() as other:
+        assert migrate.heads(conn) == migrate.heads(other)
+    fresh.dispose()
+    brought_up.dispose()
+
+
+def test_the_library_that_migrates_is_loaded_only_when_there_is_something_to_do(tmp_path: Path) -> None:
+    program = "import sys; from store import engine; print('alembic' in sys.modules)"
+
+    for _ in range(2):
+        said = subprocess.run(
+            [sys.executable, "-c", f"{OPENING}\n{program}", str(tmp_path / "data"), "sqlite"],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        ).stdout  # fmt: skip
+        assert said.split() == ["opened", "False"]
 
 
 def test_a_second_time_is_nothing(engine: Engine) -> None:
@@ -199,17 +228,32 @@ def test_of_processes_that_start_at_once_one_opens_and_the_others_are_told(tmp_p
     engine.dispose()
 
 
+NOTE_TABLES = """
+CREATE SCHEMA notes; CREATE TABLE notes.made (what text);
+CREATE FUNCTION notes.note() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN
+  INSERT INTO notes.made SELECT object_identity FROM pg_event_trigger_ddl_commands(); END $$;
+CREATE EVENT TRIGGER noted ON ddl_command_end EXECUTE FUNCTION notes.note();
+"""
+"""Has the database itself write down whatever is made or changed in it."""
+
+
 @pytest.mark.postgres
 def test_of_processes_that_start_at_once_on_postgresql_one_makes_the_tables_and_the_keys(
     tmp_path: Path, postgres: Server
 ) -> None:
-    address = postgres.database()
+    alone, together = postgres.database(), postgres.database()
+    for address in (alone, together):
+        with create_engine(address, poolclass=NullPool).begin() as conn:
+            conn.exec_driver_sql(NOTE_TABLES)
 
-    assert opened_at_once(address, tmp_path, 4) == ["opened"] * 4
-    engine = create_engine(address)
-    with engine.begin() as conn:
-        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
-        assert compare_metadata(context, metadata) == []
-        purposes = conn.execute(text("SELECT purpose FROM data_key ORDER BY id")).scalars().all()
-    engine.dispose()
-    assert purposes == ["seal", "lookup"]
+    assert opened_at_once(alone, tmp_path / "alone", 1) == ["opened"]
+    assert opened_at_once(together, tmp_path / "together", 8) == ["opened"] * 8
+    made = []
+    for address in (alone, together):
+        with create_engine(address, poolclass=NullPool).begin() as conn:
+            context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
+            assert compare_metadata(context, metadata) == []
+            assert conn.execute(text("SELECT purpose FROM data_key ORDER BY id")).scalars().all() == ["seal", "lookup"]
+            made.append(sorted(conn.execute(text("SELECT what FROM notes.made")).scalars()))
+    assert made[0] == made[1]
+    assert len(made[0]) > len(metadata.tables)

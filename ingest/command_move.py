@@ -1,0 +1,158 @@
+"""`xinqiao move`: an embedded installation goes on in PostgreSQL, with everything it has."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import make_url
+
+from ingest.cli import UsersMistake, WrongUsage
+from ingest.commands import STORE_REFUSES, asker, load_config
+from ingest.config import Config
+from ingest.config_sections import POSTGRESQL, check_database
+from ingest.secrets import SecretMissing, expand, references
+from store.blob_bucket import Bucket
+from store.blob_claim import claimed, mark
+from store.engine import StoreFailed, depot_at
+from store.move_source import Source
+from store.move_target import State, Target
+from store.moving import TABLES, NotTheSame, carry_blobs, carry_rows, expect_movable, hand_over
+from store.row_bytes import Unstorable
+
+OFTEN = 2.0
+"""Seconds between two lines of progress about one thing."""
+
+
+@dataclass(frozen=True)
+class Goal:
+    """Where everything goes."""
+
+    database: str
+    folder: Path
+    bucket: Bucket | None
+    advice: tuple[str, ...]
+    """What the operator has to do afterwards, a line each."""
+
+
+def move(args: Namespace) -> int:
+    """Move `args.config`'s installation to `args.to`; with `args.dry_run` only say what would be done."""
+    config = load_config(args.config)
+    if config.shared:
+        raise UsersMistake(f"{args.config}: names PostgreSQL already; the configuration of an embedded one is moved")
+    goal = _goal(args, config)
+    with _said():
+        source = Source(config.data.folder)
+        with closing(source), closing(Target(goal.database)) as target:
+            report = _look(source, target, goal) if args.dry_run else _move(source, target, goal, config)
+    _print(report, goal, as_json=args.json)
+    return 0
+
+
+def _look(source: Source, target: Target, goal: Goal) -> dict[str, Any]:
+    state = target.state(source.keys())
+    expect_movable(source, state, target.place)
+    rows = [{"name": table.name, "rows": source.count(table)} for table in TABLES]
+    return {"moved": False, "state": state.value, "to": target.place, "tables": rows, "blobs": None}
+
+
+def _move(source: Source, target: Target, goal: Goal, config: Config) -> dict[str, Any]:
+    sealer = source.sealer(config.sealing.master())
+    expect_movable(source, target.state(source.keys()), target.place)
+    if target.begin(source.keys()) is State.COMPLETE:
+        return {"moved": True, "state": "complete", "to": target.place, "tables": [], "blobs": None}
+    tell = Progress()
+    tables = carry_rows(source, target, tell)
+    here, there = depot_at(config.data.folder, config.bucket), depot_at(goal.folder, goal.bucket)
+    blobs = carry_blobs(source, sealer, here, there, tell) if here.place != there.place else None
+    if not claimed(there, sealer):
+        mark(there, sealer)
+    hand_over(source, target, asker(), tables)
+    done = {"tables": [asdict(one) for one in tables], "blobs": blobs and asdict(blobs)}
+    return {"moved": True, "state": "moved", "to": target.place, **done}
+
+
+def _goal(args: Namespace, config: Config) -> Goal:
+    """From an address, or from the configuration that is to be in force afterwards."""
+    if args.to.startswith(POSTGRESQL):
+        return _goal_at(args, config)
+    if args.blobs:
+        raise WrongUsage("--blobs: goes with an address; a configuration says itself where blobs lie")
+    if not Path(args.to).is_file():
+        raise WrongUsage(f"--to: expected {POSTGRESQL}user:${{PG_PASSWORD}}@host/name or a configuration file")
+    wanted = load_config(Path(args.to))
+    if not wanted.shared:
+        raise UsersMistake(f"{args.to}: names no PostgreSQL; expected database: {POSTGRESQL}user@host/name")
+    if wanted.sealing.master() != config.sealing.master():
+        raise UsersMistake(f"{args.to}: sealing.key: is another one; what is sealed moves as it is, under the same key")
+    advice = f"from now on start with -c {args.to}, or put it in the place of {args.config}"
+    return Goal(wanted.database, wanted.data.folder, wanted.bucket, (advice,))
+
+
+def _goal_at(args: Namespace, config: Config) -> Goal:
+    try:
+        address = check_database(expand(args.to, os.environ))
+    except (SecretMissing, ValueError) as error:
+        raise WrongUsage(f"--to: {error}") from error
+    url = make_url(args.to)
+    hidden = url.render_as_string(hide_password=True).replace(":***@", ":${PG_PASSWORD}@")
+    said = hidden if url.password and not references(str(url.password)) else args.to
+    advice = (f"now write in {args.config}:", f"  database: {said}")
+    if not args.blobs:
+        return Goal(address, config.data.folder, config.bucket, advice)
+    folder = Path(args.blobs).absolute()
+    instead = ("  and no blobs",) if config.blobs else ()
+    return Goal(address, folder, None, (*advice, f"  data: {{folder: {folder}}}", *instead))
+
+
+class Progress:
+    """Lines on standard error: each thing's last word, and now and then one of those before."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, text: str, last: bool) -> None:
+        now = time.monotonic()
+        if last or now - self._said >= OFTEN:
+            self._said = now
+            print(text, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def _said() -> Iterator[None]:
+    """What keeps a move from its end, in a line; whatever was done is gone on with by the next run."""
+    try:
+        yield
+    except (*STORE_REFUSES, StoreFailed, NotTheSame, Unstorable) as error:
+        raise UsersMistake(str(error)) from error
+    except OSError as error:
+        raise UsersMistake(f"{error.filename}: {error.strerror}; give the command again") from error
+
+
+def _print(report: dict[str, Any], goal: Goal, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({**report, "advice": list(goal.advice)}, ensure_ascii=False))
+        return
+    lines = {
+        "empty": "would be moved to {to}, which is empty",
+        "begun": "would be moved on to {to}, where an earlier move has begun",
+        "complete": "was moved to {to} before: nothing to do",
+        "moved": "moved to {to}",
+    }
+    print(lines[report["state"]].format(to=report["to"]))
+    if report["tables"]:
+        print(f"  {len(report['tables'])} tables, {sum(one['rows'] for one in report['tables'])} rows")
+    if (blobs := report["blobs"]) is not None:
+        print(f"  {blobs['found']} large originals, now in {blobs['place']}")
+        for sha256 in blobs["missing"]:
+            print(f"  was missing or damaged before: blob {sha256}", file=sys.stderr)
+    if report["moved"]:
+        print("\n".join(goal.advice))

@@ -1,0 +1,53 @@
+"""Asks, now and then, whether large originals can be kept and had: a share may go, a bucket may be shut."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from ingest.console.settings import Readiness
+from ingest.metrics import Metrics
+from store.blob_claim import CLAIM
+from store.blobs import Depot
+
+log = structlog.get_logger()
+EVERY = timedelta(seconds=30)
+
+
+@dataclass
+class DepotWatch:
+    """What was last seen of the depot."""
+
+    depot: Depot
+    metrics: Metrics
+    state: Readiness = field(default=Readiness(ready=True, state="open"))
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            await self.look()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(EVERY.total_seconds()):
+                    await stopping.wait()
+
+    async def look(self) -> None:
+        """Ask once; trouble is said when it begins and when it is over."""
+        said = await said_of(self.depot)
+        if said is not None and self.state.ready:
+            log.warning("large originals cannot be kept; work waits", place=self.depot.place, reason=said)
+        if said is None and not self.state.ready:
+            log.info("large originals can be kept again", place=self.depot.place)
+        self.state = Readiness(said is None, "open" if said is None else "unavailable")
+        self.metrics.blobs_open.set(self.state.ready)
+
+
+async def said_of(depot: Depot) -> str | None:
+    """What is wrong with it, in words for an operator; None: nothing."""
+    try:
+        await asyncio.to_thread(depot.read, CLAIM)
+    except OSError as error:
+        return error.strerror or str(error)
+    return None
