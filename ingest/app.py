@@ -72,7 +72,7 @@ class Daemon:
     def __post_init__(self) -> None:
         office = self.office
         self.metrics = Metrics()
-        self.metrics.watch(lambda: office.store.written)
+        self.metrics.watch(office.store)
         self.pulse = Pulse(
             office.store,
             self.metrics,

@@ -178,6 +178,17 @@ def stages(conn: Connection) -> Stages:
     return Stages(raws, counts(conn), total, review, held)
 
 
+def target_states(conn: Connection) -> dict[str, str]:
+    """The state of every target that has one."""
+    rows = conn.execute(select(target_table.c.name, target_table.c.state))
+    return {row.name: row.state for row in rows}
+
+
+def kept_aside(conn: Connection) -> int:
+    """How many matters are in quarantine."""
+    return conn.execute(select(func.count()).where(raw.c.state == "quarantined")).scalar_one()
+
+
 def oldest_waiting(conn: Connection, limit: int = 5) -> list[Waiting]:
     """The steps that were asked for longest ago and have not ended."""
     rows = conn.execute(select(ledger).order_by(ledger.c.id).limit(limit)).all()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dispatch.answer import Verdict
-from store.engine import Written
+from ingest import listings
+from store import ledger
+from store.engine import Store, StoreUnreachable
 
 DOOR_TO_OA = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 86400)
 
@@ -33,15 +35,13 @@ class Metrics:
             "xinqiao_event_age_seconds", "age of an event when it was delivered", ["target"],
             buckets=DOOR_TO_OA, registry=self.registry,
         )  # fmt: skip
-        self.steps = Gauge("xinqiao_steps", "rows of the ledger", ["lane", "state"], registry=self.registry)
-        self.quarantine = Gauge("xinqiao_quarantine", "matters kept aside", registry=self.registry)
         self.channel_open = Gauge("xinqiao_channel_open", "1: the door is open", ["channel"], registry=self.registry)
         self.blobs_open = Gauge("xinqiao_blobs_open", "1: large originals can be kept and had", registry=self.registry)
         self.target_open = Gauge("xinqiao_target_open", "1: the target answers", ["target"], registry=self.registry)
 
-    def watch(self, written: Callable[[], Written]) -> None:
-        """Tell what the store has written, as it says when it is asked."""
-        self.registry.register(_Written(written))
+    def watch(self, store: Store) -> None:
+        """Tell what the store has written and what waits in it: counted when somebody asks."""
+        self.registry.register(_OfStore(store))
 
     def stored(self, channel: str, count: int) -> None:
         self._matters.labels(channel).inc(count)
@@ -53,11 +53,23 @@ class Metrics:
             self._latency.labels(target).observe(age.total_seconds())
 
 
-class _Written(Collector):
-    def __init__(self, written: Callable[[], Written]) -> None:
-        self._written = written
+class _OfStore(Collector):
+    """Asked in a thread of its own: it reads."""
 
-    def collect(self) -> Iterator[CounterMetricFamily]:
-        now = self._written()
-        yield CounterMetricFamily("xinqiao_store_transactions", "transactions committed", now.transactions)
-        yield CounterMetricFamily("xinqiao_store_acts", "acts in these transactions", now.acts)
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        written = self._store.written
+        yield CounterMetricFamily("xinqiao_store_transactions", "transactions committed", written.transactions)
+        yield CounterMetricFamily("xinqiao_store_acts", "acts in these transactions", written.acts)
+        try:
+            steps, aside = self._store.read_now(lambda conn: (ledger.counts(conn), listings.kept_aside(conn)))
+        except StoreUnreachable:  # which the store has said: what cannot be counted is not told
+            return
+        waiting = GaugeMetricFamily("xinqiao_steps", "rows of the ledger", labels=["lane", "state"])
+        for lane, states in steps.items():
+            for state, count in states.items():
+                waiting.add_metric([lane, state], count)
+        yield waiting
+        yield GaugeMetricFamily("xinqiao_quarantine", "matters kept aside", aside)

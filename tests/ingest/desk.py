@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -84,6 +84,10 @@ class Desk:
 
     def take_in(self, *found: Reading, channel: str = "sunshine", key: str = "X1") -> list[str]:
         """One more Raw arrives and is read as `found`; the cases touched."""
+        return self.read(self.arrive(channel, key), *found)
+
+    def arrive(self, channel: str = "sunshine", key: str = "X1") -> int:
+        """One more Raw arrives."""
         self._count += 1
         self.now += timedelta(minutes=1)
         content = f"raw {channel} {key} {self._count}".encode()
@@ -98,16 +102,25 @@ class Desk:
             )
             return raw_id
 
-        raw_id = self.write(arrive)
-        return self.read(raw_id, *found)
+        raw_id: int = self.write(arrive)
+        return raw_id
 
     def read(self, raw_id: int, *found: Reading) -> list[str]:
         """The Raw is read, perhaps again, as `found`."""
+        return self._accept([(raw_id, found)])
 
+    def read_together(self, arrived: Sequence[tuple[int, Reading]]) -> list[str]:
+        """Raws are read in one transaction, each as one matter."""
+        return self._accept([(raw_id, (one,)) for raw_id, one in arrived])
+
+    def _accept(self, read: Sequence[tuple[int, Sequence[Reading]]]) -> list[str]:
         def accept(conn: Connection) -> list[str]:
-            row = inbox.load(conn, self.store.sealer, raw_id)
-            prepared = [prepare(one, row.sha256, self.store.blobs, self.store.sealer) for one in found]
-            return [case_id for _, case_id in self.desk.accept(conn, [Read(row, prepared)], self.now)]
+            reads = []
+            for raw_id, found in read:
+                row = inbox.load(conn, self.store.sealer, raw_id)
+                prepared = [prepare(one, row.sha256, self.store.blobs, self.store.sealer) for one in found]
+                reads.append(Read(row, prepared))
+            return [case_id for _, case_id in self.desk.accept(conn, reads, self.now)]
 
         touched: list[str] = self.write(accept)
         return touched

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import jsonschema
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from dispatch.payload import Payload
 from ingest import attachments
@@ -323,3 +324,42 @@ def test_every_body_keeps_to_the_printed_schema(desk: Desk) -> None:
     schema = Payload.json_schema()
     for body in desk.bodies():
         jsonschema.Draft202012Validator(schema).validate(body)
+
+
+def test_a_batch_makes_each_matter_one_case_however_often_it_holds_it(desk: Desk) -> None:
+    (known,) = desk.take_in(reading("sha256:known"), channel="mailbox", key="INBOX:1:1")
+    arrived = [
+        (desk.arrive("mailbox", f"INBOX:1:{n}"), reading(f"sha256:{identity}"))
+        for n, identity in enumerate(("new", "known", "new", "other"), 2)
+    ]
+
+    touched = desk.read_together(arrived)
+
+    assert touched[1] == known
+    assert touched[0] == touched[2]
+    assert len({*touched}) == desk.count() == 3
+    assert [len(desk.case(case_id).receipts) for case_id in (known, touched[0], touched[3])] == [2, 2, 1]
+    assert sorted(desk.case(case_id).case_no for case_id in {*touched}) == [f"2026-00000{n}" for n in (1, 2, 3)]
+    assert desk.events() == ["case.created"] * 3
+    assert desk.happenings(touched[0]) == ["created", "received"]
+
+
+def test_a_batch_that_cannot_be_written_leaves_nothing(desk: Desk) -> None:
+    arrived = [(desk.arrive("mailbox", f"INBOX:1:{n}"), reading(f"sha256:{n}")) for n in (1, 2)]
+    without_a_draft = replace(arrived[1][1], draft=None)
+
+    with pytest.raises(ValueError, match="has a draft"):
+        desk.read_together([arrived[0], (arrived[1][0], without_a_draft)])
+
+    assert (desk.count(), desk.events()) == (0, [])
+    assert desk.case(desk.read_together(arrived)[0]).case_no == "2026-000001"
+
+
+def test_a_case_whose_content_is_the_same_by_another_digest_is_no_new_revision(desk: Desk) -> None:
+    """As after a version that takes the digest otherwise."""
+    (case_id,) = desk.take_in(reading())
+    desk.write(lambda conn: conn.execute(update(cases).values(digest="of an earlier version")).rowcount)
+    desk.take_in(reading(modified_at=desk.now + timedelta(days=1)))
+
+    assert desk.case(case_id).revision == 1
+    assert desk.events() == ["case.created"]

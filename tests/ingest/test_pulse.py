@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +17,7 @@ from ingest.app import answer_due
 from ingest.console.settings import Readiness
 from ingest.metrics import Metrics
 from ingest.poller import PATIENCE
-from ingest.pulse import Pulse
+from ingest.pulse import BEAT, Pulse
 from store.engine import Store, open_store
 from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
 
@@ -82,3 +83,16 @@ def test_a_door_may_miss_two_polls_and_sleeps_at_night(tmp_path: Path) -> None:
 
     assert answer_due(quick, config, NOW) == NOW + timedelta(minutes=3) + PATIENCE
     assert answer_due(hours, config, friday) == datetime(2026, 3, 11, 1, 0, tzinfo=UTC) + PATIENCE
+
+
+async def test_once_doors_and_targets_are_ready_it_is_told_at_once_after_the_start(store: Store) -> None:
+    await store.write(lambda conn: channels.enrol(conn, "hotline", NOW, NOW))
+    pulse, stopping = Pulse(store, Metrics(), lambda: NOW, ["hotline"], []), asyncio.Event()
+    running = asyncio.create_task(pulse.run(stopping))
+    await store.write(lambda conn: channels.answered(conn, "hotline", NOW))
+    async with asyncio.timeout(BEAT.total_seconds() - 1):
+        while not pulse.health.ready:  # noqa: ASYNC110 - the state is all there is to look at
+            await asyncio.sleep(0.01)
+
+    stopping.set()
+    await running

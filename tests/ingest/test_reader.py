@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from sqlalchemy import Connection, select
 
 from adapters.base import Batch, Raw, RawKind
 from ingest import channels, inbox
-from ingest.reader import RACES, Door, Reader
+from ingest.reader import RACES, RETRY, Door, Reader
 from ingest.reading_room import ReadingRoom
 from ingest.workers import WorkerMissing, WorkerPool
 from normalize.case import ChannelKind
@@ -152,3 +153,46 @@ async def test_a_scan_is_not_given_up_because_no_worker_can_be_had(desk: Desk) -
             await reader.read_letters(claims)
 
     assert states(desk) == [("waiting", None)]
+
+
+async def test_a_mail_that_kills_its_reader_is_tried_again_and_then_kept_aside_alone(desk: Desk) -> None:
+    claims = arrive(desk, mail("one"), mail("the last mail it reads"), mail("three"))
+    await read(desk, claims, "tests.ingest.odd_reader")
+
+    assert [state for state, _ in states(desk)] == ["read", "waiting", "read"]
+    waiting = desk.store.read_now(lambda conn: ledger.next_due(conn, inbox.READ_LANE))
+    assert waiting == desk.now + RETRY
+
+    claim = partial(ledger.claim, lane=inbox.READ_LANE, now=desk.now + RETRY, lease=timedelta(minutes=5))
+    await read(desk, desk.write(claim), "tests.ingest.odd_reader")
+
+    assert [state for state, _ in states(desk)] == ["read", "quarantined", "read"]
+    assert "signal 11" in str(states(desk)[1][1])
+
+
+async def test_without_a_reading_process_nothing_is_wrong_with_a_mail(desk: Desk) -> None:
+    claims = [replace(held, attempts=9) for held in arrive(desk, mail("one"))]
+    with pytest.raises(WorkerMissing):
+        await read(desk, claims, "tests.ingest.no_such_worker")
+
+    assert states(desk) == [("waiting", None)]
+
+
+async def test_of_many_written_together_one_that_cannot_be_is_kept_aside_alone(desk: Desk) -> None:
+    claims = [replace(held, attempts=RACES) for held in arrive(desk, mail("one"), mail("two"), mail("three"))]
+    forbids = "CREATE TRIGGER no BEFORE INSERT ON receipt WHEN NEW.raw_id = 2 BEGIN SELECT RAISE(ABORT, 'no'); END"
+    desk.write(lambda conn: conn.exec_driver_sql(forbids).close())
+    await read(desk, claims)
+
+    assert [state for state, _ in states(desk)] == ["read", "quarantined", "read"]
+    assert desk.count() == 2
+    assert desk.store.read_now(ledger.counts).get(inbox.READ_LANE) is None
+
+
+async def test_of_many_written_together_one_whose_lease_is_lost_is_left_to_its_new_holder(desk: Desk) -> None:
+    first, second = arrive(desk, mail("one"), mail("two"))
+    later = desk.now + timedelta(hours=1)
+    desk.write(lambda conn: ledger.claim(conn, inbox.READ_LANE, now=later, lease=timedelta(minutes=5), limit=1))
+    await read(desk, [first, second])
+
+    assert [state for state, _ in states(desk)] == ["waiting", "read"]

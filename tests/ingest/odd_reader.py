@@ -1,0 +1,21 @@
+"""A reading process over which some Raws are its death: for the tests of who must go on."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+
+from adapters.base import Json
+from normalize.reading_process import answer
+from normalize.serve import Message, serve
+
+
+def dying(head: Mapping[str, Json], data: bytes) -> Message:
+    if b"the last mail it reads" in data:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return answer(head, data)
+
+
+if __name__ == "__main__":
+    serve(dying)

@@ -1,0 +1,58 @@
+"""What Prometheus is told of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from prometheus_client import generate_latest
+
+from ingest.metrics import Metrics
+from store import ledger
+from store.engine import Store, StoreUnreachable
+from tests.ingest.desk import NOW, Desk, open_desk, reading
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with open_desk(tmp_path) as opened:
+        yield opened
+
+
+def told(store: Store) -> list[str]:
+    metrics = Metrics()
+    metrics.watch(store)
+    return generate_latest(metrics.registry).decode().splitlines()
+
+
+def test_what_waits_is_counted_when_somebody_asks(desk: Desk) -> None:
+    desk.take_in(reading())
+    desk.write(lambda conn: ledger.enqueue(conn, "push:oa", {"delivery": 9}, key="another", now=NOW))
+
+    lines = told(desk.store)
+
+    assert 'xinqiao_steps{lane="push:oa",state="ready"} 2.0' in lines
+    assert "xinqiao_quarantine 0.0" in lines
+
+
+def test_acts_are_counted_with_the_transactions_they_shared(desk: Desk) -> None:
+    before = desk.store.written
+    for _ in range(3):
+        desk.write(lambda conn: conn.exec_driver_sql("SELECT 1").close())
+
+    now = desk.store.written
+    assert (now.transactions - before.transactions, now.acts - before.acts) == (3, 3)
+    assert f"xinqiao_store_acts_total {float(now.acts)}" in told(desk.store)
+
+
+def test_a_database_that_is_gone_leaves_the_other_numbers(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_act: object) -> None:
+        raise StoreUnreachable("the database does not answer")
+
+    monkeypatch.setattr(desk.store, "read_now", gone)
+
+    lines = told(desk.store)
+
+    assert any(line.startswith("xinqiao_store_transactions_total") for line in lines)
+    assert not any(line.startswith("xinqiao_steps{") for line in lines)
