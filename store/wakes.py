@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -31,12 +32,17 @@ class Wakes:
         self._naps: dict[str, timedelta] | None = {} if polling else None
         self._events: dict[str, asyncio.Event] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: int | None = None
         self._over = False
 
     def ring(self, lanes: Iterable[str]) -> None:
         """Wake whoever waits for these lanes; from any thread."""
-        loop = self._loop
-        if loop is not None and not loop.is_closed() and (rung := set(lanes)):
+        loop, rung = self._loop, set(lanes)
+        if loop is None or loop.is_closed() or not rung:
+            return
+        if threading.get_ident() == self._thread:
+            self._set(rung)
+        else:
             loop.call_soon_threadsafe(self._set, rung)
 
     def ring_all(self) -> None:
@@ -48,7 +54,7 @@ class Wakes:
         """Return when the lane is rung, or after `longest`."""
         if self._over:
             return
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         event = self._events.setdefault(lane, asyncio.Event())
         try:
             async with asyncio.timeout(max(self._nap(lane, longest).total_seconds(), 0)):
