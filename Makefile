@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 CODE := adapters dispatch ingest normalize sandbox store tests bench scripts
 
-.PHONY: help setup run test check format lint types contracts bench lock clean
+.PHONY: help setup run test check format lint types contracts bench faults lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ bench: setup ## measure: store, move, understanding, recognition (the last two o
 	@$(PY) -m bench.move
 	@$(PY) -m bench.understanding
 	@$(PY) -m bench.ocr "$${XINQIAO_DATA:-../shared/data}/letters"
+
+faults: setup ## strike real daemons well over a thousand times (an hour or two) and count what is lost: nothing may be
+	@sh scripts/servers.sh
+	@$(PY) -m tests.faults $$FAULTS
 
 lock: ## resolve the dependencies anew (needs uv)
 	@sh scripts/lock.sh

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium) where it may; otherwise says what is missing and which tests skip.
+# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium) and turn clocks with (faketime) where it may;
+# otherwise says what is missing and which tests skip.
 set -eu
 
 missing=
@@ -11,6 +12,7 @@ for part in proxy account container object; do
 done
 has chromium || missing="$missing chromium"
 ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || missing="$missing libatomic1" # what drives the browser needs it
+ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
 
 if [ -z "$missing" ]; then
     echo "servers: all there"
