@@ -96,9 +96,11 @@ class Orders:
         self._last_resort.start()
 
     def _leave(self) -> None:
-        """Whatever hangs (a share, a name server, a parser): what was written is kept, and the process is gone."""
+        """Whatever hangs (a share, a name server, a database): what was written is kept, and the process is gone."""
         if self._daemon is not None:
-            self._daemon.office.store.close()
+            closing = threading.Thread(target=self._daemon.office.store.close, daemon=True)
+            closing.start()
+            closing.join(FAREWELL.total_seconds())
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
