@@ -24,6 +24,8 @@ from store.failure import place_of
 log = structlog.get_logger()
 LAST_RESORT = timedelta(seconds=9)
 """After SIGTERM; an orderly stop takes less."""
+PARTING = timedelta(milliseconds=500)
+"""For the store to close when that time has come."""
 FAREWELL = timedelta(seconds=1)
 """For threads to end once the store is closed."""
 MOVED = "data.folder, database, blobs: another store is not taken up by SIGHUP; stop the daemon and start it"
@@ -100,7 +102,7 @@ class Orders:
         if self._daemon is not None:
             closing = threading.Thread(target=self._daemon.office.store.close, daemon=True)
             closing.start()
-            closing.join(FAREWELL.total_seconds())
+            closing.join(PARTING.total_seconds())
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)
