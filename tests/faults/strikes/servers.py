@@ -72,7 +72,7 @@ async def outlives_its_lease(town: Town, dice: Random) -> list[Blow]:
             return []
         held = set(rows_in_hand(town))
         await asyncio.to_thread(town.base.say, "UPDATE ledger SET due = 0 WHERE leased AND lane LIKE 'push:%'")
-        done = await until(lambda: len(held - set(rows_in_hand(town))) > 1, PATIENCE)
+        done = await until(lambda: held.isdisjoint(rows_in_hand(town)), PATIENCE)
     if not done:
         return []
     refused = await until(lambda: late_writes(worker) > before, PATIENCE)
