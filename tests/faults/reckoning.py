@@ -20,7 +20,7 @@ BOOKS = (
     "SELECT delivery.id, delivery.target, delivery.case_id, delivery.event_id, delivery.state, event.type "
     "FROM delivery JOIN event ON event.id = delivery.event_id ORDER BY delivery.id"
 )
-SOME = 40
+SOME = 12
 OVER = ("delivered", "dropped")
 KINDS = {"mailbox": "mail", "sunshine": "petition", "hotline": "order", "letter": "scan"}
 
