@@ -96,7 +96,6 @@ channel = Table(
     Column("name", Text, primary_key=True),
     Column("cursor", JSON(none_as_null=True)),
     Column("start_from", Moment, nullable=False),
-    Column("enrolled_at", Moment),  # null: before this was noted
     Column("state", Text, nullable=False),  # new | open | unavailable | refused
     Column("since", Moment, nullable=False),
     Column("error", Text),
@@ -107,6 +106,7 @@ channel = Table(
     Column("last_new_at", Moment),
     Column("kept_until", Moment),  # of several processes one keeps the door: until then, unless it renews
     Column("fence", Integer, nullable=False, default=0, server_default=text("0")),  # counts who took it
+    Column("enrolled_at", Moment),  # null: before this was noted
 )
 
 raw = Table(
