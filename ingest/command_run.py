@@ -19,6 +19,7 @@ from ingest.commands import STORE_REFUSES, load_config
 from ingest.config import Config, ConfigErrors, load
 from ingest.logs import configure
 from ingest.office import open_office
+from ingest.supervisor import Supervisor
 from store.failure import place_of
 
 log = structlog.get_logger()
@@ -39,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in config.warnings:
         print(warning, file=sys.stderr)
     try:
-        asyncio.run(_run(arguments.config, config, stages))
+        asyncio.run(_run(arguments.config, config, stages, Supervisor.of(os.environ)))
     except (*STORE_REFUSES, CannotListen) as error:
         raise UsersMistake(str(error)) from error
     return 0
@@ -48,9 +49,10 @@ def run(arguments: argparse.Namespace) -> int:
 class Orders:
     """What signals ask, from before anything is opened until the process ends: none is lost in between."""
 
-    def __init__(self, path: Path, config: Config) -> None:
+    def __init__(self, path: Path, config: Config, supervisor: Supervisor) -> None:
         self._path = path
         self._config = config
+        self._supervisor = supervisor
         self._daemon: Daemon | None = None
         self._last_resort: threading.Timer | None = None
         self.following: Config | None = None
@@ -67,14 +69,18 @@ class Orders:
     def end(self) -> None:
         if not self.final:
             self.final = True
+            self._supervisor.stopping()
             self._leave_within(LAST_RESORT)
         self._pass_on()
 
     def reread(self) -> None:
+        self._supervisor.reloading()
         found = _reread(self._path, self._config)
-        if found is not None:
-            self.following = found
-            self._pass_on()
+        if found is None:
+            self._supervisor.ready("configuration refused; the old one stays in force")
+            return
+        self.following = found
+        self._pass_on()
 
     def follow(self, daemon: Daemon | None, config: Config) -> None:
         """From now on orders go to this daemon, also those that came while it was opened."""
@@ -108,11 +114,11 @@ class Orders:
         os._exit(0)
 
 
-async def _run(path: Path, config: Config, stages: frozenset[str]) -> None:
+async def _run(path: Path, config: Config, stages: frozenset[str], supervisor: Supervisor) -> None:
     """Run until stopped; with SIGHUP and a good file, begin again with what it says now."""
-    orders = Orders(path, config)
+    orders = Orders(path, config, supervisor)
     orders.listen()
-    daemon = await _opened(config, stages)
+    daemon = await _opened(config, stages, supervisor)
     while True:
         orders.follow(daemon, config)
         try:
@@ -123,12 +129,12 @@ async def _run(path: Path, config: Config, stages: frozenset[str]) -> None:
             break
         following, orders.following = orders.following, None
         orders.follow(None, following)
-        config, daemon = await _opened_anew(following, config, stages)
+        config, daemon = await _opened_anew(following, config, stages, supervisor)
     orders.closed()
 
 
-async def _opened(config: Config, stages: frozenset[str]) -> Daemon:
-    daemon = Daemon(await asyncio.to_thread(open_office, config), stages)
+async def _opened(config: Config, stages: frozenset[str], supervisor: Supervisor) -> Daemon:
+    daemon = Daemon(await asyncio.to_thread(open_office, config), stages, supervisor)
     try:
         await daemon.open()
     except BaseException:
@@ -137,14 +143,16 @@ async def _opened(config: Config, stages: frozenset[str]) -> Daemon:
     return daemon
 
 
-async def _opened_anew(wanted: Config, before: Config, stages: frozenset[str]) -> tuple[Config, Daemon]:
+async def _opened_anew(
+    wanted: Config, before: Config, stages: frozenset[str], supervisor: Supervisor
+) -> tuple[Config, Daemon]:
     """A daemon as wanted; if that cannot be, as before."""
     try:
-        return wanted, await _opened(wanted, stages)
+        return wanted, await _opened(wanted, stages, supervisor)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the new file, the doors open again
         said = str(error) if isinstance(error, (*STORE_REFUSES, CannotListen, OSError)) else place_of(error)
         log.error("configuration cannot be used; the old one is in force again", error=said)
-        return before, await _opened(before, stages)
+        return before, await _opened(before, stages, supervisor)
 
 
 def _reread(path: Path, before: Config) -> Config | None:
