@@ -67,7 +67,7 @@ class Daemon:
 
     office: Office
     stages: frozenset[str] = frozenset(STAGES)
-    supervisor: Supervisor = Supervisor()
+    supervisor: Supervisor = field(default_factory=Supervisor)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -46,21 +46,25 @@ def upgrade(engine: Engine) -> None:
 
 def bring_up(conn: Connection) -> None:
     """As `upgrade`, in the caller's transaction."""
-    config = _config()
-    script = ScriptDirectory.from_config(config)
-    applied, name = heads(conn), conn.engine.url.database
-    unknown = applied - {known.revision for known in script.walk_revisions()}
-    if any(one.startswith(FILLING) for one in unknown):
-        raise StoreRefused(f"{name}: `xinqiao move` has not finished filling this database; give it again")
-    if unknown:
-        raise TablesNewer(
-            f"{name}: migration {min(unknown)} is from a later version; this one knows up to "
-            f"{script.get_current_head()}"
-        )
-    if applied != set(script.get_heads()):
+    config, applied = _config(), heads(conn)
+    refuse_unknown(applied, str(conn.engine.url.database))
+    if applied != set(ScriptDirectory.from_config(config).get_heads()):
         config.attributes["connection"] = conn
         command.upgrade(config, "head")
         _check_references(conn)
+
+
+def refuse_unknown(applied: Set[str], where: str) -> None:
+    """Refuse tables at a migration this version does not know. Raises TablesNewer, StoreRefused as `upgrade` does."""
+    script = ScriptDirectory.from_config(_config())
+    unknown = applied - {known.revision for known in script.walk_revisions()}
+    if any(one.startswith(FILLING) for one in unknown):
+        raise StoreRefused(f"{where}: `xinqiao move` has not finished filling this database; give it again")
+    if unknown:
+        raise TablesNewer(
+            f"{where}: migration {min(unknown)} is from a later version; this one knows up to "
+            f"{script.get_current_head()}"
+        )
 
 
 def head() -> str:

@@ -18,6 +18,7 @@ from ingest.heartbeat import Heartbeat
 from ingest.supervisor import Supervisor
 from store import postgres as engine
 from store.engine import Store, open_store
+from tests.ingest.test_keeping import until
 from tests.place import Place
 from tests.postgres import Server, shut
 from tests.service_manager import ServiceManager, service_manager
@@ -111,8 +112,7 @@ async def test_no_sign_of_life_while_writing_hangs(store: Store) -> None:
     hanging = [asyncio.ensure_future(store.write(held_by(hangs))) for _ in range(engine.WRITERS)]
     with capture_logs() as said:
         running = asyncio.create_task(Heartbeat(store, PATIENCE, listener.heard.release).run(stopping))
-        while not said:
-            await asyncio.sleep(0)
+        await until(lambda: said)
 
     assert {one["event"] for one in said} == {"store does not work; no sign of life is given"}
     assert listener.heard.locked()
