@@ -60,6 +60,7 @@ class Installation:
         self.data = folder / "data"
         self.config = folder / "config.yaml"
         self.log = folder / "daemon.log"
+        self.secrets = secrets
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **secrets}
         self._process: asyncio.subprocess.Process | None = None
         self._read_to = 0

@@ -112,7 +112,7 @@ async def test_no_sign_of_life_while_writing_hangs(store: Store) -> None:
     hanging = [asyncio.ensure_future(store.write(held_by(hangs))) for _ in range(engine.WRITERS)]
     with capture_logs() as said:
         running = asyncio.create_task(Heartbeat(store, PATIENCE, listener.heard.release).run(stopping))
-        await until(lambda: said)
+        await until(lambda: bool(said))
 
     assert {one["event"] for one in said} == {"store does not work; no sign of life is given"}
     assert listener.heard.locked()
