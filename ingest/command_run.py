@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import faulthandler
 import os
 import signal
 import sys
@@ -37,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     stages = _stages(arguments.stages)
     config = load_config(arguments.config)
     configure(config.log.format, config.log.level)
+    faulthandler.enable()  # a watchdog that ends us (SIGABRT) leaves behind where every thread hung
     for warning in config.warnings:
         print(warning, file=sys.stderr)
     try:

@@ -142,3 +142,15 @@ async def test_the_service_manager_hears_of_every_turn(tmp_path: Path) -> None:
     assert [one if one.startswith("READY") else one.splitlines()[0] for one in said] == [
         works, "RELOADING=1", works, "RELOADING=1", refused, "STOPPING=1",
     ]  # fmt: skip
+
+
+async def test_whoever_ends_a_hung_daemon_finds_where_every_thread_was(install: Install) -> None:
+    office = install(free_port())
+    await office.start()
+
+    office.process.send_signal(signal.SIGABRT)
+
+    assert await asyncio.wait_for(office.process.wait(), 30) == -signal.SIGABRT
+    text = office.log.read_text("utf-8")
+    assert "Fatal Python error: Aborted" in text
+    assert "_write_forever" in text
