@@ -32,9 +32,7 @@ async def test_a_backup_taken_under_load_goes_on_elsewhere_and_delivers_what_wai
         await town.post(mails[BEFORE : BEFORE + WAITING])
         await town.standins.arrive("sunshine", 3)
         kept = town.office.said("case kept")
-        await town.office.until(
-            lambda: town.office.said("case kept") >= kept + WAITING, "what came waits for the OA"
-        )
+        await town.office.until(lambda: town.office.said("case kept") >= kept + WAITING, "what came waits for the OA")
 
         made = await backed_up_under_load(town, mails[BEFORE + WAITING :], tmp_path / "backup.tar")
         await town.office.kill()

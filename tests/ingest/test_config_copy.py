@@ -61,7 +61,7 @@ def test_the_calendar_it_names_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_a_backup_of_nothing_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = write(tmp_path, "sealing: {key: '%s'}\n" % KEY)
+    config = write(tmp_path, f"sealing: {{key: '{KEY}'}}\n")
 
     status = main(["backup", "-c", str(config), "--to", str(tmp_path / "backup")])
 
