@@ -16,7 +16,7 @@ from pathlib import Path
 from store.backup_files import ARCHIVE, SUMS, Archive, Folder, Shelf, in_the_making, sum_of
 from store.blobs import key_of
 from store.crashpoint import reach
-from store.snapshot import Snapshot, Tell
+from store.snapshot import Contents, Snapshot, Tell
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -60,10 +60,10 @@ def back_up(
     with in_the_making(to) as place:
         made = place / "made"
         with _Making(made, place, archive=to.suffix == ARCHIVE) as making:
-            taken.dump(place / "dump", tell)
+            held = taken.dump(place / "dump", tell)
             reach("backup.dumped")  # from here on only files are looked at
             making.put(taken.file, place / "dump")
-            missing = _put_blobs(making, taken, blobs, tell)
+            missing = _put_blobs(making, held, blobs, tell)
             for name, content in others.items():
                 making.put_bytes(name, content)
             manifest = Manifest(
@@ -71,9 +71,9 @@ def back_up(
                 program=program,
                 made_at=now.isoformat(timespec="seconds"),
                 engine=taken.engine,
-                migration=taken.migration(),
-                rows=taken.rows(),
-                keys=[(purpose, wrapped.hex()) for purpose, wrapped in taken.wrapped_keys()],
+                migration=held.migration(),
+                rows=held.rows(),
+                keys=[(purpose, wrapped.hex()) for purpose, wrapped in held.wrapped_keys()],
                 blobs=making.files - 1 - len(others),
                 missing=missing,
                 files=making.files + 1,
@@ -86,10 +86,10 @@ def back_up(
     return manifest
 
 
-def _put_blobs(making: _Making, taken: Snapshot, blobs: Path, tell: Tell) -> list[str]:
+def _put_blobs(making: _Making, held: Contents, blobs: Path, tell: Tell) -> list[str]:
     """Put the file of every large blob; the hashes of those that have none."""
     missing: list[str] = []
-    for number, sha256 in enumerate(taken.large_blobs(), 1):
+    for number, sha256 in enumerate(held.large_blobs(), 1):
         key = key_of(sha256)
         try:
             making.put(f"blobs/{key}", blobs / key, keeps=True)

@@ -32,16 +32,8 @@ _KEYS = "SELECT purpose, wrapped FROM data_key ORDER BY id"
 _MIGRATION = "SELECT version_num FROM alembic_version"
 
 
-class Snapshot(Protocol):
-    """What a database held at one moment."""
-
-    engine: str
-    """sqlite or postgresql."""
-    file: str
-    """What its copy is called in a backup."""
-
-    def dump(self, to: Path, tell: Tell) -> None:
-        """Write all of it. Raises StoreRefused: it is damaged, or the database's own program fails."""
+class Contents(Protocol):
+    """What was in a database at one moment."""
 
     def migration(self) -> str: ...
     def rows(self) -> dict[str, int]:
@@ -52,6 +44,18 @@ class Snapshot(Protocol):
 
     def wrapped_keys(self) -> list[tuple[str, bytes]]:
         """Purpose and wrapped bytes of each data key."""
+
+
+class Snapshot(Protocol):
+    """A moment of a database that is held until it has been written down."""
+
+    engine: str
+    """sqlite or postgresql."""
+    file: str
+    """What its copy is called in a backup."""
+
+    def dump(self, to: Path, tell: Tell) -> Contents:
+        """Write all of it. Raises StoreRefused: it is damaged, or the database's own program fails."""
 
 
 @contextmanager
@@ -116,23 +120,24 @@ def _count(conn: sqlite3.Connection, table: str) -> int:
     return int(found)
 
 
-class _Folder(DatabaseFile):
-    """A data folder's database, daemon at work or not; what is asked of it is asked of its copy."""
+class _Folder:
+    """A data folder's database, daemon at work or not."""
 
     engine, file = "sqlite", EMBEDDED
 
     def __init__(self, conn: sqlite3.Connection) -> None:
         self._conn = conn
 
-    def dump(self, to: Path, tell: Tell) -> None:
+    def dump(self, to: Path, tell: Tell) -> Contents:
         def told(_status: int, remaining: int, total: int) -> None:
             tell(f"database: {total - remaining} of {total} pages")
 
         with closing(sqlite3.connect(to)) as copy:
             self._conn.backup(copy, pages=PAGES, progress=told)
         self._conn.rollback()  # the daemon's log of changes may be taken in again
-        super().__init__(to)
-        self.check()
+        copied = DatabaseFile(to)
+        copied.check()
+        return copied
 
 
 @contextmanager
@@ -151,17 +156,18 @@ def _of_folder(folder: Path) -> Iterator[_Folder]:
 
 
 class _Postgres:
-    """A transaction on PostgreSQL whose snapshot `pg_dump` shares."""
+    """A transaction on PostgreSQL whose snapshot `pg_dump` shares, and which then says what was in it."""
 
     engine, file = "postgresql", DUMP
 
     def __init__(self, conn: Connection) -> None:
         self._conn = conn
 
-    def dump(self, to: Path, tell: Tell) -> None:
+    def dump(self, to: Path, tell: Tell) -> Contents:
         tell("database: pg_dump")
         shared = self._conn.execute(text("SELECT pg_export_snapshot()")).scalar_one()
         run_program(self._conn.engine, "pg_dump", f"--snapshot={shared}", "--format=custom", *BARE, f"--file={to}")
+        return self
 
     def migration(self) -> str:
         return str(self._conn.execute(text(_MIGRATION)).scalar_one())
