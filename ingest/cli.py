@@ -241,6 +241,11 @@ def _backup(commands: Commands[argparse.ArgumentParser]) -> None:
         metavar="FILE|FOLDER",
         help="what is to be made, and is not there yet: a folder, or one file if it is called .tar",
     )
+    parser.add_argument(
+        "--no-originals",
+        action="store_true",
+        help="without the large originals: where a bucket or share keeps them safe by its own means",
+    )
     _json(parser)
 
 

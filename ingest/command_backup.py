@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -13,23 +12,24 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 
 from ingest.cli import UsersMistake
-from ingest.commands import STORE_REFUSES, load_config
+from ingest.commands import STORE_REFUSES, Progress, load_config
+from ingest.config import Config
 from ingest.config_copy import copy_without_secrets
 from store.backup import Manifest, back_up
-from store.restore import restore
-from store.snapshot import Tell, snapshot
-
-OFTEN = 2.0
-"""Seconds between two words about how far it is."""
+from store.blobs import Depot
+from store.engine import depot_at
+from store.restore import Place, restore
+from store.snapshot import snapshot
 
 
 def make_backup(arguments: argparse.Namespace) -> int:
     """Make a backup, the daemon at work or not; 1 if files that should be there are missing."""
     config = load_config(arguments.config)
     others = {f"config/{name}": held for name, held in copy_without_secrets(arguments.config, config).items()}
-    blobs, program = config.data.folder / "blobs", f"xinqiao {version('xinqiao')}"
+    program = f"xinqiao {version('xinqiao')}"
     with _said(), snapshot(config.database, config.data.folder) as taken:
-        made = back_up(taken, blobs, arguments.to.absolute(), others, program, datetime.now(UTC), _progress())
+        originals = None if arguments.no_originals else _bucket(config) or config.data.folder / "blobs"
+        made = back_up(taken, originals, arguments.to.absolute(), others, program, datetime.now(UTC), Progress())
     _print(made, arguments, f"{arguments.to}: made", as_json=arguments.json)
     if not arguments.json:
         print("The sealing key is not in it: without the key it cannot be opened.")
@@ -43,25 +43,17 @@ def restore_backup(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     with _said():
         master = config.sealing.master()
-        brought = restore(arguments.backup.absolute(), arguments.to.absolute(), config.database, master, _progress())
+        place = Place(arguments.to.absolute(), config.database, _bucket(config))
+        brought = restore(arguments.backup.absolute(), place, master, Progress())
     _print(brought, arguments, f"{arguments.to}: restored from {arguments.backup}", as_json=arguments.json)
     if arguments.to.absolute() != config.data.folder and not arguments.json:
         print(f"{arguments.config} says data.folder: {config.data.folder}")
     return 0
 
 
-def _progress() -> Tell:
-    """Lines on standard error, now and then."""
-    said = time.monotonic()
-
-    def tell(text: str) -> None:
-        nonlocal said
-        now = time.monotonic()
-        if now - said >= OFTEN:
-            said = now
-            print(text, file=sys.stderr, flush=True)
-
-    return tell
+def _bucket(config: Config) -> Depot | None:
+    """Raises OSError: its settings make no client."""
+    return None if config.bucket is None else depot_at(config.data.folder, config.bucket)
 
 
 @contextmanager
@@ -82,4 +74,7 @@ def _print(one: Manifest, arguments: argparse.Namespace, said: str, *, as_json: 
     print(said)
     print(f"  {one.engine}, tables of migration {one.migration}, made {one.made_at} by {one.program}")
     print(f"  {one.rows['cases']} cases, {one.rows['event']} events, {sum(one.rows.values())} rows in all")
-    print(f"  {one.blobs} large originals and attachments")
+    if one.originals:
+        print(f"  {one.blobs} large originals and attachments")
+    else:
+        print("  without the large originals and attachments")

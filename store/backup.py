@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from store.backup_files import ARCHIVE, SUMS, Archive, Folder, Shelf, in_the_making, sum_of
-from store.blobs import key_of
+from store.blobs import Depot, key_of
 from store.crashpoint import reach
 from store.snapshot import Contents, Snapshot, Tell
 
@@ -38,8 +38,10 @@ class Manifest:
     """Of each table."""
     keys: Sequence[tuple[str, str]]
     """Purpose and hexadecimal of each data key, wrapped: they tell whether a sealing key is the right one."""
+    originals: bool
+    """Whether the large ones are in it."""
     blobs: int
-    """Files of large originals and attachments."""
+    """How many of them."""
     missing: Sequence[str]
     """Blobs whose file was not there any more when the backup was made."""
     files: int
@@ -47,15 +49,22 @@ class Manifest:
 
 
 def back_up(
-    taken: Snapshot, blobs: Path, to: Path, others: Mapping[str, bytes], program: str, now: datetime, tell: Tell
+    taken: Snapshot,
+    originals: Path | Depot | None,
+    to: Path,
+    others: Mapping[str, bytes],
+    program: str,
+    now: datetime,
+    tell: Tell,
 ) -> Manifest:
     """Make the backup `to`: a folder, or one file if it is called so. `others` are small files to go with it.
 
-    Files on the same disk are linked, not copied: they are never changed, only replaced.
+    The large originals are taken from their folder or bucket, or left out. Files on the same disk are linked, not
+    copied: they are never changed, only replaced.
 
     Raises:
         StoreRefused: it is there already or being made, or the database cannot be read.
-        OSError: the disk's.
+        OSError: the disk's, or the bucket's.
     """
     with in_the_making(to) as place:
         made = place / "made"
@@ -63,7 +72,7 @@ def back_up(
             held = taken.dump(place / "dump", tell)
             reach("backup.dumped")  # from here on only files are looked at
             making.put(taken.file, place / "dump")
-            missing = _put_blobs(making, held, blobs, tell)
+            missing = [] if originals is None else _put_blobs(making, held, originals, tell)
             for name, content in others.items():
                 making.put_bytes(name, content)
             manifest = Manifest(
@@ -74,6 +83,7 @@ def back_up(
                 migration=held.migration(),
                 rows=held.rows(),
                 keys=[(purpose, wrapped.hex()) for purpose, wrapped in held.wrapped_keys()],
+                originals=originals is not None,
                 blobs=making.files - 1 - len(others),
                 missing=missing,
                 files=making.files + 1,
@@ -86,18 +96,29 @@ def back_up(
     return manifest
 
 
-def _put_blobs(making: _Making, held: Contents, blobs: Path, tell: Tell) -> list[str]:
-    """Put the file of every large blob; the hashes of those that have none."""
+def _put_blobs(making: _Making, held: Contents, originals: Path | Depot, tell: Tell) -> list[str]:
+    """Put every large blob; the hashes of those that are not there."""
     missing: list[str] = []
     for number, sha256 in enumerate(held.large_blobs(), 1):
-        key = key_of(sha256)
-        try:
-            making.put(f"blobs/{key}", blobs / key, keeps=True)
-        except FileNotFoundError:
+        if not _put_blob(making, key_of(sha256), originals):
             missing.append(sha256)
         if number % OFTEN == 0:
             tell(f"large originals: {number}")
     return missing
+
+
+def _put_blob(making: _Making, key: str, originals: Path | Depot) -> bool:
+    """Whether it is there."""
+    if isinstance(originals, Path):
+        try:
+            making.put(f"blobs/{key}", originals / key, keeps=True)
+        except FileNotFoundError:
+            return False
+        return True
+    sealed = originals.read(key)
+    if sealed is not None:
+        making.put_bytes(f"blobs/{key}", sealed)
+    return sealed is not None
 
 
 class _Making:

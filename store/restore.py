@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -12,41 +13,56 @@ from sqlalchemy import Connection
 from store.acts import SCHEME, StoreRefused
 from store.backup import FORMAT, MANIFEST, Manifest
 from store.backup_files import SUMS, empty, read_sums, take_out
+from store.blob_claim import claimed, mark
+from store.blobs import Depot
 from store.migrate import refuse_unknown
-from store.sealing import unwrap
+from store.sealing import Sealer, unwrap
 from store.snapshot import BARE, DUMP, EMBEDDED, DatabaseFile, Tell, connected, count_rows, run_program
 
 RESTORING = "restoring"
 """Inside the folder, until everything is proved."""
 
 
-def restore(backup: Path, to: Path, database: str, master: bytes, tell: Tell) -> Manifest:
-    """Make `to` the data folder the backup was made of; a PostgreSQL's rows go into `database`, which must be empty.
+@dataclass(frozen=True)
+class Place:
+    """Where a backup is brought."""
+
+    folder: Path
+    """To be the data folder: a new or an empty one."""
+    database: str
+    """As `open_store` takes it; a PostgreSQL must be empty."""
+    bucket: Depot | None = None
+    """For the large originals; none: in the folder."""
+
+
+def restore(backup: Path, to: Place, master: bytes, tell: Tell) -> Manifest:
+    """Make of the place what the backup was made of.
 
     An interrupted run leaves nothing that could be taken for an installation, and may be given again.
 
     Raises:
-        StoreRefused: the backup is not whole, of the other engine or a later version, or there is something already.
+        StoreRefused: the backup is not whole, of the other engine or a later version; or there is something already.
         SealBroken: the key is not the one it was sealed with.
         StoreUnreachable: PostgreSQL does not answer.
-        OSError: the disk's.
+        OSError: the disk's, or the bucket's.
     """
-    if shared := database.startswith(SCHEME):
-        _must_be_empty(database)
-    place = _place_in(to)
+    if shared := to.database.startswith(SCHEME):
+        _must_be_empty(to.database)
+    place = _place_in(to.folder)
     manifest = _proved(backup, place, take_out(backup, place, lambda name: tell(f"copied {name}")))
     refuse_unknown({manifest.migration}, str(backup))
     if shared != (manifest.engine == "postgresql"):
         raise StoreRefused(f"{backup}: is of {manifest.engine}, and the configuration's database is not")
-    for purpose, wrapped in manifest.keys:
-        unwrap(master, purpose, bytes.fromhex(wrapped))
+    keys = [(purpose, unwrap(master, purpose, bytes.fromhex(wrapped))) for purpose, wrapped in manifest.keys]
+    if to.bucket is not None:
+        _into_bucket(place / "blobs", to.bucket, Sealer({}, 0, dict(keys)["lookup"]), tell)
     if shared:
-        _into_postgres(place / DUMP, database, manifest, tell)
+        _into_postgres(place / DUMP, to.database, manifest, tell)
     else:
         _check_file(place / EMBEDDED, manifest, tell)
     tell("writing to disk")
     os.sync()
-    _settle(place, to)
+    _settle(place, to.folder)
     return manifest
 
 
@@ -100,6 +116,20 @@ def _into_postgres(dump: Path, database: str, manifest: Manifest, tell: Tell) ->
     run_program(engine, "pg_restore", "--single-transaction", "--exit-on-error", *BARE, str(dump))
     with connected(database) as conn:
         _counted(count_rows(conn), manifest, _named(conn))
+
+
+def _into_bucket(blobs: Path, bucket: Depot, sealer: Sealer, tell: Tell) -> None:
+    """Carry the files over, as far as they are not there. Raises StoreRefused: it is another installation's."""
+    if not claimed(bucket, sealer):
+        mark(bucket, sealer)
+    for number, path in enumerate(sorted(blobs.glob("*/*")), 1):
+        key, sealed = str(path.relative_to(blobs)), path.read_bytes()
+        if bucket.read(key) != sealed:
+            bucket.write(key, sealed)
+        tell(f"large originals: {number} in {bucket.place}")
+    if blobs.exists():
+        empty(blobs)
+        blobs.rmdir()
 
 
 def _named(conn: Connection) -> str:

@@ -19,13 +19,17 @@ from sqlalchemy import select
 
 from store.acts import StoreRefused
 from store.backup import Manifest, back_up
+from store.blob_bucket import BlobBucket
+from store.blob_claim import CLAIM
 from store.blobs import INLINE_LIMIT, key_of
 from store.engine import Store, open_store
 from store.migrate import TablesNewer
+from store.restore import Place as There
 from store.restore import restore
 from store.schema import blob, history
 from store.sealing import SealBroken
 from store.snapshot import Tell, snapshot
+from tests.object_store import ObjectStore
 from tests.place import Place
 from tests.postgres import Server
 from tests.store.acts import kinds, note
@@ -99,7 +103,7 @@ def test_what_comes_back_is_what_was_there(place: Place, store: Store, empty: st
     store.submit(note("taken in")).result()
 
     made = backup(place, place.folder / form, others={"config/config.yaml": b"service: {}\n"})
-    brought = restore(place.folder / form, place.folder / "elsewhere", empty, MASTER, silent)
+    brought = restore(place.folder / form, There(place.folder / "elsewhere", empty), MASTER, silent)
 
     assert brought == Manifest(**json.loads(json.dumps(made.__dict__)))
     assert (made.blobs, made.missing, made.rows["history"], made.rows["blob"]) == (2, [], 1, 3)
@@ -119,7 +123,7 @@ def test_rows_first_then_blobs_so_nothing_a_row_refers_to_is_missing(place: Plac
         later.append(keep(store, large(f"{len(later)}{text}")))
 
     made = backup(place, place.folder / "backup", arrive)
-    restore(place.folder / "backup", place.folder / "elsewhere", empty, MASTER, silent)
+    restore(place.folder / "backup", There(place.folder / "elsewhere", empty), MASTER, silent)
 
     found = contents(empty, place.folder / "elsewhere")
     assert len(later) >= 2
@@ -148,7 +152,7 @@ def test_the_database_is_one_moment_under_constant_writing(place: Place, store: 
     finally:
         stopping.set()
         writing.join()
-    restore(place.folder / "backup1", place.folder / "elsewhere", empty, MASTER, silent)
+    restore(place.folder / "backup1", There(place.folder / "elsewhere", empty), MASTER, silent)
 
     again = open_store(empty, place.folder / "elsewhere", MASTER)
     found = kinds(again)
@@ -199,7 +203,7 @@ def test_on_the_same_disk_large_files_are_linked_and_the_database_is_not(tmp_pat
     place, store = Place(tmp_path), open_store("sqlite", tmp_path / "data", MASTER)
     kept = key_of(keep(store, large("large")))
     backup(place, tmp_path / "backup")
-    restore(tmp_path / "backup", tmp_path / "elsewhere", "sqlite", MASTER, silent)
+    restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
     store.close()
 
     places = [tmp_path / "data", tmp_path / "backup", tmp_path / "elsewhere"]
@@ -215,7 +219,7 @@ def test_a_file_that_is_missing_is_named_and_the_rest_is_kept(tmp_path: Path) ->
     store.close()
 
     assert (made.missing, made.blobs) == ([gone], 1)
-    assert restore(tmp_path / "backup", tmp_path / "elsewhere", "sqlite", MASTER, silent).missing == [gone]
+    assert restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent).missing == [gone]
     assert (tmp_path / "elsewhere" / "blobs" / key_of(there)).exists()
 
 
@@ -254,7 +258,7 @@ def test_a_backup_that_is_not_whole_is_refused(made: Path, harm: Callable[[Path]
     harm(made)
 
     with pytest.raises(StoreRefused, match=said):
-        restore(made, made.parent / "elsewhere", "sqlite", MASTER, silent)
+        restore(made, There(made.parent / "elsewhere", "sqlite"), MASTER, silent)
 
     assert not (made.parent / "elsewhere" / "xinqiao.db").exists()
 
@@ -266,7 +270,7 @@ def test_a_backup_cut_short_is_refused(tmp_path: Path) -> None:
     (tmp_path / "backup.tar").write_bytes(whole[: len(whole) // 2])
 
     with pytest.raises(StoreRefused, match="whole tar"):
-        restore(tmp_path / "backup.tar", tmp_path / "elsewhere", "sqlite", MASTER, silent)
+        restore(tmp_path / "backup.tar", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
 
 
 @pytest.mark.parametrize("name", ["../outside", "/outside", "blobs/../../outside", "link"])
@@ -278,14 +282,14 @@ def test_a_tar_that_reaches_outside_is_refused(tmp_path: Path, name: str) -> Non
         tar.addfile(about)
 
     with pytest.raises(StoreRefused, match="no file of a backup"):
-        restore(tmp_path / "bad.tar", tmp_path / "elsewhere", "sqlite", MASTER, silent)
+        restore(tmp_path / "bad.tar", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
 
     assert not (tmp_path / "outside").exists()
 
 
 def test_another_key_does_not_open_it(made: Path) -> None:
     with pytest.raises(SealBroken):
-        restore(made, made.parent / "elsewhere", "sqlite", OTHER_MASTER, silent)
+        restore(made, There(made.parent / "elsewhere", "sqlite"), OTHER_MASTER, silent)
 
     assert not (made.parent / "elsewhere" / "xinqiao.db").exists()
 
@@ -295,7 +299,7 @@ def test_a_folder_that_holds_something_is_left_alone(made: Path) -> None:
     (made.parent / "elsewhere" / "letter.txt").touch()
 
     with pytest.raises(StoreRefused, match=r"not empty \(letter.txt"):
-        restore(made, made.parent / "elsewhere", "sqlite", MASTER, silent)
+        restore(made, There(made.parent / "elsewhere", "sqlite"), MASTER, silent)
 
 
 def test_a_backup_is_never_written_over(made: Path) -> None:
@@ -307,7 +311,7 @@ def test_a_database_that_holds_something_is_left_alone(postgres: Server, tmp_pat
     address = postgres.migrated()
     try:
         with pytest.raises(StoreRefused, match="is not empty"):
-            restore(made, tmp_path / "elsewhere", address, MASTER, silent)
+            restore(made, There(tmp_path / "elsewhere", address), MASTER, silent)
     finally:
         postgres.drop(address)
 
@@ -319,7 +323,7 @@ def test_a_backup_of_a_later_version_is_refused(tmp_path: Path) -> None:
     store.close()
 
     with pytest.raises(TablesNewer):
-        restore(tmp_path / "backup", tmp_path / "elsewhere", "sqlite", MASTER, silent)
+        restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
 
 
 def test_where_there_is_no_installation_there_is_no_backup(tmp_path: Path) -> None:
@@ -346,6 +350,7 @@ def test_a_damaged_database_is_found_when_it_is_backed_up(tmp_path: Path) -> Non
 CRASHING = """
 import sys
 from pathlib import Path
+from tests.object_store import ObjectStore
 from tests.place import Place
 from tests.store.test_backup import backup
 backup(Place(Path(sys.argv[1])), Path(sys.argv[1]) / "backup")
@@ -367,7 +372,7 @@ def test_killed_half_way_there_is_no_backup_and_the_next_one_is_whole(tmp_path: 
     assert died.returncode == -9
     assert left == {"data", ".backup.partial"}
     assert {one.name for one in tmp_path.iterdir()} == {"data", "backup"}
-    restore(tmp_path / "backup", tmp_path / "elsewhere", "sqlite", MASTER, silent)
+    restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
     assert set(contents("sqlite", tmp_path / "elsewhere")) == {kept}
 
 
@@ -379,9 +384,9 @@ def test_an_interrupted_restore_is_no_installation_and_may_be_given_again(made: 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        restore(made, there, "sqlite", MASTER, interrupted)
+        restore(made, There(there, "sqlite"), MASTER, interrupted)
     left = {one.name for one in there.iterdir()}
-    restore(made, there, "sqlite", MASTER, silent)
+    restore(made, There(there, "sqlite"), MASTER, silent)
 
     assert left == {"restoring"}
     assert len(contents("sqlite", there)) == 2
@@ -393,7 +398,7 @@ def test_an_older_version_s_tables_are_backed_up_and_restored_as_they_are(tmp_pa
     store.close()
     made = backup(Place(tmp_path), tmp_path / "backup")
 
-    brought = restore(tmp_path / "backup", tmp_path / "elsewhere", "sqlite", MASTER, silent)
+    brought = restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
 
     assert made.migration == brought.migration == "0004"
 
@@ -443,6 +448,51 @@ def test_a_copy_of_a_backup_restores_as_well(made: Path) -> None:
     shutil.copytree(made, made.parent / "copied")
     shutil.rmtree(made)
 
-    restore(made.parent / "copied", made.parent / "elsewhere", "sqlite", MASTER, silent)
+    restore(made.parent / "copied", There(made.parent / "elsewhere", "sqlite"), MASTER, silent)
 
     assert len(contents("sqlite", made.parent / "elsewhere")) == 2
+
+
+def test_large_originals_of_a_bucket_go_with_it_and_into_another(object_store: ObjectStore, tmp_path: Path) -> None:
+    here, there = object_store.bucket(), object_store.bucket("restored")
+    store = open_store("sqlite", tmp_path / "data", MASTER, bucket=here)
+    kept = {keep(store, one): one for one in (b"small", large("large"))}
+    with snapshot("sqlite", tmp_path / "data") as taken:
+        made = back_up(taken, BlobBucket(here), tmp_path / "backup", {}, "xinqiao test", MADE, silent)
+    store.close()
+
+    restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite", BlobBucket(there)), MASTER, silent)
+
+    assert (made.blobs, made.missing) == (1, [])
+    assert not (tmp_path / "elsewhere" / "blobs").exists()
+    again = open_store("sqlite", tmp_path / "elsewhere", MASTER, bucket=there)
+    assert {one: again.read_now(lambda conn, one=one: again.blobs.load(conn, one)) for one in kept} == kept  # type: ignore[misc]
+    again.close()
+
+
+def test_another_installation_s_bucket_is_left_alone(object_store: ObjectStore, tmp_path: Path, made: Path) -> None:
+    bucket = object_store.bucket()
+    open_store("sqlite", tmp_path / "other", OTHER_MASTER, bucket=bucket).close()
+
+    with pytest.raises(StoreRefused, match="another installation"):
+        restore(made, There(tmp_path / "elsewhere", "sqlite", BlobBucket(bucket)), MASTER, silent)
+
+    assert object_store.keys(bucket) == [CLAIM]
+
+
+def test_without_the_large_originals_it_says_so_and_they_are_found_where_they_lie(
+    object_store: ObjectStore, tmp_path: Path
+) -> None:
+    bucket = object_store.bucket()
+    store = open_store("sqlite", tmp_path / "data", MASTER, bucket=bucket)
+    kept = keep(store, large("large"))
+    with snapshot("sqlite", tmp_path / "data") as taken:
+        made = back_up(taken, None, tmp_path / "backup", {}, "xinqiao test", MADE, silent)
+    store.close()
+
+    restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite", BlobBucket(bucket)), MASTER, silent)
+
+    assert (made.originals, made.blobs, made.missing) == (False, 0, [])
+    again = open_store("sqlite", tmp_path / "elsewhere", MASTER, bucket=bucket)
+    assert again.read_now(lambda conn: again.blobs.load(conn, kept)) == large("large")
+    again.close()
