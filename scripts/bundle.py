@@ -132,7 +132,7 @@ def main(arguments: list[str]) -> int:
     targets = [one for one in TARGETS if not asked.target or one.name in asked.target]
     try:
         made = bundle(asked.commit, targets, asked.to)
-    except CannotBundle as error:
+    except (CannotBundle, licence_texts.NoLicenceText, sbom.NotAnSbom) as error:
         print(f"bundle: {error}", file=sys.stderr)
         return 1
     print(f"bundle: {made}, {made.stat().st_size / 2**20:.0f} MB")

@@ -12,6 +12,7 @@ _TEXT = re.compile(r"(?i)(?:^|/)(?:licen[cs]es?|copying|notice|authors)[^/]*(?:/
 _CODE = (".py", ".pyi", ".pyc", ".so")
 ELSEWHERE = {
     "chinesecalendar": ROOT / "deploy" / "licences" / "chinesecalendar.txt",  # in its source, not in its wheel
+    "obstore": ROOT / "deploy" / "licences" / "obstore.txt",  # likewise
     "flatbuffers": ROOT / "LICENSE",  # Apache-2.0, as its metadata says
 }
 """Of packages whose wheel holds none."""
@@ -36,8 +37,13 @@ def gather(wheels: Path, to: Path) -> None:
             target.write_bytes(held)
 
 
+def is_text(name: str) -> bool:
+    """Whether a wheel's file is a licence by its name."""
+    return bool(_TEXT.search(name)) and not name.endswith(("/", *_CODE))
+
+
 def _texts(wheel: Path) -> Iterator[tuple[str, bytes]]:
     with zipfile.ZipFile(wheel) as packed:
         for name in packed.namelist():
-            if _TEXT.search(name) and not name.endswith(("/", *_CODE)):
+            if is_text(name):
                 yield re.sub(r"^[^/]+\.dist-info/(?:licen[cs]es/)?", "", name), packed.read(name)

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from importlib.metadata import files
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,14 @@ def test_licence_texts_are_gathered_wherever_a_wheel_keeps_them(tmp_path: Path) 
         "two-1.0/two/vendored/COPYING.txt": "second",
         "two-1.0/NOTICE": "third",
     }
+
+
+def test_every_package_that_is_handed_on_has_its_licence_text_with_it() -> None:
+    names = {one.name for one in packages(LOCKS) if one.wanted(BY_NAME["x86_64-cp311"])}
+
+    silent = {one for one in names if not any(licence_texts.is_text(str(file)) for file in files(one) or [])}
+
+    assert silent == set(licence_texts.ELSEWHERE)
 
 
 def test_a_wheel_without_any_licence_text_is_not_handed_on(tmp_path: Path) -> None:
