@@ -4,10 +4,10 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 CODE := adapters dispatch ingest normalize sandbox store tests bench scripts
 
-.PHONY: help setup run test check format lint types contracts bench lock clean
+.PHONY: help setup run test check format lint types contracts bench faults bundle bundle-test lock clean
 
 help: ## this list
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: ## make .venv from the lock; the command lands at .venv/bin/xinqiao
 	@sh scripts/setup.sh
@@ -38,6 +38,17 @@ bench: setup ## measure: store, move, understanding, recognition (the last two o
 	@$(PY) -m bench.move
 	@$(PY) -m bench.understanding
 	@$(PY) -m bench.ocr "$${XINQIAO_DATA:-../shared/data}/letters"
+
+faults: setup ## strike real daemons well over a thousand times (an hour or two) and count what is lost: nothing may be
+	@sh scripts/servers.sh
+	@$(PY) -m tests.faults $$FAULTS
+
+bundle: setup ## one archive for servers without internet: dist/xinqiao-RELEASE.tar, of the last commit
+	@$(PY) -m scripts.bundle
+
+bundle-test: setup ## as root: install, upgrade and roll back bundles on a Debian made for it, without network; ten minutes
+	@sh scripts/servers.sh bundle
+	@$(PY) -m pytest -m bundle tests/deploy
 
 lock: ## resolve the dependencies anew (needs uv)
 	@sh scripts/lock.sh

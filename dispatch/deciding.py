@@ -14,6 +14,8 @@ from dispatch.settings import TargetSettings
 
 TRIP = 3
 """So many failures in a row, whosever events they are, and the target is left alone as a whole."""
+NOT_LET_IN = (401, 403)
+"""Once it may be the event; several in a row are a wrong secret, or a clock that is wrong: the target's trouble."""
 ASK_A_PERSON = "it may have arrived; look in the receiver, then say whether it has"
 
 
@@ -25,8 +27,10 @@ def sign_of(answer: Answer, *, probe: bool, doubts: int, chance: float) -> Sign 
             return Sign(Health.GONE, **facts)  # type: ignore[arg-type]  # facts are Sign's own fields
         case Verdict.DELIVERED:
             return Sign(Health.GOOD, probe=probe)
-        case Verdict.REJECTED:  # without a status it was never asked
-            return Sign(Health.GOOD, probe=probe) if answer.status is not None else None
+        case Verdict.REJECTED if answer.status is None:
+            return None  # it was never asked
+        case Verdict.REJECTED if answer.status not in NOT_LET_IN:
+            return Sign(Health.GOOD, probe=probe)
     troubled = probe or not answer.reached or answer.wait is not None or doubts + 1 >= TRIP
     health = Health.TROUBLED if troubled else Health.DOUBTFUL
     return Sign(health, wait=answer.wait, **facts)  # type: ignore[arg-type]
@@ -42,13 +46,13 @@ def end_of(
     match answer.verdict:
         case Verdict.DELIVERED:
             return _end(parcel, State.DELIVERED, attempt, receiver_id=answer.receiver_id, over=True)
-        case Verdict.REJECTED:
+        case Verdict.REJECTED if not (answer.status in NOT_LET_IN and _is_troubled(sign)):
             return _end(parcel, State.REJECTED, attempt, detail=answer.detail)
         case Verdict.GONE:
             return _end(parcel, State.WAITING, attempt, detail=answer.detail, due=now, charged=False)
         case Verdict.UNKNOWN:
             return _unknown(parcel, attempt, settings, now)
-    troubled = sign is not None and sign.health is Health.TROUBLED
+    troubled = _is_troubled(sign)
     if not troubled and parcel.claim.attempts >= settings.retry.attempts:
         said = f"given up after {parcel.claim.attempts} attempts: {answer.detail}"
         return _end(parcel, State.REJECTED, attempt, detail=said)
@@ -83,6 +87,10 @@ def end_unsent(parcel: Parcel) -> End:
     if parcel.fault is None:
         return _end(parcel, State.DROPPED, None, over=True)
     return _end(parcel, State.REJECTED, None, detail=parcel.fault)
+
+
+def _is_troubled(sign: Sign | None) -> bool:
+    return sign is not None and sign.health is Health.TROUBLED
 
 
 def _unknown(parcel: Parcel, attempt: Attempt, settings: TargetSettings, now: datetime) -> End:

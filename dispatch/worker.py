@@ -70,6 +70,8 @@ class TargetWorker:
         """Failures in a row."""
         self._spoiled = False
         """The target failed: what still waits in line is given back."""
+        self._shutting = 0
+        """So many answers said so, and are not written down yet: until then the target's row would still let us on."""
         self._stopping = asyncio.Event()
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -130,7 +132,8 @@ class TargetWorker:
     def _room(self) -> int:
         """How many to claim: as many as are under way wait in line, and they are claimed together."""
         in_hand = len(self._queue) + self._under_way
-        return 2 * self._window - in_hand if in_hand <= self._window and self._settings.enabled else 0
+        free = in_hand <= self._window and self._settings.enabled and not self._shutting
+        return 2 * self._window - in_hand if free else 0
 
     def _pump(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
         while self._queue and self._under_way < self._window and not (self._spoiled or self._stopping.is_set()):
@@ -244,7 +247,12 @@ class TargetWorker:
         sign = sign_of(answer, probe=parcel.probe, doubts=self._doubts, chance=chance)
         self._feel(sign)
         end = end_of(parcel, answer, self._settings, at=started, took=took, sign=sign, chance=chance)
-        await self._recorder.write(end, sign)
+        shutting = sign is not None and sign.health in (Health.TROUBLED, Health.GONE)
+        self._shutting += shutting
+        try:
+            await self._recorder.write(end, sign)
+        finally:
+            self._shutting -= shutting
         self._observe(self._name, answer.verdict, took, started + took - parcel.created_at)
         match end.state:
             case State.DELIVERED:

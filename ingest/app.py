@@ -34,12 +34,14 @@ from ingest.console.settings import ConsoleSettings, FileAccess
 from ingest.control import serve_control
 from ingest.depot_watch import DepotWatch
 from ingest.fetcher import Fetcher
+from ingest.heartbeat import Heartbeat
 from ingest.inbox import LETTER_LANE, READ_LANE
 from ingest.metrics import Metrics
 from ingest.office import Office, kind_of, within
 from ingest.poller import PATIENCE, Poller
 from ingest.pulse import Pulse
 from ingest.stage import Stage
+from ingest.supervisor import Supervisor
 from ingest.worker_process import WorkerMissing
 from store import ledger
 
@@ -67,6 +69,7 @@ class Daemon:
 
     office: Office
     stages: frozenset[str] = frozenset(STAGES)
+    supervisor: Supervisor = field(default_factory=Supervisor)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
@@ -116,6 +119,7 @@ class Daemon:
             channels=len(self._adapters),
             targets=len(self.office.config.targets),
         )
+        self.supervisor.ready(f"{len(self._adapters)} doors, {len(self.office.config.targets)} targets")
         await self._work()
 
     async def close(self) -> None:
@@ -184,6 +188,8 @@ class Daemon:
             found += [self.pulse.run, self.depot.run]
         if "keep" in self.stages:
             found += [watch.run for watch in alarms_of(office)]
+        if (patience := self.supervisor.patience) is not None:
+            found.append(Heartbeat(office.store, patience, self.supervisor.beat).run)
 
     async def _take_back_leases(self) -> None:
         """What was under way when an earlier life was killed need not wait for its lease to run out."""

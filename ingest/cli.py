@@ -56,6 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
     _schema(commands)
     _user(commands)
     _move(commands)
+    _backup(commands)
+    _restore(commands)
     for plug_in in entry_points(group="xinqiao.commands"):
         plug_in.load()(commands)
     return parser
@@ -225,4 +227,32 @@ def _user(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("name", nargs="?", help="the account")
     parser.add_argument("--role", choices=("operator", "clerk", "discipline", "leader", "auditor"))
     parser.add_argument("--password-stdin", action="store_true", help="read the password from standard input")
+    _json(parser)
+
+
+def _backup(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "make a backup, the daemon at work or not; everything but the sealing key"
+    example = "xinqiao backup --to /backup/xinqiao-2026-03-02\n  xinqiao backup --to /backup/xinqiao-2026-03-02.tar"
+    parser = _add(commands, "backup", does, example, "ingest.command_backup:make_backup")
+    parser.add_argument(
+        "--to",
+        required=True,
+        type=Path,
+        metavar="FILE|FOLDER",
+        help="what is to be made, and is not there yet: a folder, or one file if it is called .tar",
+    )
+    parser.add_argument(
+        "--no-originals",
+        action="store_true",
+        help="without the large originals: where a bucket or share keeps them safe by its own means",
+    )
+    _json(parser)
+
+
+def _restore(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "bring a backup back into an empty folder: proved whole, opened with the key, counted"
+    example = "xinqiao restore --from /backup/xinqiao-2026-03-02 --to /var/lib/xinqiao"
+    parser = _add(commands, "restore", does, example, "ingest.command_backup:restore_backup")
+    parser.add_argument("--from", dest="backup", required=True, type=Path, metavar="BACKUP", help="file or folder")
+    parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new or an empty data folder")
     _json(parser)

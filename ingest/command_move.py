@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -16,7 +15,7 @@ from typing import Any
 from sqlalchemy import make_url
 
 from ingest.cli import UsersMistake, WrongUsage
-from ingest.commands import STORE_REFUSES, asker, load_config
+from ingest.commands import STORE_REFUSES, Progress, asker, load_config
 from ingest.config import Config
 from ingest.config_sections import POSTGRESQL, check_database
 from ingest.secrets import SecretMissing, expand, references
@@ -27,9 +26,6 @@ from store.move_source import Source
 from store.move_target import State, Target
 from store.moving import TABLES, NotTheSame, carry_blobs, carry_rows, expect_movable, hand_over
 from store.row_bytes import Unstorable
-
-OFTEN = 2.0
-"""Seconds between two lines of progress about one thing."""
 
 
 @dataclass(frozen=True)
@@ -111,19 +107,6 @@ def _goal_at(args: Namespace, config: Config) -> Goal:
     folder = Path(args.blobs).absolute()
     instead = ("  and no blobs",) if config.blobs else ()
     return Goal(address, folder, None, (*advice, f"  data: {{folder: {folder}}}", *instead))
-
-
-class Progress:
-    """Lines on standard error: each thing's last word, and now and then one of those before."""
-
-    def __init__(self) -> None:
-        self._said = time.monotonic()
-
-    def __call__(self, text: str, last: bool) -> None:
-        now = time.monotonic()
-        if last or now - self._said >= OFTEN:
-            self._said = now
-            print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-"""What several commands share: the configuration or its errors in lines, and who asks."""
+"""What several commands share: the configuration or its errors in lines, who asks, how far it is."""
 
 from __future__ import annotations
 
 import asyncio
 import getpass
 import os
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,8 @@ from store.migrate import MigrationBroken
 
 STORE_REFUSES = (*CANNOT_OPEN, MigrationBroken)
 """Why a data folder cannot be opened; the message says what to do."""
+OFTEN = 2.0
+"""Seconds between two lines of progress about one thing."""
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
@@ -53,3 +57,16 @@ def asker() -> str:
     except (KeyError, OSError):
         name = str(os.getuid())
     return f"{name}@command"
+
+
+class Progress:
+    """Lines on standard error: each thing's last word, and now and then one of those before."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def __call__(self, text: str, last: bool = False) -> None:
+        now = time.monotonic()
+        if last or now - self._said >= OFTEN:
+            self._said = now
+            print(text, file=sys.stderr, flush=True)

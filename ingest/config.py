@@ -30,7 +30,7 @@ from ingest.config_sections import (
     Section,
     ServiceSettings,
 )
-from ingest.config_yaml import Plain, read
+from ingest.config_yaml import Place, Plain, read
 from normalize.rules import Rules
 from store.blob_bucket import Bucket
 
@@ -71,11 +71,17 @@ class Config(Section):
         default=None, description="the editable file of public holidays and make-up working days"
     )
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
+    _secrets_written_out: frozenset[Place] = PrivateAttr(default=frozenset())
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
         """What is allowed but probably not meant."""
         return self._warnings
+
+    @property
+    def secrets_written_out(self) -> frozenset[Place]:
+        """Where a secret stands in the file itself."""
+        return self._secrets_written_out
 
     @property
     def shared(self) -> bool:
@@ -107,6 +113,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
         raise ConfigErrors(loading.problems, loading.warnings)
     config = Config.model_validate(parts)
     config._warnings = in_order(loading.warnings)
+    config._secrets_written_out = loading.secrets_written_out
     return config
 
 

@@ -14,7 +14,7 @@ from ingest.config_checks import Finding
 from ingest.config_errors import ConfigErrors, Problem, phrase, unknown_key
 from ingest.config_fields import keys_at, known_keys, rewrite
 from ingest.config_values import Values
-from ingest.config_yaml import At, Document
+from ingest.config_yaml import At, Document, Place
 
 _OF_THE_REST = {"too_short", "too_long"}
 """Counted without the items that were refused: said only when nothing else is."""
@@ -37,6 +37,11 @@ class Loading:
     @property
     def warnings(self) -> list[Problem]:
         return [*self._warnings, *self._values.warnings]
+
+    @property
+    def secrets_written_out(self) -> frozenset[Place]:
+        """Where a secret stands in the file itself."""
+        return frozenset(self._document.values[at] for at in self._values.written_out)
 
     def part(self, kind: Any, at: At, value: object, *, known: Iterable[str] = ()) -> Any:  # noqa: ANN401 - of that kind
         """Resolve and validate what stands at `at`; None when it cannot be used, and the problems say why.

@@ -42,6 +42,8 @@ class Values:
         self.spoiled: set[At] = set()
         """Where a value could not be had: what else is said of it would mislead."""
         self.hidden: set[At] = set()
+        self.written_out: set[At] = set()
+        """Where a secret stands in the file itself."""
         self._secrets: set[str] = set()
 
     def turn(self, kind: object, value: object, at: At) -> object:
@@ -84,6 +86,7 @@ class Values:
             if is_open_to_all(path):
                 self._warn(at, f"file:{path}: every user of this machine may read it; chmod 600 it")
         elif not references(value):
+            self.written_out.add(at)
             self._warn(at, "the secret stands in the file itself; write ${NAME} or file:/path/to/it instead")
         self._hide(secret, at)
         return secret

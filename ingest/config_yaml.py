@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -69,6 +69,27 @@ def read(path: Path) -> Document:
         raise ConfigErrors([Problem(1, 1, "", "expected a block of keys (key: value)", document.file)])
     document.data = data
     return document
+
+
+def blotted(text: str, secret: Callable[[Place], bool]) -> str:
+    """The text of a document with *** for every scalar that begins where a secret does."""
+    root = YAML().compose(text)
+    found = sorted({(one.start_mark.index, one.end_mark.index) for one in _scalars(root) if secret(_place(one))})
+    for start, end in reversed(found):
+        text = text[:start] + "'***'" + ("\n" if text[start:end].endswith("\n") else "") + text[end:]
+    return text
+
+
+def _scalars(node: Node | None) -> Iterator[Node]:
+    if isinstance(node, MappingNode):
+        for key, value in node.value:
+            yield from _scalars(key)
+            yield from _scalars(value)
+    elif isinstance(node, SequenceNode):
+        for item in node.value:
+            yield from _scalars(item)
+    elif node is not None:
+        yield node
 
 
 def _compose(path: Path, file: str) -> Node | None:

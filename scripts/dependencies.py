@@ -78,10 +78,10 @@ class Package:
         return SPDX.get(said.strip(), said.strip())
 
 
-def locked(lock: str) -> dict[str, Package]:
+def locked(lock: str, locks: Path = LOCKS) -> dict[str, Package]:
     """What one of the locks installs on Linux."""
     found: dict[str, Package] = {}
-    text = (LOCKS / lock).read_text("utf-8")
+    text = (locks / lock).read_text("utf-8")
     for name, version, marker in re.findall(r"(?m)^([a-z0-9][a-z0-9.-]*)==(\S+) ?;?(.*)\\$", text):
         if marker.strip() not in NOT_OURS:
             before = found[name].versions if name in found else ()

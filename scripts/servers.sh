@@ -1,5 +1,7 @@
 #!/bin/sh
-# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium) where it may; otherwise says what is missing and which tests skip.
+# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium) and turn clocks with (faketime) where it may;
+# otherwise says what is missing and which tests skip.
+# With `bundle` also what makes another Debian and boots it, for `make bundle-test`.
 set -eu
 
 missing=
@@ -11,6 +13,11 @@ for part in proxy account container object; do
 done
 has chromium || missing="$missing chromium"
 ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || missing="$missing libatomic1" # what drives the browser needs it
+ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+if [ "${1:-}" = bundle ]; then
+    has debootstrap || missing="$missing debootstrap"
+    has systemd-nspawn || missing="$missing systemd-container"
+fi
 
 if [ -z "$missing" ]; then
     echo "servers: all there"

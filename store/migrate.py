@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,17 +48,13 @@ def upgrade(engine: Engine) -> None:
 
 def bring_up(conn: Connection) -> None:
     """As `upgrade`, in the caller's transaction."""
-    applied, known, name = heads(conn), _known(), conn.engine.url.database
-    unknown = applied - set(known)
-    if any(one.startswith(FILLING) for one in unknown):
-        raise StoreRefused(f"{name}: `xinqiao move` has not finished filling this database; give it again")
-    if unknown:
-        raise TablesNewer(f"{name}: migration {min(unknown)} is from a later version; this one knows up to {known[-1]}")
+    applied, latest = heads(conn), head()
+    refuse_unknown(applied, str(conn.engine.url.database))
     if not applied:
         metadata.create_all(conn)
         conn.exec_driver_sql(_VERSION_TABLE)
-        conn.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": known[-1]})
-    elif applied != {known[-1]}:
+        conn.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": latest})
+    elif applied != {latest}:
         migrate(conn)
         _check_references(conn)
 
@@ -72,6 +68,18 @@ def migrate(conn: Connection) -> None:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = conn
     command.upgrade(config, "head")
+
+
+def refuse_unknown(applied: Set[str], where: str) -> None:
+    """Refuse tables at a migration this version does not know. Raises TablesNewer, StoreRefused as `upgrade` does."""
+    known = _known()
+    unknown = applied - set(known)
+    if any(one.startswith(FILLING) for one in unknown):
+        raise StoreRefused(f"{where}: `xinqiao move` has not finished filling this database; give it again")
+    if unknown:
+        raise TablesNewer(
+            f"{where}: migration {min(unknown)} is from a later version; this one knows up to {known[-1]}"
+        )
 
 
 def head() -> str:

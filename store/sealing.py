@@ -96,7 +96,7 @@ def opened_sealer(conn: Connection, master: bytes, load_keys: LoadKeys = dict[in
 def data_keys(conn: Connection, master: bytes) -> dict[int, bytes]:
     """Every data key of the store, by its number. Raises SealBroken: this is not its master key."""
     rows = conn.execute(select(data_key))
-    return {row.id: _unwrap(master, row.purpose, row.wrapped) for row in rows}
+    return {row.id: unwrap(master, row.purpose, row.wrapped) for row in rows}
 
 
 def _add_key(conn: Connection, master: bytes, purpose: str, now: datetime) -> None:
@@ -105,7 +105,8 @@ def _add_key(conn: Connection, master: bytes, purpose: str, now: datetime) -> No
     conn.execute(insert(data_key).values(purpose=purpose, wrapped=wrapped, created_at=now))
 
 
-def _unwrap(master: bytes, purpose: str, wrapped: bytes) -> bytes:
+def unwrap(master: bytes, purpose: str, wrapped: bytes) -> bytes:
+    """A data key. Raises SealBroken: this is not its master key."""
     try:
         return AESGCM(master).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], f"data_key:{purpose}".encode())
     except InvalidTag as error:

@@ -133,6 +133,18 @@ class Server:
         return None if row is None else row[0]
 
     @property
+    def pid(self) -> int:
+        """Of the server's first process, the father of the others."""
+        if self._process is None:
+            raise RuntimeError("postgres: does not run")
+        return self._process.pid
+
+    def processes(self) -> list[int]:
+        """The server and all that it has started."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text("ascii")
+        return [self.pid, *map(int, children.split())]
+
+    @property
     def data(self) -> str:
         return str(self.folder / "data")
 
@@ -198,6 +210,18 @@ def _place(*, careful: bool) -> Iterator[Server]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def frozen(processes: Sequence[int]) -> Iterator[None]:
+    """Stopped meanwhile, all of them; one may have ended by itself before."""
+    for one in processes:
+        _signal(one, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in processes:
+            _signal(one, signal.SIGCONT)
+
+
 def name_of(address: str) -> str:
     return str(make_url(address).database)
 
@@ -218,6 +242,11 @@ def shut(server: Server, address: str) -> Iterator[None]:
         yield
     finally:
         server.say(f"ALTER DATABASE {name} WITH ALLOW_CONNECTIONS true")
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(process, number)
 
 
 def _programs() -> Path | None:

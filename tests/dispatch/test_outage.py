@@ -184,3 +184,16 @@ async def test_a_429_with_retry_after_stops_everything_until_then(place: Place) 
 
             assert waited > timedelta(seconds=1.5)
             assert len(oa.received) == 16
+
+
+async def test_a_wrong_secret_is_the_target_s_trouble_and_lays_aside_few(place: Place) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, retry=QUICK, concurrency=1)
+        with open_desk(place, {"oa": settings}) as desk:
+            oa.default = lambda: web.Response(status=401)
+            take_in(desk, 20)
+            async with at_work(desk, settings):
+                await oa.count(8)
+                assert states(desk).count("rejected") == 2
+                oa.default = lambda: web.json_response({})
+                await until(lambda: states(desk).count("delivered") == 18)

@@ -41,12 +41,12 @@ def open_town(tmp_path: Path) -> OpenTown:
 
 
 @asynccontextmanager
-async def a_town(place: Path, *options: str, delay: float = 0.0) -> AsyncIterator[Town]:
-    """`options` for the stand-ins; the OA thinks for `delay` seconds. The daemon is not started yet."""
+async def a_town(place: Path, *options: str) -> AsyncIterator[Town]:
+    """`options` for the stand-ins. The daemon is not started yet."""
     with running_dovecot() as dovecot:
         async with (
             standins(place / "standins", "sunshine,hotline,letters,oa", *options) as others,
-            recording(_secrets(others), others.places["oa"], delay) as recorder,
+            recording(_secrets(others), others.places["oa"]) as recorder,
         ):
             office = _office(place / "office", others, recorder, dovecot)
             try:

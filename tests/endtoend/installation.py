@@ -11,10 +11,11 @@ import socket
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,6 +60,7 @@ class Installation:
         self.data = folder / "data"
         self.config = folder / "config.yaml"
         self.log = folder / "daemon.log"
+        self.secrets = secrets
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **secrets}
         self._process: asyncio.subprocess.Process | None = None
         self._read_to = 0
@@ -74,9 +76,9 @@ class Installation:
     async def start(self, *options: str, crash_at: str = "", begun: bool = True) -> None:
         """Start the daemon; with `begun` return when it says that it works."""
         before = self.said("started")
-        with self.log.open("ab") as output:
-            output.write(b"\n")  # the last life may have died within a line
-            output.flush()
+        with self.log.open("ab") as log:
+            log.write(b"\n")  # the last life may have died within a line
+        with self._output() as output:
             self._process = await asyncio.create_subprocess_exec(
                 *self._command("run", *options),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -87,6 +89,12 @@ class Installation:
             )
         if begun:
             await self.until(lambda: self.said("started") > before, "the daemon starts")
+
+    @contextmanager
+    def _output(self) -> Iterator[IO[bytes]]:
+        """Where the daemon says what it does."""
+        with self.log.open("ab") as log:
+            yield log
 
     async def until(self, condition: Callable[[], bool], what: str, patience: float = 60) -> None:
         """Wait for something to be seen from outside; the daemon must live meanwhile."""

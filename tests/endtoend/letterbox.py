@@ -1,4 +1,4 @@
-"""Two hundred mails to a director, invented here, each with what its case must say."""
+"""Mails to a director, as many as are wanted, invented here, each with what its case must say."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ class _Matter:
         return f"{self.words}\n\n{self.name}\n电话：{self.phone}"
 
 
-def letters(count: int) -> list[Letter]:
-    """The first `count` of them; always the same."""
-    return [_letter(number) for number in range(count)]
+def letters(count: int, first: int = 0) -> list[Letter]:
+    """So many of them; always the same."""
+    return [_letter(number) for number in range(first, first + count)]
 
 
 def _letter(number: int) -> Letter:
@@ -89,7 +89,7 @@ def _matter(number: int) -> _Matter:
     return _Matter(
         number=number,
         name=name,
-        phone=f"1370000{number:04d}",
+        phone=f"137{number:08d}",
         title=f"{about}（{number + 1}）",
         words=f"局长您好：\n{words}\n{more}",
         files=_files(number),
@@ -102,7 +102,7 @@ def _files(number: int) -> tuple[tuple[str, bytes], ...]:
     dice = Random(number)
     if number % 3:
         return ()
-    files = [(f"材料{number}.dat", dice.randbytes(2000 + number * 50))]
+    files = [(f"材料{number}.dat", dice.randbytes(2000 + number % 200 * 50))]
     if number % 6 == 0:
         files.append((f"名单 {number}.bin", dice.randbytes(70_000)))
     return tuple(files)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,7 @@ from sandbox.keyring import keyring
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 7
+PAGE = 1000
 _PORTS = "oa=0,control=0,sunshine=0,hotline=0,mailbox=0"
 
 
@@ -79,25 +80,47 @@ class Standins:
         login = {"appId": "xinqiao", "appSecret": self.keys["SUNSHINE_APP_SECRET"]}
         token = (await self.post("sunshine", "/api/auth/token", login))["data"]["token"]
         asked = {"lastmodifytimeBegin": "2000-01-01 00:00:00", "lastmodifytimeEnd": "2099-01-01 00:00:00"}
-        whole = {**asked, "pageNo": 1, "pageSize": 1000}
-        rows = (await self.post("sunshine", "/api/xfj/list", whole, {"token": token}))["data"]["rows"]
-        return {row["xfjbh"]: row for row in rows}
+
+        async def page(number: int) -> list[dict[str, Any]]:
+            wanted = {**asked, "pageNo": number, "pageSize": PAGE}
+            answer = await self.post("sunshine", "/api/xfj/list", wanted, {"token": token})
+            rows: list[dict[str, Any]] = answer["data"]["rows"]
+            return rows
+
+        return {row["xfjbh"]: row for row in await _all_pages(page)}
 
     async def orders(self) -> dict[str, dict[str, Any]]:
         """What the hotline says now, by order number."""
-        moment = now()
-        query = {
-            "appId": "xinqiao",
-            "timeStamp": str(int(moment.timestamp())),
-            "nonceStr": f"test-{moment.timestamp()}",
-            "startTime": stamp(moment - timedelta(days=2)),
-            "endTime": stamp(moment),
-            "page": "1",
-            "pageSize": "1000",
-        }
-        signed = {**query, "sign": sign(query, self.keys["HOTLINE_APP_SECRET"])}
-        listed = (await self.get("hotline", "/openapi/orders", **signed))["resultData"]["list"]
-        return {row["roll_number"]: row for row in listed}
+
+        async def page(number: int) -> list[dict[str, Any]]:
+            moment = now()
+            query = {
+                "appId": "xinqiao",
+                "timeStamp": str(int(moment.timestamp())),
+                "nonceStr": f"test-{moment.timestamp()}",
+                "startTime": stamp(moment - timedelta(days=2)),
+                "endTime": stamp(moment),
+                "page": str(number),
+                "pageSize": str(PAGE),
+            }
+            signed = {**query, "sign": sign(query, self.keys["HOTLINE_APP_SECRET"])}
+            listed: list[dict[str, Any]] = (await self.get("hotline", "/openapi/orders", **signed))["resultData"][
+                "list"
+            ]
+            return listed
+
+        return {row["roll_number"]: row for row in await _all_pages(page)}
+
+
+async def _all_pages(page: Callable[[int], Awaitable[list[dict[str, Any]]]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    number = 1
+    while more := await page(number):
+        found += more
+        if len(more) < PAGE:
+            break
+        number += 1
+    return found
 
 
 @asynccontextmanager

@@ -50,7 +50,7 @@ def one_line(said: Said, status: int) -> str:
 # --- help and wrong usage ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", "run check try read status replay schema user sandbox".split())  # noqa: SIM905
+@pytest.mark.parametrize("name", "run check try read status replay schema user backup restore sandbox".split())  # noqa: SIM905
 async def test_each_help_has_an_example(office: Installation, name: str) -> None:
     said = await office.bare(name, "--help")
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.endtoend.installation import Installation, free_port
 from tests.imap_server import Mailbox, misbehaving
+from tests.service_manager import service_manager
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -114,3 +115,42 @@ async def test_told_to_end_while_it_begins_again_it_ends(install: Install) -> No
     await office.until(lambda: bool(office.said("configuration reread")), "it rereads")
 
     assert await office.stop() < 5
+
+
+async def test_the_service_manager_hears_of_every_turn(tmp_path: Path) -> None:
+    port = free_port()
+    with service_manager(tmp_path) as manager:
+        named = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "600000"}
+        office = Installation(tmp_path, written(port), named)
+        try:
+            await office.start(begun=False)
+            said = [await manager.heard_but_beats()]
+            while await manager.heard() != "WATCHDOG=1":
+                continue
+            office.process.send_signal(signal.SIGHUP)
+            said += [await manager.heard_but_beats() for _ in range(2)]
+            office.config.write_text("nonsense: true", "utf-8")
+            office.process.send_signal(signal.SIGHUP)
+            said += [await manager.heard_but_beats() for _ in range(2)]
+            await office.stop()
+            said.append(await manager.heard_but_beats())
+        finally:
+            await office.end()
+
+    works = "READY=1\nSTATUS=0 doors, 1 targets"
+    refused = "READY=1\nSTATUS=configuration refused; the old one stays in force"
+    assert [one if one.startswith("READY") else one.splitlines()[0] for one in said] == [
+        works, "RELOADING=1", works, "RELOADING=1", refused, "STOPPING=1",
+    ]  # fmt: skip
+
+
+async def test_whoever_ends_a_hung_daemon_finds_where_every_thread_was(install: Install) -> None:
+    office = install(free_port())
+    await office.start()
+
+    office.process.send_signal(signal.SIGABRT)
+
+    assert await asyncio.wait_for(office.process.wait(), 30) == -signal.SIGABRT
+    text = office.log.read_text("utf-8")
+    assert "Fatal Python error: Aborted" in text
+    assert "_write_forever" in text

@@ -18,6 +18,7 @@ from store.schema import ledger as rows
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
 
+LANES = ("read", "push:oa")
 KEYS = st.sampled_from([None, "case 1", "case 2"])
 DELAYS = st.sampled_from([timedelta(0), timedelta(seconds=30), LEASE, -LEASE])
 
@@ -25,6 +26,7 @@ DELAYS = st.sampled_from([timedelta(0), timedelta(seconds=30), LEASE, -LEASE])
 @dataclass(frozen=True)
 class Step:
     id: int
+    lane: str
     key: str | None
     due: datetime
     fence: int = 0
@@ -49,19 +51,19 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.engine.begin() as conn:
             conn.execute(delete(rows))
 
-    @rule(key=KEYS, delay=DELAYS)
-    def enqueue(self, key: str | None, delay: timedelta) -> None:
+    @rule(lane=st.sampled_from(LANES), key=KEYS, delay=DELAYS)
+    def enqueue(self, lane: str, key: str | None, delay: timedelta) -> None:
         due = self.now + delay
         with self.engine.begin() as conn:
-            number = ledger.enqueue(conn, "read", {}, now=self.now, key=key, due=due)
+            number = ledger.enqueue(conn, lane, {}, now=self.now, key=key, due=due)
         assert number > max(self.steps, default=0)
-        self.steps[number] = Step(number, key, due)
+        self.steps[number] = Step(number, lane, key, due)
 
-    @rule(limit=st.integers(1, 4))
-    def claim(self, limit: int) -> None:
+    @rule(lane=st.sampled_from(LANES), limit=st.integers(1, 4))
+    def claim(self, lane: str, limit: int) -> None:
         with self.engine.begin() as conn:
-            claims = ledger.claim(conn, "read", now=self.now, lease=LEASE, limit=limit)
-        expected = self._claimable()[:limit]
+            claims = ledger.claim(conn, lane, now=self.now, lease=LEASE, limit=limit)
+        expected = self._claimable(lane)[:limit]
         assert [(held.id, held.fence, held.attempts) for held in claims] == [
             (step.id, step.fence + 1, step.attempts + 1) for step in expected
         ]
@@ -69,11 +71,11 @@ class LedgerMachine(RuleBasedStateMachine):
             self._set(step, due=self.now + LEASE, fence=step.fence + 1, attempts=step.attempts + 1, leased=True)
         self.claims += claims
 
-    @rule(limit=st.integers(1, 4))
-    def crash_before_the_claim_is_committed(self, limit: int) -> None:
+    @rule(lane=st.sampled_from(LANES), limit=st.integers(1, 4))
+    def crash_before_the_claim_is_committed(self, lane: str, limit: int) -> None:
         with self.engine.connect() as conn:
             conn.begin()
-            ledger.claim(conn, "read", now=self.now, lease=LEASE, limit=limit)
+            ledger.claim(conn, lane, now=self.now, lease=LEASE, limit=limit)
             conn.rollback()
 
     @rule(delta=st.sampled_from([timedelta(seconds=30), LEASE]))
@@ -84,8 +86,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), ending=st.sampled_from(["done", "postpone", "postpone uncharged", "give up", "extend"]))
     def a_worker_ends(self, data: st.DataObject, ending: str) -> None:
         held = data.draw(st.sampled_from(self.claims))
-        step = self.steps.get(held.id)
-        if step is None or step.dead or step.fence != held.fence:
+        step = self._still(held)
+        if step is None:
             with pytest.raises(LeaseLost), self.engine.begin() as conn:
                 self._end(conn, held, ending)
             return
@@ -105,13 +107,27 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
+    def a_worker_ends_many_at_once(self, data: st.DataObject) -> None:
+        """All of them, or none if one was lost."""
+        held = data.draw(st.lists(st.sampled_from(self.claims), min_size=1, max_size=5, unique_by=lambda one: one.id))
+        if not all(self._still(one) for one in held):
+            with pytest.raises(LeaseLost), self.engine.begin() as conn:
+                ledger.done_many(conn, held)
+            return
+        with self.engine.begin() as conn:
+            ledger.done_many(conn, held)
+        for one in held:
+            del self.steps[one.id]
+
+    @precondition(lambda self: self.claims)
+    @rule(data=st.data())
     def a_worker_crashes_while_ending(self, data: st.DataObject) -> None:
         held = data.draw(st.sampled_from(self.claims))
         with self.engine.connect() as conn:
             conn.begin()
             try:
                 ledger.done(conn, held)
-                ledger.enqueue(conn, "read", {}, now=self.now, key=held.key)
+                ledger.enqueue(conn, held.lane, {}, now=self.now, key=held.key)
             except LeaseLost:
                 pass
             conn.rollback()
@@ -124,6 +140,22 @@ class LedgerMachine(RuleBasedStateMachine):
             assert ledger.revive(conn, step.id, now=self.now) is step.dead
         if step.dead:
             self._set(step, dead=False, due=self.now, attempts=0, fence=step.fence + 1)
+
+    @precondition(lambda self: self.steps)
+    @rule(data=st.data())
+    def hasten(self, data: st.DataObject) -> None:
+        step = self.steps[data.draw(st.sampled_from(sorted(self.steps)))]
+        waits = self._state(step) == ledger.READY and not step.leased and step.due > self.now
+        with self.engine.begin() as conn:
+            assert ledger.hasten(conn, step.id, now=self.now) is waits
+        if waits:
+            self._set(step, due=self.now)
+
+    @rule(lane=st.sampled_from(LANES), key=st.sampled_from(["case 1", "case 2"]))
+    def hold(self, lane: str, key: str) -> None:
+        """It keeps others away for the length of a transaction, and changes nothing."""
+        with self.engine.begin() as conn:
+            ledger.hold(conn, lane, key)
 
     @precondition(lambda self: self.steps)
     @rule(data=st.data())
@@ -151,13 +183,21 @@ class LedgerMachine(RuleBasedStateMachine):
     def nothing_is_lost_and_every_row_is_as_the_model_has_it(self) -> None:
         with self.engine.begin() as conn:
             found = conn.execute(select(rows).order_by(rows.c.id)).all()
-            counted = ledger.counts(conn).get("read", {})
-            next_due = ledger.next_due(conn, "read")
-        expected = [(step.id, step.key, self._state(step), step.due, step.fence, step.attempts) for step in self._all()]
-        assert [(row.id, row.key, row.state, row.due, row.fence, row.attempts) for row in found] == expected
-        states = [self._state(step) for step in self._all()]
-        assert counted == {state: states.count(state) for state in set(states)}
-        assert next_due == min((step.due for step in self._all() if self._state(step) == ledger.READY), default=None)
+            counted = ledger.counts(conn)
+            next_due = {lane: ledger.next_due(conn, lane) for lane in LANES}
+        expected = [
+            (step.id, step.lane, step.key, self._state(step), step.due, step.fence, step.attempts, step.leased)
+            for step in self._all()
+        ]
+        assert [
+            (row.id, row.lane, row.key, row.state, row.due, row.fence, row.attempts, row.leased) for row in found
+        ] == expected
+        for lane in LANES:
+            steps = [step for step in self._all() if step.lane == lane]
+            states = [self._state(step) for step in steps]
+            assert counted.get(lane, {}) == {state: states.count(state) for state in set(states)}
+            ready = (step.due for step in steps if self._state(step) == ledger.READY)
+            assert next_due[lane] == min(ready, default=None)
 
     @invariant()
     def of_one_key_only_the_oldest_step_is_in_anyones_hands(self) -> None:
@@ -183,17 +223,27 @@ class LedgerMachine(RuleBasedStateMachine):
     def _all(self) -> list[Step]:
         return [self.steps[number] for number in sorted(self.steps)]
 
+    def _still(self, held: Claim) -> Step | None:
+        """The step of a claim that is still good."""
+        step = self.steps.get(held.id)
+        return None if step is None or step.dead or step.fence != held.fence else step
+
     def _claims_of(self, step: Step) -> list[Claim]:
         return [held for held in self.claims if held.id == step.id]
 
     def _is_head(self, step: Step) -> bool:
-        return step.key is None or step.id == min(other.id for other in self._all() if other.key == step.key)
+        place = (step.lane, step.key)
+        return step.key is None or step.id == min(other.id for other in self._all() if (other.lane, other.key) == place)
 
     def _state(self, step: Step) -> str:
         if step.dead:
             return ledger.DEAD
         return ledger.READY if self._is_head(step) else ledger.BLOCKED
 
-    def _claimable(self) -> list[Step]:
-        ready = [step for step in self._all() if self._state(step) == ledger.READY and step.due <= self.now]
+    def _claimable(self, lane: str) -> list[Step]:
+        ready = [
+            step
+            for step in self._all()
+            if step.lane == lane and self._state(step) == ledger.READY and step.due <= self.now
+        ]
         return sorted(ready, key=lambda step: (step.due, step.id))

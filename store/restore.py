@@ -1,0 +1,157 @@
+"""Brings a backup back: proved whole, opened with the key and counted before it becomes an installation."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from store.acts import SCHEME, StoreRefused
+from store.backup import FORMAT, MANIFEST, Manifest
+from store.backup_files import SUMS, empty, read_sums, take_out
+from store.blob_claim import claimed, mark
+from store.blobs import Depot
+from store.migrate import refuse_unknown
+from store.sealing import Sealer, unwrap
+from store.snapshot import BARE, DUMP, EMBEDDED, DatabaseFile, Tell, connected, count_rows, run_program
+
+RESTORING = "restoring"
+"""Inside the folder, until everything is proved."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a backup is brought."""
+
+    folder: Path
+    """To be the data folder: a new or an empty one."""
+    database: str
+    """As `open_store` takes it; a PostgreSQL must be empty."""
+    bucket: Depot | None = None
+    """For the large originals; none: in the folder."""
+
+
+def restore(backup: Path, to: Place, master: bytes, tell: Tell) -> Manifest:
+    """Make of the place what the backup was made of.
+
+    An interrupted run leaves nothing that could be taken for an installation, and may be given again.
+
+    Raises:
+        StoreRefused: the backup is not whole, of the other engine or a later version; or there is something already.
+        SealBroken: the key is not the one it was sealed with.
+        StoreUnreachable: PostgreSQL does not answer.
+        OSError: the disk's, or the bucket's.
+    """
+    if shared := to.database.startswith(SCHEME):
+        _must_be_empty(to.database)
+    place = _place_in(to.folder)
+    manifest = _proved(backup, place, take_out(backup, place, lambda name: tell(f"copied {name}")))
+    refuse_unknown({manifest.migration}, str(backup))
+    if shared != (manifest.engine == "postgresql"):
+        raise StoreRefused(f"{backup}: is of {manifest.engine}, and the configuration's database is not")
+    keys = [(purpose, unwrap(master, purpose, bytes.fromhex(wrapped))) for purpose, wrapped in manifest.keys]
+    if to.bucket is not None:
+        _into_bucket(place / "blobs", to.bucket, Sealer({}, 0, dict(keys)["lookup"]), tell)
+    if shared:
+        _into_postgres(place / DUMP, to.database, manifest, tell)
+    else:
+        _check_file(place / EMBEDDED, manifest, tell)
+    tell("writing to disk")
+    os.sync()
+    _settle(place, to.folder)
+    return manifest
+
+
+def _place_in(to: Path) -> Path:
+    """A folder within it. What an interrupted run left is cleared away; anything else is somebody's."""
+    to.mkdir(mode=0o700, parents=True, exist_ok=True)
+    place, there = to / RESTORING, {path.name for path in to.iterdir()}
+    if place.exists() and there <= {RESTORING, "blobs"}:
+        empty(to)
+    elif there:
+        raise StoreRefused(f"{to}: is not empty ({min(there)} is in it); expected a new or an empty folder")
+    place.mkdir(mode=0o700)
+    return place
+
+
+def _proved(backup: Path, place: Path, hashes: Mapping[str, str]) -> Manifest:
+    """What the backup says of itself, once every file is as it was written. Raises StoreRefused."""
+    expected = read_sums(place / SUMS)
+    found = {name: sha256 for name, sha256 in hashes.items() if name != SUMS}
+    wrong = sorted(name for name in expected | found if expected.get(name) != found.get(name))
+    if wrong:
+        name = wrong[0]
+        what = "is missing" if name not in found else "is not in its list" if name not in expected else "was changed"
+        raise StoreRefused(f"{backup}: is not whole: {name} {what}; {len(wrong)} of {len(expected)} files differ")
+    try:
+        manifest = Manifest(**json.loads((place / MANIFEST).read_bytes()))
+    except (OSError, ValueError, TypeError) as error:
+        raise StoreRefused(f"{backup}: its {MANIFEST} cannot be read; a later version has made it") from error
+    if manifest.format != FORMAT or manifest.files != len(found):
+        raise StoreRefused(f"{backup}: format {manifest.format}, {len(found)} files; its manifest counts otherwise")
+    return manifest
+
+
+def _check_file(path: Path, manifest: Manifest, tell: Tell) -> None:
+    tell("database: checked")
+    file = DatabaseFile(path)
+    file.check()
+    _counted(file.rows(), manifest, path.name)
+
+
+def _must_be_empty(database: str) -> None:
+    with connected(database) as conn:
+        if there := count_rows(conn):
+            raise StoreRefused(f"{_named(conn)}: is not empty, it has a table {min(there)}; expected an empty database")
+
+
+def _into_postgres(dump: Path, database: str, manifest: Manifest, tell: Tell) -> None:
+    tell("database: pg_restore")
+    with connected(database) as conn:
+        engine = conn.engine
+    run_program(engine, "pg_restore", "--single-transaction", "--exit-on-error", *BARE, str(dump))
+    with connected(database) as conn:
+        _counted(count_rows(conn), manifest, _named(conn))
+
+
+def _into_bucket(blobs: Path, bucket: Depot, sealer: Sealer, tell: Tell) -> None:
+    """Carry the files over, as far as they are not there. Raises StoreRefused: it is another installation's."""
+    if not claimed(bucket, sealer):
+        mark(bucket, sealer)
+    for number, path in enumerate(sorted(blobs.glob("*/*")), 1):
+        key, sealed = str(path.relative_to(blobs)), path.read_bytes()
+        if bucket.read(key) != sealed:
+            bucket.write(key, sealed)
+        tell(f"large originals: {number} in {bucket.place}")
+    if blobs.exists():
+        empty(blobs)
+        blobs.rmdir()
+
+
+def _named(conn: Connection) -> str:
+    return conn.engine.url.render_as_string()
+
+
+def _counted(rows: Mapping[str, int], manifest: Manifest, where: str) -> None:
+    differing = sorted(name for name in {*rows, *manifest.rows} if rows.get(name) != manifest.rows.get(name))
+    if differing:
+        name = differing[0]
+        raise StoreRefused(
+            f"{where}: table {name} has {rows.get(name)} rows, when the backup was made {manifest.rows.get(name)}"
+        )
+
+
+def _settle(place: Path, to: Path) -> None:
+    """Put everything in its place, the database last: with it the folder is an installation."""
+    blobs, file = place / "blobs", place / EMBEDDED
+    if blobs.exists():
+        blobs.rename(to / "blobs")
+    if file.exists():
+        file.rename(to / EMBEDDED)
+    empty(place)
+    place.rmdir()
+    os.sync()

@@ -1,0 +1,1 @@
+"""The fault harness: real daemons, stores and servers, struck again and again while matters keep coming."""

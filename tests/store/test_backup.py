@@ -1,0 +1,498 @@
+"""A backup holds one moment whole, whatever is written meanwhile; what comes back is that and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from store.acts import StoreRefused
+from store.backup import Manifest, back_up
+from store.blob_bucket import BlobBucket
+from store.blob_claim import CLAIM
+from store.blobs import INLINE_LIMIT, key_of
+from store.engine import Store, open_store
+from store.migrate import TablesNewer
+from store.restore import Place as There
+from store.restore import restore
+from store.schema import blob, history
+from store.sealing import SealBroken
+from store.snapshot import Tell, snapshot
+from tests.object_store import ObjectStore
+from tests.place import Place
+from tests.postgres import Server
+from tests.store.acts import kinds, note
+from tests.store.keys import MASTER, NOW, OTHER_MASTER
+
+ROOT = Path(__file__).resolve().parents[2]
+MADE = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+FORMS = ("backup", "backup.tar")
+
+
+@pytest.fixture(autouse=True)
+def programs_of_the_server(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """pg_dump and pg_restore of the server's own version stand first on the PATH."""
+    if "database" in request.fixturenames and request.getfixturevalue("database") != "sqlite":
+        server: Server = request.getfixturevalue("postgres")
+        monkeypatch.setenv("PATH", f"{server.programs}:{os.environ['PATH']}")
+
+
+@pytest.fixture
+def store(place: Place) -> Iterator[Store]:
+    opened = open_store(place.database, place.folder / "data", MASTER)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def empty(place: Place, request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where a restored store is kept: of the same engine, nothing in it."""
+    if place.database == "sqlite":
+        yield "sqlite"
+        return
+    server: Server = request.getfixturevalue("postgres")
+    address = server.database()
+    yield address
+    server.drop(address)
+
+
+def keep(store: Store, content: bytes) -> str:
+    """What a poll does with what it brings."""
+    prepared = store.blobs.prepare(content)
+    store.submit(lambda conn: store.blobs.keep(conn, prepared, NOW)).result()
+    return prepared.sha256
+
+
+def large(word: str) -> bytes:
+    return word.encode() * (INLINE_LIMIT // len(word) + 1)
+
+
+def silent(_text: str) -> None:
+    pass
+
+
+def backup(place: Place, to: Path, tell: Tell = silent, others: dict[str, bytes] | None = None) -> Manifest:
+    with snapshot(place.database, place.folder / "data") as taken:
+        return back_up(taken, place.folder / "data" / "blobs", to, others or {}, "xinqiao test", MADE, tell)
+
+
+def contents(database: str, folder: Path) -> dict[str, bytes]:
+    """Every blob's bytes, opened, by hash."""
+    store = open_store(database, folder, MASTER)
+    try:
+        hashes = store.read_now(lambda conn: list(conn.execute(select(blob.c.sha256)).scalars()))
+        return {one: store.read_now(lambda conn, one=one: store.blobs.load(conn, one)) for one in hashes}  # type: ignore[misc]
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_comes_back_is_what_was_there(place: Place, store: Store, empty: str, form: str) -> None:
+    kept = {keep(store, one): one for one in (b"small", large("large"), large("larger"))}
+    store.submit(note("taken in")).result()
+
+    made = backup(place, place.folder / form, others={"config/config.yaml": b"service: {}\n"})
+    brought = restore(place.folder / form, There(place.folder / "elsewhere", empty), MASTER, silent)
+
+    assert brought == Manifest(**json.loads(json.dumps(made.__dict__)))
+    assert (made.blobs, made.missing, made.rows["history"], made.rows["blob"]) == (2, [], 1, 3)
+    assert contents(empty, place.folder / "elsewhere") == kept
+    again = open_store(empty, place.folder / "elsewhere", MASTER)
+    assert kinds(again) == ["taken in"]
+    again.close()
+
+
+def test_rows_first_then_blobs_so_nothing_a_row_refers_to_is_missing(place: Place, store: Store, empty: str) -> None:
+    """At every word the backup says, a further large original is taken in: in it whole, or not at all."""
+    before = keep(store, large("before"))
+    later: list[str] = []
+
+    def arrive(text: str) -> None:
+        store.submit(note(text)).result()
+        later.append(keep(store, large(f"{len(later)}{text}")))
+
+    made = backup(place, place.folder / "backup", arrive)
+    restore(place.folder / "backup", There(place.folder / "elsewhere", empty), MASTER, silent)
+
+    found = contents(empty, place.folder / "elsewhere")
+    assert len(later) >= 2
+    assert made.missing == []
+    assert set(found) == {before} | set(later[: len(found) - 1])
+    assert len(found) < 1 + len(later), "what came after the snapshot is not in it"
+
+
+def test_the_database_is_one_moment_under_constant_writing(place: Place, store: Store, empty: str) -> None:
+    """Notes are written in pairs: a copy that mixed two moments would hold half a pair, or be damaged."""
+    stopping, first = threading.Event(), threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stopping.is_set():
+            store.submit(both(f"{number}", 4000)).result()
+            first.set()
+            number += 1
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    first.wait(60)
+    try:
+        for number in range(2):
+            backup(place, place.folder / f"backup{number}")
+    finally:
+        stopping.set()
+        writing.join()
+    restore(place.folder / "backup1", There(place.folder / "elsewhere", empty), MASTER, silent)
+
+    again = open_store(empty, place.folder / "elsewhere", MASTER)
+    found = kinds(again)
+    again.close()
+    assert found
+    assert found == [name for number in range(len(found) // 2) for name in (f"{number} a", f"{number} b")]
+
+
+def both(name: str, size: int) -> Callable[..., None]:
+    def act(conn) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        note(f"{name} a", size)(conn)
+        note(f"{name} b", size)(conn)
+
+    return act
+
+
+def test_sha256sum_itself_finds_the_backup_whole(place: Place, store: Store) -> None:
+    keep(store, large("large"))
+    backup(place, place.folder / "backup")
+
+    checked = subprocess.run(
+        ["sha256sum", "--check", "--strict", "SHA256SUMS"],
+        cwd=place.folder / "backup", capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    files = {str(one.relative_to(place.folder / "backup")) for one in files_of(place.folder / "backup")}
+    assert checked.returncode == 0, checked.stderr
+    assert {line.partition(": ")[0] for line in checked.stdout.splitlines()} == files - {"SHA256SUMS"}
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(one for one in folder.rglob("*") if one.is_file())
+
+
+def test_no_word_of_a_citizen_and_no_sealing_key_is_in_it(place: Place, store: Store) -> None:
+    keep(store, "顾晓棠".encode() + large("large"))
+    keep(store, "顾晓棠".encode())
+    backup(place, place.folder / "backup")
+
+    for path in files_of(place.folder / "backup"):
+        held = path.read_bytes()
+        assert "顾晓棠".encode() not in held
+        assert MASTER not in held
+        assert path.stat().st_mode & 0o077 == 0, path
+
+
+def test_on_the_same_disk_large_files_are_linked_and_the_database_is_not(tmp_path: Path) -> None:
+    place, store = Place(tmp_path), open_store("sqlite", tmp_path / "data", MASTER)
+    kept = key_of(keep(store, large("large")))
+    backup(place, tmp_path / "backup")
+    restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
+    store.close()
+
+    places = [tmp_path / "data", tmp_path / "backup", tmp_path / "elsewhere"]
+    assert len({(one / "blobs" / kept).stat().st_ino for one in places}) == 1
+    assert len({(one / "xinqiao.db").stat().st_ino for one in places}) == 3
+
+
+def test_a_file_that_is_missing_is_named_and_the_rest_is_kept(tmp_path: Path) -> None:
+    place, store = Place(tmp_path), open_store("sqlite", tmp_path / "data", MASTER)
+    gone, there = keep(store, large("gone")), keep(store, large("there"))
+    (tmp_path / "data" / "blobs" / key_of(gone)).unlink()
+    made = backup(place, tmp_path / "backup")
+    store.close()
+
+    assert (made.missing, made.blobs) == ([gone], 1)
+    assert restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent).missing == [gone]
+    assert (tmp_path / "elsewhere" / "blobs" / key_of(there)).exists()
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    """A backup in a folder, of an embedded store with two large blobs."""
+    store = open_store("sqlite", tmp_path / "data", MASTER)
+    for word in ("one", "two"):
+        keep(store, large(word))
+    backup(Place(tmp_path), tmp_path / "backup")
+    store.close()
+    return tmp_path / "backup"
+
+
+def change(path: Path) -> None:
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2] ^= 1
+    path.unlink()  # the data folder's own file is the same one
+    path.write_bytes(held)
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (lambda made: change(next((made / "blobs").rglob("*/*"))), "was changed"),
+        (lambda made: change(made / "xinqiao.db"), "was changed"),
+        (lambda made: change(made / "manifest.json"), "was changed"),
+        (lambda made: next((made / "blobs").rglob("*/*")).unlink(), "is missing"),
+        (lambda made: (made / "xinqiao.db").unlink(), "is missing"),
+        (lambda made: (made / "config").mkdir() or (made / "config" / "more").touch(), "is not in its list"),
+        (lambda made: (made / "notes.txt").touch(), "no file of a backup"),
+        (lambda made: (made / "SHA256SUMS").unlink(), "is no backup"),
+    ],
+)
+def test_a_backup_that_is_not_whole_is_refused(made: Path, harm: Callable[[Path], object], said: str) -> None:
+    harm(made)
+
+    with pytest.raises(StoreRefused, match=said):
+        restore(made, There(made.parent / "elsewhere", "sqlite"), MASTER, silent)
+
+    assert not (made.parent / "elsewhere" / "xinqiao.db").exists()
+
+
+def test_a_backup_cut_short_is_refused(tmp_path: Path) -> None:
+    open_store("sqlite", tmp_path / "data", MASTER).close()
+    backup(Place(tmp_path), tmp_path / "backup.tar")
+    whole = (tmp_path / "backup.tar").read_bytes()
+    (tmp_path / "backup.tar").write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(StoreRefused, match="whole tar"):
+        restore(tmp_path / "backup.tar", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
+
+
+@pytest.mark.parametrize("name", ["../outside", "/outside", "blobs/../../outside", "link"])
+def test_a_tar_that_reaches_outside_is_refused(tmp_path: Path, name: str) -> None:
+    with tarfile.open(tmp_path / "bad.tar", "w") as tar:
+        about = tarfile.TarInfo(name)
+        about.type = tarfile.SYMTYPE if name == "link" else tarfile.REGTYPE
+        about.linkname = "/etc"
+        tar.addfile(about)
+
+    with pytest.raises(StoreRefused, match="no file of a backup"):
+        restore(tmp_path / "bad.tar", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
+
+    assert not (tmp_path / "outside").exists()
+
+
+def test_another_key_does_not_open_it(made: Path) -> None:
+    with pytest.raises(SealBroken):
+        restore(made, There(made.parent / "elsewhere", "sqlite"), OTHER_MASTER, silent)
+
+    assert not (made.parent / "elsewhere" / "xinqiao.db").exists()
+
+
+def test_a_folder_that_holds_something_is_left_alone(made: Path) -> None:
+    (made.parent / "elsewhere").mkdir()
+    (made.parent / "elsewhere" / "letter.txt").touch()
+
+    with pytest.raises(StoreRefused, match=r"not empty \(letter.txt"):
+        restore(made, There(made.parent / "elsewhere", "sqlite"), MASTER, silent)
+
+
+def test_a_backup_is_never_written_over(made: Path) -> None:
+    with pytest.raises(StoreRefused, match="is there already"):
+        backup(Place(made.parent), made)
+
+
+def test_a_database_that_holds_something_is_left_alone(postgres: Server, tmp_path: Path, made: Path) -> None:
+    address = postgres.migrated()
+    try:
+        with pytest.raises(StoreRefused, match="is not empty"):
+            restore(made, There(tmp_path / "elsewhere", address), MASTER, silent)
+    finally:
+        postgres.drop(address)
+
+
+def test_a_backup_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    store = open_store("sqlite", tmp_path / "data", MASTER)
+    store.submit(lambda conn: conn.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")).result()
+    backup(Place(tmp_path), tmp_path / "backup")
+    store.close()
+
+    with pytest.raises(TablesNewer):
+        restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
+
+
+def test_where_there_is_no_installation_there_is_no_backup(tmp_path: Path) -> None:
+    with pytest.raises(StoreRefused, match="no installation"):
+        backup(Place(tmp_path), tmp_path / "backup")
+
+    assert [one.name for one in tmp_path.iterdir()] == []
+
+
+def test_a_damaged_database_is_found_when_it_is_backed_up(tmp_path: Path) -> None:
+    store = open_store("sqlite", tmp_path / "data", MASTER)
+    for number in range(200):
+        store.submit(note(f"{number}", 4000)).result()
+    store.close()
+    path = tmp_path / "data" / "xinqiao.db"
+    held = bytearray(path.read_bytes())
+    held[len(held) // 2 :] = b"\xff" * (len(held) - len(held) // 2)
+    path.write_bytes(held)
+
+    with pytest.raises(StoreRefused, match=r"damaged|malformed"):
+        backup(Place(tmp_path), tmp_path / "backup")
+
+
+CRASHING = """
+import sys
+from pathlib import Path
+from tests.object_store import ObjectStore
+from tests.place import Place
+from tests.store.test_backup import backup
+backup(Place(Path(sys.argv[1])), Path(sys.argv[1]) / "backup")
+"""
+
+
+def test_killed_half_way_there_is_no_backup_and_the_next_one_is_whole(tmp_path: Path) -> None:
+    store = open_store("sqlite", tmp_path / "data", MASTER)
+    kept = keep(store, large("large"))
+
+    died = subprocess.run(
+        [sys.executable, "-c", CRASHING, str(tmp_path)],
+        cwd=ROOT, env={**os.environ, "XINQIAO_CRASH_AT": "backup.dumped"}, check=False,
+    )  # fmt: skip
+    left = {one.name for one in tmp_path.iterdir()}
+    backup(Place(tmp_path), tmp_path / "backup")
+    store.close()
+
+    assert died.returncode == -9
+    assert left == {"data", ".backup.partial"}
+    assert {one.name for one in tmp_path.iterdir()} == {"data", "backup"}
+    restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
+    assert set(contents("sqlite", tmp_path / "elsewhere")) == {kept}
+
+
+def test_an_interrupted_restore_is_no_installation_and_may_be_given_again(made: Path) -> None:
+    there = made.parent / "elsewhere"
+
+    def interrupted(text: str) -> None:
+        if text == "writing to disk":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restore(made, There(there, "sqlite"), MASTER, interrupted)
+    left = {one.name for one in there.iterdir()}
+    restore(made, There(there, "sqlite"), MASTER, silent)
+
+    assert left == {"restoring"}
+    assert len(contents("sqlite", there)) == 2
+
+
+def test_an_older_version_s_tables_are_backed_up_and_restored_as_they_are(tmp_path: Path) -> None:
+    store = open_store("sqlite", tmp_path / "data", MASTER)
+    store.submit(lambda conn: conn.exec_driver_sql("UPDATE alembic_version SET version_num = '0004'")).result()
+    store.close()
+    made = backup(Place(tmp_path), tmp_path / "backup")
+
+    brought = restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent)
+
+    assert made.migration == brought.migration == "0004"
+
+
+def test_without_pg_dump_it_says_what_is_missing(
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = postgres.migrated()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    try:
+        with pytest.raises(StoreRefused, match="postgresql-client"):
+            backup(Place(tmp_path, address), tmp_path / "backup")
+    finally:
+        postgres.drop(address)
+
+
+def test_the_daemon_s_log_of_changes_does_not_grow_behind_a_backup(tmp_path: Path) -> None:
+    """A reader that held its snapshot on while the files are copied would keep SQLite from taking the WAL in."""
+    store = open_store("sqlite", tmp_path / "data", MASTER)
+    wal = tmp_path / "data" / "xinqiao.db-wal"
+    sizes: list[int] = []
+
+    def write_much(text: str) -> None:
+        if text == "writing to disk":  # the database has been copied, its transaction must be over
+            for number in range(3000):
+                store.submit(note(f"{number}", 4000)).result()
+            sizes.append(wal.stat().st_size)
+
+    backup(Place(tmp_path), tmp_path / "backup", write_much)
+    written = store.read_now(lambda conn: conn.execute(select(history.c.id)).all())
+    store.close()
+
+    assert len(written) == 3000
+    assert sizes[0] < 8 * 2**20
+
+
+def test_a_backup_s_hash_list_is_itself_complete(made: Path) -> None:
+    listed = dict(line.split("  ")[::-1] for line in (made / "SHA256SUMS").read_text("utf-8").splitlines())
+
+    for name, sha256 in listed.items():
+        assert hashlib.sha256((made / name).read_bytes()).hexdigest() == sha256
+    assert len(listed) == json.loads((made / "manifest.json").read_text("utf-8"))["files"]
+
+
+def test_a_copy_of_a_backup_restores_as_well(made: Path) -> None:
+    """As a person does it: to another disk, with cp."""
+    shutil.copytree(made, made.parent / "copied")
+    shutil.rmtree(made)
+
+    restore(made.parent / "copied", There(made.parent / "elsewhere", "sqlite"), MASTER, silent)
+
+    assert len(contents("sqlite", made.parent / "elsewhere")) == 2
+
+
+def test_large_originals_of_a_bucket_go_with_it_and_into_another(object_store: ObjectStore, tmp_path: Path) -> None:
+    here, there = object_store.bucket(), object_store.bucket("restored")
+    store = open_store("sqlite", tmp_path / "data", MASTER, bucket=here)
+    kept = {keep(store, one): one for one in (b"small", large("large"))}
+    with snapshot("sqlite", tmp_path / "data") as taken:
+        made = back_up(taken, BlobBucket(here), tmp_path / "backup", {}, "xinqiao test", MADE, silent)
+    store.close()
+
+    restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite", BlobBucket(there)), MASTER, silent)
+
+    assert (made.blobs, made.missing) == (1, [])
+    assert not (tmp_path / "elsewhere" / "blobs").exists()
+    again = open_store("sqlite", tmp_path / "elsewhere", MASTER, bucket=there)
+    assert {one: again.read_now(lambda conn, one=one: again.blobs.load(conn, one)) for one in kept} == kept  # type: ignore[misc]
+    again.close()
+
+
+def test_another_installation_s_bucket_is_left_alone(object_store: ObjectStore, tmp_path: Path, made: Path) -> None:
+    bucket = object_store.bucket()
+    open_store("sqlite", tmp_path / "other", OTHER_MASTER, bucket=bucket).close()
+
+    with pytest.raises(StoreRefused, match="another installation"):
+        restore(made, There(tmp_path / "elsewhere", "sqlite", BlobBucket(bucket)), MASTER, silent)
+
+    assert object_store.keys(bucket) == [CLAIM]
+
+
+def test_without_the_large_originals_it_says_so_and_they_are_found_where_they_lie(
+    object_store: ObjectStore, tmp_path: Path
+) -> None:
+    bucket = object_store.bucket()
+    store = open_store("sqlite", tmp_path / "data", MASTER, bucket=bucket)
+    kept = keep(store, large("large"))
+    with snapshot("sqlite", tmp_path / "data") as taken:
+        made = back_up(taken, None, tmp_path / "backup", {}, "xinqiao test", MADE, silent)
+    store.close()
+
+    restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite", BlobBucket(bucket)), MASTER, silent)
+
+    assert (made.originals, made.blobs, made.missing) == (False, 0, [])
+    again = open_store("sqlite", tmp_path / "elsewhere", MASTER, bucket=bucket)
+    assert again.read_now(lambda conn: again.blobs.load(conn, kept)) == large("large")
+    again.close()
