@@ -33,7 +33,11 @@ types: setup ## check the types, strictly
 contracts: setup ## check who imports whom
 	@.venv/bin/lint-imports
 
-bench: setup ## measure: store, move, understanding, recognition (the last two on $$XINQIAO_DATA, default ../shared/data)
+bench: setup ## measure, a few minutes each: the whole way, delivery, latency, idleness, store, move, understanding, recognition (on $$XINQIAO_DATA)
+	@$(PY) -m bench.way --mails 1000 --watch
+	@$(PY) -m bench.delivery --events 2000
+	@$(PY) -m bench.latency --seconds 20
+	@$(PY) -m bench.idle --stored 10000 --settle 45 --minutes 1
 	@$(PY) -m bench.store
 	@$(PY) -m bench.move
 	@$(PY) -m bench.understanding
@@ -49,6 +53,9 @@ bundle: setup ## one archive for servers without internet: dist/xinqiao-RELEASE.
 bundle-test: setup ## as root: install, upgrade and roll back bundles on a Debian made for it, without network; ten minutes
 	@sh scripts/servers.sh bundle
 	@$(PY) -m pytest -m bundle tests/deploy
+
+soak: setup ## an hour at twenty petitions a second: does the daemon grow? (MINUTES=60)
+	@$(PY) -m bench.soak --minutes $${MINUTES:-60}
 
 lock: ## resolve the dependencies anew (needs uv)
 	@sh scripts/lock.sh
