@@ -13,10 +13,9 @@ from sqlalchemy import select, update
 
 from dispatch.outbox import Outbox
 from dispatch.settings import TargetSettings
-from ingest import operations
 from ingest.cli import main
 from ingest.office import Office, open_office
-from ingest.operations import OperationRefused, perform
+from ingest.operations import OperationRefused, perform, sending
 from store import ledger
 from store.schema import delivery, history
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
@@ -69,7 +68,7 @@ async def test_what_a_target_may_not_have_any_more_is_withheld_and_counted(offic
 
 
 async def test_many_are_sent_again_in_slices(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "SLICE", 2)
+    monkeypatch.setattr(sending, "SLICE", 2)
     office, desk = with_targets(office, oa=target())
     for number in range(5):
         desk.take_in(reading(f"x:{number}"), key=str(number))

@@ -1,12 +1,10 @@
-"""What a person may ask of a running or resting installation: each an operation with JSON in and out."""
+"""Sending again, skipping, saying what has arrived, comparing with what a target says it has."""
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
@@ -16,93 +14,16 @@ from dispatch.reckoning import all_meant_for, meant_among
 from dispatch.reconciling import Comparison, HoldingsUnknown, ask_holdings, compare
 from dispatch.rights import STANDING, sendable
 from dispatch.targets import PAUSED, resume, state_of
-from ingest import accounts, inbox, listings
-from ingest.accounts import Role
-from ingest.depot_watch import said_of
 from ingest.history import record_history
 from ingest.office import Office
-from store.schema import cases, delivery, event, raw, receipt
+from ingest.operations.terms import Answer, OperationRefused, asked, case_id_of, known_target, plain
+from store.schema import delivery, event
 from store.wakes import note
 
-Answer: TypeAlias = dict[str, Any]
-Operation: TypeAlias = Callable[[Office, Mapping[str, Any], str], Awaitable[Answer]]
-"""(office, arguments, who asks) -> answer."""
-
-
-NEWEST = 20
-"""So many of what is in quarantine are listed."""
 RATE = 50
 """So many deliveries a second are sent again, unless asked otherwise."""
 SLICE = 200
 """So many deliveries are sent again in one transaction: a day of the OA's silence must not stop the doors."""
-
-
-class OperationRefused(Exception):
-    """It cannot be done as asked; the message says why."""
-
-
-async def perform(office: Office, name: str, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Do one operation. Raises OperationRefused."""
-    operation = OPERATIONS.get(name)
-    if operation is None:
-        raise OperationRefused(f"{name}: no such operation")
-    try:
-        return await operation(office, arguments, actor)
-    except accounts.AccountRefused as error:
-        raise OperationRefused(str(error)) from error
-
-
-async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
-    """Doors, stages, waiting, quarantine (how many, and the newest), deliveries, deadlines, depot."""
-    now = office.clock()
-
-    def look(conn: Connection) -> Answer:
-        stages = listings.stages(conn)
-        return {
-            "doors": _plain(listings.doors(conn)),
-            "stages": _plain(stages),
-            "oldest": _plain(listings.oldest_waiting(conn)),
-            "quarantined": stages.raws.get("quarantined", 0),
-            "quarantine": _plain(listings.quarantine(conn, limit=NEWEST)),
-            "targets": _plain(listings.targets(conn)),
-            "deadlines": _plain(listings.deadlines(conn, now)),
-        }
-
-    depot = office.store.blobs.depot
-    seen = await office.store.read(look)
-    return {**seen, "blobs": {"place": depot.place, "error": await said_of(depot)}}
-
-
-async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Read again the Raws that meet every condition: in quarantine, of one case, taken in since, until.
-
-    An event follows only a change.
-    """
-    if not any(arguments.get(name) for name in ("quarantine", "case", "since")):
-        raise OperationRefused("replay: expected quarantine, a case or a time")
-    wanted = select(raw.c.id)
-    if arguments.get("quarantine"):
-        wanted = wanted.where(raw.c.state == "quarantined")
-    if case_id := arguments.get("case"):
-        known = await office.store.read(lambda conn: _case_id(conn, case_id))
-        wanted = wanted.join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == known)
-    if since := arguments.get("since"):
-        wanted = wanted.where(raw.c.fetched_at >= datetime.fromisoformat(since))
-    if until := arguments.get("until"):
-        wanted = wanted.where(raw.c.fetched_at < datetime.fromisoformat(until))
-
-    def again(conn: Connection) -> list[int]:
-        now = office.clock()
-        ids = [row.id for row in conn.execute(wanted.where(raw.c.state != "waiting").distinct().order_by(raw.c.id))]
-        if not arguments.get("dry_run"):
-            inbox.mark(conn, [inbox.End(number, "waiting", None) for number in ids], now)
-            for number in ids:
-                inbox.read_again(conn, number, now)
-            record_history(conn, None, "replayed", actor, {"read": len(ids), **_asked(arguments)}, now)
-        return ids
-
-    ids = await office.store.write(again)
-    return {"read_again": len(ids), "raws": ids, "dry_run": bool(arguments.get("dry_run"))}
 
 
 async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
@@ -113,7 +34,7 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
     """
     target, dry, uncertain = arguments.get("target"), bool(arguments.get("dry_run")), bool(arguments.get("unknown"))
     rate = float(arguments.get("rate") or RATE)
-    _known_target(office, target)
+    known_target(office, target)
     found = await office.store.read(lambda conn: _deliveries(conn, arguments))
     targets = office.desk.outbox.targets
     chosen = [row.id for row in found if sendable(targets.get(row.target), row, uncertain=uncertain)]
@@ -126,7 +47,7 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
             if resumed and target is not None:
                 resume(conn, target, now)
                 note(conn, lane_of(target))  # its worker sleeps
-            record_history(conn, None, "replayed", actor, {"sent": sent, **_asked(arguments)}, now)
+            record_history(conn, None, "replayed", actor, {"sent": sent, **asked(arguments)}, now)
         return resumed
 
     resumed = await office.store.write(end)
@@ -151,10 +72,10 @@ async def _resend(office: Office, deliveries: Sequence[int], pace: timedelta, *,
 async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """A person found what may have arrived: it is delivered, under the receiver's number if that is given."""
     target, dry, number = arguments["target"], bool(arguments.get("dry_run")), arguments.get("receiver_id")
-    _known_target(office, target)
+    known_target(office, target)
 
     def arrived(conn: Connection) -> list[str]:
-        case_id, now = _case_id(conn, arguments["case"]), office.clock()
+        case_id, now = case_id_of(conn, arguments["case"]), office.clock()
         here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "unknown")
         events = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
         if events and not dry:
@@ -171,10 +92,10 @@ async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: st
 async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Let a case's later events on a target go without the one it rejected, which is not sent any more."""
     target, dry = arguments["target"], bool(arguments.get("dry_run"))
-    _known_target(office, target)
+    known_target(office, target)
 
     def skip(conn: Connection) -> list[str]:
-        case_id = _case_id(conn, arguments["case"])
+        case_id = case_id_of(conn, arguments["case"])
         here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & delivery.c.state.in_(HOLDING)
         rejected = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
         if rejected and not dry:
@@ -191,7 +112,7 @@ async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) 
 async def reconcile(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Compare what targets should have with what they say they have; with `send`, send what they miss again."""
     wanted, now = arguments.get("target"), office.clock()
-    _known_target(office, wanted)
+    known_target(office, wanted)
     since = datetime.fromisoformat(arguments["since"]) if arguments.get("since") else None
     names = [wanted] if wanted else [name for name, one in office.config.targets.items() if one.holdings is not None]
     if not names:
@@ -205,7 +126,7 @@ async def reconcile(office: Office, arguments: Mapping[str, Any], actor: str) ->
             found[name] = {"error": str(error)}
             continue
         compared = await office.store.read(lambda conn, n=name, h=held: _compared(conn, office, n, h, since))  # type: ignore[misc]
-        found[name] = _plain(compared)
+        found[name] = plain(compared)
         if arguments.get("send"):
             found[name]["sent_again"] = await _send_last(office, name, [*compared.missing, *compared.behind])
     if arguments.get("send"):
@@ -238,12 +159,6 @@ async def _send_last(office: Office, name: str, case_ids: Sequence[str]) -> int:
     return await _resend(office, ids, timedelta(seconds=1 / RATE), uncertain=False)
 
 
-def _known_target(office: Office, target: str | None) -> None:
-    if target is not None and target not in office.config.targets:
-        known = ", ".join(office.config.targets)
-        raise OperationRefused(f"target {target}: not in the configuration; there are {known}")
-
-
 def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Sequence[Row[Any]]:
     """The deliveries asked for; without a case or a time, only those that have not arrived."""
     case_id, since = arguments.get("case"), arguments.get("since")
@@ -251,7 +166,7 @@ def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Sequence[Row[
     if arguments.get("target") is not None:
         wanted = wanted.where(delivery.c.target == arguments["target"])
     if case_id:
-        wanted = wanted.where(delivery.c.case_id == _case_id(conn, case_id))
+        wanted = wanted.where(delivery.c.case_id == case_id_of(conn, case_id))
     if since:
         wanted = wanted.where(event.c.created_at >= datetime.fromisoformat(since))
     if until := arguments.get("until"):
@@ -263,80 +178,3 @@ def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Sequence[Row[
     elif not (case_id or since):
         wanted = wanted.where(delivery.c.state.in_(("rejected", "waiting")))
     return conn.execute(wanted.order_by(delivery.c.id)).all()
-
-
-async def user_add(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    name, role = arguments["name"], Role(arguments["role"])
-    hashed = await asyncio.to_thread(accounts.hash_password, name, arguments["password"])
-    now = office.clock()
-    made = await office.store.write(lambda conn: accounts.add_account(conn, name, role, hashed, by=actor, now=now))
-    return {"name": made.name, "role": made.role}
-
-
-async def user_list(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
-    return {"accounts": _plain(await office.store.read(accounts.list_accounts))}
-
-
-async def user_password(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    name = arguments["name"]
-    hashed = await asyncio.to_thread(accounts.hash_password, name, arguments["password"])
-    now = office.clock()
-    await office.store.write(lambda conn: accounts.set_password(conn, name, hashed, by=actor, now=now))
-    return {"name": name}
-
-
-async def user_role(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    name, role, now = arguments["name"], Role(arguments["role"]), office.clock()
-    await office.store.write(lambda conn: accounts.set_role(conn, name, role, by=actor, now=now))
-    return {"name": name, "role": role}
-
-
-async def user_enable(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    name, now = arguments["name"], office.clock()
-    change = accounts.enable_account if arguments["enabled"] else accounts.disable_account
-    await office.store.write(lambda conn: change(conn, name, by=actor, now=now))
-    return {"name": name, "enabled": arguments["enabled"]}
-
-
-OPERATIONS: Mapping[str, Operation] = {
-    "status": status,
-    "replay-read": replay_read,
-    "replay-send": replay_send,
-    "replay-skip": replay_skip,
-    "replay-arrived": replay_arrived,
-    "reconcile": reconcile,
-    "user-add": user_add,
-    "user-list": user_list,
-    "user-password": user_password,
-    "user-role": user_role,
-    "user-enable": user_enable,
-}
-
-
-def _case_id(conn: Connection, named: str) -> str:
-    """The case with this id or number."""
-    found: str | None = conn.execute(
-        select(cases.c.case_id).where((cases.c.case_id == named) | (cases.c.case_no == named))
-    ).scalar_one_or_none()
-    if found is None:
-        raise OperationRefused(
-            f"case {named}: there is no such case; expected its case_id or case_no such as 2026-000123"
-        )
-    return found
-
-
-def _asked(arguments: Mapping[str, Any]) -> Answer:
-    return {name: value for name, value in arguments.items() if value not in (None, False)}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - to JSON
-    """Dataclasses, times and mappings as JSON values."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_plain(one) for one in value]
-    return value

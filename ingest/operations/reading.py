@@ -1,0 +1,47 @@
+"""Reading again what lies in the inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from ingest import inbox
+from ingest.history import record_history
+from ingest.office import Office
+from ingest.operations.terms import Answer, OperationRefused, asked, case_id_of
+from store.schema import raw, receipt
+
+
+async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    """Read again the Raws that meet every condition: in quarantine, of one case, taken in since, until.
+
+    An event follows only a change.
+    """
+    if not any(arguments.get(name) for name in ("quarantine", "case", "since")):
+        raise OperationRefused("replay: expected quarantine, a case or a time")
+    wanted = select(raw.c.id)
+    if arguments.get("quarantine"):
+        wanted = wanted.where(raw.c.state == "quarantined")
+    if case_id := arguments.get("case"):
+        known = await office.store.read(lambda conn: case_id_of(conn, case_id))
+        wanted = wanted.join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == known)
+    if since := arguments.get("since"):
+        wanted = wanted.where(raw.c.fetched_at >= datetime.fromisoformat(since))
+    if until := arguments.get("until"):
+        wanted = wanted.where(raw.c.fetched_at < datetime.fromisoformat(until))
+
+    def again(conn: Connection) -> list[int]:
+        now = office.clock()
+        ids = [row.id for row in conn.execute(wanted.where(raw.c.state != "waiting").distinct().order_by(raw.c.id))]
+        if not arguments.get("dry_run"):
+            inbox.mark(conn, [inbox.End(number, "waiting", None) for number in ids], now)
+            for number in ids:
+                inbox.read_again(conn, number, now)
+            record_history(conn, None, "replayed", actor, {"read": len(ids), **asked(arguments)}, now)
+        return ids
+
+    ids = await office.store.write(again)
+    return {"read_again": len(ids), "raws": ids, "dry_run": bool(arguments.get("dry_run"))}

@@ -1,0 +1,37 @@
+"""The installation at a glance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection
+
+from ingest import listings
+from ingest.depot_watch import said_of
+from ingest.office import Office
+from ingest.operations.terms import Answer, plain
+
+NEWEST = 20
+"""So many of what is in quarantine are listed."""
+
+
+async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
+    """Doors, stages, waiting, quarantine (how many, and the newest), deliveries, deadlines, depot."""
+    now = office.clock()
+
+    def look(conn: Connection) -> Answer:
+        stages = listings.stages(conn)
+        return {
+            "doors": plain(listings.doors(conn)),
+            "stages": plain(stages),
+            "oldest": plain(listings.oldest_waiting(conn)),
+            "quarantined": stages.raws.get("quarantined", 0),
+            "quarantine": plain(listings.quarantine(conn, limit=NEWEST)),
+            "targets": plain(listings.targets(conn)),
+            "deadlines": plain(listings.deadlines(conn, now)),
+        }
+
+    depot = office.store.blobs.depot
+    seen = await office.store.read(look)
+    return {**seen, "blobs": {"place": depot.place, "error": await said_of(depot)}}
