@@ -98,17 +98,18 @@ def note_trouble(
     return bool(before.state == OPEN)
 
 
-def pause(conn: Connection, name: str, reason: str, now: datetime) -> bool:
-    """Send it nothing until it is resumed; False: it is paused already."""
+def pause(conn: Connection, name: str, reason: str, now: datetime, by: str | None = None) -> bool:
+    """Send it nothing until it is resumed; False: it is paused already. `by`: a person, not its own word (410)."""
     _enrol(conn, name, now)
     moved = update(target).where(target.c.name == name, target.c.state != PAUSED)
-    return bool(conn.execute(moved.values(state=PAUSED, since=now, error=reason, retry_at=None)).rowcount)
+    values = {"state": PAUSED, "since": now, "error": reason, "retry_at": None, "paused_by": by}
+    return bool(conn.execute(moved.values(values)).rowcount)
 
 
 def resume(conn: Connection, name: str, now: datetime) -> bool:
     """Send to it again; False: it is not paused."""
     resumed = update(target).where(target.c.name == name, target.c.state == PAUSED)
-    values = {"state": OPEN, "since": now, "error": None, "retry_at": None, "failures": 0}
+    values = {"state": OPEN, "since": now, "error": None, "retry_at": None, "failures": 0, "paused_by": None}
     return bool(conn.execute(resumed.values(values)).rowcount)
 
 

@@ -20,6 +20,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from adapters.base import Adapter
 from dispatch.worker import TargetWorker
+from ingest import channels
 from ingest.alarms.keeper import AlarmKeeper, Telling
 from ingest.alarms.looking import Places
 from ingest.alarms.sinks import teller_of
@@ -169,7 +170,8 @@ class Daemon:
     def _fetcher(self, name: str, adapter: Adapter) -> Stage:
         office = self.office
         fetcher = Fetcher(name, adapter, office.store, office.desk, office.clock)
-        return Stage(fetch_lane(name), fetcher.fetch, office.store, office.clock, width=FETCHES_AT_ONCE)
+        paused = partial(channels.is_paused, name=name)
+        return Stage(fetch_lane(name), fetcher.fetch, office.store, office.clock, width=FETCHES_AT_ONCE, held=paused)
 
     def _hire_workers(self) -> None:
         office, found = self.office, self._workers

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
 from adapters.base import Cursor
 from store.schema import channel
 from store.upsert import insert_into
 
-NEW, OPEN, UNAVAILABLE, REFUSED = "new", "open", "unavailable", "refused"
+NEW, OPEN, UNAVAILABLE, REFUSED, PAUSED = "new", "open", "unavailable", "refused", "paused"
 
 
 class DoorLost(Exception):
@@ -41,23 +41,48 @@ def moved(conn: Connection, name: str, cursor: Cursor, skipped: int, *, new: boo
 
 
 def answered(conn: Connection, name: str, now: datetime) -> bool:
-    """A poll went through; True when the door was shut before."""
-    before = conn.execute(select(channel.c.state).where(channel.c.name == name)).scalar_one()
-    values: dict[str, object] = {"last_poll_at": now, "last_success_at": now, "failures": 0, "error": None}
-    if before != OPEN:
+    """A poll went through; True when the door was shut before. One that was paused meanwhile stays so."""
+    before = conn.execute(_held(name)).one().state
+    values: dict[str, object] = {"last_poll_at": now, "last_success_at": now}
+    if before != PAUSED:
+        values |= {"failures": 0, "error": None}
+    if before not in (OPEN, PAUSED):
         values |= {"state": OPEN, "since": now}
     conn.execute(update(channel).where(channel.c.name == name).values(values))
-    return before not in (OPEN, NEW)
+    return before not in (OPEN, NEW, PAUSED)
 
 
 def failed(conn: Connection, name: str, state: str, error: str, now: datetime) -> tuple[int, bool]:
-    """A poll failed: how many times in a row by now, and whether that is news."""
-    row = conn.execute(select(channel.c.state, channel.c.failures).where(channel.c.name == name)).one()
+    """A poll failed: how many times in a row by now, and whether that is news. A paused door's is none."""
+    row = conn.execute(_held(name)).one()
+    if row.state == PAUSED:
+        conn.execute(update(channel).where(channel.c.name == name).values(last_poll_at=now))
+        return int(row.failures), False
     values: dict[str, object] = {"last_poll_at": now, "failures": row.failures + 1, "error": error}
     if row.state != state:
         values |= {"state": state, "since": now}
     conn.execute(update(channel).where(channel.c.name == name).values(values))
     return row.failures + 1, row.state != state
+
+
+def pause(conn: Connection, name: str, reason: str, by: str, now: datetime) -> bool:
+    """Leave its source alone until it is resumed; False: it is paused already."""
+    values = {"state": PAUSED, "since": now, "error": reason, "failures": 0, "paused_by": by}
+    paused = update(channel).where(channel.c.name == name, channel.c.state != PAUSED)
+    return bool(conn.execute(paused.values(values)).rowcount)
+
+
+def resume(conn: Connection, name: str, now: datetime) -> bool:
+    """Poll it again, from where it was left; False: it is not paused."""
+    values = {"state": NEW, "since": now, "error": None, "paused_by": None}
+    resumed = update(channel).where(channel.c.name == name, channel.c.state == PAUSED)
+    return bool(conn.execute(resumed.values(values)).rowcount)
+
+
+def is_paused(conn: Connection, name: str) -> bool:
+    """Whether its source is to be left alone."""
+    found = conn.execute(select(channel.c.state).where(channel.c.name == name)).scalar_one_or_none()
+    return bool(found == PAUSED)
 
 
 def take(conn: Connection, name: str, start_from: datetime, *, now: datetime, lease: timedelta) -> int | None:
@@ -81,3 +106,8 @@ def confirm(conn: Connection, name: str, fence: int) -> None:
 def renew(conn: Connection, name: str, until: datetime) -> None:
     """Keep the door, confirmed to be ours, until then."""
     conn.execute(update(channel).where(channel.c.name == name).values(kept_until=until))
+
+
+def _held(name: str) -> Select[Any]:
+    """Its state, which nobody else changes before this transaction ends."""
+    return select(channel.c.state, channel.c.failures).where(channel.c.name == name).with_for_update()

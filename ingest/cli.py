@@ -53,6 +53,7 @@ def build_parser() -> argparse.ArgumentParser:
     _status(commands)
     _replay(commands)
     _reconcile(commands)
+    _pause(commands)
     _schema(commands)
     _user(commands)
     _move(commands)
@@ -191,6 +192,22 @@ def _reconcile(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--since", metavar="TIME", help="only cases that changed since: 2026-03-01 or 2026-03-01T08:00")
     parser.add_argument("--send", action="store_true", help="send again what they took and do not have")
     _json(parser)
+
+
+def _pause(commands: Commands[argparse.ArgumentParser]) -> None:
+    words = {
+        "pause": "leave a door's source alone, or send a target nothing, until it is resumed; nothing is lost",
+        "resume": "poll a paused door again from where it was left, or send a paused target what waits",
+    }
+    for name, does in words.items():
+        example = f'xinqiao {name} door hotline --reason "the platform is being moved"\n  xinqiao {name} target oa'
+        example += ' --reason "workflow upgrade tonight"' if name == "pause" else ""
+        parser = _add(commands, name, does, example, "ingest.command_pause:pause")
+        parser.add_argument("what", choices=("door", "target"))
+        parser.add_argument("name", metavar="NAME", help="the channel's or target's name in the configuration")
+        parser.add_argument("--reason", required=name == "pause", help="shown to whoever finds it so")
+        parser.set_defaults(act=name)
+        _json(parser)
 
 
 def _schema(commands: Commands[argparse.ArgumentParser]) -> None:

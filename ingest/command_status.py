@@ -26,9 +26,9 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def needs_a_person(answer: Answer) -> bool:
-    """A door refused, a target paused, an event rejected or of unknown fate, a quarantine, a missed deadline."""
+    """A door refused or paused, a target paused, an event rejected or of unknown fate, a quarantine, a late case."""
     return bool(
-        any(door["state"] == "refused" for door in answer["doors"])
+        any(door["state"] in ("refused", "paused") for door in answer["doors"])
         or any(target["state"] == "paused" or target["rejected"] or target["unknown"] for target in answer["targets"])
         or answer["quarantined"]
         or answer["stages"]["held"]
@@ -41,6 +41,8 @@ def _lines(answer: Answer, when: When) -> Iterator[str]:
     for door in answer["doors"]:
         seen = f"last success {when(door['last_success_at'])}" if door["last_success_at"] else "no success yet"
         trouble = f"; {door['failures']} failures: {door['error']}" if door["error"] else ""
+        if door["paused_by"]:
+            trouble = f"; by {door['paused_by']}: {door['error']}"
         yield f"  {door['name']:20} {door['state']:12} since {when(door['since'])}, {seen}{trouble}"
     yield "stages"
     yield "  taken in: " + _counted(answer["stages"]["raws"])
@@ -55,7 +57,8 @@ def _lines(answer: Answer, when: When) -> Iterator[str]:
     yield "targets"
     for target in answer["targets"]:
         counts = _counted({name: target[name] for name in ("waiting", "unknown", "delivered", "rejected")})
-        trouble = f"; {target['error']}" if target["error"] else ""
+        by = f"by {target['paused_by']}: " if target["paused_by"] else ""
+        trouble = f"; {by}{target['error']}" if target["error"] else ""
         yield f"  {target['name']:20} {target['state']:12} since {when(target['since'])}, {counts}{trouble}"
     shown = len(answer["quarantine"])
     newest = f", the newest {shown}" if shown < answer["quarantined"] else ""

@@ -23,9 +23,11 @@ COUNTED = (("waiting", "sending"), ("unknown",), ("delivered",), ("rejected",))
 @dataclass(frozen=True)
 class Door:
     name: str
-    state: str  # new | open | unavailable | refused
+    state: str  # new | open | unavailable | refused | paused
     since: datetime
     error: str | None
+    """Of a paused one: why a person paused it."""
+    paused_by: str | None
     failures: int
     skipped: int
     last_poll_at: datetime | None
@@ -39,6 +41,8 @@ class TargetState:
     state: str  # open | unavailable | paused
     since: datetime
     error: str | None
+    """Of a paused one: why a person paused it, or what it said itself."""
+    paused_by: str | None
     last_success_at: datetime | None
     retry_at: datetime | None
     """While it is unavailable: when it is tried again."""
@@ -161,6 +165,7 @@ def targets(conn: Connection) -> list[TargetState]:
             row.state,
             row.since,
             row.error,
+            row.paused_by,
             row.last_success_at,
             row.retry_at,
             *(sum(numbers.get(row.name, {}).get(state, 0) for state in states) for states in COUNTED),

@@ -31,6 +31,8 @@ PATIENCE = timedelta(minutes=20)
 """A visit that brings neither a batch nor its end for so long hangs; a batch over a slow line may take ten minutes."""
 SETTLE_PATIENCE = timedelta(minutes=4)
 SETTLE_LEASE = SETTLE_PATIENCE + timedelta(minutes=1)
+PAUSE_LOOK = timedelta(seconds=30)
+"""So often a paused door is looked at, to be polled again soon after a person has resumed it."""
 UNCOUNTED = 4
 """Failures in a row to assume while they cannot be written down: the store itself is in trouble."""
 
@@ -53,7 +55,7 @@ class Poller:
     """Told how many new matters a batch brought."""
     due: asyncio.Event = field(default_factory=asyncio.Event)
     not_before: datetime | None = None
-    """While the door fails: when it is tried again."""
+    """While the door fails: when it is tried again; while it is paused: when that is asked again."""
     patience: timedelta = PATIENCE
     keeper: Keeper = field(init=False)
     """Of several processes one polls."""
@@ -93,15 +95,21 @@ class Poller:
     async def round(self) -> None:
         """One visit to the source; its failure is written down, and said when it is news."""
         try:
-            await self._visit()
+            paused = await self._is_paused()
+            if not paused:
+                await self._visit()
         except DoorLost:
             raise
         except Exception as error:  # noqa: BLE001 - the channel's outer loop: one door's bug must not shut the others
             await self._failed(error)
         else:
-            self.not_before = None
+            self.not_before = self.clock() + PAUSE_LOOK if paused else None
+
+    async def _is_paused(self) -> bool:
+        return await self.store.read(lambda conn: channels.is_paused(conn, self.name))
 
     async def _visit(self) -> None:
+        """Settle, poll, settle; a door that is paused meanwhile is left after the batch at hand."""
         if not self._enrolled:
             await self.enrol()
         await self._settle()
@@ -109,6 +117,8 @@ class Poller:
         async with aclosing(self.adapter.poll(row.cursor, row.start_from)) as batches:
             while (batch := await self._watched(anext(batches, None), self.patience)) is not None:
                 await self._take(batch, row.cursor)
+                if await self._is_paused():
+                    return
                 await self._settle()
         now = self.clock()
         if await self.keeper.write(lambda conn: channels.answered(conn, self.name, now)):

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
+from sqlalchemy import Connection
 
 from store import crashpoint, ledger
 from store.engine import Store, StoreUnreachable
@@ -38,6 +39,8 @@ class Stage:
     lease: timedelta = timedelta(minutes=5)
     batch: int = 1
     width: int = 1
+    held: Callable[[Connection], bool] = lambda _: False
+    """Whether, for now, none of its rows may be claimed."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set, then finish what is under way; cancelled, give it back."""
@@ -47,8 +50,8 @@ class Stage:
             while not stopping.is_set():
                 free = len(under_way) < self.width
                 try:
-                    claims = await self._claim() if free else []
-                    idle = await self._idle() if free and not claims else IDLE
+                    claims = await self._claim() if free else None
+                    idle = await self._idle() if claims == [] else IDLE
                 except Exception as error:  # noqa: BLE001 - the stage's outer loop: it outlives the store's trouble
                     failures += 1
                     if not isinstance(error, StoreUnreachable):  # which the store has said
@@ -64,11 +67,16 @@ class Stage:
                 else:
                     await self.store.wakes.wait(self.lane, idle)
 
-    async def _claim(self) -> list[Claim]:
+    async def _claim(self) -> list[Claim] | None:
+        """None: the lane is held."""
         now = self.clock()
-        return await self.store.write(
-            lambda conn: ledger.claim(conn, self.lane, now=now, lease=self.lease, limit=self.batch)
-        )
+
+        def claim(conn: Connection) -> list[Claim] | None:
+            if self.held(conn):
+                return None
+            return ledger.claim(conn, self.lane, now=now, lease=self.lease, limit=self.batch)
+
+        return await self.store.write(claim)
 
     async def _idle(self) -> timedelta:
         due = await self.store.read(lambda conn: ledger.next_due(conn, self.lane))

@@ -53,6 +53,9 @@ metadata = MetaData(
 )
 Id = BigInteger().with_variant(Integer(), "sqlite")  # only INTEGER PRIMARY KEY counts up by itself on SQLite
 
+BY_PEOPLE = text("actor <> 'xinqiao'")
+"""Rows of the history that are not the program's own."""
+
 data_key = Table(
     "data_key",
     metadata,
@@ -96,9 +99,9 @@ channel = Table(
     Column("name", Text, primary_key=True),
     Column("cursor", JSON(none_as_null=True)),
     Column("start_from", Moment, nullable=False),
-    Column("state", Text, nullable=False),  # new | open | unavailable | refused
+    Column("state", Text, nullable=False),  # new | open | unavailable | refused | paused
     Column("since", Moment, nullable=False),
-    Column("error", Text),
+    Column("error", Text),  # paused: the reason
     Column("failures", Integer, nullable=False, default=0),
     Column("skipped", Integer, nullable=False, default=0),
     Column("last_poll_at", Moment),
@@ -107,6 +110,7 @@ channel = Table(
     Column("kept_until", Moment),  # of several processes one keeps the door: until then, unless it renews
     Column("fence", Integer, nullable=False, default=0, server_default=text("0")),  # counts who took it
     Column("enrolled_at", Moment),  # null: before this was noted
+    Column("paused_by", Text),
 )
 
 raw = Table(
@@ -122,9 +126,10 @@ raw = Table(
     Column("received_at", Moment),
     Column("fetched_at", Moment, nullable=False),
     Column("sealed_meta", LargeBinary, nullable=False),  # locator and meta: file names can be people's
-    Column("state", Text, nullable=False),  # waiting | read | auto | quarantined
+    Column("state", Text, nullable=False),  # waiting | read | auto | quarantined | dismissed
     Column("reason", Text),
     Column("read_at", Moment),
+    Column("sealed_note", LargeBinary),  # what a person wrote who laid it aside
     UniqueConstraint("channel", "key", "version"),
     Index("ix_raw_state", "state", "id"),
 )
@@ -141,6 +146,7 @@ reading = Table(
     Column("modified_at", Moment),
     Column("sealed", LargeBinary, nullable=False),
     Column("read_at", Moment, nullable=False),
+    Column("typed_by", Text),  # who read it; null: the program
     UniqueConstraint("raw_id", "part"),
 )
 
@@ -214,6 +220,8 @@ correction = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("author", Text, nullable=False),
     Column("at", Moment, nullable=False),
+    Column("undone_by", Text),  # who took it back
+    Column("undone_at", Moment),
 )
 
 history = Table(
@@ -225,6 +233,9 @@ history = Table(
     Column("kind", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    # What people did is looked for by name and kind among millions of rows the program wrote.
+    Index("ix_history_actor", "actor", "id", sqlite_where=BY_PEOPLE, postgresql_where=BY_PEOPLE),
+    Index("ix_history_kind", "kind", "id", sqlite_where=BY_PEOPLE, postgresql_where=BY_PEOPLE),
     sqlite_autoincrement=True,
 )
 
@@ -312,11 +323,12 @@ target = Table(
     Column("name", Text, primary_key=True),
     Column("state", Text, nullable=False),  # open | unavailable | paused
     Column("since", Moment, nullable=False),
-    Column("error", Text),
+    Column("error", Text),  # paused: the reason
     Column("last_success_at", Moment),
     Column("retry_at", Moment),  # nothing is sent before; then one event, to see
     Column("failures", Integer, nullable=False, default=0, server_default=text("0")),  # probes in a row
     Column("free_at", Moment),  # with a rate: when the next event may go
+    Column("paused_by", Text),  # null: nobody did, it said it is gone (410)
 )
 
 alarm = Table(

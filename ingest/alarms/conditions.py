@@ -74,6 +74,9 @@ def _doors(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: dat
         facts: dict[str, str | int] = {"name": door.name, "error": door.error or ""}
         lasted = now - door.since
         answered = door.last_success_at or door.begun_at
+        if door.state == "paused":  # by a person: nothing else of it is news
+            yield Condition(f"door_paused:{door.name}", "door_paused", facts)
+            continue
         if door.state == "refused":
             yield Condition(f"door_refused:{door.name}", "door_refused", facts)
         elif door.state == "unavailable" and lasted >= settings.door_down:
@@ -109,8 +112,9 @@ def _counts(seen: Seen) -> Iterator[Condition]:
 
 def _waiting(seen: Seen, settings: AlarmSettings, now: datetime) -> Iterator[Condition]:
     shut = {f"push:{target.name}" for target in seen.targets if target.state != "open"}
+    shut |= {f"{step}:{door.name}" for door in seen.doors if door.state == "paused" for step in ("fetch", "settle")}
     for lane, due in seen.oldest.items():
-        if lane not in shut and now - due >= settings.waiting:  # why a shut target's events wait is told already
+        if lane not in shut and now - due >= settings.waiting:  # why these wait is told already
             minutes = (now - due) // timedelta(minutes=1)
             yield Condition(f"waiting:{lane}", "waiting", {"lane": lane, "minutes": minutes})
 

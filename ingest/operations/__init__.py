@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.accounts import AccountRefused
 from ingest.office import Office
-from ingest.operations import accounts, reading, sending, state
+from ingest.operations import accounts, doors, reading, sending, state
 from ingest.operations.terms import Answer, Operation, OperationRefused
 
 __all__ = ["OPERATIONS", "Answer", "OperationRefused", "perform"]
@@ -19,6 +19,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "replay-skip": sending.replay_skip,
     "replay-arrived": sending.replay_arrived,
     "reconcile": sending.reconcile,
+    "pause": doors.pause,
+    "resume": doors.resume,
     "user-add": accounts.user_add,
     "user-list": accounts.user_list,
     "user-password": accounts.user_password,

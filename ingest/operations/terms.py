@@ -18,7 +18,11 @@ Operation: TypeAlias = Callable[[Office, Mapping[str, Any], str], Awaitable[Answ
 
 
 class OperationRefused(Exception):
-    """It cannot be done as asked; the message says why."""
+    """It cannot be done as asked; the message says why, and `code` to a page that has words of its own."""
+
+    def __init__(self, said: str, *, code: str = "refused") -> None:
+        super().__init__(said)
+        self.code = code
 
 
 def case_id_of(conn: Connection, named: str) -> str:
@@ -37,6 +41,12 @@ def known_target(office: Office, target: str | None) -> None:
     if target is not None and target not in office.config.targets:
         known = ", ".join(office.config.targets)
         raise OperationRefused(f"target {target}: not in the configuration; there are {known}")
+
+
+def known_channel(office: Office, name: str) -> None:
+    if name not in office.config.channels:
+        known = ", ".join(office.config.channels)
+        raise OperationRefused(f"channel {name}: not in the configuration; there are {known}")
 
 
 def asked(arguments: Mapping[str, Any]) -> Answer:

@@ -34,6 +34,7 @@ def test_where_all_is_well_nothing_is_amiss() -> None:
     ("change", "expected"),
     [
         ({"state": "refused", "since": NOW}, ["door_refused:hotline"]),
+        ({"state": "paused", "since": NOW, "last_success_at": NOW - 40 * HOUR}, ["door_paused:hotline"]),
         ({"state": "unavailable", "since": NOW - 29 * MINUTE}, []),
         ({"state": "unavailable", "since": NOW - 30 * MINUTE}, ["door_down:hotline"]),
         ({"last_success_at": NOW - 4 * HOUR}, ["door_silent:hotline"]),
@@ -89,6 +90,12 @@ def test_what_waits_too_long_is_noticed_unless_its_target_is_known_to_be_shut() 
 
     assert keys(Seen(targets=[TARGET], oldest=oldest)) == ["waiting:read", "waiting:push:oa"]
     assert keys(Seen(targets=[shut], oldest=oldest)) == ["waiting:read"]
+
+
+def test_what_a_paused_door_holds_back_is_no_alarm_of_its_own() -> None:
+    oldest = {"fetch:hotline": NOW - HOUR, "settle:hotline": NOW - HOUR}
+
+    assert keys(Seen([replace(DOOR, state="paused")], oldest=oldest)) == ["door_paused:hotline"]
 
 
 def test_the_machine_is_watched() -> None:

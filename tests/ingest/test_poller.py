@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,6 +37,8 @@ class Door:
     skipped: int = 0
     starts: list[datetime] = field(default_factory=list)
     hangs: bool = False
+    meanwhile: Callable[[], object] = lambda: None
+    """What a person does while the door answers."""
 
     async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         self.polls += 1
@@ -49,6 +51,7 @@ class Door:
             blobs = tuple(f"matter {n}".encode() for n in numbers)
             raws = tuple(Raw(RawKind.RECORD, str(n), "1", i, f"door/{n}") for i, n in enumerate(numbers))
             done = numbers.stop
+            self.meanwhile()
             yield Batch(blobs, raws, {"done": done}, settle=done, skipped=self.skipped if cursor is None else 0)
         if self.hangs:
             await asyncio.Event().wait()
@@ -316,3 +319,59 @@ async def test_what_is_to_be_settled_stands_sealed(store: Store) -> None:
     await keeper.round()
 
     assert door.settled == [told]
+
+
+def pause(store: Store, *, resume: bool = False) -> None:
+    def write(conn: Connection) -> bool:
+        if resume:
+            return channels.resume(conn, "door", START)
+        return channels.pause(conn, "door", "the platform is being moved", "wang", START)
+
+    assert store.submit(write).result()
+
+
+async def test_a_paused_door_is_left_alone_until_it_is_resumed(store: Store) -> None:
+    door = Door(matters=2)
+    polling, time = await timed(store, door)
+    pause(store)
+    await polling.round()
+    again = polling.not_before
+
+    assert (door.polls, keys(store), state(store)) == (0, [], ("paused", 0, "the platform is being moved"))
+    assert again == time.now + timedelta(seconds=30)
+
+    pause(store, resume=True)
+    await polling.round()
+
+    assert (door.polls, keys(store), state(store)) == (1, ["0", "1"], ("open", 0, None))
+    assert polling.not_before is None
+
+
+async def test_a_door_paused_while_it_is_polled_keeps_what_it_brought_and_brings_no_more(store: Store) -> None:
+    door = Door(matters=5)
+    polling = await poller(store, door)
+    door.meanwhile = lambda: pause(store)
+    await polling.round()
+
+    assert (keys(store), door.settled, settle_rows(store)) == (["0", "1"], [], 1)
+    assert state(store) == ("paused", 0, "the platform is being moved")
+
+    door.meanwhile = lambda: None
+    pause(store, resume=True)
+    await polling.round()
+
+    assert (keys(store), door.settled) == (["0", "1", "2", "3", "4"], [2, 4, 5])
+
+
+async def test_a_poll_that_fails_after_the_door_was_paused_leaves_it_paused(store: Store) -> None:
+    door = Door(matters=1)
+    polling = await poller(store, door)
+
+    def pause_and_fail() -> None:
+        pause(store)
+        raise ChannelUnavailable("the platform went away")
+
+    door.meanwhile = pause_and_fail
+    await polling.round()
+
+    assert state(store) == ("paused", 0, "the platform is being moved")
