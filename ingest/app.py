@@ -39,6 +39,7 @@ from ingest.heartbeat import Heartbeat
 from ingest.inbox import LETTER_LANE, READ_LANE
 from ingest.metrics import Metrics
 from ingest.office import Office, kind_of, within
+from ingest.operations import perform
 from ingest.poller import PATIENCE, Poller
 from ingest.pulse import Pulse
 from ingest.stage import Stage
@@ -220,6 +221,7 @@ class Daemon:
         console = create_console(
             office.store,
             console_settings(config),
+            act=partial(perform, office),
             health=lambda: replace(self.pulse.health, blobs=self.depot.state),
             now=office.clock,
             registry=self.metrics.registry,

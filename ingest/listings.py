@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, select
 from sqlalchemy.sql import ColumnElement
 
+from ingest.spans import ALWAYS, Span
 from store.ledger import counts
-from store.schema import attempt, cases, channel, delivery, event, history, ledger, raw
+from store.schema import attempt, cases, channel, delivery, event, ledger, raw
 from store.schema import target as target_table
 
 PAGE = 50
@@ -80,6 +81,7 @@ class Quarantined:
     raw_id: int
     channel: str
     kind: str
+    state: str  # quarantined | dismissed
     reason: str | None
     received_at: datetime | None
     fetched_at: datetime
@@ -128,19 +130,6 @@ class Delivery:
     receiver_id: str | None
     error: str | None
     tries: tuple[Attempt, ...]
-
-
-@dataclass(frozen=True)
-class Happening:
-    """A row of the history."""
-
-    id: int
-    case_id: str | None
-    case_no: str | None
-    at: datetime
-    kind: str
-    actor: str
-    detail: Mapping[str, Any]
 
 
 def doors(conn: Connection) -> list[Door]:
@@ -201,16 +190,28 @@ def oldest_waiting(conn: Connection, limit: int = 5) -> list[Waiting]:
 
 
 def quarantine(
-    conn: Connection, *, before: int | None = None, channel: str | None = None, limit: int = PAGE + 1
+    conn: Connection,
+    *,
+    before: int | None = None,
+    channel: str | None = None,
+    kind: str | None = None,
+    state: str = "quarantined",
+    span: Span = ALWAYS,
+    limit: int = PAGE + 1,
 ) -> list[Quarantined]:
-    """What was kept aside, newest first, from below the id `before`."""
-    wanted = select(raw).where(raw.c.state == "quarantined").order_by(raw.c.id.desc()).limit(limit)
+    """What was kept aside, or (`dismissed`) laid aside by a person, newest first, from below the id `before`."""
+    wanted = select(raw).where(raw.c.state == state, *span.holds(raw.c.fetched_at))
     if before is not None:
         wanted = wanted.where(raw.c.id < before)
     if channel is not None:
         wanted = wanted.where(raw.c.channel == channel)
-    rows = conn.execute(wanted).all()
-    return [Quarantined(row.id, row.channel, row.kind, row.reason, row.received_at, row.fetched_at) for row in rows]
+    if kind is not None:
+        wanted = wanted.where(raw.c.kind == kind)
+    rows = conn.execute(wanted.order_by(raw.c.id.desc()).limit(limit)).all()
+    return [
+        Quarantined(row.id, row.channel, row.kind, row.state, row.reason, row.received_at, row.fetched_at)
+        for row in rows
+    ]
 
 
 def deadlines(conn: Connection, now: datetime, limit: int = 10) -> Deadlines:
@@ -233,40 +234,48 @@ def deliveries(
     *,
     target: str | None = None,
     state: str | None = None,
+    type_: str | None = None,
+    channel: str | None = None,
+    span: Span = ALWAYS,
     case_id: str | None = None,
     before: int | None = None,
+    everything: bool = True,
     limit: int = PAGE + 1,
 ) -> list[Delivery]:
-    """Deliveries with their attempts, newest first, from below the id `before`."""
-    conditions: list[ColumnElement[bool]] = []
+    """Deliveries with their attempts, newest first, from below the id `before`.
+
+    Unless `everything`, what is asked by type or channel leaves out those of which neither may be seen.
+    """
+    conditions: list[ColumnElement[bool]] = list(span.holds(event.c.created_at))
     if target is not None:
         conditions.append(delivery.c.target == target)
     if state is not None:
         conditions.append(delivery.c.state == state)
+    if type_ is not None:
+        conditions.append(event.c.type == type_)
+    if channel is not None:
+        conditions.append(cases.c.channel == channel)
+    if not everything and (type_ is not None or channel is not None):
+        conditions.append(~(cases.c.restricted | event.c.restricted))
     if case_id is not None:
         conditions.append(delivery.c.case_id == case_id)
     if before is not None:
         conditions.append(delivery.c.id < before)
-    rows = conn.execute(_deliveries().where(*conditions).order_by(delivery.c.id.desc()).limit(limit)).mappings().all()
+    # With a span the events in it are found first: sorting a day's is less than walking over the years after it.
+    order = delivery.c.id if span == ALWAYS else delivery.c.id + 0
+    return _opened_up(conn, _deliveries().where(*conditions).order_by(order.desc()).limit(limit))
+
+
+def delivery_of(conn: Connection, number: int) -> Delivery | None:
+    """One delivery with its attempts."""
+    found = _opened_up(conn, _deliveries().where(delivery.c.id == number))
+    return found[0] if found else None
+
+
+def _opened_up(conn: Connection, wanted: Select[Any]) -> list[Delivery]:
+    rows = conn.execute(wanted).mappings().all()
     tries = _attempts(conn, [row["id"] for row in rows])
     return [Delivery(**row, tries=tuple(tries.get(row["id"], ()))) for row in rows]
-
-
-def history_page(
-    conn: Connection, *, before: int | None = None, case_id: str | None = None, limit: int = PAGE + 1
-) -> list[Happening]:
-    """What happened, newest first, from below the id `before`; of one case or of everything."""
-    wanted = (
-        select(history, cases.c.case_no)
-        .outerjoin(cases, cases.c.case_id == history.c.case_id)
-        .order_by(history.c.id.desc())
-        .limit(limit)
-    )
-    if before is not None:
-        wanted = wanted.where(history.c.id < before)
-    if case_id is not None:
-        wanted = wanted.where(history.c.case_id == case_id)
-    return [Happening(**row) for row in conn.execute(wanted).mappings()]
 
 
 def _deliveries() -> Select[Any]:

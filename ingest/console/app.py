@@ -13,6 +13,7 @@ from ingest.console import (
     case_list,
     case_page,
     deliveries,
+    doors,
     files,
     interface,
     login,
@@ -20,7 +21,7 @@ from ingest.console import (
     probes,
     quarantine,
 )
-from ingest.console.context import CONSOLE, assemble
+from ingest.console.context import CONSOLE, Act, assemble
 from ingest.console.guard import add_headers, check_form, explain, recognise
 from ingest.console.settings import ConsoleSettings, Health
 from ingest.unexpected import log_by_place
@@ -33,13 +34,17 @@ def create_console(
     store: Store,
     config: ConsoleSettings,
     *,
+    act: Act,
     health: Callable[[], Health],
     now: Callable[[], datetime],
     registry: CollectorRegistry,
 ) -> web.Application:
-    """The console as an application to serve, alone or with further routes added before it starts."""
+    """The console as an application to serve, alone or with further routes added before it starts.
+
+    `act` has operations done, in the name of whoever asks.
+    """
     app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
-    app[CONSOLE] = assemble(store, config, health, now, registry)
+    app[CONSOLE] = assemble(store, config, act, health, now, registry)
     app.on_response_prepare.append(add_headers)
     app.add_routes(
         [
@@ -61,6 +66,17 @@ def create_console(
             web.get("/cases/{case_id}", case_page.show),
             web.get("/cases/{case_id}/originals/{raw_id:[0-9]{1,18}}", files.send_original),
             web.get("/deliveries", deliveries.show),
+            web.post("/deliveries/resend", deliveries.resend_rejected),
+            web.get("/deliveries/{number:[0-9]{1,18}}", deliveries.show_one),
+            web.post("/deliveries/{number:[0-9]{1,18}}/resend", deliveries.resend),
+            web.post("/deliveries/{number:[0-9]{1,18}}/skip", deliveries.skip),
+            web.post("/deliveries/{number:[0-9]{1,18}}/arrived", deliveries.note_arrived),
+            web.get("/doors/{name}", doors.show_door),
+            web.post("/doors/{name}/pause", doors.pause_door),
+            web.post("/doors/{name}/resume", doors.resume_door),
+            web.get("/targets/{name}", doors.show_target),
+            web.post("/targets/{name}/pause", doors.pause_target),
+            web.post("/targets/{name}/resume", doors.resume_target),
             web.get("/quarantine", quarantine.show),
             web.get("/quarantine/{raw_id:[0-9]{1,18}}", quarantine.show_one),
             web.get("/quarantine/{raw_id:[0-9]{1,18}}/original", quarantine.send_one),

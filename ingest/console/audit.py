@@ -4,20 +4,32 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from ingest import listings
 from ingest.accounts import list_accounts
 from ingest.console.context import CONSOLE, page
 from ingest.console.guard import needs
-from ingest.console.paging import before_of
+from ingest.console.paging import before_of, chosen, named, span_of
 from ingest.console.roles import Right
+from ingest.happenings import KINDS, history_page
+from ingest.listings import PAGE
 
 
 @needs(Right.HISTORY)
 async def show_history(request: web.Request) -> web.StreamResponse:
-    before = before_of(request)
-    found = await request.app[CONSOLE].store.read(lambda conn: listings.history_page(conn, before=before))
-    older = found[listings.PAGE - 1].id if len(found) > listings.PAGE else None
-    return page(request, "history.html", rows=found[: listings.PAGE], older=older)
+    store = request.app[CONSOLE].store
+    before, span, kind = before_of(request), span_of(request), chosen(request, "kind", KINDS)
+    actor = named(request, "actor")
+    found = await store.read(lambda conn: history_page(conn, before=before, span=span, kind=kind, actor=actor))
+    accounts = await store.read(list_accounts)
+    return page(
+        request,
+        "history.html",
+        rows=found[:PAGE],
+        older=found[PAGE - 1].id if len(found) > PAGE else None,
+        kinds=KINDS,
+        kind=kind,
+        actor=actor,
+        accounts=[one.name for one in accounts],
+    )
 
 
 @needs(Right.ACCOUNTS)

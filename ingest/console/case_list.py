@@ -14,6 +14,7 @@ from ingest.accounts import Role
 from ingest.console import masks
 from ingest.console.context import CONSOLE, page, visitor_of
 from ingest.console.guard import needs
+from ingest.console.paging import span_of
 from ingest.console.roles import Right, may_read
 from ingest.console.search import STATES, TITLES_SEARCHED, Page, Place, Wanted, find_cases
 from normalize.case import Case, ChannelKind, RequestTypeCode
@@ -96,6 +97,7 @@ def _wanted(request: web.Request) -> Wanted:
         request_type=asked.get("type"),
         state=asked.get("state"),
         overdue=asked.get("overdue") is not None,
+        span=span_of(request),
     )
 
 

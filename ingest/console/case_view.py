@@ -16,7 +16,8 @@ from ingest.accounts import Role
 from ingest.console.originals import Lying, lying_of
 from ingest.console.revisions import Revision, revisions_of
 from ingest.console.roles import may_read
-from ingest.listings import Delivery, Happening
+from ingest.happenings import Happening, history_page
+from ingest.listings import Delivery
 from ingest.register import load_case
 from normalize.case import Case, Deadline, Related
 from store.schema import attachment, cases, correction, revision
@@ -83,7 +84,7 @@ def numbers_view(conn: Connection, sealer: Sealer, case_id: str) -> Numbers:
         restricted,
         case.deadlines,
         listings.deliveries(conn, case_id=case_id),
-        listings.history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
+        history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
     )
 
 
@@ -105,7 +106,7 @@ def full_view(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> Ful
         revisions=revisions_of(conn, sealer, case_id, everything=may_read(role, restricted=True)),
         originals=originals,
         withheld=frozenset(one.row.sha256 for one in originals if one.kept is None),
-        history=listings.history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
+        history=history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
         source_fields=json.dumps(fields, ensure_ascii=False, indent=2) if fields else None,
     )
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeAlias
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
@@ -23,9 +24,14 @@ from ingest.console.roles import Right, may, may_read
 from ingest.console.sessions import Session
 from ingest.console.settings import ConsoleSettings, Health, is_within
 from ingest.console.throttle import Throttle
+from ingest.operations import Answer
 from store.engine import Store
 
 HERE = Path(__file__).parent
+Act: TypeAlias = Callable[[str, Mapping[str, Any], str], Awaitable[Answer]]
+"""Has an operation done: name, arguments, who asks. Raises OperationRefused."""
+SAID = ("done", "count")
+"""What the page before has to say, once: not part of what the page shows."""
 MEDIA = {".css": "text/css", ".svg": "image/svg+xml"}
 
 
@@ -35,6 +41,7 @@ class Console:
 
     store: Store
     settings: ConsoleSettings
+    act: Act
     health: Callable[[], Health]
     now: Callable[[], datetime]
     registry: CollectorRegistry
@@ -79,6 +86,7 @@ class Visitor:
 def assemble(
     store: Store,
     settings: ConsoleSettings,
+    act: Act,
     health: Callable[[], Health],
     now: Callable[[], datetime],
     registry: CollectorRegistry,
@@ -90,6 +98,7 @@ def assemble(
     return Console(
         store=store,
         settings=settings,
+        act=act,
         health=health,
         now=now,
         registry=registry,
@@ -126,12 +135,23 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: ob
         Right=Right,
         masks=masks,
         path=request.path,
-        query=request.query,
+        query={name: value for name, value in request.query.items() if name not in SAID},
+        done=_done(request, words),
         linked=lambda **changes: _link(request, changes),
         static=lambda name: f"/static/{name}?v={console.versions[name]}",
         **values,
     )
     return web.Response(text=body, content_type="text/html", status=status, headers={"Cache-Control": "no-store"})
+
+
+def _done(request: web.Request, words: Words) -> tuple[str, str] | None:
+    """What the page before did, in its tone and words."""
+    for tone in ("good", "bad"):
+        key = f"{tone}.{request.query.get('done')}"
+        if key in words.entries:
+            count = request.query.get("count", "")
+            return tone, words(key, count=int(count) if count.isdecimal() and len(count) < 10 else 0)
+    return None
 
 
 def client_address(request: web.Request) -> str:
@@ -146,7 +166,7 @@ def client_address(request: web.Request) -> str:
 
 def _link(request: web.Request, changes: Mapping[str, object]) -> str:
     """This page's address with some of its query changed; an empty value removes."""
-    query = {key: value for key, value in request.query.items() if value}
+    query = {key: value for key, value in request.query.items() if value and key not in SAID}
     query.update({key: str(value) for key, value in changes.items()})
     kept = {key: value for key, value in query.items() if value and value != "None"}
     return f"{request.path}?{urlencode(kept)}" if kept else request.path

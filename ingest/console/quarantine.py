@@ -7,6 +7,7 @@ import asyncio
 from aiohttp import web
 from sqlalchemy import Connection, select
 
+from adapters.base import RawKind
 from ingest import inbox, listings
 from ingest.accounts import Role
 from ingest.console.case_page import record_view
@@ -14,27 +15,37 @@ from ingest.console.context import CONSOLE, page, visitor_of
 from ingest.console.files import download
 from ingest.console.guard import needs
 from ingest.console.originals import as_sent, lying, may_see_raw, shown
-from ingest.console.paging import before_of
+from ingest.console.paging import before_of, chosen, named, span_of
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
 from store.blobs import find
 from store.schema import raw
 from store.sealing import Sealer
 
+KINDS = tuple(RawKind)
+STATES = ("quarantined", "dismissed")
+
 
 @needs(Right.QUARANTINE)
 async def show(request: web.Request) -> web.StreamResponse:
-    console, before = request.app[CONSOLE], before_of(request)
-    channel = request.query.get("channel") or None
-    found = await console.store.read(lambda conn: listings.quarantine(conn, before=before, channel=channel))
-    doors = await console.store.read(listings.doors)
+    console, before, span = request.app[CONSOLE], before_of(request), span_of(request)
+    channels = [door.name for door in await console.store.read(listings.doors)]
+    channel, kind = named(request, "channel"), chosen(request, "kind", KINDS)
+    state = chosen(request, "state", STATES) or STATES[0]
+    found = await console.store.read(
+        lambda conn: listings.quarantine(conn, before=before, channel=channel, kind=kind, state=state, span=span)
+    )
     return page(
         request,
         "quarantine.html",
         rows=found[: listings.PAGE],
         older=found[listings.PAGE - 1].raw_id if len(found) > listings.PAGE else None,
-        channels=[door.name for door in doors],
+        channels=channels,
         channel=channel,
+        kinds=KINDS,
+        kind=kind,
+        states=STATES,
+        state=state,
     )
 
 

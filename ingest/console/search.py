@@ -17,6 +17,7 @@ from sqlalchemy.sql import ColumnElement
 from ingest.accounts import Role
 from ingest.console.roles import may_read
 from ingest.listings import PAGE
+from ingest.spans import ALWAYS, Span
 from normalize.people import identity_number, phones
 from store.schema import EPOCH, MICROSECOND, cases, lookup
 from store.sealing import Sealer
@@ -35,6 +36,8 @@ class Wanted:
     request_type: str | None = None
     state: str | None = None
     overdue: bool = False
+    span: Span = ALWAYS
+    """When it was received."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ def _page(rows: list[Any], *, newer: bool, older: bool) -> Page:
 
 def _condition(conn: Connection, sealer: Sealer, role: Role, wanted: Wanted, now: datetime) -> ColumnElement[bool]:
     readable = readable_by(role)
-    asked: list[ColumnElement[bool]] = []
+    asked: list[ColumnElement[bool]] = list(wanted.span.holds(cases.c.received_at))
     if wanted.channel_kind is not None:
         asked.append(cases.c.channel_kind == wanted.channel_kind)
     if wanted.overdue:

@@ -38,7 +38,7 @@ async def pause(office: Office, arguments: Mapping[str, Any], actor: str) -> Ans
         return paused
 
     if not await office.store.write(write):
-        raise OperationRefused(f"{what} {name}: is paused already", code="paused")
+        raise OperationRefused(f"{what} {name}: is paused already", code="already_paused")
     return {what: name, "state": "paused"}
 
 

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.sql import ColumnElement
 
 from adapters.wire import TrustBroken
 from dispatch.outbox import HOLDING, lane_of
@@ -30,24 +31,24 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
     """Send deliveries again, same id and bytes, `rate` a second, so that what comes meanwhile need not wait for all.
 
     Withheld is what its target may not have any more, and what a target that would not know it again has, or
-    (unless `unknown`) may have. A paused target named here is resumed.
+    (unless `unknown`) may have. A paused target named here is resumed, unless it is to `stay_paused`.
     """
     target, dry, uncertain = arguments.get("target"), bool(arguments.get("dry_run")), bool(arguments.get("unknown"))
     rate = float(arguments.get("rate") or RATE)
     known_target(office, target)
-    found = await office.store.read(lambda conn: _deliveries(conn, arguments))
+    case_id, found = await office.store.read(lambda conn: (_case_of(conn, arguments), _deliveries(conn, arguments)))
     targets = office.desk.outbox.targets
     chosen = [row.id for row in found if sendable(targets.get(row.target), row, uncertain=uncertain)]
     sent = len(chosen) if dry else await _resend(office, chosen, timedelta(seconds=1 / rate), uncertain=uncertain)
 
     def end(conn: Connection) -> bool:
         now = office.clock()
-        resumed = target is not None and state_of(conn, target) == PAUSED
+        resumed = target is not None and not arguments.get("stay_paused") and state_of(conn, target) == PAUSED
         if not dry:
             if resumed and target is not None:
                 resume(conn, target, now)
                 note(conn, lane_of(target))  # its worker sleeps
-            record_history(conn, None, "replayed", actor, {"sent": sent, **asked(arguments)}, now)
+            record_history(conn, case_id, "replayed", actor, {"sent": sent, **asked(arguments)}, now)
         return resumed
 
     resumed = await office.store.write(end)
@@ -76,7 +77,7 @@ async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: st
 
     def arrived(conn: Connection) -> list[str]:
         case_id, now = case_id_of(conn, arguments["case"]), office.clock()
-        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "unknown")
+        here = _here(arguments, case_id) & (delivery.c.state == "unknown")
         events = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
         if events and not dry:
             office.desk.outbox.note_arrived(conn, case_id, target, number, now)
@@ -85,7 +86,9 @@ async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: st
 
     events = await office.store.write(arrived)
     if not events:
-        raise OperationRefused(f"case {arguments['case']}: no event of it may or may not have arrived at {target}")
+        raise OperationRefused(
+            f"case {arguments['case']}: no event of it may or may not have arrived at {target}", code="moved"
+        )
     return {"arrived": events, "dry_run": dry}
 
 
@@ -96,7 +99,7 @@ async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) 
 
     def skip(conn: Connection) -> list[str]:
         case_id = case_id_of(conn, arguments["case"])
-        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & delivery.c.state.in_(HOLDING)
+        here = _here(arguments, case_id) & delivery.c.state.in_(HOLDING)
         rejected = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
         if rejected and not dry:
             office.desk.outbox.skip(conn, case_id, target)
@@ -105,8 +108,14 @@ async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) 
 
     skipped = await office.store.write(skip)
     if not skipped:
-        raise OperationRefused(f"case {arguments['case']}: target {target} has rejected no event of it")
+        raise OperationRefused(f"case {arguments['case']}: target {target} has rejected no event of it", code="moved")
     return {"skipped": skipped, "dry_run": dry}
+
+
+def _here(arguments: Mapping[str, Any], case_id: str) -> ColumnElement[bool]:
+    """A case's deliveries to a target, or the one of them that is meant: of those that hold it up there is but one."""
+    here: ColumnElement[bool] = (delivery.c.case_id == case_id) & (delivery.c.target == arguments["target"])
+    return here & (delivery.c.id == arguments["delivery"]) if arguments.get("delivery") else here
 
 
 async def reconcile(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
@@ -159,10 +168,21 @@ async def _send_last(office: Office, name: str, case_ids: Sequence[str]) -> int:
     return await _resend(office, ids, timedelta(seconds=1 / RATE), uncertain=False)
 
 
+def _case_of(conn: Connection, arguments: Mapping[str, Any]) -> str | None:
+    """The case that is asked about, if it is one."""
+    if arguments.get("delivery"):
+        wanted = select(delivery.c.case_id).where(delivery.c.id == arguments["delivery"])
+        found: str | None = conn.execute(wanted).scalar_one_or_none()
+        return found
+    return case_id_of(conn, arguments["case"]) if arguments.get("case") else None
+
+
 def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Sequence[Row[Any]]:
     """The deliveries asked for; without a case or a time, only those that have not arrived."""
     case_id, since = arguments.get("case"), arguments.get("since")
     wanted = STANDING.where(delivery.c.state != "dropped")
+    if arguments.get("delivery"):
+        return conn.execute(wanted.where(delivery.c.id == arguments["delivery"])).all()
     if arguments.get("target") is not None:
         wanted = wanted.where(delivery.c.target == arguments["target"])
     if case_id:

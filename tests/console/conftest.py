@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import ClientResponse
@@ -14,8 +16,11 @@ from aiohttp.web import Application, Request
 from prometheus_client import CollectorRegistry, Counter
 
 from ingest.console import ConsoleSettings, FileAccess, Health, Readiness, create_console
-from store.engine import Store, open_store
-from tests.console.town import KEY, NOW, PASSWORD, Town, populate
+from ingest.office import Office, open_office
+from ingest.operations import perform
+from store.engine import Store
+from tests.console.town import NOW, PASSWORD, Town, populate
+from tests.ingest.config_files import ENVIRONMENT, loaded
 from tests.ingest.desk import target
 
 CHANNELS = {"city_hotline": "hotline", "director_mailbox": "mailbox", "letters": "letter", "sunshine": "sunshine"}
@@ -23,6 +28,18 @@ TARGETS = {
     "oa": FileAccess("token-of-the-oa-0001", target()),
     "vault": FileAccess("token-of-vault-0002", target(restricted=True)),
 }
+OFFICE = """
+data: {{folder: {folder}/data}}
+sealing: {{key: '${{KEY}}'}}
+channels:
+  city_hotline: {{kind: hotline, base_url: http://127.0.0.1:1/, app_id: x, app_secret: '${{TOKEN}}'}}
+  director_mailbox: {{kind: mailbox, host: mail.example, username: juzhang, password: '${{PASSWORD}}'}}
+  letters: {{kind: letters, folder: {folder}/scans}}
+  sunshine: {{kind: sunshine, base_url: http://127.0.0.1:1/, app_id: x, app_secret: '${{TOKEN}}'}}
+targets:
+  oa: {{url: 'http://127.0.0.1:1/w', secret: '${{SECRET}}'}}
+  vault: {{url: 'http://127.0.0.1:1/v', secret: '${{SECRET}}', restricted: only}}
+"""
 
 
 @dataclass
@@ -38,9 +55,9 @@ class Clock:
 
 @dataclass
 class House:
-    """The console, its clock and what it says of its health."""
+    """The console over an office, its clock and what it says of its health."""
 
-    store: Store
+    office: Office
     town: Town
     clock: Clock
     app: Application
@@ -48,26 +65,39 @@ class House:
         default_factory=lambda: [Health({"city_hotline": Readiness(ready=True, state="open")}, {})]
     )
 
+    @property
+    def store(self) -> Store:
+        return self.office.store
+
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = open_store("sqlite", tmp_path / "data", KEY, now=NOW)
+async def office(tmp_path: Path) -> AsyncIterator[Office]:
+    opened = open_office(loaded(tmp_path, OFFICE.format(folder=tmp_path), ENVIRONMENT), Clock())
     yield opened
-    opened.close()
+    await opened.close()
 
 
-def build(store: Store, town: Town, settings: ConsoleSettings | None = None) -> House:
-    clock, registry = Clock(), CollectorRegistry()
+@pytest.fixture
+def store(office: Office) -> Store:
+    return office.store
+
+
+def build(office: Office, town: Town, settings: ConsoleSettings | None = None) -> House:
+    """The console of an office opened by the fixture, whose clock is the test's."""
+    clock, registry = cast("Clock", office.clock), CollectorRegistry()
     Counter("petitions", "how many came", registry=registry).inc(3)
     plain = ConsoleSettings(secure_cookies=False, targets=TARGETS, channels=CHANNELS)
     health = [Health({"city_hotline": Readiness(ready=True, state="open")}, {})]
-    app = create_console(store, settings or plain, health=lambda: health[0], now=clock, registry=registry)
-    return House(store, town, clock, app, health)
+    act = partial(perform, office)
+    app = create_console(
+        office.store, settings or plain, act=act, health=lambda: health[0], now=clock, registry=registry
+    )
+    return House(office, town, clock, app, health)
 
 
 @pytest.fixture
-def house(store: Store) -> House:
-    return build(store, populate(store))
+def house(office: Office) -> House:
+    return build(office, populate(office.store))
 
 
 Browser = TestClient[Request, Application]

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from ingest.console import ConsoleSettings, FileAccess, Health, Readiness
 from ingest.console.settings import is_within
+from ingest.office import Office
 from store.engine import Store
 from tests.console.conftest import Browser, House, build, log_in
 from tests.console.town import SECRET_WORDS, populate
@@ -57,8 +58,8 @@ async def test_metrics_are_for_the_local_scraper_only(store: Store, browser: Bro
     assert (await browser.get("/metrics", headers={"X-Forwarded-For": "10.1.1.1"})).status == 403
 
 
-async def test_metrics_are_refused_to_other_addresses(store: Store) -> None:
-    house = build(store, populate(store), ConsoleSettings(secure_cookies=False, metrics_from=("10.0.0.0/8",)))
+async def test_metrics_are_refused_to_other_addresses(office: Office) -> None:
+    house = build(office, populate(office.store), ConsoleSettings(secure_cookies=False, metrics_from=("10.0.0.0/8",)))
     async with TestClient(TestServer(house.app)) as client:
         assert (await client.get("/metrics")).status == 403
 
@@ -131,8 +132,8 @@ def test_an_empty_token_is_refused_when_it_is_configured() -> None:
         FileAccess("", target())
 
 
-async def test_over_tls_cookies_are_bound_to_the_host(store: Store) -> None:
-    house = build(store, populate(store), ConsoleSettings(public_url="https://xinqiao.example"))
+async def test_over_tls_cookies_are_bound_to_the_host(office: Office) -> None:
+    house = build(office, populate(office.store), ConsoleSettings(public_url="https://xinqiao.example"))
     async with TestClient(TestServer(house.app)) as client:
         answer = await client.get("/login")
 

@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from dispatch.settings import TargetSettings
 from ingest.console import ConsoleSettings, FileAccess
+from ingest.office import Office
 from normalize.case import Case
 from store.engine import Store
 from store.schema import delivery
@@ -39,9 +40,9 @@ def desk(store: Store) -> Desk:
 
 
 @pytest.fixture
-async def client(store: Store, desk: Desk) -> Any:
+async def client(office: Office, desk: Desk) -> Any:
     access = {name: FileAccess(f"token-of-{name}-0001", one) for name, one in TARGETS.items()}
-    house = build(store, populate(store), ConsoleSettings(secure_cookies=False, targets=access))
+    house = build(office, populate(office.store), ConsoleSettings(secure_cookies=False, targets=access))
     async with TestClient(TestServer(house.app)) as opened:
         yield opened
 

@@ -14,9 +14,9 @@ from dispatch.attempts import Attempt, attempt_row
 from dispatch.settings import TargetSettings
 from ingest.compute import Correction
 from ingest.console import ConsoleSettings, FileAccess
+from ingest.office import Office
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Part
-from store.engine import Store
 from store.schema import attempt, delivery, raw
 from tests.console.conftest import Browser, House, build, log_in, read
 from tests.console.town import populate
@@ -102,10 +102,10 @@ async def test_what_a_receiver_said_is_shown_to_those_who_may_read_the_case(
     ],
 )
 async def test_a_target_fetches_the_files_of_the_cases_it_is_sent(
-    store: Store, settings: Mapping[str, Any], delivered: str | None, status: int
+    office: Office, settings: Mapping[str, Any], delivered: str | None, status: int
 ) -> None:
-    house = build(store, populate(store), _settings(target(**settings)))
-    desk = desk_over(store, {"other": target()})
+    house = build(office, populate(office.store), _settings(target(**settings)))
+    desk = desk_over(office.store, {"other": target()})
     part = Part("证据.txt", AttachmentRole.EVIDENCE, AttachmentState.STORED, content=b"evidence")
     (case_id,) = desk.take_in(reading("x:1", parts=(part,)), key="opened")
     if delivered:
@@ -116,9 +116,9 @@ async def test_a_target_fetches_the_files_of_the_cases_it_is_sent(
         assert (await client.get(f"/files/{case_id}/{sha}", headers=OA)).status == status
 
 
-async def test_the_files_of_a_case_taken_back_are_not_for_its_former_reader(store: Store) -> None:
-    house = build(store, populate(store), _settings(target(restricted="only")))
-    desk = desk_over(store, {"oa": target(restricted="only")})
+async def test_the_files_of_a_case_taken_back_are_not_for_its_former_reader(office: Office) -> None:
+    house = build(office, populate(office.store), _settings(target(restricted="only")))
+    desk = desk_over(office.store, {"oa": target(restricted="only")})
     part = Part("证据.txt", AttachmentRole.EVIDENCE, AttachmentState.STORED, content=b"evidence")
     (case_id,) = desk.take_in(reading("x:1", **ACCUSATION, parts=(part,)), key="opened")
     sha = desk.case(case_id).attachments[0].sha256

@@ -46,7 +46,6 @@ from store.schema import attachment, attempt, channel, correction, delivery, eve
 
 NOW = datetime(2026, 3, 9, 2, 30, tzinfo=UTC)
 PASSWORD = "纸船-過河-2026"
-KEY = bytes(range(32))
 
 SECRET_NAME = "钱守拙"
 SECRET_PHONE = "13900007788"
