@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     _replay(commands)
     _reconcile(commands)
     _pause(commands)
+    _sheet(commands)
     _schema(commands)
     _user(commands)
     _move(commands)
@@ -208,6 +209,16 @@ def _pause(commands: Commands[argparse.ArgumentParser]) -> None:
         parser.add_argument("--reason", required=name == "pause", help="shown to whoever finds it so")
         parser.set_defaults(act=name)
         _json(parser)
+
+
+def _sheet(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "write the sheet that puts a case before the leader (呈阅单) as a PDF of one page; it is noted as a view"
+    example = "xinqiao sheet 2026-000123 --to sheet.pdf\n  xinqiao sheet 2026-000123 --assignment --to assignment.pdf"
+    parser = _add(commands, "sheet", does, example, "ingest.command_sheet:sheet")
+    parser.add_argument("case", metavar="CASE", help="case_id or case number")
+    parser.add_argument("--to", required=True, type=Path, metavar="FILE", help="the PDF; only its owner may read it")
+    parser.add_argument("--assignment", action="store_true", help="the one that hands the case to a unit (交办单)")
+    parser.add_argument("--restricted", action="store_true", help="who reads it may see restricted cases")
 
 
 def _schema(commands: Commands[argparse.ArgumentParser]) -> None:

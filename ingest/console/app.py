@@ -20,6 +20,7 @@ from ingest.console import (
     overview,
     probes,
     quarantine,
+    sheets,
 )
 from ingest.console.context import CONSOLE, Act, assemble
 from ingest.console.guard import add_headers, check_form, explain, recognise
@@ -64,6 +65,7 @@ def create_console(
             web.get("/", overview.show),
             web.get("/cases", case_list.show),
             web.get("/cases/{case_id}", case_page.show),
+            web.get("/cases/{case_id}/sheet", sheets.send),
             web.get("/cases/{case_id}/originals/{raw_id:[0-9]{1,18}}", files.send_original),
             web.get("/deliveries", deliveries.show),
             web.post("/deliveries/resend", deliveries.resend_rejected),
