@@ -18,8 +18,8 @@ from store.schema import BY_PEOPLE, cases, history
 SKEW = timedelta(hours=1)
 """So far the clocks of several processes may be apart, at the very most."""
 BY_PERSONS = frozenset({
-    "viewed", "moved", "corrected", "uncorrected", "registered", "dismissed", "paused", "resumed", "replayed", "skipped",
-    "arrived", "login", "login_failed", "logout", "account_added", "account_disabled", "account_enabled",
+    "viewed", "corrected", "uncorrected", "registered", "dismissed", "paused", "resumed", "replayed", "skipped",
+    "arrived", "moved", "login", "login_failed", "logout", "account_added", "account_disabled", "account_enabled",
     "role_changed", "password_changed",
 })  # fmt: skip
 """Kinds of happenings that are never the program's own."""
