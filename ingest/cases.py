@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TypeAlias
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 from ulid import ULID
 
 from dispatch.outbox import Outbox
@@ -27,13 +26,12 @@ from ingest.compute import (
 from ingest.history import MACHINE, record_each, record_history
 from ingest.inbox import End, RawRow
 from ingest.readings import Found, KeptReading, PreparedReading
-from ingest.register import Entry, NewCase, load_case
+from ingest.register import Entry, NewCase, Standing, load_case
 from normalize.calendar import WorkCalendar
-from normalize.case import Case, Receipt
+from normalize.case import Case, Draft, Receipt
 from normalize.clocks import ClockRules, deadlines
 from normalize.reading import Disposition, Signal, SignalKind
 from store.blobs import Blobs
-from store.schema import correction
 from store.sealing import Sealer
 
 __all__ = ["CaseDesk", "load_case", "record_history"]
@@ -99,17 +97,53 @@ class CaseDesk:
             kept = readings.load(conn, self.sealer, entry.reading_id)
             self._renew(conn, entry, kept, (), "source", now)
 
-    def correct(self, conn: Connection, case_id: str, one: Correction, author: str, now: datetime) -> Case:
-        """Lay a clerk's correction over the case. Raises CorrectionRefused, KeyError."""
+    def correct(
+        self,
+        conn: Connection,
+        case_id: str,
+        corrections: Sequence[Correction],
+        author: str,
+        now: datetime,
+        *,
+        undone: Sequence[Standing] = (),
+    ) -> Case:
+        """Lay a person's corrections over the case, take some back: one revision, one event.
+
+        Raises CorrectionRefused, KeyError.
+        """
         entry = register.load_entry(conn, self.sealer, case_id)
-        corrected(entry.case, one)
-        sealed = self.sealer.seal(_json(one.value), f"correction:{case_id}:{one.field}")
-        row = {"case_id": case_id, "field": one.field, "sealed": sealed, "author": author, "at": now}
-        conn.execute(insert(correction).values(row))
-        record_history(conn, case_id, "corrected", author, {"field": one.field}, now)
+        draft: Draft = entry.case
+        for one in corrections:
+            draft = corrected(draft, one)
+        register.add_corrections(conn, self.sealer, case_id, corrections, author, now)
+        register.undo_corrections(conn, [one.id for one in undone], author, now)
+        for kind, changed in (("corrected", corrections), ("uncorrected", undone)):
+            record_each(conn, kind, author, [(case_id, {"field": one.field}) for one in changed], now)
         if entry.reading_id is not None:
             self._renew(conn, entry, readings.load(conn, self.sealer, entry.reading_id), (), author, now)
         return load_case(conn, self.sealer, case_id)
+
+    def would_be(self, conn: Connection, entry: Entry, corrections: Sequence[Correction]) -> Case:
+        """The case as these corrections, and no others, would make it."""
+        if entry.reading_id is None:
+            return entry.case
+        kept, case_id = readings.load(conn, self.sealer, entry.reading_id), entry.case.case_id
+        stored, receipts = attachments.of_case(conn, case_id), self._receipts(conn, case_id)
+        return self._computed(entry.registration, entry.case.revision, kept, receipts, stored, corrections)
+
+    def enter(
+        self, conn: Connection, row: RawRow, part: int, typed: PreparedReading, author: str, now: datetime
+    ) -> str:
+        """Enter what a person read in a part of a Raw, as a case or as the next revision of one; its case_id.
+
+        It stands: the program does not write over it when it reads the Raw again.
+        """
+        (kept,) = readings.keep(conn, self.sealer, [Found(row, part, typed)], now, typed_by=author)
+        arrival = Arrival(row, part, kept)
+        created = self._create(conn, self._unknown(conn, [arrival]), now)
+        case_id = created.get(arrival) or self._arrive(conn, arrival, now)
+        record_history(conn, case_id, "registered", author, {"raw": row.id, "part": part}, now)
+        return case_id
 
     def _unknown(self, conn: Connection, arrivals: Sequence[Arrival]) -> list[Arrival]:
         """The first arrivals of identities that have no case, of Raws that were not read into one."""
@@ -245,7 +279,3 @@ def _end(read: Read) -> End:
         if told := next((one for one in said if one.disposition is disposition), None):
             return End(read.row.id, state, told.reason)
     return End(read.row.id, "auto", said[0].reason if said else None)
-
-
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")

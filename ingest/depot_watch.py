@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from ingest.console.settings import Readiness
+from ingest.health import Readiness
 from ingest.metrics import Metrics
 from store.blob_claim import CLAIM
 from store.blobs import Depot

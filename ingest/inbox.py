@@ -53,7 +53,7 @@ class End:
 
 _MARK = (
     update(raw)
-    .where(raw.c.id == bindparam("marked"))
+    .where(raw.c.id == bindparam("marked"), raw.c.closed_by.is_(None))
     .values(state=bindparam("to"), reason=bindparam("why"), read_at=bindparam("at", type_=raw.c.read_at.type))
 )
 
@@ -132,9 +132,35 @@ def receipt_of(row: RawRow, zone: tzinfo) -> Receipt:
 
 
 def mark(conn: Connection, ends: Sequence[End], now: datetime) -> None:
-    """Write down what reading Raws came to."""
+    """Write down what reading Raws came to; what a person has closed stays as he left it."""
     if ends:
         conn.execute(_MARK, [{"marked": end.raw_id, "to": end.state, "why": end.reason, "at": now} for end in ends])
+
+
+def close(
+    conn: Connection, raw_id: int, state: str, by: str, now: datetime,
+    *, reason: str | None = None, sealed_note: bytes | None = None,
+) -> None:  # fmt: skip
+    """A person has registered it by hand, or laid it aside: from now on he decides what becomes of it."""
+    values = {"state": state, "closed_by": by, "read_at": now, "sealed_note": sealed_note}
+    conn.execute(update(raw).where(raw.c.id == raw_id).values(**values, reason=reason))
+
+
+def reopen(conn: Connection, raw_id: int, now: datetime) -> None:
+    """Put a Raw back before its reader, also one that was laid aside."""
+    values = {"state": "waiting", "reason": None, "closed_by": None, "sealed_note": None}
+    conn.execute(update(raw).where(raw.c.id == raw_id).values(values))
+    read_again(conn, raw_id, now)
+
+
+def note_of(conn: Connection, sealer: Sealer, raw_id: int) -> str | None:
+    """What the person wrote who laid it aside."""
+    sealed = conn.execute(select(raw.c.sealed_note).where(raw.c.id == raw_id)).scalar_one()
+    return None if sealed is None else sealer.open(sealed, note_seal(raw_id)).decode()
+
+
+def note_seal(raw_id: int) -> str:
+    return f"raw.note:{raw_id}"
 
 
 def read_again(conn: Connection, raw_id: int, now: datetime) -> None:

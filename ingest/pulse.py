@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy import delete
 
 from ingest import listings
-from ingest.console.settings import Health, Readiness
+from ingest.health import Health, Readiness
 from ingest.metrics import Metrics
 from store import ledger
 from store.engine import Store, StoreUnreachable

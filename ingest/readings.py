@@ -60,6 +60,7 @@ class Found:
 class KeptReading:
     id: int
     raw_id: int
+    part: int
     channel: str
     raw_key: str
     disposition: Disposition
@@ -88,26 +89,43 @@ def prepare(found: Reading, raw_sha256: str, blobs: Blobs, sealer: Sealer) -> Pr
     return PreparedReading(found, tuple(parts), tuple(kept))
 
 
-def keep(conn: Connection, sealer: Sealer, found: Sequence[Found], now: datetime) -> list[KeptReading]:
+def keep(
+    conn: Connection, sealer: Sealer, found: Sequence[Found], now: datetime, *, typed_by: str | None = None
+) -> list[KeptReading]:
     """Write readings, each over an earlier one of the same Raw and part; as `load` gives them, in their order.
 
     One that opens no case is not written over one that a case is computed from: the Raw is kept aside, the case stands.
+    Nor is the program's (`typed_by` is None) over one that a person typed: what he typed is given back.
     """
     ids = _of_cases(conn, [one.row.id for one in found if one.reading.disposition is not Disposition.CASE])
-    rows = [_row(one, sealer, now) for one in found if (one.row.id, one.part) not in ids]
+    rows = [{**_row(one, sealer, now), "typed_by": typed_by} for one in found if (one.row.id, one.part) not in ids]
     if rows:
         adding = insert_into(conn, reading)
         changes = {name: adding.excluded[name] for name in rows[0] if name not in ("raw_id", "part")}
-        adding = adding.on_conflict_do_update(index_elements=["raw_id", "part"], set_=changes)
+        program = None if typed_by else reading.c.typed_by.is_(None)
+        adding = adding.on_conflict_do_update(index_elements=["raw_id", "part"], set_=changes, where=program)
         added = conn.execute(adding.returning(reading.c.raw_id, reading.c.part, reading.c.id), rows)
         ids |= {(row.raw_id, row.part): row.id for row in added}
-    return [_kept(one, ids[one.row.id, one.part]) for one in found]
+    typed = [one for one in found if (one.row.id, one.part) not in ids]
+    stand = {(one.row.id, one.part): _at(conn, sealer, one.row.id, one.part) for one in typed}
+    return [stand.get((one.row.id, one.part)) or _kept(one, ids[one.row.id, one.part]) for one in found]
 
 
 def load(conn: Connection, sealer: Sealer, reading_id: int) -> KeptReading:
     """A kept reading by its id."""
     rows = select(reading, raw.c.channel, raw.c.key).join(raw, raw.c.id == reading.c.raw_id)
     return _opened(conn.execute(rows.where(reading.c.id == reading_id)).one(), sealer)
+
+
+def of_raw(conn: Connection, sealer: Sealer, raw_id: int) -> list[KeptReading]:
+    """The readings of a Raw, by part."""
+    rows = select(reading, raw.c.channel, raw.c.key).join(raw, raw.c.id == reading.c.raw_id)
+    found = conn.execute(rows.where(reading.c.raw_id == raw_id).order_by(reading.c.part)).all()
+    return [_opened(row, sealer) for row in found]
+
+
+def _at(conn: Connection, sealer: Sealer, raw_id: int, part: int) -> KeptReading:
+    return next(one for one in of_raw(conn, sealer, raw_id) if one.part == part)
 
 
 def _of_cases(conn: Connection, raw_ids: Sequence[int]) -> dict[tuple[int, int], int]:
@@ -136,6 +154,7 @@ def _kept(found: Found, id_: int) -> KeptReading:
     return KeptReading(
         id=id_,
         raw_id=found.row.id,
+        part=found.part,
         channel=found.row.channel,
         raw_key=found.row.key,
         disposition=one.disposition,
@@ -153,6 +172,7 @@ def _opened(row: Row[tuple[object, ...]], sealer: Sealer) -> KeptReading:
     return KeptReading(
         id=row.id,
         raw_id=row.raw_id,
+        part=row.part,
         channel=row.channel,
         raw_key=row.key,
         disposition=Disposition(row.disposition),

@@ -37,6 +37,15 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Standing(Correction):
+    """A correction that nobody has undone: its number, by whom and when."""
+
+    id: int
+    author: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class NewCase:
     """A case that is to be entered, with its JSON."""
 
@@ -86,6 +95,11 @@ def load_entry(conn: Connection, sealer: Sealer, case_id: str) -> Entry:
     )
 
 
+def see_entry(conn: Connection, sealer: Sealer, case_id: str) -> Entry:
+    """The entry of a case, which others may change. Raises KeyError."""
+    return _existing(conn.execute(select(cases).where(cases.c.case_id == case_id)).one_or_none(), case_id, sealer)
+
+
 def hold(conn: Connection, case_id: str) -> None:
     """Until this transaction ends no other computes the case anew; what is read after this, is as others left it."""
     conn.execute(_held(select(cases.c.case_id).where(cases.c.case_id == case_id)))
@@ -93,7 +107,7 @@ def hold(conn: Connection, case_id: str) -> None:
 
 def load_case(conn: Connection, sealer: Sealer, case_id: str) -> Case:
     """The case in its latest revision. Raises KeyError."""
-    return _existing(conn.execute(select(cases).where(cases.c.case_id == case_id)).one_or_none(), case_id, sealer).case
+    return see_entry(conn, sealer, case_id).case
 
 
 def add(conn: Connection, sealer: Sealer, new: Sequence[NewCase], now: datetime) -> None:
@@ -154,12 +168,40 @@ def receipts(conn: Connection, sealer: Sealer, case_id: str, zone: tzinfo) -> li
     return list(found.values())
 
 
-def corrections(conn: Connection, sealer: Sealer, case_id: str) -> list[Correction]:
-    """The clerks' corrections, oldest first."""
-    rows = conn.execute(select(correction).where(correction.c.case_id == case_id).order_by(correction.c.id)).all()
+def corrections(conn: Connection, sealer: Sealer, case_id: str) -> list[Standing]:
+    """The corrections that stand, oldest first."""
+    here = (correction.c.case_id == case_id) & correction.c.undone_at.is_(None)
+    rows = conn.execute(select(correction).where(here).order_by(correction.c.id)).all()
     return [
-        Correction(row.field, json.loads(sealer.open(row.sealed, f"correction:{case_id}:{row.field}"))) for row in rows
+        Standing(
+            row.field, json.loads(sealer.open(row.sealed, _sealed_as(case_id, row.field))), row.id, row.author, row.at
+        )
+        for row in rows
     ]
+
+
+def add_corrections(
+    conn: Connection, sealer: Sealer, case_id: str, added: Sequence[Correction], author: str, now: datetime
+) -> None:
+    rows = [
+        {
+            "case_id": case_id,
+            "field": one.field,
+            "sealed": sealer.seal(json.dumps(one.value).encode(), _sealed_as(case_id, one.field)),
+            "author": author,
+            "at": now,
+        }
+        for one in added
+    ]
+    if rows:
+        conn.execute(insert(correction), rows)
+
+
+def undo_corrections(conn: Connection, ids: Sequence[int], by: str, now: datetime) -> None:
+    """They stay written down, but count no more."""
+    if ids:
+        here = correction.c.id.in_(ids) & correction.c.undone_at.is_(None)
+        conn.execute(update(correction).where(here).values(undone_by=by, undone_at=now))
 
 
 def add_signal(conn: Connection, case_id: str, id_: str, kind: str, at: datetime | None) -> bool:
@@ -179,6 +221,10 @@ def keys_of(case: Case) -> Iterator[tuple[str, str]]:
             yield "email", person.email.lower()
         if person.name:
             yield "name", person.name
+
+
+def _sealed_as(case_id: str, field: str) -> str:
+    return f"correction:{case_id}:{field}"
 
 
 def _new_row(new: NewCase, sealer: Sealer, now: datetime) -> dict[str, object]:

@@ -27,6 +27,7 @@ _EXPECTED = {
     "phone": "expected telephone numbers, each on a line or after a comma",
     "identity": "the check digit of this resident identity number does not fit: a digit is mistyped",
     "count": "expected a number of 1 or more",
+    "reason": "expected yes, since a reason is given; or no reason",
     "unseen": "expected characters that can be seen",
 }
 

@@ -129,7 +129,8 @@ raw = Table(
     Column("state", Text, nullable=False),  # waiting | read | auto | quarantined | dismissed
     Column("reason", Text),
     Column("read_at", Moment),
-    Column("sealed_note", LargeBinary),  # what a person wrote who laid it aside
+    Column("closed_by", Text),  # who registered it by hand or laid it aside: the program leaves it alone
+    Column("sealed_note", LargeBinary),  # what he wrote about it
     UniqueConstraint("channel", "key", "version"),
     Index("ix_raw_state", "state", "id"),
 )

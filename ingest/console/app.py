@@ -24,7 +24,8 @@ from ingest.console import (
 )
 from ingest.console.context import CONSOLE, Act, assemble
 from ingest.console.guard import add_headers, check_form, explain, recognise
-from ingest.console.settings import ConsoleSettings, Health
+from ingest.console.settings import ConsoleSettings
+from ingest.health import Health
 from ingest.unexpected import log_by_place
 from store.engine import Store
 

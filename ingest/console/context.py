@@ -22,8 +22,9 @@ from ingest.console import masks
 from ingest.console.looks import Look
 from ingest.console.roles import Right, may, may_read
 from ingest.console.sessions import Session
-from ingest.console.settings import ConsoleSettings, Health, is_within
+from ingest.console.settings import ConsoleSettings, is_within
 from ingest.console.throttle import Throttle
+from ingest.health import Health
 from ingest.operations import Answer
 from store.engine import Store
 

@@ -10,7 +10,8 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from ingest.console.context import CONSOLE, MEDIA
-from ingest.console.settings import Readiness, is_within
+from ingest.console.settings import is_within
+from ingest.health import Readiness
 
 
 async def healthz(_request: web.Request) -> web.Response:

@@ -1,4 +1,4 @@
-"""What the console must be told to run, and what it asks about the daemon's health."""
+"""What the console must be told to run."""
 
 from __future__ import annotations
 
@@ -44,26 +44,6 @@ class ConsoleSettings:
     @property
     def public_host(self) -> str | None:
         return None if self.public_url is None else urlsplit(self.public_url).netloc
-
-
-@dataclass(frozen=True)
-class Readiness:
-    ready: bool
-    state: str
-    """open, silent, unavailable, refused, paused or not polled yet; no error's words: anybody may ask."""
-
-
-@dataclass(frozen=True)
-class Health:
-    """Whether each door, each target and the place of large originals can be used now."""
-
-    doors: Mapping[str, Readiness] = field(default_factory=dict)
-    targets: Mapping[str, Readiness] = field(default_factory=dict)
-    blobs: Readiness = Readiness(ready=True, state="open")
-
-    @property
-    def ready(self) -> bool:
-        return all(part.ready for part in (*self.doors.values(), *self.targets.values(), self.blobs))
 
 
 def is_within(address: str | None, networks: tuple[str, ...]) -> bool:

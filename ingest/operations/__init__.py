@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.accounts import AccountRefused
 from ingest.office import Office
-from ingest.operations import accounts, doors, reading, sending, sheets, state
+from ingest.operations import accounts, cases, doors, reading, sending, sheets, state
 from ingest.operations.terms import Answer, Operation, OperationRefused
 
 __all__ = ["OPERATIONS", "Answer", "OperationRefused", "perform"]
@@ -21,6 +21,8 @@ OPERATIONS: Mapping[str, Operation] = {
     "reconcile": sending.reconcile,
     "pause": doors.pause,
     "resume": doors.resume,
+    "correct": cases.correct,
+    "uncorrect": cases.uncorrect,
     "sheet": sheets.sheet,
     "user-add": accounts.user_add,
     "user-list": accounts.user_list,

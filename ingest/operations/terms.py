@@ -18,11 +18,14 @@ Operation: TypeAlias = Callable[[Office, Mapping[str, Any], str], Awaitable[Answ
 
 
 class OperationRefused(Exception):
-    """It cannot be done as asked; the message says why, and `code` to a page that has words of its own."""
+    """It cannot be done as asked; the message says why. To a page that has words of its own `code` does, and
+    `problems`: of each field that is at fault, its code.
+    """
 
-    def __init__(self, said: str, *, code: str = "refused") -> None:
+    def __init__(self, said: str, *, code: str = "refused", problems: Mapping[str, str] | None = None) -> None:
         super().__init__(said)
         self.code = code
+        self.problems = problems or {}
 
 
 def case_id_of(conn: Connection, named: str) -> str:

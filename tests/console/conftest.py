@@ -15,7 +15,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 from prometheus_client import CollectorRegistry, Counter
 
-from ingest.console import ConsoleSettings, FileAccess, Health, Readiness, create_console
+from ingest.console import ConsoleSettings, FileAccess, create_console
+from ingest.health import Health, Readiness
 from ingest.office import Office, open_office
 from ingest.operations import perform
 from store.engine import Store

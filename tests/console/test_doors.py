@@ -9,8 +9,9 @@ import pytest
 import structlog
 from aiohttp.test_utils import TestClient, TestServer
 
-from ingest.console import ConsoleSettings, FileAccess, Health, Readiness
+from ingest.console import ConsoleSettings, FileAccess
 from ingest.console.settings import is_within
+from ingest.health import Health, Readiness
 from ingest.office import Office
 from store.engine import Store
 from tests.console.conftest import Browser, House, build, log_in

@@ -47,7 +47,7 @@ async def test_what_a_case_was_while_restricted_is_for_those_who_could_see_it_th
     sha = desk.case(case_id).attachments[0].sha256
     for value in (SECRET * 2, "课表"):
         fix = Correction("content", value)
-        desk.write(lambda conn, fix=fix: desk.desk.correct(conn, case_id, fix, "he", later(desk)))
+        desk.write(lambda conn, fix=fix: desk.desk.correct(conn, case_id, [fix], "he", later(desk)))
     desk.take_in(reading("x:1", title="咨询作息时间"), key="opened")
     await log_in(browser, role)
     first, last = raws_of(desk)
@@ -64,7 +64,9 @@ async def test_what_a_case_was_while_restricted_is_for_those_who_could_see_it_th
 async def test_a_case_a_person_opened_shows_the_original_it_is_made_from(browser: Browser, desk: Desk) -> None:
     (case_id,) = desk.take_in(reading("x:1", **ACCUSATION), key="opened")
     for field, value in (("restricted", False), ("restricted_reason", None)):
-        desk.write(lambda conn, f=field, v=value: desk.desk.correct(conn, case_id, Correction(f, v), "he", later(desk)))
+        desk.write(
+            lambda conn, f=field, v=value: desk.desk.correct(conn, case_id, [Correction(f, v)], "he", later(desk))
+        )
     await log_in(browser, "clerk")
 
     assert (await browser.get(f"/cases/{case_id}/originals/{raws_of(desk)[0]}")).status == 200

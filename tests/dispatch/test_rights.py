@@ -220,7 +220,7 @@ def test_a_case_no_longer_restricted_comes_as_new_without_a_word_of_what_it_was(
 
         end(desk, "delivered")
         fix = Correction("title", "咨询作息时间表")
-        desk.write(lambda conn: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now))
+        desk.write(lambda conn: desk.desk.correct(conn, case_id, [fix], "clerk1", desk.now))
         assert sorted(desk.deliveries()[7:]) == [
             (name, "case.updated", "full", "waiting") for name in ("all", "oa", "stats")
         ]

@@ -13,8 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from ingest import inbox
-from ingest.console.settings import Readiness
 from ingest.depot_watch import DepotWatch, said_of
+from ingest.health import Readiness
 from ingest.metrics import Metrics
 from ingest.probing import probe_blobs, probe_database
 from store import ledger

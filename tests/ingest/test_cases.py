@@ -139,7 +139,7 @@ def test_a_worse_reading_does_not_take_a_case_its_words(desk: Desk, worse: Dispo
     found = desk.store.read_now(lambda conn: conn.execute(select(raw.c.state, raw.c.reason)).one())
     assert found == ("quarantined" if worse is Disposition.QUARANTINE else "auto", "no text on the page")
     fix = Correction("title", "更正后的标题")
-    assert desk.write(lambda conn: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now)).title == "更正后的标题"
+    assert desk.write(lambda conn: desk.desk.correct(conn, case_id, [fix], "clerk1", desk.now)).title == "更正后的标题"
 
     desk.read(raw_id, reading(content="更好的读法"))
 
@@ -184,7 +184,7 @@ def test_three_letters_in_a_file_are_three_cases(desk: Desk) -> None:
 def test_a_correction_is_an_overlay_that_survives_a_change_at_the_source(desk: Desk) -> None:
     (case_id,) = desk.take_in(reading(modified_at=MORNING))
     fix = Correction("petitioners.0.name", "顾晓堂")
-    desk.write(lambda conn: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now))
+    desk.write(lambda conn: desk.desk.correct(conn, case_id, [fix], "clerk1", desk.now))
     desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), title="改过的标题"))
 
     case = desk.case(case_id)
@@ -197,14 +197,14 @@ def test_a_correction_that_does_not_fit_is_refused_whole(desk: Desk) -> None:
 
     for fix in (Correction("titel", "x"), Correction("urgency", "soonish"), Correction("petitioners.7.name", "x")):
         with pytest.raises(CorrectionRefused):
-            desk.write(lambda conn, fix=fix: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now))
+            desk.write(lambda conn, fix=fix: desk.desk.correct(conn, case_id, [fix], "clerk1", desk.now))
     assert desk.happenings(case_id) == ["created"]
 
 
 def test_a_correction_that_fits_no_longer_is_said_and_blocks_nothing(desk: Desk) -> None:
     (case_id,) = desk.take_in(reading(modified_at=MORNING))
     fix = Correction("petitioners.0.name", "顾晓堂")
-    desk.write(lambda conn: desk.desk.correct(conn, case_id, fix, "clerk1", desk.now))
+    desk.write(lambda conn: desk.desk.correct(conn, case_id, [fix], "clerk1", desk.now))
     desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), petitioners=()))
 
     assert [one.code for one in desk.case(case_id).warnings] == ["correction_not_applied"]

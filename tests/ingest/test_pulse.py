@@ -14,7 +14,7 @@ from dispatch.retry import RetrySettings
 from dispatch.targets import admit, note_trouble
 from ingest import channels
 from ingest.app import answer_due
-from ingest.console.settings import Readiness
+from ingest.health import Readiness
 from ingest.metrics import Metrics
 from ingest.poller import PATIENCE
 from ingest.pulse import BEAT, Pulse

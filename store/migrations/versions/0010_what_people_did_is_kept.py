@@ -19,6 +19,7 @@ def upgrade() -> None:
     op.add_column('correction', sa.Column('undone_by', sa.Text(), nullable=True))
     op.add_column('correction', sa.Column('undone_at', store.schema.Moment(), nullable=True))
     op.add_column('reading', sa.Column('typed_by', sa.Text(), nullable=True))
+    op.add_column('raw', sa.Column('closed_by', sa.Text(), nullable=True))
     op.add_column('raw', sa.Column('sealed_note', sa.LargeBinary(), nullable=True))
     for column in ('actor', 'kind'):
         op.create_index(
