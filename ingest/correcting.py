@@ -70,6 +70,11 @@ def closing(reason: str) -> list[Correction]:
     return [Correction("restricted", value=True), Correction("restricted_reason", reason)]
 
 
+def fact_of_restriction(draft: Draft) -> str | None:
+    """Why what the case is called makes it one the accused must not see."""
+    return next(iter(_facts(draft)), None)
+
+
 def known_names() -> str:
     return ", ".join([*(field.name for field in CASE_FIELDS), *PERSONAL, "petitioners.1.name …"])
 

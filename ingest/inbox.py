@@ -40,6 +40,8 @@ class RawRow:
     fetched_at: datetime
     locator: str
     meta: Mapping[str, Json]
+    closed: bool = False
+    """A person has registered it by hand or laid it aside."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,7 @@ def read_again(conn: Connection, raw_id: int, now: datetime) -> None:
 def _row(row: Row[Any], locator: str, meta: Mapping[str, Json]) -> RawRow:
     return RawRow(
         row.id, row.channel, RawKind(row.kind), row.key, row.version, row.blob, row.pointer,
-        row.received_at, row.fetched_at, locator, meta,
+        row.received_at, row.fetched_at, locator, meta, row.closed_by is not None,
     )  # fmt: skip
 
 

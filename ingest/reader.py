@@ -139,11 +139,14 @@ class Reader:
             return error
 
     async def _read(self, taken: Sequence[Taken]) -> list[Done]:
-        """What came of each. Raises WorkerMissing."""
+        """What came of each; of what a person has settled meanwhile, nothing. Raises WorkerMissing."""
+        settled = [Done(one.held, one.row, []) for one in taken if one.row.closed]
+        taken = [one for one in taken if not one.row.closed]
         refused = {one: self._why_not(one) for one in taken}
         asked = {one: self._asked(one) for one, why in refused.items() if why is None}
         told = dict(zip(asked, await self.room.read([*asked.values()]), strict=True))
-        return await asyncio.to_thread(lambda: [self._done(one, refused[one] or told[one]) for one in taken])
+        done = await asyncio.to_thread(lambda: [self._done(one, refused[one] or told[one]) for one in taken])
+        return [*settled, *done]
 
     def _why_not(self, one: Taken) -> str | OSError | None:
         """Why it cannot be read; OSError: the disk's trouble, which says nothing about it."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.accounts import AccountRefused
 from ingest.office import Office
-from ingest.operations import accounts, cases, doors, reading, sending, sheets, state
+from ingest.operations import accounts, cases, doors, quarantine, reading, sending, sheets, state
 from ingest.operations.terms import Answer, Operation, OperationRefused
 
 __all__ = ["OPERATIONS", "Answer", "OperationRefused", "perform"]
@@ -23,6 +23,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "resume": doors.resume,
     "correct": cases.correct,
     "uncorrect": cases.uncorrect,
+    "quarantine-list": quarantine.look_through,
+    "quarantine-read": quarantine.read_again,
+    "quarantine-register": quarantine.register,
+    "quarantine-dismiss": quarantine.dismiss,
     "sheet": sheets.sheet,
     "user-add": accounts.user_add,
     "user-list": accounts.user_list,

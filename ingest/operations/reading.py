@@ -18,11 +18,11 @@ from store.schema import raw, receipt
 async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Read again the Raws that meet every condition: in quarantine, of one case, taken in since, until.
 
-    An event follows only a change.
+    An event follows only a change. What a person has registered by hand or laid aside is left as he left it.
     """
     if not any(arguments.get(name) for name in ("quarantine", "case", "since")):
         raise OperationRefused("replay: expected quarantine, a case or a time")
-    wanted = select(raw.c.id)
+    wanted = select(raw.c.id).where(raw.c.closed_by.is_(None))
     if arguments.get("quarantine"):
         wanted = wanted.where(raw.c.state == "quarantined")
     if case_id := arguments.get("case"):
