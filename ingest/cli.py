@@ -53,6 +53,8 @@ def build_parser() -> argparse.ArgumentParser:
     _status(commands)
     _replay(commands)
     _reconcile(commands)
+    _correct(commands)
+    _quarantine(commands)
     _pause(commands)
     _sheet(commands)
     _schema(commands)
@@ -107,6 +109,9 @@ def _count(written: str) -> int:
     if not written.isdecimal() or int(written) == 0:
         raise argparse.ArgumentTypeError(f'"{written}" is no number of cases, expected 1 or more')
     return int(written)
+
+
+_CHANGES = "a field and what to write into it; nothing after = empties it, @FILE reads it from a file"
 
 
 def _json(parser: argparse.ArgumentParser) -> None:
@@ -192,6 +197,47 @@ def _reconcile(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--target", metavar="NAME", help="only this one; without it, all with a holdings block")
     parser.add_argument("--since", metavar="TIME", help="only cases that changed since: 2026-03-01 or 2026-03-01T08:00")
     parser.add_argument("--send", action="store_true", help="send again what they took and do not have")
+    _json(parser)
+
+
+def _correct(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "correct fields of a case: the next revision, and an event; the original stays"
+    example = (
+        "xinqiao correct 2026-000123 title=课后服务收费 request_type=complaint topics=fees,after_school\n"
+        "  xinqiao correct 2026-000123 name=王秀兰 phones=13800001234,0519-81234567 content=@letter.txt\n"
+        "  xinqiao correct 2026-000123 --undo title"
+    )
+    parser = _add(commands, "correct", does, example, "ingest.command_correct:correct")
+    parser.add_argument("case", metavar="CASE", help="case_id or case number")
+    parser.add_argument("changes", nargs="*", metavar="FIELD=VALUE", help=_CHANGES)
+    parser.add_argument("--undo", metavar="FIELD", help="take back the last correction of this field")
+    parser.add_argument("--revision", type=_count, metavar="N", help="only if this is still the case's last revision")
+    _json(parser)
+
+
+def _quarantine(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "what could not be read: list it, read it again, register it by hand, lay it aside as no petition"
+    example = (
+        "xinqiao quarantine list --channel letters\n"
+        "  xinqiao quarantine read 4711\n"
+        "  xinqiao quarantine register 4711 title=反映收费问题 name=王秀兰 content=@typed.txt\n"
+        '  xinqiao quarantine dismiss 4711 --reason other --note "a greeting card"'
+    )
+    parser = _add(commands, "quarantine", does, example, "ingest.command_quarantine:quarantine")
+    parser.add_argument("action", choices=("list", "read", "register", "dismiss"))
+    parser.add_argument("item", nargs="?", type=_count, metavar="ITEM", help="its number in the list")
+    parser.add_argument("fields", nargs="*", metavar="FIELD=VALUE", help=_CHANGES)
+    parser.add_argument("--channel", metavar="NAME", help="list: only of this channel")
+    parser.add_argument("--kind", choices=("mail", "record", "letter"), help="list: only of this kind")
+    parser.add_argument("--since", metavar="TIME", help="list: taken in since: 2026-03-01 or 2026-03-01T08:00")
+    parser.add_argument("--until", metavar="TIME", help="list: taken in before")
+    parser.add_argument("--before", type=_count, metavar="ITEM", help="list: the page after this item")
+    parser.add_argument("--dismissed", action="store_true", help="list: what was laid aside")
+    parser.add_argument("--more", action="store_true", help="register: the original holds further matters")
+    parser.add_argument(
+        "--reason", choices=("duplicate", "advertisement", "internal", "test", "empty", "other"), help="dismiss: why"
+    )
+    parser.add_argument("--note", metavar="TEXT", help="dismiss: what else there is to say; kept sealed")
     _json(parser)
 
 

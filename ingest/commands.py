@@ -7,13 +7,13 @@ import getpass
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from ingest.cli import UsersMistake
+from ingest.cli import UsersMistake, WrongUsage
 from ingest.config import Config, ConfigErrors, load
 from ingest.control import ask
 from ingest.logs import configure
@@ -50,6 +50,17 @@ def perform(path: Path, operation: str, arguments: Mapping[str, Any]) -> Answer:
         raise UsersMistake(f"{config.data.folder}: the database refuses: {said}") from error
 
 
+def changes_of(command: str, written: Sequence[str]) -> dict[str, str]:
+    """`FIELD=VALUE` by field; `FIELD=@FILE`: what the file holds. Raises WrongUsage."""
+    changes = {}
+    for one in written:
+        field, sign, value = one.partition("=")
+        if not sign or not field:
+            raise WrongUsage(f'{command}: "{one}" is not understood, expected FIELD=VALUE')
+        changes[field] = _content(command, value[1:]) if value.startswith("@") else value
+    return changes
+
+
 def asker() -> str:
     """Who gives the command; a container's account may have a number only."""
     try:
@@ -57,6 +68,14 @@ def asker() -> str:
     except (KeyError, OSError):
         name = str(os.getuid())
     return f"{name}@command"
+
+
+def _content(command: str, path: str) -> str:
+    try:
+        return Path(path).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        raise WrongUsage(f"{command}: {path}: {why}") from error
 
 
 class Progress:

@@ -20,6 +20,10 @@ pytestmark = [pytest.mark.dovecot, pytest.mark.asyncio(loop_scope="module"), pyt
 
 MAILS = letters(7)
 PASSWORD = "柳荫里 forty two\n"
+COMMANDS = (
+    "run", "check", "try", "read", "status", "replay", "correct", "quarantine", "pause", "resume", "sheet", "schema",
+    "user", "backup", "restore", "sandbox",
+)  # fmt: skip
 DOORS = ("director_mailbox", "hotline", "letters", "sunshine")
 
 
@@ -50,7 +54,7 @@ def one_line(said: Said, status: int) -> str:
 # --- help and wrong usage ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", "run check try read status replay schema user backup restore sandbox".split())  # noqa: SIM905
+@pytest.mark.parametrize("name", COMMANDS)
 async def test_each_help_has_an_example(office: Installation, name: str) -> None:
     said = await office.bare(name, "--help")
 
@@ -78,6 +82,18 @@ async def test_each_help_has_an_example(office: Installation, name: str) -> None
         ("replay", "--read", "--since", "monday"),
         ("run", "--stages", "poll,fly"),
         ("user", "promote", "wang"),
+        ("correct", "2026-000001"),
+        ("correct", "2026-000001", "title"),
+        ("correct", "2026-000001", "title=x", "--undo", "title"),
+        ("correct", "2026-000001", "content=@nowhere.txt"),
+        ("quarantine", "list", "7"),
+        ("quarantine", "read"),
+        ("quarantine", "register", "7"),
+        ("quarantine", "dismiss", "7"),
+        ("quarantine", "dismiss", "7", "--reason", "boring"),
+        ("pause", "door", "hotline"),
+        ("pause", "window", "hotline", "--reason", "x"),
+        ("sheet", "2026-000001"),
         ("user", "add"),
         ("user", "add", "wang"),
         ("user", "add", "wang", "--role", "king"),
