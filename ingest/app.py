@@ -33,6 +33,7 @@ from ingest.config_channels import ChannelSettings
 from ingest.console.app import create_console
 from ingest.console.settings import ConsoleSettings, FileAccess
 from ingest.control import serve_control
+from ingest.correcting import pens_of
 from ingest.depot_watch import DepotWatch
 from ingest.fetcher import Fetcher
 from ingest.heartbeat import Heartbeat
@@ -300,6 +301,7 @@ def trigger_of(settings: ChannelSettings, config: Config) -> CronTrigger | Inter
 
 def console_settings(config: Config) -> ConsoleSettings:
     """The console's part of the configuration."""
+    fields, pen = pens_of(config)
     return ConsoleSettings(
         service=config.service.name,
         public_url=config.service.public_url,
@@ -314,4 +316,6 @@ def console_settings(config: Config) -> ConsoleSettings:
             if target.token is not None
         },
         channels={name: kind_of(one).value for name, one in config.channels.items()},
+        fields=fields,
+        pen=pen,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingest.compute import Correction
+from ingest.config import Config
 from ingest.fields import CASE_FIELDS, PERSONAL, Field, Fields, document_of, value_at
 from ingest.written import FieldRefused, Pen, Written
 from normalize.accusation import suspicion
@@ -25,6 +26,11 @@ class Read:
     corrections: Sequence[Correction]
     refused: Mapping[str, FieldRefused]
     unknown: Sequence[str]
+
+
+def pens_of(config: Config) -> tuple[Fields, Pen]:
+    """The fields as this office has them, and how they are written."""
+    return Fields(tuple(config.rules.topics.compiled.keys)), Pen(config.service.zone, config.rules.mail.places)
 
 
 def read_changes(fields: Fields, pen: Pen, case: Draft, changes: Mapping[str, Written]) -> Read:

@@ -85,6 +85,8 @@ class Quarantined:
     reason: str | None
     received_at: datetime | None
     fetched_at: datetime
+    closed_by: str | None
+    """Who laid it aside, or registers it by hand."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +211,9 @@ def quarantine(
         wanted = wanted.where(raw.c.kind == kind)
     rows = conn.execute(wanted.order_by(raw.c.id.desc()).limit(limit)).all()
     return [
-        Quarantined(row.id, row.channel, row.kind, row.state, row.reason, row.received_at, row.fetched_at)
+        Quarantined(
+            row.id, row.channel, row.kind, row.state, row.reason, row.received_at, row.fetched_at, row.closed_by
+        )
         for row in rows
     ]
 

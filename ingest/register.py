@@ -95,6 +95,11 @@ def load_entry(conn: Connection, sealer: Sealer, case_id: str) -> Entry:
     )
 
 
+def is_restricted(conn: Connection, case_id: str) -> bool:
+    """Raises NoResultFound."""
+    return bool(conn.execute(select(cases.c.restricted).where(cases.c.case_id == case_id)).scalar_one())
+
+
 def see_entry(conn: Connection, sealer: Sealer, case_id: str) -> Entry:
     """The entry of a case, which others may change. Raises KeyError."""
     return _existing(conn.execute(select(cases).where(cases.c.case_id == case_id)).one_or_none(), case_id, sealer)

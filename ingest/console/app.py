@@ -12,6 +12,7 @@ from ingest.console import (
     audit,
     case_list,
     case_page,
+    correcting,
     deliveries,
     doors,
     files,
@@ -29,7 +30,8 @@ from ingest.health import Health
 from ingest.unexpected import log_by_place
 from store.engine import Store
 
-LARGEST_FORM = 64 * 1024
+LARGEST_FORM = 1024 * 1024
+"""A long letter typed: each character is nine in the browser's form."""
 
 
 def create_console(
@@ -67,6 +69,9 @@ def create_console(
             web.get("/cases", case_list.show),
             web.get("/cases/{case_id}", case_page.show),
             web.get("/cases/{case_id}/sheet", sheets.send),
+            web.get("/cases/{case_id}/correct", correcting.show),
+            web.post("/cases/{case_id}/correct", correcting.correct),
+            web.post("/cases/{case_id}/corrections/{number:[0-9]{1,18}}/undo", correcting.undo),
             web.get("/cases/{case_id}/originals/{raw_id:[0-9]{1,18}}", files.send_original),
             web.get("/deliveries", deliveries.show),
             web.post("/deliveries/resend", deliveries.resend_rejected),
@@ -83,6 +88,10 @@ def create_console(
             web.get("/quarantine", quarantine.show),
             web.get("/quarantine/{raw_id:[0-9]{1,18}}", quarantine.show_one),
             web.get("/quarantine/{raw_id:[0-9]{1,18}}/original", quarantine.send_one),
+            web.post("/quarantine/read", quarantine.read_all_again),
+            web.post("/quarantine/{raw_id:[0-9]{1,18}}/read", quarantine.read_again),
+            web.post("/quarantine/{raw_id:[0-9]{1,18}}/register", quarantine.register),
+            web.post("/quarantine/{raw_id:[0-9]{1,18}}/dismiss", quarantine.dismiss),
             web.get("/history", audit.show_history),
             web.get("/accounts", audit.show_accounts),
         ]

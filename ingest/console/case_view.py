@@ -42,10 +42,19 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Corrected:
+    """A correction; `undone_by`: who took it back."""
+
+    id: int
     field: str
-    value: str
+    value: Any
     author: str
     at: datetime
+    undone_by: str | None
+    undone_at: datetime | None
+
+    @property
+    def said(self) -> str:
+        return self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False)
 
 
 @dataclass(frozen=True)
@@ -102,7 +111,7 @@ def full_view(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> Ful
         links=_links(conn, role, case),
         missing=_missing(conn, case_id),
         deliveries=_deliveries(conn, sealer, role, case_id),
-        corrections=_corrections(conn, sealer, role, case_id),
+        corrections=corrections_seen(conn, sealer, role, case_id),
         revisions=revisions_of(conn, sealer, case_id, everything=may_read(role, restricted=True)),
         originals=originals,
         withheld=frozenset(one.row.sha256 for one in originals if one.kept is None),
@@ -143,7 +152,7 @@ def _deliveries(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> l
     ]
 
 
-def _corrections(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> list[Corrected]:
+def corrections_seen(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> list[Corrected]:
     """Newest first; what was written while the case was restricted, only for those who may read such cases."""
     wanted = select(correction).where(correction.c.case_id == case_id).order_by(correction.c.id.desc())
     if not may_read(role, restricted=True):
@@ -151,11 +160,14 @@ def _corrections(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> 
         latest = then.order_by(revision.c.revision.desc()).limit(1).correlate(correction).scalar_subquery()
         wanted = wanted.where(~func.coalesce(latest, false()))
     return [
-        Corrected(row.field, _value(sealer.open(row.sealed, f"correction:{case_id}:{row.field}")), row.author, row.at)
+        Corrected(
+            row.id,
+            row.field,
+            json.loads(sealer.open(row.sealed, f"correction:{case_id}:{row.field}")),
+            row.author,
+            row.at,
+            row.undone_by,
+            row.undone_at,
+        )
         for row in conn.execute(wanted)
     ]
-
-
-def _value(written: bytes) -> str:
-    value = json.loads(written)
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -20,7 +20,7 @@ from ingest.accounts import Role
 from ingest.catalogue import LANGUAGES, Language, Words, load_words
 from ingest.console import masks
 from ingest.console.looks import Look
-from ingest.console.roles import Right, may, may_read
+from ingest.console.roles import Right, may, may_correct, may_read
 from ingest.console.sessions import Session
 from ingest.console.settings import ConsoleSettings, is_within
 from ingest.console.throttle import Throttle
@@ -31,7 +31,7 @@ from store.engine import Store
 HERE = Path(__file__).parent
 Act: TypeAlias = Callable[[str, Mapping[str, Any], str], Awaitable[Answer]]
 """Has an operation done: name, arguments, who asks. Raises OperationRefused."""
-SAID = ("done", "count")
+SAID = ("done", "count", "number")
 """What the page before has to say, once: not part of what the page shows."""
 MEDIA = {".css": "text/css", ".svg": "image/svg+xml"}
 
@@ -82,6 +82,9 @@ class Visitor:
 
     def may_read(self, *, restricted: bool) -> bool:
         return self.session is not None and may_read(self.session.role, restricted=restricted)
+
+    def may_correct(self, *, restricted: bool) -> bool:
+        return self.session is not None and may_correct(self.session.role, restricted=restricted)
 
 
 def assemble(
@@ -147,11 +150,13 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: ob
 
 def _done(request: web.Request, words: Words) -> tuple[str, str] | None:
     """What the page before did, in its tone and words."""
-    for tone in ("good", "bad"):
+    for tone in ("good", "warn", "bad"):
         key = f"{tone}.{request.query.get('done')}"
         if key in words.entries:
-            count = request.query.get("count", "")
-            return tone, words(key, count=int(count) if count.isdecimal() and len(count) < 10 else 0)
+            count, number = request.query.get("count", ""), request.query.get("number", "")
+            return tone, words(
+                key, count=int(count) if count.isdecimal() and len(count) < 10 else 0, number=number[:20]
+            )
     return None
 
 

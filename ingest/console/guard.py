@@ -29,6 +29,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+LARGEST_OF_STRANGERS = 64 * 1024
 OPEN = ("/healthz", "/readyz", "/metrics", "/static/", "/api/")
 """What monitors, browsers and machines with a token ask for without a session."""
 
@@ -89,6 +90,7 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
     """Refuse whatever changes something and does not come from a form of this console."""
     if request.method not in ("GET", "HEAD") and not request.path.startswith(OPEN):
         _check_origin(request)
+        _check_size(request)
         sent = (await request.post()).get("csrf", "")
         known = visitor_of(request).csrf
         if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), known.encode()):
@@ -135,6 +137,13 @@ async def _session(request: web.Request, console: Console) -> Session | None:
 def _language(request: web.Request, console: Console) -> Language:
     asked = request.cookies.get(LANGUAGE_COOKIE)
     return next((language for language in LANGUAGES if language == asked), console.settings.language)
+
+
+def _check_size(request: web.Request) -> None:
+    """A stranger has but a password to send: he is not to fill the memory. Browsers tell the length."""
+    length = request.content_length
+    if visitor_of(request).session is None and (length is None or length > LARGEST_OF_STRANGERS):
+        raise web.HTTPRequestEntityTooLarge(LARGEST_OF_STRANGERS, length or 0)
 
 
 def _check_origin(request: web.Request) -> None:

@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address, ip_network
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from dispatch.settings import TargetSettings
 from ingest.catalogue import Language
+from ingest.fields import Fields
+from ingest.written import Pen
+from normalize.places import PlaceRules
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,10 @@ class ConsoleSettings:
     targets: Mapping[str, FileAccess] = field(default_factory=dict)
     channels: Mapping[str, str] = field(default_factory=dict)
     """Channel name to channel kind, for labels and filters."""
+    fields: Fields = field(default_factory=lambda: Fields(()))
+    """What a person may correct."""
+    pen: Pen = field(default_factory=lambda: Pen(ZoneInfo("Asia/Shanghai"), PlaceRules()))
+    """How it is written."""
 
     @property
     def public_host(self) -> str | None:

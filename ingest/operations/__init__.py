@@ -25,6 +25,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "uncorrect": cases.uncorrect,
     "quarantine-list": quarantine.look_through,
     "quarantine-read": quarantine.read_again,
+    "quarantine-begin": quarantine.begin,
     "quarantine-register": quarantine.register,
     "quarantine-dismiss": quarantine.dismiss,
     "sheet": sheets.sheet,

@@ -11,12 +11,11 @@ from sqlalchemy import Connection
 
 from ingest import register
 from ingest.compute import Correction, CorrectionRefused
-from ingest.correcting import RESTRICTION, Read, closing, known_names, read_changes, restricted_by
-from ingest.fields import ALIASES, PERSONAL, Fields
+from ingest.correcting import RESTRICTION, Read, closing, known_names, pens_of, read_changes, restricted_by
+from ingest.fields import ALIASES, PERSONAL
 from ingest.office import Office
 from ingest.operations.terms import Answer, OperationRefused, case_id_of
 from ingest.register import Entry, Standing
-from ingest.written import Pen
 from normalize.case import Case
 
 
@@ -38,7 +37,7 @@ async def correct(office: Office, arguments: Mapping[str, Any], actor: str) -> A
     With `revision`, only if that is still the last. What makes it a matter the accused must not see closes it.
     """
     seen = await office.store.read(lambda conn: _look(conn, office, arguments))
-    read = read_changes(*pens_of(office), seen.case, arguments["changes"])
+    read = read_changes(*pens_of(office.config), seen.case, arguments["changes"])
     refuse_unfit(read)
     if not read.corrections:
         raise OperationRefused(f"case {seen.case.case_no}: everything stands so already", code="unchanged")
@@ -56,12 +55,6 @@ async def uncorrect(office: Office, arguments: Mapping[str, Any], actor: str) ->
     if last.field in RESTRICTION:
         undone = [one for one in seen.standing if one.field in RESTRICTION and one.at == last.at]
     return await _change(office, seen, (), undone, actor)
-
-
-def pens_of(office: Office) -> tuple[Fields, Pen]:
-    """The fields as this office has them, and how they are written."""
-    rules = office.config.rules
-    return Fields(tuple(rules.topics.compiled.keys)), Pen(office.config.service.zone, rules.mail.places)
 
 
 def refuse_unfit(read: Read) -> None:

@@ -14,9 +14,11 @@ from sqlalchemy import Connection, Row, select
 from ingest import inbox, listings, readings
 from ingest.by_hand import Sheet, part_to_read, prepared, read_form, typed
 from ingest.compute import CorrectionRefused
+from ingest.correcting import pens_of
+from ingest.fields import document_of
 from ingest.history import record_history
 from ingest.office import Office
-from ingest.operations.cases import pens_of, refuse_unfit
+from ingest.operations.cases import refuse_unfit
 from ingest.operations.terms import Answer, OperationRefused, plain
 from ingest.register import load_case
 from ingest.spans import Span
@@ -60,6 +62,13 @@ async def read_again(office: Office, arguments: Mapping[str, Any], actor: str) -
     return {"raw": number, "state": "waiting"}
 
 
+async def begin(office: Office, arguments: Mapping[str, Any], _actor: str) -> Answer:
+    """What a form to register an item by hand begins with: the `part` it is about, and what the program made out."""
+    _, pen = pens_of(office.config)
+    sheet = await office.store.read(lambda conn: sheet_of(conn, office, int(arguments["raw"])))
+    return {"raw": sheet.row.id, "part": sheet.part, "document": document_of(sheet.draft(pen))}
+
+
 async def register(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Register by hand what the program could not read: `fields` has what a person writes into each.
 
@@ -70,7 +79,7 @@ async def register(office: Office, arguments: Mapping[str, Any], actor: str) -> 
     sheet = await store.read(lambda conn: sheet_of(conn, office, number))
     if arguments.get("part") not in (None, sheet.part):
         raise OperationRefused(f"item {number}: somebody has just registered that matter", code="moved")
-    fields, pen = pens_of(office)
+    fields, pen = pens_of(office.config)
     read = read_form(sheet, fields, pen, arguments["fields"])
     refuse_unfit(read)
     shared, rules = more or sheet.part > 1, office.config.rules

@@ -16,6 +16,7 @@ from aiohttp.web import Application, Request
 from prometheus_client import CollectorRegistry, Counter
 
 from ingest.console import ConsoleSettings, FileAccess, create_console
+from ingest.correcting import pens_of
 from ingest.health import Health, Readiness
 from ingest.office import Office, open_office
 from ingest.operations import perform
@@ -87,7 +88,8 @@ def build(office: Office, town: Town, settings: ConsoleSettings | None = None) -
     """The console of an office opened by the fixture, whose clock is the test's."""
     clock, registry = cast("Clock", office.clock), CollectorRegistry()
     Counter("petitions", "how many came", registry=registry).inc(3)
-    plain = ConsoleSettings(secure_cookies=False, targets=TARGETS, channels=CHANNELS)
+    fields, pen = pens_of(office.config)
+    plain = ConsoleSettings(secure_cookies=False, targets=TARGETS, channels=CHANNELS, fields=fields, pen=pen)
     health = [Health({"city_hotline": Readiness(ready=True, state="open")}, {})]
     act = partial(perform, office)
     app = create_console(

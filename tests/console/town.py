@@ -16,6 +16,7 @@ from sqlalchemy import Connection, insert
 from adapters.base import Raw, RawKind
 from ingest import register
 from ingest.accounts import Role, add_account, hash_password
+from ingest.fields import document_of
 from ingest.history import record_history
 from ingest.register import NewCase
 from normalize.case import (
@@ -349,7 +350,7 @@ class _Writer:
             RawKind.LETTER, "letters", "sha256:blur", b"%PDF-1.4 " + SECRET_WORDS.encode(), state="quarantined",
             reason="scan: page 2 is not legible",
         )  # fmt: skip
-        draft = make_case(900, self.now, "x", restricted=True).model_dump(mode="json")
+        draft = document_of(make_case(900, self.now, "x", restricted=True, restricted_reason="text accuses someone"))
         self._reading(closed, draft)
         return plain, closed
 
