@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, create_engine, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
@@ -132,7 +133,7 @@ def next_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(path: Path, *lines: str) -> None:
-    head = max(path.parent.glob("*.py")).name.split("_")[0]
+    head = ScriptDirectory(str(path.parents[1])).get_current_head()
     path.write_text(TEMPLATE.format(head=head, body="\n".join(f"    {line}" for line in lines)))
 
 
