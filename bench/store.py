@@ -197,8 +197,9 @@ def _others(database: str, folder: Path) -> Iterator[list[Pipe]]:
     fresh = multiprocessing.get_context("spawn")
     pipes = [fresh.Pipe() for _ in range(PROCESSES)]
     processes = [fresh.Process(target=_take_part, args=(there, database, folder)) for _, there in pipes]
-    for process in processes:
+    for process, (_, there) in zip(processes, pipes, strict=True):
         process.start()
+        there.close()  # one that dies is heard of
     try:
         yield [here for here, _ in pipes]
     finally:
