@@ -196,7 +196,7 @@ def _others(database: str, folder: Path) -> Iterator[list[Pipe]]:
     """Processes that work off a lane when told its name, and say when nothing is left of it."""
     fresh = multiprocessing.get_context("spawn")
     pipes = [fresh.Pipe() for _ in range(PROCESSES)]
-    processes = [fresh.Process(target=_take_part, args=(there, database, folder)) for _, there in pipes]
+    processes = [fresh.Process(target=_take_part, args=(there, database, folder), daemon=True) for _, there in pipes]
     for process, (_, there) in zip(processes, pipes, strict=True):
         process.start()
         there.close()  # one that dies is heard of
