@@ -1,9 +1,10 @@
-"""How much of the database's own speed the store leaves: each measure beside a bare script doing the same work.
+"""How much of the database's speed the store leaves, and what lies waiting costs: beside a bare script doing the same.
 
-    python -m bench.store [--rounds 3] [--parked 50000] [--postgres]
+    python -m bench.store [--parked 0,55000,550000] [--sqlite | --postgres] [--rounds 5] [--folder FOLDER]
 
-Both run in turns on the same disk and the best round of each counts: the ratio means more than the rates. SQLite, or
-with --postgres a PostgreSQL started for it from Debian's programs.
+On both engines, unless told which; PostgreSQL is started for it from Debian's programs. Parked steps lie in the table
+meanwhile: half of them postponed, each with another blocked behind it. All is measured in turns on one disk, and the
+best round counts, as what else the machine does only slows it: the ratios mean more than the rates.
 """
 
 from __future__ import annotations
@@ -11,171 +12,165 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
-import sqlite3
+import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import psycopg
 from sqlalchemy import Connection, insert
 
+from bench import bare
 from store import ledger
-from store.engine import BATCH, open_store
+from store.engine import BATCH, Store, open_store
+from store.ledger import Claim
 from store.schema import ledger as rows
-from store.sqlite import PRAGMAS
-from tests.postgres import running_postgres
+from tests.postgres import name_of, running_postgres
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
-SINGLE, MANY = 500, 5000
-PAYLOAD = {"raw": 88213, "part": 1}
-ADD = "INSERT INTO ledger (lane, key, state, due, attempts, fence, payload, created_at) VALUES (?, ?, ?, 1, 0, 0, ?, 1)"
-PRECEDES = "SELECT 1 FROM ledger WHERE lane = ? AND key = ? LIMIT 1"
-DUE = "SELECT id, fence, key FROM ledger WHERE lane = ? AND state = 'ready' AND due <= 1 ORDER BY due, id LIMIT 50"
-TAKE = "UPDATE ledger SET due = 2, fence = fence + 1, attempts = attempts + 1 WHERE id = ?"
-END = "DELETE FROM ledger WHERE id = ? AND fence = ? AND state = 'ready'"
-PROMOTE = (
-    "UPDATE ledger SET state = 'ready' WHERE state = 'blocked' "
-    "AND id = (SELECT min(id) FROM ledger WHERE lane = ? AND key = ?)"
-)
+KEY = bytes(32)
+PAYLOAD = json.loads(bare.PAYLOAD)
+SINGLE, MANY = 200, 2000
+PROCESSES = 4
 
 
 class Ours:
     """The store, as the daemon uses it: from an event loop."""
 
-    def __init__(self, database: str, folder: Path) -> None:
-        self.store = open_store(database, folder, bytes(32))
+    def __init__(self, store: Store, others: Sequence[Pipe] = ()) -> None:
+        self._store, self._others = store, others
 
-    def single(self, lane: str) -> int:
+    def add(self, lane: str, number: int) -> None:
         async def run() -> None:
-            for _ in range(SINGLE):
-                await self.store.write(lambda conn: ledger.enqueue(conn, lane, PAYLOAD, now=NOW))
+            for _ in range(number):
+                await self._store.write(lambda conn: ledger.enqueue(conn, lane, PAYLOAD, now=NOW))
 
         asyncio.run(run())
-        return SINGLE
 
-    def batched(self, lane: str, *, keyed: bool = False) -> int:
-        async def add(number: int) -> None:
-            key = f"{lane} {number // 2}" if keyed else None
-            await self.store.write(lambda conn: ledger.enqueue(conn, lane, PAYLOAD, now=NOW, key=key))
+    def add_at_once(self, lane: str, number: int, *, keyed: bool) -> None:
+        async def add(n: int) -> None:
+            key = f"{lane} {n // 2}" if keyed else None
+            await self._store.write(lambda conn: ledger.enqueue(conn, lane, PAYLOAD, now=NOW, key=key))
 
         async def run() -> None:
-            await asyncio.gather(*(add(number) for number in range(MANY)))
+            await asyncio.gather(*(add(n) for n in range(number)))
 
         asyncio.run(run())
-        return MANY
 
-    def work_off(self, lane: str) -> int:
-        async def run() -> int:
-            ended = 0
-            while claims := await self.store.write(
-                lambda conn: ledger.claim(conn, lane, now=NOW, lease=LEASE, limit=BATCH)
-            ):
-                await self.store.write(lambda conn, claims=claims: ledger.done_many(conn, claims))  # type: ignore[misc]
-                ended += len(claims)
-            return ended
+    def work_off(self, lane: str) -> None:
+        async def end(claims: Sequence[Claim]) -> None:
+            await self._store.write(lambda conn: ledger.done_many(conn, claims))
 
-        return asyncio.run(run())
+        asyncio.run(self._work_off(lane, end))
 
-    def work_off_one_by_one(self, lane: str) -> int:
-        async def run() -> int:
-            ended = 0
-            while claims := await self.store.write(
-                lambda conn: ledger.claim(conn, lane, now=NOW, lease=LEASE, limit=BATCH)
-            ):
-                await asyncio.gather(
-                    *(self.store.write(lambda conn, held=held: ledger.done(conn, held)) for held in claims)  # type: ignore[misc]
-                )
-                ended += len(claims)
-            return ended
+    def work_off_singly(self, lane: str) -> None:
+        async def end_one(held: Claim) -> None:
+            await self._store.write(lambda conn: ledger.done(conn, held))
 
-        return asyncio.run(run())
+        async def end(claims: Sequence[Claim]) -> None:
+            await asyncio.gather(*(end_one(held) for held in claims))
 
+        asyncio.run(self._work_off(lane, end))
 
-class Bare:
-    """The same statements by hand on SQLite, with nothing around them."""
+    def work_off_together(self, lane: str) -> None:
+        """By processes that share the lane."""
+        for other in self._others:
+            other.send(lane)
+        for other in self._others:
+            other.recv()
 
-    begin = "BEGIN IMMEDIATE"
-    lock = ""
-
-    def __init__(self, execute: Callable[[str, tuple[object, ...]], list[tuple[Any, ...]]]) -> None:
-        self.execute = execute
-
-    def single(self, lane: str) -> int:
-        for _ in range(SINGLE):
-            self.execute(self.begin, ())
-            self.execute(ADD, (lane, None, "ready", json.dumps(PAYLOAD)))
-            self.execute("COMMIT", ())
-        return SINGLE
-
-    def batched(self, lane: str, *, keyed: bool = False) -> int:
-        for start in range(0, MANY, BATCH):
-            self.execute(self.begin, ())
-            for number in range(start, start + BATCH):
-                self.execute("SAVEPOINT act", ())
-                key = f"{lane} {number // 2}" if keyed else None
-                blocked = keyed and self.execute(PRECEDES, (lane, key))
-                self.execute(ADD, (lane, key, "blocked" if blocked else "ready", json.dumps(PAYLOAD)))
-                self.execute("RELEASE act", ())
-            self.execute("COMMIT", ())
-        return MANY
-
-    def work_off(self, lane: str) -> int:
-        ended = 0
-        while claims := self._claim(lane):
-            self.execute(self.begin, ())
-            for number, fence, key in claims:
-                self.execute(END, (number, fence + 1))
-                if key is not None:
-                    self.execute(PROMOTE, (lane, key))
-            self.execute("COMMIT", ())
-            ended += len(claims)
-        return ended
-
-    work_off_one_by_one = work_off
-
-    def _claim(self, lane: str) -> list[tuple[Any, ...]]:
-        self.execute(self.begin, ())
-        claims = self.execute(DUE + self.lock, (lane,))
-        for number, _, _ in claims:
-            self.execute(TAKE, (number,))
-        self.execute("COMMIT", ())
-        return claims
+    async def _work_off(self, lane: str, end: Callable[[Sequence[Claim]], Awaitable[None]]) -> None:
+        while claims := await self._store.write(
+            lambda conn: ledger.claim(conn, lane, now=NOW, lease=LEASE, limit=BATCH)
+        ):
+            await end(claims)
 
 
-class BareOnPostgres(Bare):
-    """On PostgreSQL, one connection."""
-
-    begin = "BEGIN"
-    lock = " FOR UPDATE SKIP LOCKED"
-
-
-def bare_sqlite(folder: Path) -> Bare:
-    conn = sqlite3.connect(folder / "xinqiao.db", isolation_level=None)
-    for pragma in PRAGMAS:
-        conn.execute(f"PRAGMA {pragma}")
-    return Bare(lambda statement, values: conn.execute(statement, values).fetchall())
+Side: TypeAlias = Ours | bare.Bare
+ADD, ADD_AT_ONCE, ADD_KEYED = "one write after another", "writes at once", "writes at once, two of a key"
+CLAIM, CLAIM_KEYED = "claim and end by 50", "two of a key, claim and end by 50"
+CLAIM_TOGETHER, CLAIM_SINGLY = f"the same, by {PROCESSES} processes", "claim 50, end each by itself"
 
 
-def bare_postgres(database: str) -> Bare:
-    conn = psycopg.connect(database.replace("+psycopg", ""), autocommit=True)
+def measure(side: Side, turn: int, *, shared: bool) -> dict[str, float]:
+    """Steps a second, by what is done; each turn has lanes of its own."""
+    plain, keyed = f"lane {turn}", f"keyed {turn}"
+    found = {ADD: _rate(SINGLE, lambda: side.add(plain, SINGLE))}
+    side.work_off(plain)
+    found[ADD_AT_ONCE] = _rate(MANY, lambda: side.add_at_once(plain, MANY, keyed=False))
+    found[CLAIM] = _rate(MANY, lambda: side.work_off(plain))
+    found[ADD_KEYED] = _rate(MANY, lambda: side.add_at_once(keyed, MANY, keyed=True))
+    found[CLAIM_KEYED] = _rate(MANY, lambda: side.work_off(keyed))
+    if shared:
+        side.add_at_once(keyed, MANY, keyed=True)
+        found[CLAIM_TOGETHER] = _rate(MANY, lambda: side.work_off_together(keyed))
+    side.add_at_once(plain, MANY, keyed=False)
+    found[CLAIM_SINGLY] = _rate(MANY, lambda: side.work_off_singly(plain))
+    return found
 
-    def execute(statement: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        cursor = conn.execute(statement.replace("?", "%s").encode(), values)
-        return cursor.fetchall() if cursor.description else []
 
-    return BareOnPostgres(execute)
+def _rate(number: int, act: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    act()
+    return number / (time.perf_counter() - start)
 
 
-def prepare(database: str, folder: Path, parked: int) -> None:
-    store = open_store(database, folder, bytes(32))
-    store.submit(lambda conn: _park(conn, parked)).result()
-    store.close()  # which empties the WAL: both begin alike
+@dataclass(frozen=True)
+class Place:
+    """Two databases in which as many steps are parked."""
+
+    parked: int
+    ours: Ours
+    bare: bare.Bare
+
+
+@contextmanager
+def on_sqlite(folder: Path, parked: Sequence[int]) -> Iterator[list[Place]]:
+    with ExitStack() as opened:
+        places = []
+        for number in parked:
+            here, there = folder / f"{number}", folder / f"{number} bare"
+            _prepare("sqlite", here, number)
+            shutil.copytree(here, there)
+            store = open_store("sqlite", here, KEY)
+            opened.callback(store.close)
+            places.append(Place(number, Ours(store), bare.OnSqlite(there)))
+        yield places
+
+
+@contextmanager
+def on_postgres(folder: Path, parked: Sequence[int]) -> Iterator[list[Place]]:
+    with ExitStack() as opened:
+        server = opened.enter_context(running_postgres(careful=True))
+        places = []
+        for number in parked:
+            database = server.migrated()
+            _prepare(database, folder, number)
+            there = server.database(name_of(database))
+            for one in (database, there):
+                _tidy(one)
+            store = open_store(database, folder, KEY)
+            opened.callback(store.close)
+            others = opened.enter_context(_others(database, folder))
+            places.append(Place(number, Ours(store, others), bare.OnPostgres(there)))
+        server.say("CHECKPOINT")
+        yield places
+
+
+def _prepare(database: str, folder: Path, parked: int) -> None:
+    store = open_store(database, folder, KEY)
+    store.submit(partial(_park, number=parked)).result()
+    store.close()
 
 
 def _park(conn: Connection, number: int) -> None:
@@ -190,64 +185,82 @@ def _park(conn: Connection, number: int) -> None:
         conn.execute(insert(rows), parked)
 
 
-Side = Ours | Bare
-MEASURES: dict[str, Callable[[Side, str], int]] = {
-    "one write after another": lambda side, lane: side.single(lane),
-    "writes at once": lambda side, lane: side.batched(lane),
-    "claim and end, 50 a transaction": lambda side, lane: side.work_off(lane),
-    "writes at once, two of a key": lambda side, lane: side.batched(f"keyed {lane}", keyed=True),
-    "the same, claim and end": lambda side, lane: side.work_off(f"keyed {lane}"),
-    "writes at once, again": lambda side, lane: side.batched(f"again {lane}"),
-    "claim 50, end each by itself": lambda side, lane: side.work_off_one_by_one(f"again {lane}"),
-}
+def _tidy(database: str) -> None:
+    """As it would be after a quiet minute: vacuumed, and known to the planner."""
+    with psycopg.connect(database.replace("+psycopg", ""), autocommit=True) as conn:
+        conn.execute("VACUUM ANALYZE ledger")
 
 
-def measure(side: Side, turn: int) -> dict[str, float]:
-    """Acts a second, by measure; each turn has lanes of its own."""
-    found = {}
-    for name, run in MEASURES.items():
-        start = time.perf_counter()
-        number = run(side, f"lane {turn}")
-        found[name] = number / (time.perf_counter() - start)
-    return found
+@contextmanager
+def _others(database: str, folder: Path) -> Iterator[list[Pipe]]:
+    """Processes that work off a lane when told its name, and say when nothing is left of it."""
+    fresh = multiprocessing.get_context("spawn")
+    pipes = [fresh.Pipe() for _ in range(PROCESSES)]
+    processes = [fresh.Process(target=_take_part, args=(there, database, folder), daemon=True) for _, there in pipes]
+    for process, (_, there) in zip(processes, pipes, strict=True):
+        process.start()
+        there.close()  # one that dies is heard of
+    try:
+        yield [here for here, _ in pipes]
+    finally:
+        for here, _ in pipes:
+            here.send(None)
+        for process in processes:
+            process.join()
 
 
-def best(results: list[dict[str, float]]) -> dict[str, float]:
-    return {name: max(result[name] for result in results) for name in MEASURES}
+def _take_part(pipe: Pipe, database: str, folder: Path) -> None:
+    store = open_store(database, folder, KEY)
+    while lane := pipe.recv():
+        Ours(store).work_off(lane)
+        pipe.send(lane)
+    store.close()
+
+
+def compare(places: Sequence[Place], rounds: int, *, shared: bool) -> list[tuple[dict[str, float], dict[str, float]]]:
+    """By place, the best rates of the store and of the bare script, measured in turns."""
+    found: list[tuple[list[dict[str, float]], list[dict[str, float]]]] = [([], []) for _ in places]
+    for turn in range(rounds):
+        for place, (ours, theirs) in zip(places, found, strict=True):
+            theirs.append(measure(place.bare, turn, shared=shared))
+            ours.append(measure(place.ours, turn, shared=shared))
+    return [(_best(ours), _best(theirs)) for ours, theirs in found]
+
+
+def _best(turns: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: max(turn[name] for turn in turns) for name in turns[0]}
+
+
+def show(
+    engine: str, rounds: int, parked: Sequence[int], found: Sequence[tuple[dict[str, float], dict[str, float]]]
+) -> None:
+    print(f"{engine}: steps a second, best of {rounds} rounds (and by how much faster than the bare script)")
+    last = f"{parked[-1]:,} : {parked[0]:,}" if len(parked) > 1 else ""
+    print(f"{'steps parked':36}" + "".join(f"{number:>18,}" for number in parked) + f"{last:>16}")
+    for name in found[0][0]:
+        cells = "".join(f"{f'{ours[name]:,.0f} ({ours[name] / bare[name]:.2f})':>18}" for ours, bare in found)
+        ratio = f"{found[-1][0][name] / found[0][0][name]:16.2f}" if last else ""
+        print(f"{name:36}{cells}{ratio}")
+
+
+ENGINES = {"sqlite": on_sqlite, "postgres": on_postgres}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--parked", type=int, default=0, help="steps of another lane lying in the ledger meanwhile")
+    parser.add_argument("--parked", default="0,55000,550000", help="numbers of steps, between commas")
+    one = parser.add_mutually_exclusive_group()
+    for name in ENGINES:
+        one.add_argument(f"--{name}", dest="engines", action="store_const", const=[name], default=list(ENGINES))
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--folder", type=Path, help="where to work (default: the system's temporary folder)")
-    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     options = parser.parse_args()
-    with ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
-        if options.postgres:
-            server = opened.enter_context(running_postgres(careful=True))
-            places = [server.migrated(), server.migrated()]
-        else:
-            places = ["sqlite", "sqlite"]
-        for database, name in zip(places, ("ours", "bare"), strict=True):
-            prepare(database, folder / name, options.parked)
-        ours = Ours(places[0], folder / "ours")
-        bare = bare_postgres(places[1]) if options.postgres else bare_sqlite(folder / "bare")
-        os.sync()
-        turns = [(measure(bare, turn), measure(ours, turn)) for turn in range(options.rounds)]
-        engine = ours.store.read_now(_engine)
-        ours.store.close()
-    reference, found = best([turn[0] for turn in turns]), best([turn[1] for turn in turns])
-    print(f"{engine}, {options.parked} steps parked, best of {options.rounds}")
-    print(f"{'per second':34}{'store':>10}{'bare':>10}{'ratio':>8}")
-    for name in MEASURES:
-        print(f"{name:34}{found[name]:10,.0f}{reference[name]:10,.0f}{found[name] / reference[name]:8.2f}")
-
-
-def _engine(conn: Connection) -> str:
-    version = "SHOW server_version" if conn.dialect.name == "postgresql" else "SELECT sqlite_version()"
-    return f"{conn.dialect.name} {conn.exec_driver_sql(version).scalar_one()}"
+    parked = [int(number) for number in options.parked.split(",")]
+    for name in options.engines:
+        with tempfile.TemporaryDirectory(dir=options.folder) as folder, ENGINES[name](Path(folder), parked) as places:
+            os.sync()
+            found = compare(places, options.rounds, shared=name == "postgres")
+        show(name, options.rounds, parked, found)
 
 
 if __name__ == "__main__":

@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Delete, Update
 
 from store import ledger_statements as sql
 from store.ledger_statements import BLOCKED, DEAD, READY, SUSPECT
-from store.schema import ledger
 from store.wakes import note
 
 __all__ = [
@@ -60,7 +59,8 @@ def enqueue(
     row = {"lane": lane, "key": key, "due": due or now, "payload": payload, "created_at": now}
     if key is None:
         return int(conn.execute(sql.ADD, row | {"state": READY}).scalar_one())
-    _hold_key(conn, lane, key)
+    if _shared(conn):
+        conn.execute(sql.HOLD_KEY, {"of_lane": lane, "of_key": key})
     return int(conn.execute(sql.ADD_KEYED, row).scalar_one())
 
 
@@ -71,8 +71,8 @@ def enqueue_many(
     rows = [{"lane": lane, "key": key, "due": now, "payload": payload, "created_at": now} for key, payload in steps]
     keyed = [row for row in rows if row["key"] is not None]
     bare = [row for row in rows if row["key"] is None]
-    for key in sorted({str(row["key"]) for row in keyed}):  # in one order: no deadlock
-        _hold_key(conn, lane, key)
+    if keyed and _shared(conn):  # held in one order: no deadlock
+        conn.execute(sql.HOLD_KEYS, {"of_lane": lane, "keys": sorted({str(row["key"]) for row in keyed})})
     for statement, added in ((sql.ADD_EACH_KEYED, keyed), (sql.ADD_EACH, bare)):
         if added:
             note(conn, lane)
@@ -84,44 +84,39 @@ def claim(conn: Connection, lane: str, *, now: datetime, lease: timedelta, limit
     rows = conn.execute(sql.DUE, {"lane": lane, "now": now, "limit": limit}).all()
     if rows:
         conn.execute(sql.TAKE, {"ids": [row.id for row in rows], "until": now + lease})
-    return [
-        Claim(row.id, row.lane, row.key, row.payload, row.attempts + 1, row.fence + 1, row.created_at) for row in rows
-    ]
+    return [Claim(row.id, lane, row.key, row.payload, row.attempts + 1, row.fence + 1, row.created_at) for row in rows]
 
 
 def extend(conn: Connection, held: Claim, *, now: datetime, lease: timedelta) -> None:
     """Hold on for another lease from now. Raises LeaseLost."""
-    _change(conn, held, due=now + lease)
+    _change(conn, held, sql.EXTEND, until=now + lease)
 
 
 def done(conn: Connection, held: Claim) -> None:
     """End the step and let its successor go. Raises LeaseLost."""
-    if conn.execute(sql.END, {"held": held.id, "held_fence": held.fence}).rowcount != 1:
-        raise _lost(held)
-    _promote(conn, held.lane, held.key)
+    _change(conn, held, sql.END_HOLDING if _shared(conn) else sql.END)
+    if held.key is not None:
+        _promote(conn, sql.PROMOTE, {"of_lane": held.lane, "of_key": held.key})
 
 
 def done_many(conn: Connection, held: Sequence[Claim]) -> None:
     """As `done` for each: all of them, or LeaseLost and the transaction must not be committed."""
-    ended: dict[int, int] = {}
-    for start in range(0, len(held), sql.AT_ONCE):
-        ids = [one.id for one in held[start : start + sql.AT_ONCE]]
-        ended.update((row.id, row.fence) for row in conn.execute(sql.END_MANY, {"ids": ids}))
+    ended = {row.id: row.fence for row in conn.execute(sql.END_MANY, {"ids": [one.id for one in held]})}
     for one in held:
         if ended.get(one.id) != one.fence:
             raise _lost(one)
-    _promote_each(conn, ((one.lane, one.key) for one in held))
+    _promote_many(conn, ((one.lane, one.key) for one in held))
 
 
 def postpone(conn: Connection, held: Claim, *, due: datetime, reason: str | None, charged: bool = True) -> None:
     """Put the step back until `due`; uncharged, the attempt does not count. Raises LeaseLost."""
     attempts = held.attempts if charged else held.attempts - 1
-    _change(conn, held, due=due, reason=reason, attempts=attempts, fence=held.fence + 1, leased=False)
+    _change(conn, held, sql.POSTPONE, until=due, why=reason, counted=attempts)
 
 
 def give_up(conn: Connection, held: Claim, *, reason: str) -> None:
     """Lay the step aside for a person; what waits behind its key goes on waiting. Raises LeaseLost."""
-    _change(conn, held, state=DEAD, reason=reason, fence=held.fence + 1, leased=False)
+    _change(conn, held, sql.GIVE_UP, why=reason)
 
 
 def release_all(conn: Connection, *, now: datetime) -> int:
@@ -154,11 +149,8 @@ def hasten(conn: Connection, id_: int, *, now: datetime) -> bool:
 
 def discard(conn: Connection, ids: Sequence[int]) -> None:
     """Remove steps whose reason is gone, whatever their state, and let their successors go."""
-    freed: list[tuple[str, str | None]] = []
-    for start in range(0, len(ids), sql.AT_ONCE):
-        gone = conn.execute(sql.REMOVE, {"ids": ids[start : start + sql.AT_ONCE]})
-        freed += ((row.lane, row.key) for row in gone)
-    _promote_each(conn, freed)
+    gone = conn.execute(sql.REMOVE, {"ids": list(ids)}).all()
+    _promote_many(conn, ((row.lane, row.key) for row in gone))
 
 
 def open_strays(conn: Connection, *, now: datetime) -> int:
@@ -174,51 +166,50 @@ def open_strays(conn: Connection, *, now: datetime) -> int:
 
 def hold(conn: Connection, lane: str, key: str) -> None:
     """Until this transaction ends nobody claims a step of this key; what was claimed before shows that it was."""
-    if conn.dialect.name == "postgresql":
+    if _shared(conn):
         conn.execute(sql.HOLD_STEPS, {"of_lane": lane, "of_key": key})
 
 
 def next_due(conn: Connection, lane: str) -> datetime | None:
     """When the earliest ready row of the lane falls due; None: there is none."""
-    found: datetime | None = conn.execute(
-        select(ledger.c.due).where(ledger.c.lane == lane, ledger.c.state == READY).order_by(ledger.c.due).limit(1)
-    ).scalar_one_or_none()
+    found: datetime | None = conn.execute(sql.NEXT_DUE, {"lane": lane}).scalar_one_or_none()
     return found
 
 
 def counts(conn: Connection) -> dict[str, dict[str, int]]:
     """Rows by lane and state."""
     found: dict[str, dict[str, int]] = {}
-    rows = conn.execute(select(ledger.c.lane, ledger.c.state, func.count()).group_by(ledger.c.lane, ledger.c.state))
-    for lane, state, number in rows:
+    for lane, state, number in conn.execute(sql.COUNTS):
         found.setdefault(lane, {})[state] = number
     return found
 
 
-def _promote(conn: Connection, lane: str, key: str | None) -> None:
-    """Open the oldest row of the key if it is blocked; while an earlier one lives, that one is the oldest."""
-    if key is None:
-        return
-    _hold_key(conn, lane, key)
-    if conn.execute(sql.PROMOTE, {"of_lane": lane, "of_key": key}).rowcount:
-        note(conn, lane)
+def _promote_many(conn: Connection, freed: Iterable[tuple[str, str | None]]) -> None:
+    keys: dict[str, list[str]] = {}
+    for lane, key in freed:
+        if key is not None:
+            keys.setdefault(lane, []).append(key)
+    for lane, of_lane in keys.items():
+        _promote(conn, sql.PROMOTE_MANY, {"of_lane": lane, "keys": of_lane})
 
 
-def _promote_each(conn: Connection, freed: Iterable[tuple[str, str | None]]) -> None:
-    for lane, key in sorted({(lane, key) for lane, key in freed if key is not None}):  # in one order: no deadlock
-        _promote(conn, lane, key)
+def _promote(conn: Connection, statement: Update, of: dict[str, Any]) -> None:
+    """Open the oldest row of a key if it is blocked; while an earlier one lives, that one is the oldest.
+
+    Its row was taken away holding the key, so what another transaction has added to it meanwhile is seen.
+    """
+    if conn.execute(statement, of).rowcount:
+        note(conn, of["of_lane"])
 
 
-def _hold_key(conn: Connection, lane: str, key: str) -> None:
-    """Until this transaction ends, nobody else adds to or promotes in this key. SQLite has one writer anyway."""
-    if conn.dialect.name == "postgresql":
-        conn.execute(sql.HOLD_KEY, {"of_lane": lane, "of_key": key})
-
-
-def _change(conn: Connection, held: Claim, **values: object) -> None:
-    statement = update(ledger).where(*sql.OURS).values(**values)
-    if conn.execute(statement, {"held": held.id, "held_fence": held.fence}).rowcount != 1:
+def _change(conn: Connection, held: Claim, statement: Update | Delete, **values: object) -> None:
+    if conn.execute(statement, {"held": held.id, "held_fence": held.fence} | values).rowcount != 1:
         raise _lost(held)
+
+
+def _shared(conn: Connection) -> bool:
+    """Whether others write at the same time; SQLite has one writer."""
+    return conn.dialect.name == "postgresql"
 
 
 def _lost(held: Claim) -> LeaseLost:

@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Text, bindparam, case, delete, exists, func, insert, literal, select, update
+from sqlalchemy import (
+    BigInteger,
+    ScalarSelect,
+    Text,
+    bindparam,
+    case,
+    cast,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.sql import ColumnElement
 
 from store.schema import ledger
+from store.spelling import among, hold_key, items
 
 READY, BLOCKED, DEAD = "ready", "blocked", "dead"
 SUSPECT = 10
 """A step claimed so often may be what kills its workers: its lease is left to run out, and others get ahead of it."""
-AT_ONCE = 500
-"""Ids in one statement, far below what an engine takes as parameters."""
 
+_earlier = ledger.alias("earlier")
+_keys = items("keys")
+
+
+def _oldest(key: ColumnElement[str]) -> ScalarSelect[int]:
+    of_key = select(func.min(_earlier.c.id)).where(_earlier.c.lane == bindparam("of_lane"), _earlier.c.key == key)
+    return of_key.scalar_subquery()
+
+
+IS_READY = ledger.c.state == literal_column(f"'{READY}'")
+"""With the word itself: PostgreSQL's index of what is ready serves only who asks for that in so many words."""
 OURS: tuple[ColumnElement[bool], ...] = (
     ledger.c.id == bindparam("held"),
     ledger.c.fence == bindparam("held_fence"),
     ledger.c.state == READY,
 )
-_earlier = ledger.alias("earlier")
+AMONG_IDS = among(ledger.c.id, select(cast(items("ids").c.value, BigInteger)))
+HOLDING = hold_key(ledger.c.lane, ledger.c.key)
+"""Who takes a row away holds its key, in the same statement, before he looks for its successor with the next."""
 ROW = {name: bindparam(name, type_=ledger.c[name].type) for name in ("lane", "key", "due", "payload", "created_at")}
 
 ADD = insert(ledger).values(ROW | {"state": bindparam("state")}).returning(ledger.c.id)
+
+HOLD_KEY = select(hold_key(bindparam("of_lane", type_=Text), bindparam("of_key", type_=Text)))
+HOLD_KEYS = select(hold_key(bindparam("of_lane", type_=Text), _keys.c.value)).select_from(_keys)
 
 ADD_EACH_KEYED = insert(ledger).values(
     ROW
@@ -37,8 +67,8 @@ ADD_EACH = insert(ledger).values(ROW | {"state": literal(READY)})
 """For many at once, whose ids nobody asks for."""
 
 DUE = (
-    select(ledger)
-    .where(ledger.c.lane == bindparam("lane"), ledger.c.state == READY, ledger.c.due <= bindparam("now"))
+    select(ledger.c.id, ledger.c.key, ledger.c.payload, ledger.c.attempts, ledger.c.fence, ledger.c.created_at)
+    .where(ledger.c.lane == bindparam("lane"), IS_READY, ledger.c.due <= bindparam("now"))
     .order_by(ledger.c.due, ledger.c.id)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
@@ -46,8 +76,26 @@ DUE = (
 
 TAKE = (
     update(ledger)
-    .where(ledger.c.id.in_(bindparam("ids", expanding=True)))
+    .where(AMONG_IDS)
     .values(due=bindparam("until"), fence=ledger.c.fence + 1, attempts=ledger.c.attempts + 1, leased=True)
+)
+
+EXTEND = update(ledger).where(*OURS).values(due=bindparam("until"))
+
+POSTPONE = (
+    update(ledger)
+    .where(*OURS)
+    .values(
+        due=bindparam("until"),
+        reason=bindparam("why"),
+        attempts=bindparam("counted"),
+        fence=ledger.c.fence + 1,
+        leased=False,
+    )
+)
+
+GIVE_UP = (
+    update(ledger).where(*OURS).values(state=DEAD, reason=bindparam("why"), fence=ledger.c.fence + 1, leased=False)
 )
 
 RELEASE = (
@@ -59,11 +107,9 @@ RELEASE = (
 
 END = delete(ledger).where(*OURS)
 
-END_MANY = (
-    delete(ledger)
-    .where(ledger.c.id.in_(bindparam("ids", expanding=True)), ledger.c.state == READY)
-    .returning(ledger.c.id, ledger.c.fence)
-)
+END_HOLDING = END.returning(HOLDING)
+
+END_MANY = delete(ledger).where(AMONG_IDS).returning(ledger.c.id, ledger.c.fence, HOLDING)
 
 REVIVE = (
     update(ledger)
@@ -79,22 +125,16 @@ HASTEN = (
     .returning(ledger.c.lane)
 )
 
-REMOVE = delete(ledger).where(ledger.c.id.in_(bindparam("ids", expanding=True))).returning(ledger.c.lane, ledger.c.key)
+REMOVE = delete(ledger).where(AMONG_IDS).returning(ledger.c.lane, ledger.c.key, HOLDING)
 
 PROMOTE = (
-    update(ledger)
-    .where(
-        ledger.c.id
-        == select(func.min(_earlier.c.id))
-        .where(_earlier.c.lane == bindparam("of_lane"), _earlier.c.key == bindparam("of_key"))
-        .scalar_subquery(),
-        ledger.c.state == BLOCKED,
-    )
-    .values(state=READY)
+    update(ledger).where(ledger.c.id == _oldest(bindparam("of_key")), ledger.c.state == BLOCKED).values(state=READY)
 )
 
-HOLD_KEY = select(
-    func.pg_advisory_xact_lock(func.hashtextextended(bindparam("of_lane", type_=Text) + ":" + bindparam("of_key"), 0))
+PROMOTE_MANY = (
+    update(ledger)
+    .where(among(ledger.c.id, select(_oldest(_keys.c.value)).select_from(_keys)), ledger.c.state == BLOCKED)
+    .values(state=READY)
 )
 
 HOLD_STEPS = (
@@ -113,3 +153,7 @@ OPEN_STRAYS = (
     .values(state=READY, due=case((ledger.c.due > bindparam("now"), ledger.c.due), else_=bindparam("now")))
     .returning(ledger.c.lane)
 )
+
+NEXT_DUE = select(ledger.c.due).where(ledger.c.lane == bindparam("lane"), IS_READY).order_by(ledger.c.due).limit(1)
+
+COUNTS = select(ledger.c.lane, ledger.c.state, func.count()).group_by(ledger.c.lane, ledger.c.state)

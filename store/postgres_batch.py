@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import cast
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 from sqlalchemy import Connection, RootTransaction
 from sqlalchemy.exc import DBAPIError
 
@@ -28,9 +28,10 @@ COLLISIONS = {
 STANDBY = "25006"
 """read_only_sql_transaction: this server has become a standby; another one is the primary now."""
 
-FIRST_ACT = "SAVEPOINT act"
-SECOND_ACT = "RELEASE act; SET LOCAL lock_timeout = '50ms'; SAVEPOINT act"
-NEXT_ACT = "RELEASE act; SAVEPOINT act"
+FIRST_ACT = b"BEGIN ISOLATION LEVEL READ COMMITTED; SAVEPOINT act"
+SECOND_ACT = b"RELEASE act; SET LOCAL lock_timeout = '50ms'; SAVEPOINT act"
+NEXT_ACT = b"RELEASE act; SAVEPOINT act"
+UNDO_ACT = b"ROLLBACK TO act"
 
 
 class ConnectionBroken(Exception):
@@ -54,10 +55,10 @@ def transact(conn: Connection, jobs: Iterable[Job], clock: DatabaseClock) -> lis
     outcomes: list[Outcome] = []
     with conn.begin() as transaction:
         try:
-            if clock.stale:
-                ask(clock, raw)
             for job in jobs:
-                raw.execute((FIRST_ACT, SECOND_ACT, NEXT_ACT)[min(len(outcomes), 2)])
+                _say(raw, (FIRST_ACT, SECOND_ACT, NEXT_ACT)[min(len(outcomes), 2)])
+                if clock.stale:
+                    ask(clock, raw)
                 outcome = _attempt(conn, raw, job)
                 if outcome is None:
                     break
@@ -77,7 +78,7 @@ def _attempt(conn: Connection, raw: Raw, job: Job) -> Outcome | None:
         result = job.act(conn)
     except BaseException as error:
         _expect_transaction(raw, error)
-        raw.execute("ROLLBACK TO act")
+        _say(raw, UNDO_ACT)
         cause = error.orig if isinstance(error, DBAPIError) else None
         state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
         if state == STANDBY:
@@ -85,9 +86,16 @@ def _attempt(conn: Connection, raw: Raw, job: Job) -> Outcome | None:
         return None if job.tries < COLLISIONS.get(state or "", 0) else Outcome(failure=error)
     _expect_transaction(raw, None)
     if raw.info.transaction_status == TransactionStatus.INERROR:
-        raw.execute("ROLLBACK TO act")
+        _say(raw, UNDO_ACT)
         return Outcome(failure=RuntimeError("an act went on after one of its statements had failed"))
     return Outcome(result)
+
+
+def _say(raw: Raw, statements: bytes) -> None:
+    """Execute statements that have neither parameters nor rows, in one round trip, at a fifth of `execute`'s cost."""
+    said = raw.pgconn.exec_(statements)
+    if said.status != ExecStatus.COMMAND_OK:
+        raise psycopg.errors.error_from_result(said)
 
 
 def _expect_transaction(raw: Raw, error: BaseException | None) -> None:

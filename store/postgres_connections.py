@@ -29,6 +29,9 @@ SETTINGS = (
     # What we acknowledge at a source must have survived: whoever set less for the server did not mean us.
     "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
 )
+PLANNING = "SET enable_seqscan = off; SET jit = off"
+"""For who writes. The plan of a statement is kept: made while its table is empty, as a queue at rest is, it would read
+the whole table, and go on so while that fills. What must be read whole seems so dear now that it would be compiled."""
 
 Raw: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 Greeting: TypeAlias = Callable[[Raw, object], None]
@@ -44,6 +47,7 @@ def writing(url: str, connections: int, clock: DatabaseClock) -> Engine:
     def greet(raw: Raw, _record: object) -> None:
         raw.isolation_level = IsolationLevel.READ_COMMITTED
         _prepare(raw)
+        raw.execute(PLANNING)
         ask(clock, raw)
         raw.commit()
 

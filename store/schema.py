@@ -65,6 +65,7 @@ data_key = Table(
     Column("created_at", Moment, nullable=False),
 )
 
+_READY, _KEYED = text("state = 'ready'"), text("key IS NOT NULL")
 ledger = Table(
     "ledger",
     metadata,
@@ -79,8 +80,8 @@ ledger = Table(
     Column("reason", Text),
     Column("created_at", Moment, nullable=False),
     Column("leased", Boolean, nullable=False, default=False, server_default=false()),  # claimed, and not ended since
-    Index("ix_ledger_claim", "lane", "state", "due"),
-    Index("ix_ledger_order", "lane", "key", "state", "id"),
+    Index("ix_ledger_claim", "lane", "state", "due", "id", postgresql_where=_READY),
+    Index("ix_ledger_order", "lane", "key", "id", sqlite_where=_KEYED, postgresql_where=_KEYED),
     sqlite_autoincrement=True,
 )
 

@@ -18,6 +18,7 @@ from store import ledger
 from store.ledger import Claim, LeaseLost
 from store.schema import history
 from store.schema import ledger as rows
+from tests.store.effort import come_to_rest, effort
 from tests.store.ledger_model import LEASE, NOW, LedgerMachine
 
 T = TypeVar("T")
@@ -669,6 +670,53 @@ class Looking:
         assert act(engine, ledger.counts) == {"read": {"dead": 1, "blocked": 2}, "push": {"ready": 1}}
 
 
+class Resting:
+    """What waits costs nothing meanwhile: a step's way is as short as in an empty ledger."""
+
+    def test_however_many_wait_they_are_not_looked_at(self, engine: Engine) -> None:
+        come_to_rest(engine)
+        with engine.connect() as conn:
+            alone = [effort(conn, _all_ways) for _ in range(20)][-1]  # by then PostgreSQL keeps its plans
+            with conn.begin():
+                conn.execute(insert(rows), [_waiting(number) for number in range(9000)])
+
+            assert effort(conn, _all_ways) < 2 * alone
+
+
+def _waiting(number: int) -> dict[str, object]:
+    """By threes: one whose turn it is, one postponed, and one blocked behind that."""
+    row = {"lane": "read", "key": f"case {number // 3}", "state": ledger.READY, "due": NOW, "payload": {}}
+    row |= {"created_at": NOW}
+    match number % 3:
+        case 0:
+            return row | {"lane": "push", "key": None}
+        case 1:
+            return row | {"due": NOW + timedelta(days=1)}
+        case _:
+            return row | {"state": ledger.BLOCKED}
+
+
+def _all_ways(conn: Connection) -> None:
+    """Every way a step can go, but for what is done once at a start and once a minute."""
+    for key in ("a", "a", "b", "b", None, None):
+        ledger.enqueue(conn, "read", {}, now=NOW, key=key)
+    first, second, third, fourth = ledger.claim(conn, "read", now=NOW, lease=LEASE, limit=10)
+    ledger.done(conn, first)
+    ledger.done_many(conn, [second, third])
+    ledger.postpone(conn, fourth, due=NOW + LEASE, reason=None)
+    ledger.hasten(conn, fourth.id, now=NOW)
+    held, other, again = ledger.claim(conn, "read", now=NOW, lease=LEASE, limit=10)
+    ledger.extend(conn, held, now=NOW, lease=LEASE)
+    ledger.hold(conn, "read", "b")
+    ledger.give_up(conn, other, reason="no")
+    ledger.revive(conn, other.id, now=NOW)
+    ledger.discard(conn, [held.id, other.id, again.id])
+    for _ in range(4):
+        ledger.enqueue(conn, "push", {}, now=NOW - SECOND)
+    ledger.done_many(conn, ledger.claim(conn, "push", now=NOW, lease=LEASE, limit=4))
+    assert ledger.next_due(conn, "read") != NOW
+
+
 class InAnyOrder:
     def test_whatever_happens_in_whatever_order_the_ledger_is_as_its_model(self, engine: Engine) -> None:
         class Machine(LedgerMachine):
@@ -678,5 +726,5 @@ class InAnyOrder:
         run_state_machine_as_test(Machine, settings=ANY_ORDER)
 
 
-class LedgerConformance(Claiming, Fencing, Ending, Order, Meeting, Releasing, Sweeping, Looking, InAnyOrder):
+class LedgerConformance(Claiming, Fencing, Ending, Order, Meeting, Releasing, Sweeping, Looking, Resting, InAnyOrder):
     """All of it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, NullPool, create_engine, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
@@ -64,7 +65,7 @@ def described(engine: Engine) -> dict[str, list[list[str]]]:
             list(map(str, look.get_columns(name))),
             [str(look.get_pk_constraint(name))],
             sorted(map(str, look.get_foreign_keys(name))),
-            sorted(map(_index, look.get_indexes(name))),
+            sorted(map(_spelled, look.get_indexes(name))),
             sorted(map(str, look.get_unique_constraints(name))),
         ]
         for name in look.get_table_names()
@@ -72,10 +73,10 @@ def described(engine: Engine) -> dict[str, list[list[str]]]:
     }
 
 
-def _index(index: ReflectedIndex) -> str:
-    """With the condition of a partial one in words."""
-    conditions = {option: str(value) for option, value in index.get("dialect_options", {}).items()}
-    return str({**index, "dialect_options": conditions})
+def _spelled(index: ReflectedIndex) -> str:
+    """With the condition of a partial index in words."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return str({**index, "dialect_options": options})
 
 
 def migrated(engine: Engine) -> Engine:
@@ -161,7 +162,7 @@ def next_migration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(path: Path, *lines: str) -> None:
-    head = max(path.parent.glob("*.py")).name.split("_")[0]
+    head = ScriptDirectory(str(path.parents[1])).get_current_head()
     path.write_text(TEMPLATE.format(head=head, body="\n".join(f"    {line}" for line in lines)))
 
 

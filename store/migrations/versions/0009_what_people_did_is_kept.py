@@ -5,8 +5,8 @@ import sqlalchemy as sa
 
 import store.schema
 
-revision = '0010'
-down_revision = '0009'
+revision = '0009'
+down_revision = '0008'
 branch_labels = None
 depends_on = None
 

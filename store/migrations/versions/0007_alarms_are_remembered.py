@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 import store.schema
 
-revision = '0009'
+revision = '0007'
 down_revision = '0006'
 branch_labels = None
 depends_on = None
