@@ -1,7 +1,8 @@
 """What operators write to speak with a receiver: JMESPath over its answers, templates over a case.
 
 A template is a text with `{{ … }}` (Jinja, sandboxed). A text that is one single `{{ … }}` keeps the value's type, so
-that a list stays a list; a block with `each` and `row` becomes a list, one `row` an item.
+that a list stays a list; within a text none is empty, and what is no text is written as JSON. A block with `each` and
+`row` becomes a list, one `row` an item.
 """
 
 from __future__ import annotations
@@ -11,23 +12,26 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, TypeAlias
+from urllib.parse import quote
 
 import jmespath
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from jinja2 import StrictUndefined, TemplateError
+from jinja2 import StrictUndefined, TemplateError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
 
 Values: TypeAlias = Mapping[str, Any]
-_ALONE = re.compile(r"\s*\{\{((?:(?!\}\}|\{\{).)*)\}\}\s*", re.DOTALL)
+_ALONE = re.compile(r"\s*\{\{(?![-+])((?:(?!\}\}|\{\{).)*)(?<![-+])\}\}\s*", re.DOTALL)
+"""Not `{{- … -}}`: those strip what is around them, and a lone - would be taken for minus."""
+_PLACE = re.compile(r"\{\{[-+]?((?:(?!\}\}|\{\{).)*?)[-+]?\}\}", re.DOTALL)
 EACH = frozenset({"each", "row"})
 
 
@@ -43,7 +47,7 @@ class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath has no 
             return value
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
 
@@ -53,17 +57,24 @@ _OPTIONS = jmespath.Options(custom_functions=_Functions())
 def check_expression(text: str) -> str:
     """Raises ValueError: this is no JMESPath."""
     try:
-        jmespath.compile(text)
+        unknown = _functions_in(jmespath.compile(text).parsed) - _Functions.FUNCTION_TABLE.keys()
     except JMESPathError as error:
         raise ValueError(f'"{text}" is not JMESPath: {" ".join(str(error).split())}') from error
+    if unknown:
+        raise ValueError(f'"{text}" is not JMESPath: there is no function {min(unknown)}()')
     return text
+
+
+def _functions_in(node: Mapping[str, Any]) -> set[str]:
+    found = {str(node["value"])} if node["type"] == "function_expression" else set()
+    return found.union(*(_functions_in(child) for child in node["children"] if isinstance(child, dict)))
 
 
 def look_up(expression: str, document: object) -> Any:  # noqa: ANN401 - whatever stands there
     """What the expression finds; None where it finds nothing, or does not fit what is there."""
     try:
         return jmespath.compile(expression).search(document, _OPTIONS)
-    except JMESPathError:
+    except (JMESPathError, ArithmeticError, ValueError, RecursionError):
         return None
 
 
@@ -100,6 +111,11 @@ def fill_text(text: str, values: Values, at: str) -> str:
     return as_text(_filled(text, values, at))
 
 
+def fill_path(text: str, values: Values, at: str) -> str:
+    """A path filled; whatever a value holds stays one step of it. Raises TemplateFailed."""
+    return fill_text(_PLACE.sub(r"{{ (\1) | step }}", text), values, at)
+
+
 def as_text(value: object) -> str:
     """A value where only text can stand: none is empty, what is no text is written as JSON."""
     if value is None:
@@ -120,14 +136,24 @@ def _filled(text: str, values: Values, at: str) -> object:
     if "{" not in text:
         return text
     try:
-        value = _compiled(text)(values)
-    except TemplateError as error:
-        raise TemplateFailed(f"{at}: {error.message}") from error
-    except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+        return _json(_compiled(text)(values))
+    except (UndefinedError, TemplateFailed) as error:
+        raise TemplateFailed(f"{at}: {error}") from error
+    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
         raise TemplateFailed(f"{at}: {type(error).__name__}") from error  # its words may be the case's
-    if isinstance(value, StrictUndefined):
-        raise TemplateFailed(f"{at}: there is no such value")
-    return value
+
+
+def _json(value: object) -> object:
+    """What an expression gave, if JSON can say it: a lazy filter's items as a list. Raises UndefinedError."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, Iterator)):
+        return [_json(item) for item in value]
+    if isinstance(value, _Missing):
+        value._fail_with_undefined_error()
+    raise TemplateFailed("is no value that JSON can say")
 
 
 @lru_cache(maxsize=1024)
@@ -140,14 +166,24 @@ def _compiled(text: str) -> Callable[[Values], object]:
     return lambda values: template.render(**values)
 
 
-def _encrypted(public_key: str, text: str) -> str:
+class _Missing(StrictUndefined):
+    """Says what is missing by its name, if that is a name: it may have been looked up by the case's words."""
+
+    @property
+    def _undefined_message(self) -> str:
+        name = self._undefined_name
+        named = isinstance(name, str) and name.isascii() and name.isidentifier()
+        return f"there is no {name}" if named else "there is no such value"
+
+
+def _encrypted(public_key: object, text: object) -> str:
     """RSA (PKCS #1 v1.5) under a public key as its base64 writes it, in base64: how 泛微 wants secrets shown."""
     try:
-        key = load_der_public_key(base64.b64decode(public_key))
+        key = load_der_public_key(base64.b64decode(str(public_key)))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise TemplateError("rsa(): the first value is no public key in base64") from error
+        raise TemplateFailed("rsa(): the first value is no public key in base64") from error
     if not isinstance(key, RSAPublicKey):
-        raise TemplateError("rsa(): the first value is no RSA key")
+        raise TemplateFailed("rsa(): the first value is no RSA key")
     return base64.b64encode(key.encrypt(str(text).encode(), padding.PKCS1v15())).decode()
 
 
@@ -161,11 +197,22 @@ def _date(value: object, form: str = "%Y-%m-%d") -> str | None:
     return None if value is None else datetime.fromisoformat(str(value)).strftime(form)
 
 
+def _step(value: object) -> str:
+    """One step of a path. Raises TemplateFailed: it would be none, or lead up."""
+    text = as_text(value)
+    if text in ("", ".", ".."):
+        raise TemplateFailed("is empty or dots, where a path goes on")
+    return quote(text, safe="")
+
+
 def _make_environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+    environment = ImmutableSandboxedEnvironment(
+        undefined=_Missing, finalize=lambda value: as_text(_json(value)), keep_trailing_newline=True
+    )
     environment.globals = {"rsa": _encrypted, "hmac": _hmac}
     environment.filters["date"] = _date
     environment.filters["json"] = as_text
+    environment.filters["step"] = _step
     return environment
 
 
