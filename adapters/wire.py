@@ -32,6 +32,10 @@ class AddressForbidden(OSError):
     """A host's name leads to an address we do not go to; nothing was sent."""
 
 
+class BrokenOff(aiohttp.ClientError):
+    """The connection broke while a request was under way that is not made twice; the cause says how."""
+
+
 class TrustBroken(Exception):
     """A certificate or key file cannot be used; the message says which."""
 
@@ -136,7 +140,9 @@ def open_session(
 ) -> aiohttp.ClientSession:
     """A client that goes only where it may; use within a running loop, close at the end.
 
-    Redirects are the caller's business (`allow_redirects=False`). Raises TrustBroken.
+    Without `reuse` every request has a connection of its own and is made once: a kept connection may be closed just
+    as we send on it, and the library makes a GET or PUT again by itself (BrokenOff instead). Redirects are the caller's
+    business (`allow_redirects=False`). Raises TrustBroken.
     """
     connector = aiohttp.TCPConnector(
         limit=connections,
@@ -151,8 +157,18 @@ def open_session(
         cookie_jar=aiohttp.CookieJar(unsafe=True) if cookies else aiohttp.DummyCookieJar(),
         proxy=URL(settings.proxy.get_secret_value()) if settings.proxy else None,
         trace_configs=[trace] if trace else None,
+        middlewares=() if reuse else (_once,),
         trust_env=False,
     )
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise BrokenOff(str(error)) from error
 
 
 def trust_of(settings: WireSettings, *, verify: bool = True) -> ssl.SSLContext | bool:

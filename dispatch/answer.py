@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from dispatch.expressions import as_text, holds, look_up
 from dispatch.retry import parse_retry_after
 from dispatch.settings import SuccessRule, TargetSettings
 
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What a database or a page cannot hold: control characters and halves of surrogate pairs."""
 EXCERPT_LIMIT = 300
 ID_LIMIT = 200
 
@@ -39,6 +42,8 @@ class Response:
     content: bytes
     whole: bool = True
     """False: the body was cut off, by the line or by our limit."""
+    kept: bytes | None = None
+    """The body as it may be kept, without secrets; None: as it came."""
 
 
 @dataclass(frozen=True)
@@ -83,16 +88,21 @@ def judge_silence(kind: str, settings: TargetSettings, *, sent: bool, words: str
 
 def document_of(response: Response) -> Any:  # noqa: ANN401 - JSON
     """The JSON in an answer; None: there is none."""
+    return _parsed(response.content)
+
+
+def _parsed(content: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
-        return json.loads(response.content)
+        return json.loads(content)
     except (ValueError, RecursionError):
         return None
 
 
 def excerpt_of(response: Response, settings: TargetSettings) -> str | None:
     """The receiver's words: those about what is wrong where configured, else the beginning of its answer."""
-    said = look_up(settings.error, document_of(response)) if settings.error else None
-    text = response.content[: 4 * EXCERPT_LIMIT].decode("utf-8", "replace") if said is None else as_text(said)
+    content = response.content if response.kept is None else response.kept
+    said = look_up(settings.error, _parsed(content)) if settings.error else None
+    text = content[: 4 * EXCERPT_LIMIT].decode("utf-8", "replace") if said is None else as_text(said)
     return " ".join(text.split())[:EXCERPT_LIMIT] or None
 
 
@@ -105,7 +115,7 @@ def _judge_body(response: Response, settings: TargetSettings) -> Answer:
     if not _succeeded(document, settings):
         return Answer(_without_success(document, settings), status, _missed(status, settings), words)
     number = look_up(settings.receiver_id, document) if settings.receiver_id else None
-    if settings.receiver_id and number is None and not settings.idempotent:
+    if settings.receiver_id and number in (None, "") and not settings.idempotent:
         said = f"HTTP {status}, but {settings.receiver_id} names no number"
         return Answer(Verdict.UNKNOWN, status, said, words)
     return Answer(Verdict.DELIVERED, status, None, receiver_id=id_of(number))
@@ -113,7 +123,7 @@ def _judge_body(response: Response, settings: TargetSettings) -> Answer:
 
 def id_of(value: object) -> str | None:
     """A receiver's number as we keep it."""
-    return None if value is None else as_text(value)[:ID_LIMIT]
+    return _UNSPEAKABLE.sub("\ufffd", as_text(value))[:ID_LIMIT] or None
 
 
 def _succeeded(document: object, settings: TargetSettings) -> bool:

@@ -14,15 +14,15 @@ from urllib.parse import urlencode
 from yarl import URL
 
 from dispatch.answer import Answer, Response, Verdict, document_of, excerpt_of, id_of, judge, judge_silence
-from dispatch.client import Client, Silence
-from dispatch.expressions import TemplateFailed, as_text, fill, fill_text, holds, look_up
+from dispatch.client import Client, Silence, merged
+from dispatch.expressions import TemplateFailed, as_text, fill, fill_path, fill_text, holds, look_up
 from dispatch.parcel import Parcel
 from dispatch.settings import Call, LoginSettings, LookupSettings, TargetSettings
 from dispatch.webhook import sign
 
 
 class Found(StrEnum):
-    """What looking up a case came to."""
+    """What looking an event up came to."""
 
     FOUND = "found"
     ABSENT = "absent"
@@ -31,7 +31,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a receiver said to the question whether it has a case."""
+    """What a receiver said to the question whether it has an event."""
 
     found: Found
     detail: str | None = None
@@ -113,7 +113,7 @@ class OwnApi:
         return Finding(Found.UNSURE, "lookup: neither found nor absent", response.status, words)
 
     async def let_in(self, now: datetime) -> Mapping[str, Any]:
-        """What logging in gave. Raises LoginFailed, TemplateFailed."""
+        """What logging in gave. Raises LoginFailed."""
         if self._login is None:
             return {}
         async with self._logging_in:
@@ -145,32 +145,35 @@ class OwnApi:
         ready = await asyncio.to_thread(
             lambda: self._composed(call, where, {**parcel.values(), **given}, self._settings.headers)
         )
-        headers = {"webhook-id": parcel.event_id, **ready.headers}
+        headers = merged({"webhook-id": parcel.event_id}, ready.headers)
         if self._settings.secret:
-            headers |= sign(self._settings.secret, parcel.event_id, now, ready.body or b"")
+            headers.update(sign(self._settings.secret, parcel.event_id, now, ready.body or b""))
         return await self._client.exchange(ready.url, ready.body, headers, ready.method)
 
     def _composed(self, call: Call, where: str, values: Mapping[str, Any], always: Mapping[str, str]) -> _Ready:
         def texts(block: Mapping[str, str], at: str) -> dict[str, str]:
             return {name: fill_text(text, values, f"{at}.{name}") for name, text in block.items()}
 
-        path = fill_text(call.path, values, f"{where}.path")
+        path = fill_path(call.path, values, f"{where}.path")
         url = URL(f"{self._settings.url.rstrip('/')}/{path.lstrip('/')}")
         params = texts(call.params, f"{where}.params")
-        headers = {**texts(always, "headers"), **texts(call.headers, f"{where}.headers")}
+        headers = merged(texts(always, "headers"), texts(call.headers, f"{where}.headers"))
+        _check_headers(headers, f"{where}.headers")
         body = None
         if call.body is not None:
-            body, media_type = _written(fill(call.body, values, f"{where}.body"), call.body_as)
-            headers = {"content-type": media_type, **headers}
+            body, media_type = _written(fill(call.body, values, f"{where}.body"), call.body_as, f"{where}.body")
+            headers.setdefault("content-type", media_type)
         return _Ready(url.update_query(params) if params else url, call.method, headers, body)
 
     async def _log_in(self, login: LoginSettings) -> dict[str, Any]:
         given: dict[str, Any] = {}
         for number, call in enumerate(login.calls):
             where = f"login.calls.{number}"
-            ready = self._composed(call, where, given, {})
             try:
-                response = await self._client.exchange(ready.url, ready.body, ready.headers, ready.method, shown=False)
+                ready = self._composed(call, where, given, {})
+                response = await self._client.exchange(ready.url, ready.body, ready.headers, ready.method)
+            except TemplateFailed as error:
+                raise LoginFailed(str(error)) from error
             except Silence as silence:
                 raise LoginFailed(f"{where}: {silence}", words=silence.words) from silence
             given |= _taken(call.take, response, where)
@@ -185,14 +188,24 @@ def _taken(take: Mapping[str, str], response: Response, where: str) -> dict[str,
     if document is None:  # some answer with the bare token
         document = response.content.decode("utf-8", "replace").strip()
     found = {name: look_up(expression, document) for name, expression in take.items()}
-    missing = [take[name] for name, value in found.items() if value in (None, "")]
+    missing = [take[name] for name, value in found.items() if value is False or value in (None, "")]
     if missing:
         raise LoginFailed(f"{where}: no {missing[0]} in the answer", status=response.status)
     return found
 
 
-def _written(body: Any, body_as: str) -> tuple[bytes, str]:  # noqa: ANN401 - JSON
+def _check_headers(headers: Mapping[str, str], at: str) -> None:
+    """A citizen's words must not end a header and begin another. Raises TemplateFailed."""
+    for name, value in headers.items():
+        if not {"\r", "\n", "\0"}.isdisjoint(value):
+            raise TemplateFailed(f"{at}.{name}: has a line break or NUL, which no header can hold")
+
+
+def _written(body: Any, body_as: str, at: str) -> tuple[bytes, str]:  # noqa: ANN401 - JSON
+    """Raises TemplateFailed."""
     if body_as == "form":
-        fields = {name: as_text(value) for name, value in body.items()} if isinstance(body, dict) else {}
-        return urlencode(fields).encode(), "application/x-www-form-urlencoded; charset=utf-8"
+        if not isinstance(body, dict):
+            raise TemplateFailed(f"{at}: is no block of fields")
+        fields = {name: as_text(value) for name, value in body.items()}
+        return urlencode(fields, errors="replace").encode(), "application/x-www-form-urlencoded; charset=utf-8"
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"), "application/json; charset=utf-8"
