@@ -73,11 +73,12 @@ def judge(response: Response, settings: TargetSettings, now: datetime) -> Answer
         verdict = Verdict.GONE
     elif status in (429, 503):
         wait = parse_retry_after(response.headers.get("Retry-After"), now)
-    elif 400 <= status < 500 and status not in (408, 425):
+    elif 400 <= status < 500 and status not in (407, 408, 425):
         verdict = Verdict.REJECTED
     if not settings.idempotent and (status == 408 or status >= 500):
         verdict = Verdict.UNKNOWN
-    return Answer(verdict, status, f"HTTP {status}", excerpt_of(response, settings), wait=wait)
+    reached = status != 407  # which only a proxy on the way says
+    return Answer(verdict, status, f"HTTP {status}", excerpt_of(response, settings), wait=wait, reached=reached)
 
 
 def judge_silence(kind: str, settings: TargetSettings, *, sent: bool, words: str | None = None) -> Answer:
@@ -145,7 +146,7 @@ def _without_success(document: object, settings: TargetSettings) -> Verdict:
         return Verdict.AGAIN
     if settings.idempotent:
         return Verdict.AGAIN
-    return Verdict.UNKNOWN if document is None else Verdict.REJECTED
+    return Verdict.UNKNOWN if document is None or settings.rejected is not None else Verdict.REJECTED
 
 
 def _missed(status: int, settings: TargetSettings) -> str:

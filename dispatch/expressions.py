@@ -29,6 +29,8 @@ from jmespath import functions
 from jmespath.exceptions import JMESPathError
 
 Values: TypeAlias = Mapping[str, Any]
+At: TypeAlias = tuple[str | int, ...]
+"""Where a template stands: keys and list places."""
 _ALONE = re.compile(r"\s*\{\{(?![-+])((?:(?!\}\}|\{\{).)*)(?<![-+])\}\}\s*", re.DOTALL)
 """Not `{{- … -}}`: those strip what is around them, and a lone - would be taken for minus."""
 _PLACE = re.compile(r"\{\{[-+]?((?:(?!\}\}|\{\{).)*?)[-+]?\}\}", re.DOTALL)
@@ -37,6 +39,14 @@ EACH = frozenset({"each", "row"})
 
 class TemplateFailed(Exception):
     """A template cannot be filled from this case; the message says which and why, without the case's words."""
+
+    def __init__(self, at: At, said: str) -> None:
+        super().__init__(f"{'.'.join(map(str, at))}: {said}")
+        self.at, self.said = at, said
+
+
+class _Unfit(Exception):
+    """A value is no good for what is made of it; the message is ours."""
 
 
 class _Functions(functions.Functions):  # type: ignore[misc]  # jmespath has no types
@@ -93,25 +103,54 @@ def check_template(text: str) -> str:
     return text
 
 
-def fill(tree: Any, values: Values, at: str) -> Any:  # noqa: ANN401 - JSON in, JSON out
+def fill(tree: Any, values: Values, at: At) -> Any:  # noqa: ANN401 - JSON in, JSON out
     """The tree with every template filled; `at` says where it stands. Raises TemplateFailed."""
     if isinstance(tree, str):
         return _filled(tree, values, at)
     if isinstance(tree, dict):
         if tree.keys() == EACH:
             return _rows(tree, values, at)
-        return {str(_filled(key, values, at)): fill(item, values, f"{at}.{key}") for key, item in tree.items()}
+        return {str(_filled(key, values, at)): fill(item, values, (*at, key)) for key, item in tree.items()}
     if isinstance(tree, list):
-        return [fill(item, values, f"{at}.{number}") for number, item in enumerate(tree)]
+        return [fill(item, values, (*at, number)) for number, item in enumerate(tree)]
     return tree
 
 
-def fill_text(text: str, values: Values, at: str) -> str:
+def failures(tree: Any, values: Values, at: At) -> Iterator[TemplateFailed]:  # noqa: ANN401 - JSON
+    """Every text of the tree that cannot be filled, where `fill` stops at the first."""
+    if isinstance(tree, dict):
+        if tree.keys() == EACH:
+            yield from _failing_rows(tree, values, at)
+            return
+        for key, item in tree.items():
+            yield from failures(key, values, at)
+            yield from failures(item, values, (*at, key))
+    elif isinstance(tree, list):
+        for number, item in enumerate(tree):
+            yield from failures(item, values, (*at, number))
+    else:
+        try:
+            fill(tree, values, at)
+        except TemplateFailed as failed:
+            yield failed
+
+
+def _failing_rows(tree: Mapping[str, Any], values: Values, at: At) -> Iterator[TemplateFailed]:
+    try:
+        found = _list(tree, values, at)
+    except TemplateFailed as failed:
+        yield failed
+        return
+    for one in found[:1]:
+        yield from failures(tree["row"], {**values, "row": one, "number": 1}, (*at, "row"))
+
+
+def fill_text(text: str, values: Values, at: At) -> str:
     """A template filled, as text. Raises TemplateFailed."""
     return as_text(_filled(text, values, at))
 
 
-def fill_path(text: str, values: Values, at: str) -> str:
+def fill_path(text: str, values: Values, at: At) -> str:
     """A path filled; whatever a value holds stays one step of it. Raises TemplateFailed."""
     return fill_text(_PLACE.sub(r"{{ (\1) | step }}", text), values, at)
 
@@ -123,28 +162,33 @@ def as_text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _rows(tree: Mapping[str, Any], values: Values, at: str) -> list[Any]:
-    found = fill(tree["each"], values, f"{at}.each")
-    if not isinstance(found, (list, tuple)):
-        raise TemplateFailed(f"{at}.each: is no list")
+def _rows(tree: Mapping[str, Any], values: Values, at: At) -> list[Any]:
+    found = _list(tree, values, at)
     return [
-        fill(tree["row"], {**values, "row": one, "number": number}, f"{at}.row") for number, one in enumerate(found, 1)
+        fill(tree["row"], {**values, "row": one, "number": number}, (*at, "row")) for number, one in enumerate(found, 1)
     ]
 
 
-def _filled(text: str, values: Values, at: str) -> object:
+def _list(tree: Mapping[str, Any], values: Values, at: At) -> list[Any]:
+    found = fill(tree["each"], values, (*at, "each"))
+    if not isinstance(found, list):
+        raise TemplateFailed((*at, "each"), "is no list")
+    return found
+
+
+def _filled(text: str, values: Values, at: At) -> object:
     if "{" not in text:
         return text
     try:
         return _json(_compiled(text)(values))
-    except (UndefinedError, TemplateFailed) as error:
-        raise TemplateFailed(f"{at}: {error}") from error
+    except (UndefinedError, _Unfit) as error:
+        raise TemplateFailed(at, str(error)) from error
     except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
-        raise TemplateFailed(f"{at}: {type(error).__name__}") from error  # its words may be the case's
+        raise TemplateFailed(at, type(error).__name__) from error  # its words may be the case's
 
 
 def _json(value: object) -> object:
-    """What an expression gave, if JSON can say it: a lazy filter's items as a list. Raises UndefinedError."""
+    """What an expression gave, if JSON can say it: a lazy filter's items as a list. Raises UndefinedError, _Unfit."""
     if value is None or isinstance(value, (str, int, float)):
         return value
     if isinstance(value, dict):
@@ -153,7 +197,7 @@ def _json(value: object) -> object:
         return [_json(item) for item in value]
     if isinstance(value, _Missing):
         value._fail_with_undefined_error()
-    raise TemplateFailed("is no value that JSON can say")
+    raise _Unfit("is no value that JSON can say")
 
 
 @lru_cache(maxsize=1024)
@@ -181,9 +225,9 @@ def _encrypted(public_key: object, text: object) -> str:
     try:
         key = load_der_public_key(base64.b64decode(str(public_key)))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise TemplateFailed("rsa(): the first value is no public key in base64") from error
+        raise _Unfit("rsa(): the first value is no public key in base64") from error
     if not isinstance(key, RSAPublicKey):
-        raise TemplateFailed("rsa(): the first value is no RSA key")
+        raise _Unfit("rsa(): the first value is no RSA key")
     return base64.b64encode(key.encrypt(str(text).encode(), padding.PKCS1v15())).decode()
 
 
@@ -198,10 +242,10 @@ def _date(value: object, form: str = "%Y-%m-%d") -> str | None:
 
 
 def _step(value: object) -> str:
-    """One step of a path. Raises TemplateFailed: it would be none, or lead up."""
+    """One step of a path. Raises _Unfit: it would be none, or lead up."""
     text = as_text(value)
     if text in ("", ".", ".."):
-        raise TemplateFailed("is empty or dots, where a path goes on")
+        raise _Unfit("is empty or dots, where a path goes on")
     return quote(text, safe="")
 
 

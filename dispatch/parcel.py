@@ -43,18 +43,24 @@ class Parcel:
     """Sent to see whether the target answers again."""
 
     def values(self) -> dict[str, Any]:
-        """What templates may name: event, case, change, receiver_id."""
-        told = json.loads(self.body)
-        case = told["data"]["case"]
-        for one in case.get("attachments", ()):
-            content = self.files.get(one.get("sha256"))
-            one["content"] = None if content is None else base64.b64encode(content).decode()
-        return {
-            "event": {"id": self.event_id, "type": self.type, "timestamp": told["timestamp"]},
-            "case": case,
-            "change": told["data"]["change"],
-            "receiver_id": self.receiver_id,
-        }
+        """What templates may name."""
+        return values_of(self.event_id, json.loads(self.body), self.receiver_id, self.files)
+
+
+def values_of(
+    event_id: str, told: Mapping[str, Any], receiver_id: str | None, files: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """What templates may name of an event: event, case, change, receiver_id."""
+    case = told["data"]["case"]
+    for one in case.get("attachments", ()):
+        content = files.get(one.get("sha256"))
+        one["content"] = None if content is None else base64.b64encode(content).decode()
+    return {
+        "event": {"id": event_id, "type": told["type"], "timestamp": told["timestamp"]},
+        "case": case,
+        "change": told["data"]["change"],
+        "receiver_id": receiver_id,
+    }
 
 
 _WANTED = STANDING.add_columns(event.c.sealed_full, event.c.sealed_numbers)

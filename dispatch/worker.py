@@ -194,7 +194,7 @@ class TargetWorker:
         if parcel.fault is not None or not parcel.allowed:
             await self._end_unsent(parcel)
             return
-        if not self._settings.idempotent and not await self._may_begin(sender, parcel):
+        if not self._settings.repeatable(parcel.type) and not await self._may_begin(sender, parcel):
             return
         started = self._clock()
         crashpoint.reach("before_post")

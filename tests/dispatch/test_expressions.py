@@ -14,6 +14,7 @@ from dispatch.expressions import (
     TemplateFailed,
     check_expression,
     check_template,
+    failures,
     fill,
     fill_path,
     fill_text,
@@ -36,7 +37,7 @@ VALUES = {"case": CASE, "receiver_id": None}
 
 
 def filled(tree: Any) -> Any:
-    return fill(tree, VALUES, "body")
+    return fill(tree, VALUES, ("body",))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,22 @@ def filled(tree: Any) -> Any:
 )
 def test_one_value_alone_keeps_its_type_and_anything_else_is_text(template: object, value: object) -> None:
     assert filled(template) == value
+
+
+def test_every_text_that_cannot_be_filled_is_told_with_its_place() -> None:
+    rows = {"each": "{{ case.petitioners }}", "row": ["{{ row.name }}", "{{ row.nme }}"]}
+    tree = {"a": ["{{ case.no }}", {"b": "{{ case.title }}", "c": "{{ x }}"}], "rows": rows, "{{ y }}": 1}
+    tree["none"] = {"each": "{{ case.title }}", "row": "{{ z }}"}
+
+    told = [(failed.at, failed.said) for failed in failures(tree, VALUES, ("body",))]
+
+    assert told == [
+        (("body", "a", 0), "there is no no"),
+        (("body", "a", 1, "c"), "there is no x"),
+        (("body", "rows", "row", 1), "there is no nme"),
+        (("body",), "there is no y"),
+        (("body", "none", "each"), "is no list"),
+    ]
 
 
 def test_blocks_and_lists_are_filled_all_the_way_down() -> None:
@@ -189,16 +206,16 @@ def test_json_within_text_is_json() -> None:
 
 
 def test_where_only_text_can_stand_nothing_is_empty_and_a_list_is_json() -> None:
-    assert fill_text("{{ case.summary }}", VALUES, "headers.x") == ""
-    assert fill_text("{{ case.topics }}", VALUES, "headers.x") == '["fees", "after_school"]'
-    assert fill_text("{{ case.revision }}", VALUES, "headers.x") == "3"
+    assert fill_text("{{ case.summary }}", VALUES, ("headers", "x")) == ""
+    assert fill_text("{{ case.topics }}", VALUES, ("headers", "x")) == '["fees", "after_school"]'
+    assert fill_text("{{ case.revision }}", VALUES, ("headers", "x")) == "3"
 
 
 def test_rsa_is_what_the_holder_of_the_key_can_read() -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = base64.b64encode(key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
-    shown = fill("{{ rsa(spk, secrit) }}", {"spk": public, "secrit": "问"}, "headers.secret")
+    shown = fill("{{ rsa(spk, secrit) }}", {"spk": public, "secrit": "问"}, ("headers", "secret"))
 
     assert key.decrypt(base64.b64decode(shown), padding.PKCS1v15()).decode() == "问"
 
@@ -206,7 +223,7 @@ def test_rsa_is_what_the_holder_of_the_key_can_read() -> None:
 @pytest.mark.parametrize("spk", ["", "not base64!", base64.b64encode(b"no key").decode(), None, 7])
 def test_rsa_under_what_is_no_key_is_said(spk: object) -> None:
     with pytest.raises(TemplateFailed, match="no public key") as failed:
-        fill("{{ rsa(spk, secrit) }}", {"spk": spk, "secrit": "very-secret"}, "headers.secret")
+        fill("{{ rsa(spk, secrit) }}", {"spk": spk, "secrit": "very-secret"}, ("headers", "secret"))
 
     assert "very-secret" not in str(failed.value)
 
@@ -214,11 +231,11 @@ def test_rsa_under_what_is_no_key_is_said(spk: object) -> None:
 def test_a_value_in_a_path_stays_one_step_of_it() -> None:
     values = {"number": "../a/b?c=1#d%2F 号"}
 
-    assert fill_path("/cases/{{ number }}/x", values, "path") == "/cases/..%2Fa%2Fb%3Fc%3D1%23d%252F%20%E5%8F%B7/x"
-    assert fill_path("{{ number }}", {"number": 7}, "path") == "7"
+    assert fill_path("/cases/{{ number }}/x", values, ("path",)) == "/cases/..%2Fa%2Fb%3Fc%3D1%23d%252F%20%E5%8F%B7/x"
+    assert fill_path("{{ number }}", {"number": 7}, ("path",)) == "7"
     for dots in (".", "..", ""):
         with pytest.raises(TemplateFailed):
-            fill_path("/cases/{{ number }}/x", {"number": dots}, "path")
+            fill_path("/cases/{{ number }}/x", {"number": dots}, ("path",))
 
 
 def test_json_within_an_answer_is_looked_into() -> None:
