@@ -39,6 +39,8 @@ class Finding:
     status: int | None = None
     excerpt: str | None = None
     receiver_id: str | None = None
+    reached: bool = True
+    """False: it did not answer, or did not let us in."""
 
 
 class LoginFailed(Exception):
@@ -102,13 +104,20 @@ class OwnApi:
         """Ask whether the case has arrived."""
         try:
             response = await self._asked(lookup, ("lookup",), parcel, now)
-        except (TemplateFailed, LoginFailed) as error:
+        except TemplateFailed as error:
             return Finding(Found.UNSURE, f"lookup: {error}"[:200])
+        except LoginFailed as error:
+            return Finding(Found.UNSURE, f"lookup: {error}"[:200], error.status, error.words, reached=False)
         except Silence as silence:
-            return Finding(Found.UNSURE, f"lookup: {silence}", excerpt=silence.words)
+            return Finding(Found.UNSURE, f"lookup: {silence}", excerpt=silence.words, reached=False)
+        return self._found_in(response, lookup)
+
+    def _found_in(self, response: Response, lookup: LookupSettings) -> Finding:
         document, words = document_of(response), excerpt_of(response, self._settings)
-        if not 200 <= response.status < 300 or self._is_refused(response):
-            return Finding(Found.UNSURE, f"lookup: HTTP {response.status}", response.status, words)
+        refused = self._is_refused(response)
+        if refused or not 200 <= response.status < 300:
+            said = f"lookup: HTTP {response.status}"
+            return Finding(Found.UNSURE, said, response.status, words, reached=not refused)
         if holds(lookup.found, document):
             number = look_up(lookup.receiver_id, document) if lookup.receiver_id else None
             return Finding(Found.FOUND, None, response.status, words, id_of(number))
