@@ -68,17 +68,21 @@ def judge(response: Response, settings: TargetSettings, now: datetime) -> Answer
     status = response.status
     if 200 <= status < 300:
         return _judge_body(response, settings)
-    verdict, wait = Verdict.AGAIN, None
+    verdict, wait, reached = Verdict.AGAIN, None, not _by_the_proxy(status, settings)
     if status == 410:
         verdict = Verdict.GONE
     elif status in (429, 503):
         wait = parse_retry_after(response.headers.get("Retry-After"), now)
-    elif 400 <= status < 500 and status not in (407, 408, 425):
+    elif 400 <= status < 500 and status not in (408, 425) and reached:
         verdict = Verdict.REJECTED
     if not settings.idempotent and (status == 408 or status >= 500):
         verdict = Verdict.UNKNOWN
-    reached = status != 407  # which only a proxy on the way says
     return Answer(verdict, status, f"HTTP {status}", excerpt_of(response, settings), wait=wait, reached=reached)
+
+
+def _by_the_proxy(status: int, settings: TargetSettings) -> bool:
+    """Whether it is a proxy on the way that refuses us; without TLS to the receiver a 401 may be either's."""
+    return status == 407 or (status == 401 and settings.proxy is not None and settings.url.startswith("http://"))
 
 
 def judge_silence(kind: str, settings: TargetSettings, *, sent: bool, words: str | None = None) -> Answer:
