@@ -49,7 +49,14 @@ _FILE = {
     "url": "https://xinqiao.example/files/1/aa",
     "state": "stored",
 }
-_DEADLINE = {"rule": "12345.reply", "kind": "reply", "starts": "dispatched_at", "due_at": _AT, "basis": "热线规范"}
+_DEADLINE = {
+    "rule": "12345.reply",
+    "kind": "reply",
+    "starts": "dispatched_at",
+    "due_at": _AT,
+    "basis": "热线规范",
+    "ended_at": _AT,
+}
 _FULL = {
     **_BARE,
     "source_no": "260302091504000001",
