@@ -9,7 +9,7 @@ import binascii
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -25,8 +25,11 @@ from sandbox.web import FAULT, Listener, faulty
 
 RESERVED = frozenset({"requestname", "requestlevel", "messagetype"})
 """Fields of every form that must not stand in mainData."""
-FIELDS = ("xfjbh", "xqbs", "bt", "nr", "xfrq", "xfr", "lxdh", "sjrq", "fj")
-"""The form of the workflow for petitions; `fj` takes files."""
+FORMS = {
+    "23": ("xfjbh", "ly", "bt", "nr", "xfr", "lxdh", "sjrq", "xbrq", "fj"),
+    "24": ("xfjbh", "lx", "sm"),
+}
+"""The fields of two workflows' forms: a petition, and news of one; `fj` takes files."""
 TOKEN_LIFE = timedelta(minutes=30)
 _BUSY = {"code": "SYSTEM_INNER_ERROR", "data": {}, "errMsg": {"message": "系统繁忙"}}
 _WRONG = {"workflowId": "0"}
@@ -73,19 +76,17 @@ class Ecology:
         port: int = 0,
         *,
         appid: str = "xinqiao",
-        workflow: str = "23",
         users: tuple[str, ...] = ("1024",),
-        fields: tuple[str, ...] = FIELDS,
+        forms: Mapping[str, Sequence[str]] = FORMS,
         upload_folder: bool = True,
         clock: Callable[[], datetime] = now,
     ) -> None:
-        """`upload_folder`: the workflow's template says where files go; without it files are refused."""
+        """`upload_folder`: the forms say where files go; without it files are refused."""
         self.switch = Switch("ecology", ANSWERS | {Fault.EXPIRED})
         self.login_switch = Switch("ecology-login", ANSWERS)
         self.requests: list[Request] = []
         self.applications = {appid: Application()}
-        self._workflow, self._users, self._fields = workflow, users, fields
-        self._upload_folder, self._clock = upload_folder, clock
+        self._users, self._forms, self._upload_folder, self._clock = users, forms, upload_folder, clock
         self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         calls = faulty(self.switch, lambda: _BUSY, "/api/workflow/", after=True)
         logins = faulty(self.login_switch, lambda: _no("系统繁忙"), "/api/ec/", after=True)
@@ -114,9 +115,9 @@ class Ecology:
     ) -> None:
         await self._listener.stop()
 
-    def started(self, field_name: str = "xfjbh") -> dict[str, int]:
-        """How many requests there are by what stands in a field of theirs: more than one is once too often."""
-        return dict(Counter(str(one.main.get(field_name)) for one in self.requests))
+    def started(self, workflow: str = "23") -> dict[str, int]:
+        """How many requests there are by the number of their case: more than one is once too often."""
+        return dict(Counter(str(one.main.get("xfjbh")) for one in self.requests if one.workflow == workflow))
 
     def forget_logins(self) -> None:
         """As after a restart: every token and every secrit handed out is void."""
@@ -193,8 +194,8 @@ class Ecology:
 
     def _started(self, user: str, asked: Mapping[str, object]) -> Request:
         """What a form makes. A request whose body is JSON has no fields and is told that its workflowId is 0."""
-        main = _parsed(asked.get("mainData"), list)
-        if asked.get("workflowId") != self._workflow or not main:
+        main, workflow = _parsed(asked.get("mainData"), list), str(asked.get("workflowId"))
+        if workflow not in self._forms or not main:
             raise Refused("PARAM_ERROR", _WRONG)
         name = str(asked.get("requestName") or "")
         if not name:
@@ -202,19 +203,19 @@ class Ecology:
         values: dict[str, Any] = {}
         files: dict[str, bytes] = {}
         for one in main:
-            field_name, value = self._field(one)
+            field_name, value = self._field(one, self._forms[workflow])
             values[field_name] = value
             if field_name == "fj":
                 files = self._uploaded(value)
                 values[field_name] = [*files]
         details = tuple(_parsed(asked.get("detailData") or "[]", list))
-        return Request(8888 + len(self.requests), self._workflow, name, user, values, details, files, self._clock())
+        return Request(8888 + len(self.requests), workflow, name, user, values, details, files, self._clock())
 
-    def _field(self, one: object) -> tuple[str, Any]:
+    def _field(self, one: object, known: Sequence[str]) -> tuple[str, Any]:
         if not isinstance(one, dict) or one.keys() != {"fieldName", "fieldValue"}:
             raise Refused("PARAM_ERROR", _WRONG)
         name = str(one["fieldName"])
-        if name.lower() in RESERVED or name not in self._fields:
+        if name.lower() in RESERVED or name not in known:
             raise Refused("PARAM_ERROR", {name: "字段不存在"})
         return name, one["fieldValue"]
 

@@ -23,7 +23,7 @@ from sandbox.web import FAULT, Listener, faulty
 TOKEN_LIFE = timedelta(minutes=15)
 TEMPLATE = "XF_01"
 FORM, TABLE = "formmain_0124", "formson_0125"
-FIELDS = ("信访件编号", "信桥标识", "标题", "内容", "信访日期", "收到日期", "限办日期")
+FIELDS = ("信访件编号", "来源", "标题", "内容", "收到日期", "限办日期")
 COLUMNS = ("序号", "姓名", "电话")
 _BUSY = {"code": 500, "message": "系统繁忙，请稍后再试", "data": None}
 _WRONG_PASSWORD = "-1"  # noqa: S105  # what is answered in a token's place

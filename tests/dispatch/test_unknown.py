@@ -132,9 +132,11 @@ def settings(register: Register, **more: Any) -> TargetSettings:
 
 
 @asynccontextmanager
-async def sending(desk: Desk, target: TargetSettings, clock: Callable[[], datetime] = utc_now) -> AsyncIterator[None]:
+async def sending(
+    desk: Desk, target: TargetSettings, clock: Callable[[], datetime] = utc_now, name: str = "oa"
+) -> AsyncIterator[None]:
     stopping = asyncio.Event()
-    worker = TargetWorker("oa", target, desk.store, clock, lambda *_: None)
+    worker = TargetWorker(name, target, desk.store, clock, lambda *_: None)
     task = asyncio.create_task(worker.run(stopping))
     try:
         yield
