@@ -365,6 +365,61 @@ async def test_a_case_that_becomes_restricted_meanwhile_is_told_withdrawn_at_onc
             assert "push:oa" not in desk.store.read_now(ledger.counts)
 
 
+def held(register: Register, *, answered: bool = True) -> tuple[asyncio.Event, asyncio.Event, Answering]:
+    """A request that is done and then kept waiting: told when it is done, and when to go on."""
+    done, on = asyncio.Event(), asyncio.Event()
+
+    async def keep(request: web.Request) -> web.StreamResponse:
+        made = await register.create(request)
+        done.set()
+        await on.wait()
+        return made if answered else cut_off(request)
+
+    return done, on, keep
+
+
+@pytest.mark.parametrize("answered", [True, False], ids=["answered", "lost"])
+async def test_a_case_that_becomes_restricted_while_it_is_being_sent_is_told_withdrawn_right_after(
+    place: Place, answered: bool
+) -> None:
+    withdrawn = {"path": "/withdraw", "body": {"no": "{{ case.case_no }}"}, "repeatable": True}
+    async with registering() as register:
+        target = settings(
+            register, timeout=timedelta(seconds=10), calls={"case.created": CALL, "case.withdrawn": withdrawn}
+        )
+        done, on, keep = held(register, answered=answered)
+        register.then(keep)
+        register.oa.answer("/withdraw", {"code": "SUCCESS", "id": "8888"})
+        with open_desk(place, {"oa": target}) as desk:
+            async with sending(desk, target):
+                await take_in(desk)
+                await asyncio.wait_for(done.wait(), 20)
+                await take_in(desk, reading(**ACCUSATION))
+                on.set()
+                await until(lambda: states(desk) == ["delivered" if answered else "dropped", "delivered"])
+
+            assert (len(register.entries), len(register.oa.at("/withdraw"))) == (1, 1)
+            assert register.oa.at("/find") == []
+
+
+async def test_a_worker_that_outlived_its_lease_and_the_one_that_took_over_send_it_once(place: Place) -> None:
+    async with registering() as register:
+        target = settings(register, timeout=timedelta(seconds=10))
+        done, on, keep = held(register)
+        register.then(keep)
+        with open_desk(place, {"oa": target}) as desk:
+            await take_in(desk)
+            async with sending(desk, target):
+                await asyncio.wait_for(done.wait(), 20)
+                async with sending(desk, target, lambda: utc_now() + timedelta(hours=1)):  # its lease is over
+                    await until(delivered(desk))
+                on.set()
+
+            assert len(register.oa.at("/create")) == 1
+            assert outcomes(desk) == ["found"]
+            assert "push:oa" not in desk.store.read_now(ledger.counts)
+
+
 async def test_without_a_call_for_it_a_withdrawal_is_for_a_person_to_tell(place: Place) -> None:
     async with registering() as register, at_work(place, register) as desk:
         await take_in(desk)
