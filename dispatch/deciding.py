@@ -101,7 +101,15 @@ def end_unsent(parcel: Parcel) -> End:
     """What becomes of a delivery that may not be sent any more, or cannot be."""
     if parcel.fault is None:
         return _end(parcel, State.DROPPED, None, over=True)
+    if parcel.state in (State.SENDING, State.UNKNOWN):
+        return _end(parcel, State.UNKNOWN, None, detail=f"{parcel.fault}; {ASK_A_PERSON}")
     return _end(parcel, State.REJECTED, None, detail=parcel.fault)
+
+
+def end_unready(parcel: Parcel, said: str, settings: TargetSettings, *, now: datetime, chance: float) -> End:
+    """What becomes of a delivery for which something of ours is not at hand: later, and not its fault."""
+    due = now + delay(1, chance, settings.retry)
+    return _end(parcel, State(parcel.state), None, detail=said, due=due, charged=False)
 
 
 def _unknown(parcel: Parcel, attempt: Attempt, settings: TargetSettings, now: datetime) -> End:

@@ -27,13 +27,14 @@ from dispatch.deciding import (
     end_of,
     end_of_interrupted,
     end_of_lookup,
+    end_unready,
     end_unsent,
     sign_of,
     sign_of_lookup,
 )
 from dispatch.holdings import lane_of
 from dispatch.own_api import Found
-from dispatch.parcel import Parcel, pack
+from dispatch.parcel import Parcel, opened, pack
 from dispatch.recording import Health, Recorder, Sign, State
 from dispatch.retry import delay
 from dispatch.sender import Sender
@@ -44,6 +45,7 @@ from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim, LeaseLost
 from store.schema import attempt, delivery
+from store.sealing import SealBroken
 
 log = structlog.get_logger()
 LEASE_MARGIN = timedelta(seconds=30)
@@ -153,9 +155,9 @@ class TargetWorker:
         if not claims:
             return admission, []
         crashpoint.reach("after_claim")
-        store, settings = self._store, self._settings
-        return admission, await store.read(
-            lambda conn: pack(conn, claims, settings, store.sealer, store.blobs, probe=admission.probe)
+        sealer, settings = self._store.sealer, self._settings
+        return admission, await self._store.read(
+            lambda conn: pack(conn, claims, settings, sealer, probe=admission.probe)
         )
 
     def _take(self, conn: Connection, room: int, now: datetime) -> tuple[Admission, list[Claim]]:
@@ -201,6 +203,10 @@ class TargetWorker:
             self._store.wakes.ring([self._lane])
 
     async def _attempt(self, sender: Sender, parcel: Parcel) -> None:
+        whole = await self._opened(parcel)
+        if whole is None:
+            return
+        parcel = whole
         if parcel.fault is not None or not parcel.allowed:
             await self._end_unsent(parcel)
             return
@@ -211,6 +217,19 @@ class TargetWorker:
         answer = await sender.send(parcel, started)
         crashpoint.reach("after_answer")
         await self._take_down(parcel, answer, started)
+
+    async def _opened(self, parcel: Parcel) -> Parcel | None:
+        """With its attachments, or with the fault of one; None: they cannot be had now, and it was put back."""
+        if not parcel.kept:
+            return parcel
+        try:
+            return await asyncio.to_thread(opened, parcel, self._store.blobs)
+        except SealBroken as error:
+            return replace(parcel, fault=f"cannot be packed: {error}")
+        except OSError as error:
+            said, chance = f"its attachments cannot be had now: {error}"[:200], random.random()  # noqa: S311 - spreads load
+            await self._recorder.write(end_unready(parcel, said, self._settings, now=self._clock(), chance=chance))
+            return None
 
     async def _may_begin(self, sender: Sender, parcel: Parcel) -> bool:
         """To a receiver that would not know it again: whether it has not arrived for sure, and that is written down."""

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from dispatch.answer import EXCERPT_LIMIT, Response, Verdict, judge, judge_silence
-from dispatch.deciding import TRIP, sign_of
-from dispatch.recording import Health
+from dispatch.deciding import TRIP, end_unsent, sign_of
+from dispatch.recording import Health, State
 from dispatch.settings import TargetSettings
-from tests.dispatch.own_receiver import NOW, own_settings
+from tests.dispatch.own_receiver import NOW, own_settings, parcel
 
 ECOLOGY: dict[str, Any] = {
     "idempotent": False,
@@ -157,6 +157,14 @@ def test_an_unknown_outcome_says_of_its_target_what_any_failure_does(answer: Any
 
     assert sign is not None
     assert sign.health is health
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"), [("waiting", State.REJECTED), ("sending", State.UNKNOWN), ("unknown", State.UNKNOWN)]
+)
+def test_what_cannot_be_opened_any_more_may_have_arrived_all_the_same(state: str, expected: State) -> None:
+    """Laid aside as rejected it would be sent again without asking."""
+    assert end_unsent(parcel(b"", state=state, fault="cannot be packed: seal broken")).state is expected
 
 
 def test_a_503_that_may_have_arrived_still_keeps_the_target_waiting_as_it_asks() -> None:

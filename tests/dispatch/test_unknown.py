@@ -11,19 +11,23 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from dispatch.deciding import ASK_A_PERSON
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
 from dispatch.worker import TargetWorker
+from normalize.case import AttachmentRole, AttachmentState
+from normalize.reading import Part
 from store import ledger
-from store.schema import attempt, delivery
+from store.blobs import Kept
+from store.schema import attempt, blob, delivery
 from store.schema import target as target_table
 from tests.clock import utc_now
 from tests.dispatch.own_receiver import Answering, OwnReceiver, answering, cut_off, own_receiving, saying
@@ -52,7 +56,7 @@ class Register:
     """An OA that makes an entry of every request, again and again: what a real one cannot help doing."""
 
     oa: OwnReceiver
-    entries: list[dict[str, str]] = field(default_factory=list)
+    entries: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.then()
@@ -428,6 +432,62 @@ async def test_without_a_call_for_it_a_withdrawal_is_for_a_person_to_tell(place:
         await until(lambda: states(desk) == ["delivered", "rejected"])
 
         assert rows(desk)[-1].error == "calls: there is none for case.withdrawn; it must be told by hand"
+
+
+FILE = Part("收费单.pdf", AttachmentRole.EVIDENCE, AttachmentState.STORED, "application/pdf", content=b"%PDF-1.7")
+WITH_FILES = {
+    "path": "/create",
+    "body": {
+        "no": "{{ case.case_no }}",
+        "event": "{{ event.id }}",
+        "files": {"each": "{{ case.attachments }}", "row": "{{ row.content }}"},
+    },
+}
+
+
+async def test_an_attachment_that_is_damaged_lays_its_own_case_aside_and_no_other(place: Place) -> None:
+    calls = {"case.created": WITH_FILES}
+    async with registering() as register:
+        target = settings(register, calls=calls, inline_files=1000)
+        with open_desk(place, {"oa": target}) as desk:
+            await take_in(desk, reading("x:1", parts=(FILE,)), key="1")
+            await take_in(desk, reading("x:2"), key="2")
+            damaged = update(blob).where(blob.c.sha256 == sha256(b"%PDF-1.7").hexdigest()).values(sealed=b"damaged")
+            await desk.store.write(lambda conn: conn.execute(damaged))
+            async with sending(desk, target):
+                await until(lambda: states(desk) == ["rejected", "delivered"])
+
+            assert rows(desk)[0].error.startswith("cannot be packed: blob")
+            assert outcomes(desk) == ["delivered"]
+
+
+@pytest.mark.parametrize("begun", ["waiting", "unknown"])
+async def test_an_attachment_that_cannot_be_had_now_puts_its_event_back_as_it_was(
+    place: Place, monkeypatch: pytest.MonkeyPatch, begun: str
+) -> None:
+    """A depot in a bucket may be out of reach for a while."""
+    calls = {"case.created": WITH_FILES}
+    async with registering() as register:
+        target = settings(register, calls=calls, inline_files=1000)
+        with open_desk(place, {"oa": target}) as desk:
+            tried: list[int] = []
+            there = desk.store.blobs.open
+
+            def out_of_reach(kept: Kept) -> bytes:
+                tried.append(1)
+                if len(tried) < 8:
+                    raise OSError("the bucket does not answer")
+                return there(kept)
+
+            monkeypatch.setattr(desk.store.blobs, "open", out_of_reach)
+            await take_in(desk, reading(parts=(FILE,)))
+            await desk.store.write(lambda conn: conn.execute(update(delivery).values(state=begun)))
+            async with sending(desk, target):
+                await until(delivered(desk))
+
+            (entry,) = register.entries
+            assert entry["files"] == ["JVBERi0xLjc="]
+            assert outcomes(desk) == (["delivered"] if begun == "waiting" else ["absent", "delivered"])
 
 
 async def test_a_case_that_becomes_restricted_before_it_is_sent_is_never_sent(place: Place) -> None:
