@@ -24,12 +24,19 @@ from yarl import URL
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
 """Where clouds tell a machine its secrets, besides the link-local 169.254.169.254."""
+NOWHERE = (IPv4Network("0.0.0.0/8"), IPv4Network("255.255.255.255"))
+"""What some systems take for this machine, or for all."""
+NAT64 = IPv6Network("64:ff9b::/96")
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 
 class AddressForbidden(OSError):
     """A host's name leads to an address we do not go to; nothing was sent."""
+
+
+class BrokenOff(aiohttp.ClientError):
+    """The connection broke while a request was under way that is not made twice; the cause says how."""
 
 
 class TrustBroken(Exception):
@@ -114,13 +121,20 @@ class VettedResolver(AbstractResolver):
 
 def may_reach(address: Address, allowed: Sequence[Network] = ()) -> bool:
     """Whether a resolved name may lead there: private networks yes (the OA is on one), this very machine no."""
-    plain = address
-    if isinstance(address, IPv6Address):
-        plain = address.ipv4_mapped or address.sixtofour or address
+    plain = _plain(address)
     if any(plain in network for network in allowed if network.version == plain.version):
         return True
     forbidden = plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain.is_multicast
-    return not (forbidden or plain in METADATA or plain == IPv4Address("255.255.255.255"))
+    return not (forbidden or plain in METADATA or any(one.version == plain.version and plain in one for one in NOWHERE))
+
+
+def _plain(address: Address) -> Address:
+    """The IPv4 address within an IPv6 one, where there is one."""
+    if isinstance(address, IPv4Address):
+        return address
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour or address
 
 
 def open_session(
@@ -136,7 +150,9 @@ def open_session(
 ) -> aiohttp.ClientSession:
     """A client that goes only where it may; use within a running loop, close at the end.
 
-    Redirects are the caller's business (`allow_redirects=False`). Raises TrustBroken.
+    Without `reuse` every request has a connection of its own and is made once: a kept connection may be closed just
+    as we send on it, and the library makes a GET or PUT again by itself (BrokenOff instead). Redirects are the caller's
+    business (`allow_redirects=False`). Raises TrustBroken.
     """
     connector = aiohttp.TCPConnector(
         limit=connections,
@@ -151,8 +167,18 @@ def open_session(
         cookie_jar=aiohttp.CookieJar(unsafe=True) if cookies else aiohttp.DummyCookieJar(),
         proxy=URL(settings.proxy.get_secret_value()) if settings.proxy else None,
         trace_configs=[trace] if trace else None,
+        middlewares=() if reuse else (_once,),
         trust_env=False,
     )
+
+
+async def _once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise BrokenOff(str(error)) from error
 
 
 def trust_of(settings: WireSettings, *, verify: bool = True) -> ssl.SSLContext | bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,8 @@ from dispatch.expressions import as_text, holds, look_up
 from dispatch.retry import parse_retry_after
 from dispatch.settings import SuccessRule, TargetSettings
 
+_UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+"""What a database or a page cannot hold: control characters and halves of surrogate pairs."""
 EXCERPT_LIMIT = 300
 ID_LIMIT = 200
 
@@ -39,6 +42,8 @@ class Response:
     content: bytes
     whole: bool = True
     """False: the body was cut off, by the line or by our limit."""
+    kept: bytes | None = None
+    """The body as it may be kept, without secrets; None: as it came."""
 
 
 @dataclass(frozen=True)
@@ -63,16 +68,21 @@ def judge(response: Response, settings: TargetSettings, now: datetime) -> Answer
     status = response.status
     if 200 <= status < 300:
         return _judge_body(response, settings)
-    verdict, wait = Verdict.AGAIN, None
+    verdict, wait, reached = Verdict.AGAIN, None, not _by_the_proxy(status, settings)
     if status == 410:
         verdict = Verdict.GONE
     elif status in (429, 503):
         wait = parse_retry_after(response.headers.get("Retry-After"), now)
-    elif 400 <= status < 500 and status not in (408, 425):
+    elif 400 <= status < 500 and status not in (408, 425) and reached:
         verdict = Verdict.REJECTED
     if not settings.idempotent and (status == 408 or status >= 500):
         verdict = Verdict.UNKNOWN
-    return Answer(verdict, status, f"HTTP {status}", excerpt_of(response, settings), wait=wait)
+    return Answer(verdict, status, f"HTTP {status}", excerpt_of(response, settings), wait=wait, reached=reached)
+
+
+def _by_the_proxy(status: int, settings: TargetSettings) -> bool:
+    """Whether it is a proxy on the way that refuses us; without TLS to the receiver a 401 may be either's."""
+    return status == 407 or (status == 401 and settings.proxy is not None and settings.url.startswith("http://"))
 
 
 def judge_silence(kind: str, settings: TargetSettings, *, sent: bool, words: str | None = None) -> Answer:
@@ -83,16 +93,21 @@ def judge_silence(kind: str, settings: TargetSettings, *, sent: bool, words: str
 
 def document_of(response: Response) -> Any:  # noqa: ANN401 - JSON
     """The JSON in an answer; None: there is none."""
+    return _parsed(response.content)
+
+
+def _parsed(content: bytes) -> Any:  # noqa: ANN401 - JSON
     try:
-        return json.loads(response.content)
+        return json.loads(content)
     except (ValueError, RecursionError):
         return None
 
 
 def excerpt_of(response: Response, settings: TargetSettings) -> str | None:
     """The receiver's words: those about what is wrong where configured, else the beginning of its answer."""
-    said = look_up(settings.error, document_of(response)) if settings.error else None
-    text = response.content[: 4 * EXCERPT_LIMIT].decode("utf-8", "replace") if said is None else as_text(said)
+    content = response.content if response.kept is None else response.kept
+    said = look_up(settings.error, _parsed(content)) if settings.error else None
+    text = content[: 4 * EXCERPT_LIMIT].decode("utf-8", "replace") if said is None else as_text(said)
     return " ".join(text.split())[:EXCERPT_LIMIT] or None
 
 
@@ -105,7 +120,7 @@ def _judge_body(response: Response, settings: TargetSettings) -> Answer:
     if not _succeeded(document, settings):
         return Answer(_without_success(document, settings), status, _missed(status, settings), words)
     number = look_up(settings.receiver_id, document) if settings.receiver_id else None
-    if settings.receiver_id and number is None and not settings.idempotent:
+    if settings.receiver_id and number in (None, "") and not settings.idempotent:
         said = f"HTTP {status}, but {settings.receiver_id} names no number"
         return Answer(Verdict.UNKNOWN, status, said, words)
     return Answer(Verdict.DELIVERED, status, None, receiver_id=id_of(number))
@@ -113,7 +128,7 @@ def _judge_body(response: Response, settings: TargetSettings) -> Answer:
 
 def id_of(value: object) -> str | None:
     """A receiver's number as we keep it."""
-    return None if value is None else as_text(value)[:ID_LIMIT]
+    return _UNSPEAKABLE.sub("\ufffd", as_text(value))[:ID_LIMIT] or None
 
 
 def _succeeded(document: object, settings: TargetSettings) -> bool:
@@ -135,7 +150,7 @@ def _without_success(document: object, settings: TargetSettings) -> Verdict:
         return Verdict.AGAIN
     if settings.idempotent:
         return Verdict.AGAIN
-    return Verdict.UNKNOWN if document is None else Verdict.REJECTED
+    return Verdict.UNKNOWN if document is None or settings.rejected is not None else Verdict.REJECTED
 
 
 def _missed(status: int, settings: TargetSettings) -> str:

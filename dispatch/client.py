@@ -10,18 +10,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
-from adapters.wire import AddressForbidden, open_session
+from adapters.wire import AddressForbidden, BrokenOff, open_session
 from dispatch.answer import Response
+from dispatch.blotting import Blotter
 from dispatch.settings import TargetSettings
 
 ANSWER_LIMIT = 64 * 1024
 PAGE_LIMIT = 4 * 1024 * 1024
 """For a page of what a receiver has."""
 CONNECT_TIMEOUT = timedelta(seconds=10)
-SHORTEST_SECRET = 6
-"""What is shorter stands in answers by chance."""
 
 
 class Silence(Exception):
@@ -50,17 +50,14 @@ class Client:
             timeout=settings.timeout,
             connect_timeout=min(CONNECT_TIMEOUT, settings.timeout),
             connections=settings.concurrency,
-            # A kept connection may be closed by the other side just as we send on it, and we could not tell.
             reuse=settings.idempotent,
             trace=_tracing() if self._careful else None,
         )
-        self._secrets: set[bytes] = set()
-        self.hide(one.get_secret_value() for one in settings.secret)
-        self.hide([*settings.headers.values(), settings.token.get_secret_value() if settings.token else ""])
+        self._blotter = Blotter(settings)
 
     def hide(self, secrets: Iterable[str]) -> None:
-        """Blot these out of whatever the receiver says from now on: some receivers repeat what they were shown."""
-        self._secrets |= {one.encode() for one in secrets if len(one) >= SHORTEST_SECRET}
+        """Blot what a login gave out of whatever the receiver says from now on."""
+        self._blotter.add(secrets)
 
     async def exchange(
         self,
@@ -69,18 +66,16 @@ class Client:
         headers: Mapping[str, str],
         method: str = "POST",
         *,
-        shown: bool = True,
         limit: int = ANSWER_LIMIT,
     ) -> Response:
-        """Send and read the answer, up to `limit`. `shown`: it may be kept, without secrets. Raises Silence."""
+        """Send and read the answer, up to `limit`. Raises Silence."""
         trace = _Trace()
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=trace
             ) as response:
                 content, whole = await _read(response.content, limit)
-                kept = self._blotted(content) if shown else content
-                return Response(response.status, response.headers, kept, whole)
+                return Response(response.status, response.headers, content, whole, self._blotter.blot(content))
         except aiohttp.ConnectionTimeoutError as error:
             raise Silence("no connection in time", sent=False) from error
         except TimeoutError as error:
@@ -88,17 +83,23 @@ class Client:
                 f"no answer within {self._timeout.total_seconds():g} s", sent=trace.sent or not self._careful
             ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            unreached = isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL)
-            sent = trace.sent if self._careful else not unreached
-            raise Silence(_kind(error), sent=sent, words=str(error) or None) from error
+            sent = trace.sent if self._careful else not isinstance(error, _UNREACHED)
+            words = self._blotter.blot(str(error).encode("utf-8", "backslashreplace")).decode()
+            raise Silence(_kind(error), sent=sent, words=words or None) from error
 
     async def close(self) -> None:
         await self._session.close()
 
-    def _blotted(self, content: bytes) -> bytes:
-        for secret in self._secrets:
-            content = content.replace(secret, b"***")
-        return content
+
+_UNREACHED = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
+
+
+def merged(*blocks: Mapping[str, str]) -> CIMultiDict[str]:
+    """Headers, each once whatever its case; what a later block says counts."""
+    headers: CIMultiDict[str] = CIMultiDict()
+    for block in blocks:
+        headers.update(block)
+    return headers
 
 
 async def _read(stream: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:
@@ -128,6 +129,8 @@ def _tracing() -> aiohttp.TraceConfig:
 
 def _kind(error: Exception) -> str:
     """The error without its message, which may quote what was received; the system's own words are harmless."""
+    if isinstance(error, BrokenOff) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         cause = error.os_error
         return str(cause) if isinstance(cause, AddressForbidden) else "its name is not known"

@@ -36,6 +36,17 @@ def sign_of(answer: Answer, *, probe: bool, doubts: int, chance: float) -> Sign 
     return Sign(health, wait=answer.wait, **facts)  # type: ignore[arg-type]
 
 
+def sign_of_lookup(finding: Finding, *, probe: bool, doubts: int, chance: float) -> Sign | None:
+    """What looking up says of the target; None: nothing, or what is sent next says more."""
+    if finding.found is Found.ABSENT:
+        return None
+    status = finding.status or 0
+    if finding.reached and status != 429 and status < 500:
+        return Sign(Health.GOOD, probe=probe) if finding.status is not None else None
+    health = Health.TROUBLED if probe or doubts + 1 >= TRIP else Health.DOUBTFUL
+    return Sign(health, error=finding.detail, status=finding.status, probe=probe, chance=chance)
+
+
 def end_of(
     parcel: Parcel, answer: Answer, settings: TargetSettings, *, at: datetime, took: timedelta, sign: Sign | None,
     chance: float,
@@ -63,30 +74,46 @@ def end_of(
 
 
 def end_of_lookup(
-    parcel: Parcel, finding: Finding, settings: TargetSettings, *, at: datetime, took: timedelta, chance: float
-) -> End | None:
-    """What becomes of a delivery that was looked up; None: it has not arrived and is to be sent."""
-    attempt = Attempt(at, took, finding.found.value, finding.status, finding.detail, finding.excerpt)
+    parcel: Parcel, finding: Finding, settings: TargetSettings, *, at: datetime, took: timedelta, sign: Sign | None,
+    chance: float,
+) -> End:  # fmt: skip
+    """What becomes of a delivery that was looked up and found, or of which nobody could tell."""
+    attempt = attempt_of(finding, at, took)
     if finding.found is Found.FOUND:
         return _end(parcel, State.DELIVERED, attempt, receiver_id=finding.receiver_id, over=True)
-    if finding.found is Found.ABSENT:
-        return None
-    if parcel.claim.attempts >= settings.retry.attempts:
+    troubled = sign is not None and sign.health is Health.TROUBLED
+    if not troubled and parcel.claim.attempts >= settings.retry.attempts:
         return _end(parcel, State.UNKNOWN, attempt, detail=ASK_A_PERSON)
-    due = at + took + delay(parcel.claim.attempts, chance, settings.retry)
-    return _end(parcel, State.UNKNOWN, attempt, detail=finding.detail, due=due)
+    due = at + took if troubled else at + took + delay(parcel.claim.attempts, chance, settings.retry)
+    return _end(parcel, State.UNKNOWN, attempt, detail=finding.detail, due=due, charged=not troubled)
 
 
-def end_of_interrupted(parcel: Parcel) -> End:
-    """What becomes of a delivery that was being sent when its process died, and cannot be looked up."""
-    return _end(parcel, State.UNKNOWN, None, detail=ASK_A_PERSON)
+def attempt_of(finding: Finding, at: datetime, took: timedelta) -> Attempt:
+    """A lookup, as the history keeps it."""
+    return Attempt(at, took, finding.found.value, finding.status, finding.detail, finding.excerpt)
+
+
+def end_of_interrupted(parcel: Parcel, settings: TargetSettings, now: datetime) -> End:
+    """What becomes of a delivery that was being sent when its process died: the receiver may be at work on it."""
+    if settings.lookup is None:
+        return _end(parcel, State.UNKNOWN, None, detail=ASK_A_PERSON)
+    due = now + settings.lookup.wait
+    return _end(parcel, State.UNKNOWN, None, detail="it was being sent when we stopped", due=due, charged=False)
 
 
 def end_unsent(parcel: Parcel) -> End:
     """What becomes of a delivery that may not be sent any more, or cannot be."""
     if parcel.fault is None:
         return _end(parcel, State.DROPPED, None, over=True)
+    if parcel.state in (State.SENDING, State.UNKNOWN):
+        return _end(parcel, State.UNKNOWN, None, detail=f"{parcel.fault}; {ASK_A_PERSON}")
     return _end(parcel, State.REJECTED, None, detail=parcel.fault)
+
+
+def end_unready(parcel: Parcel, said: str, settings: TargetSettings, *, now: datetime, chance: float) -> End:
+    """What becomes of a delivery for which something of ours is not at hand: later, and not its fault."""
+    due = now + delay(1, chance, settings.retry)
+    return _end(parcel, State(parcel.state), None, detail=said, due=due, charged=False)
 
 
 def _is_troubled(sign: Sign | None) -> bool:

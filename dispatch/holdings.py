@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, exists, func, select, update
 from sqlalchemy.sql import ColumnElement
@@ -39,17 +40,22 @@ def may_fetch(conn: Connection, case_id: str, name: str, settings: TargetSetting
     return everything or holds(conn, case_id, name)
 
 
-def take_back(conn: Connection, case_id: str, target: str) -> bool:
+def take_back(conn: Connection, case_id: str, target: str, now: datetime) -> bool:
     """Drop unsent what still waits for the target; whether any of it reached the target, or may have, since it was
     last told that the case is withdrawn.
 
-    The ledger rows of what waits stay and keep the order: the worker ends them. What was given up is discarded.
+    The ledger rows of what waits stay and keep the order: the worker ends them at once. What was given up is discarded.
     """
     ledger.hold(conn, lane_of(target), case_id)  # what is claimed meanwhile would be sent, and not be seen as sent
     full = _full_since_withdrawn(conn, case_id, target)
     reached = conn.execute(select(exists().where(full & _reached(target)))).scalar_one()
     conn.execute(update(delivery).where(full & (delivery.c.state != "delivered")).values(state="dropped"))
     ledger.discard(conn, given_up(conn, target, case_id))
+    here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
+    for step in (
+        conn.execute(select(ledger_table.c.id).where(here, ledger_table.c.state == ledger.READY)).scalars().all()
+    ):
+        ledger.hasten(conn, step, now=now)  # what tells of the withdrawal waits behind it
     return bool(reached)
 
 

@@ -122,10 +122,11 @@ class Outbox:
     def skip(self, conn: Connection, case_id: str, target: str) -> list[str]:
         """Let a case's later events on a target go without the one that holds them back; the ids of those skipped."""
         here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & delivery.c.state.in_(HOLDING)
-        skipped = conn.execute(update(delivery).where(here).values(state="skipped").returning(delivery.c.event_id))
-        found = list(skipped.scalars())
-        ledger.discard(conn, given_up(conn, target, case_id))
-        return found
+        skipped = update(delivery).where(here).values(state="skipped")
+        rows = conn.execute(skipped.returning(delivery.c.id, delivery.c.event_id)).all()
+        steps = [_step(conn, lane_of(target), case_id, row.id) for row in rows]  # one may wait to be looked up
+        ledger.discard(conn, [*given_up(conn, target, case_id), *(step for step in steps if step is not None)])
+        return [row.event_id for row in rows]
 
     def _is_held(self, case: Case) -> bool:
         return case.restricted and not self._has_taker()
@@ -195,7 +196,7 @@ class Outbox:
         for name in holders(conn, case.case_id):
             if right_of(self.targets.get(name), case.channel, restricted=case.restricted) == "full":
                 continue
-            if take_back(conn, case.case_id, name):
+            if take_back(conn, case.case_id, name, now):
                 event_id = self._write(conn, case, WITHDRAWN, now, secret=True)
                 self._deliver(conn, [_delivery(event_id, case.case_id, name, "numbers")], now)
 

@@ -14,15 +14,15 @@ from urllib.parse import urlencode
 from yarl import URL
 
 from dispatch.answer import Answer, Response, Verdict, document_of, excerpt_of, id_of, judge, judge_silence
-from dispatch.client import Client, Silence
-from dispatch.expressions import TemplateFailed, as_text, fill, fill_text, holds, look_up
+from dispatch.client import Client, Silence, merged
+from dispatch.expressions import At, TemplateFailed, as_text, fill, fill_path, fill_text, holds, look_up
 from dispatch.parcel import Parcel
 from dispatch.settings import Call, LoginSettings, LookupSettings, TargetSettings
 from dispatch.webhook import sign
 
 
 class Found(StrEnum):
-    """What looking up a case came to."""
+    """What looking an event up came to."""
 
     FOUND = "found"
     ABSENT = "absent"
@@ -31,7 +31,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a receiver said to the question whether it has a case."""
+    """What a receiver said to the question whether it has an event."""
 
     found: Found
     detail: str | None = None
@@ -39,6 +39,8 @@ class Finding:
     status: int | None = None
     excerpt: str | None = None
     receiver_id: str | None = None
+    reached: bool = True
+    """False: it did not answer, or did not let us in."""
 
 
 class LoginFailed(Exception):
@@ -66,6 +68,10 @@ class OwnApi:
         self._settings = settings
         self._client = client
         self._login = settings.login
+        self._rules = {
+            type_: settings.model_copy(update={"idempotent": settings.repeatable(type_)}) for type_ in settings.calls
+        }
+        """By which the answers to each type's call are judged."""
         self._logging_in = asyncio.Lock()
         self._given: dict[str, Any] | None = None
         self._ends: datetime | None = None
@@ -77,13 +83,13 @@ class OwnApi:
             said = f"calls: there is none for {parcel.type}; it must be told by hand"
             return Answer(Verdict.REJECTED, None, said)
         try:
-            response = await self._asked(call, f"calls.{parcel.type}", parcel, now)
+            response = await self._asked(call, ("calls", parcel.type), parcel, now)
         except TemplateFailed as error:
             return Answer(Verdict.REJECTED, None, str(error)[:200])
         except LoginFailed as error:
             return Answer(Verdict.AGAIN, error.status, str(error), error.words, reached=False)
         except Silence as silence:
-            return judge_silence(str(silence), self._settings, sent=silence.sent, words=silence.words)
+            return judge_silence(str(silence), self._rules[parcel.type], sent=silence.sent, words=silence.words)
         if self._is_refused(response):
             return Answer(
                 Verdict.AGAIN,
@@ -92,19 +98,26 @@ class OwnApi:
                 excerpt_of(response, self._settings),
                 reached=False,
             )
-        return judge(response, self._settings, now)
+        return judge(response, self._rules[parcel.type], now)
 
     async def find(self, lookup: LookupSettings, parcel: Parcel, now: datetime) -> Finding:
         """Ask whether the case has arrived."""
         try:
-            response = await self._asked(lookup, "lookup", parcel, now)
-        except (TemplateFailed, LoginFailed) as error:
+            response = await self._asked(lookup, ("lookup",), parcel, now)
+        except TemplateFailed as error:
             return Finding(Found.UNSURE, f"lookup: {error}"[:200])
+        except LoginFailed as error:
+            return Finding(Found.UNSURE, f"lookup: {error}"[:200], error.status, error.words, reached=False)
         except Silence as silence:
-            return Finding(Found.UNSURE, f"lookup: {silence}", excerpt=silence.words)
+            return Finding(Found.UNSURE, f"lookup: {silence}", excerpt=silence.words, reached=False)
+        return self._found_in(response, lookup)
+
+    def _found_in(self, response: Response, lookup: LookupSettings) -> Finding:
         document, words = document_of(response), excerpt_of(response, self._settings)
-        if not 200 <= response.status < 300 or self._is_refused(response):
-            return Finding(Found.UNSURE, f"lookup: HTTP {response.status}", response.status, words)
+        refused = self._is_refused(response)
+        if refused or not 200 <= response.status < 300:
+            said = f"lookup: HTTP {response.status}"
+            return Finding(Found.UNSURE, said, response.status, words, reached=not refused)
         if holds(lookup.found, document):
             number = look_up(lookup.receiver_id, document) if lookup.receiver_id else None
             return Finding(Found.FOUND, None, response.status, words, id_of(number))
@@ -113,7 +126,7 @@ class OwnApi:
         return Finding(Found.UNSURE, "lookup: neither found nor absent", response.status, words)
 
     async def let_in(self, now: datetime) -> Mapping[str, Any]:
-        """What logging in gave. Raises LoginFailed, TemplateFailed."""
+        """What logging in gave. Raises LoginFailed."""
         if self._login is None:
             return {}
         async with self._logging_in:
@@ -122,7 +135,7 @@ class OwnApi:
                 self._ends = now + self._login.lasts
             return self._given
 
-    async def _asked(self, call: Call, where: str, parcel: Parcel, now: datetime) -> Response:
+    async def _asked(self, call: Call, where: At, parcel: Parcel, now: datetime) -> Response:
         """Make a call; where its answer says that we are not let in, log in anew and make it once more."""
         given = await self.let_in(now)
         response = await self._exchange(call, where, parcel, given, now)
@@ -140,37 +153,41 @@ class OwnApi:
         return self._login.refused is not None and holds(self._login.refused, document_of(response))
 
     async def _exchange(
-        self, call: Call, where: str, parcel: Parcel, given: Mapping[str, Any], now: datetime
+        self, call: Call, where: At, parcel: Parcel, given: Mapping[str, Any], now: datetime
     ) -> Response:
         ready = await asyncio.to_thread(
             lambda: self._composed(call, where, {**parcel.values(), **given}, self._settings.headers)
         )
-        headers = {"webhook-id": parcel.event_id, **ready.headers}
+        headers = merged({"webhook-id": parcel.event_id}, ready.headers)
         if self._settings.secret:
-            headers |= sign(self._settings.secret, parcel.event_id, now, ready.body or b"")
+            headers.update(sign(self._settings.secret, parcel.event_id, now, ready.body or b""))
         return await self._client.exchange(ready.url, ready.body, headers, ready.method)
 
-    def _composed(self, call: Call, where: str, values: Mapping[str, Any], always: Mapping[str, str]) -> _Ready:
-        def texts(block: Mapping[str, str], at: str) -> dict[str, str]:
-            return {name: fill_text(text, values, f"{at}.{name}") for name, text in block.items()}
+    def _composed(self, call: Call, where: At, values: Mapping[str, Any], always: Mapping[str, str]) -> _Ready:
+        def texts(block: Mapping[str, str], at: At) -> dict[str, str]:
+            return {name: fill_text(text, values, (*at, name)) for name, text in block.items()}
 
-        path = fill_text(call.path, values, f"{where}.path")
+        path = fill_path(call.path, values, (*where, "path"))
         url = URL(f"{self._settings.url.rstrip('/')}/{path.lstrip('/')}")
-        params = texts(call.params, f"{where}.params")
-        headers = {**texts(always, "headers"), **texts(call.headers, f"{where}.headers")}
+        params = texts(call.params, (*where, "params"))
+        headers = merged(texts(always, ("headers",)), texts(call.headers, (*where, "headers")))
+        _check_headers(headers, (*where, "headers"))
         body = None
         if call.body is not None:
-            body, media_type = _written(fill(call.body, values, f"{where}.body"), call.body_as)
-            headers = {"content-type": media_type, **headers}
+            at = (*where, "body")
+            body, media_type = _written(fill(call.body, values, at), call.body_as, at)
+            headers.setdefault("content-type", media_type)
         return _Ready(url.update_query(params) if params else url, call.method, headers, body)
 
     async def _log_in(self, login: LoginSettings) -> dict[str, Any]:
         given: dict[str, Any] = {}
         for number, call in enumerate(login.calls):
             where = f"login.calls.{number}"
-            ready = self._composed(call, where, given, {})
             try:
-                response = await self._client.exchange(ready.url, ready.body, ready.headers, ready.method, shown=False)
+                ready = self._composed(call, ("login", "calls", number), given, {})
+                response = await self._client.exchange(ready.url, ready.body, ready.headers, ready.method)
+            except TemplateFailed as error:
+                raise LoginFailed(str(error)) from error
             except Silence as silence:
                 raise LoginFailed(f"{where}: {silence}", words=silence.words) from silence
             given |= _taken(call.take, response, where)
@@ -185,14 +202,24 @@ def _taken(take: Mapping[str, str], response: Response, where: str) -> dict[str,
     if document is None:  # some answer with the bare token
         document = response.content.decode("utf-8", "replace").strip()
     found = {name: look_up(expression, document) for name, expression in take.items()}
-    missing = [take[name] for name, value in found.items() if value in (None, "")]
+    missing = [take[name] for name, value in found.items() if value is False or value in (None, "")]
     if missing:
         raise LoginFailed(f"{where}: no {missing[0]} in the answer", status=response.status)
     return found
 
 
-def _written(body: Any, body_as: str) -> tuple[bytes, str]:  # noqa: ANN401 - JSON
+def _check_headers(headers: Mapping[str, str], at: At) -> None:
+    """A citizen's words must not end a header and begin another. Raises TemplateFailed."""
+    for name, value in headers.items():
+        if not {"\r", "\n", "\0"}.isdisjoint(value):
+            raise TemplateFailed((*at, name), "has a line break or NUL, which no header can hold")
+
+
+def _written(body: Any, body_as: str, at: At) -> tuple[bytes, str]:  # noqa: ANN401 - JSON
+    """Raises TemplateFailed."""
     if body_as == "form":
-        fields = {name: as_text(value) for name, value in body.items()} if isinstance(body, dict) else {}
-        return urlencode(fields).encode(), "application/x-www-form-urlencoded; charset=utf-8"
+        if not isinstance(body, dict):
+            raise TemplateFailed(at, "is no block of fields")
+        fields = {name: as_text(value) for name, value in body.items()}
+        return urlencode(fields, errors="replace").encode(), "application/x-www-form-urlencoded; charset=utf-8"
     return json.dumps(body, ensure_ascii=False).encode("utf-8", "backslashreplace"), "application/json; charset=utf-8"

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, select
 
 from dispatch.rights import STANDING, may_send
 from dispatch.settings import TargetSettings
-from store.blobs import Blobs
+from store.blobs import Blobs, Kept, find
 from store.ledger import Claim
 from store.schema import delivery, event
 from store.sealing import SealBroken, Sealer
@@ -37,40 +37,53 @@ class Parcel:
     """Why it cannot be sent although it may."""
     receiver_id: str | None = None
     """The receiver's number for the case, from an earlier event."""
+    kept: tuple[Kept, ...] = ()
+    """Attachments that go along, not opened yet."""
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Attachments by their hash, as far as the target wants them in its requests."""
+    """Those opened, by their hash."""
     probe: bool = False
     """Sent to see whether the target answers again."""
 
     def values(self) -> dict[str, Any]:
-        """What templates may name: event, case, change, receiver_id."""
-        told = json.loads(self.body)
-        case = told["data"]["case"]
-        for one in case.get("attachments", ()):
-            content = self.files.get(one.get("sha256"))
-            one["content"] = None if content is None else base64.b64encode(content).decode()
-        return {
-            "event": {"id": self.event_id, "type": self.type, "timestamp": told["timestamp"]},
-            "case": case,
-            "change": told["data"]["change"],
-            "receiver_id": self.receiver_id,
-        }
+        """What templates may name."""
+        return values_of(self.event_id, json.loads(self.body), self.receiver_id, self.files)
+
+
+def values_of(
+    event_id: str, told: Mapping[str, Any], receiver_id: str | None, files: Mapping[str, bytes]
+) -> dict[str, Any]:
+    """What templates may name of an event: event, case, change, receiver_id."""
+    case = told["data"]["case"]
+    for one in case.get("attachments", ()):
+        content = files.get(one.get("sha256"))
+        one["content"] = None if content is None else base64.b64encode(content).decode()
+    return {
+        "event": {"id": event_id, "type": told["type"], "timestamp": told["timestamp"]},
+        "case": case,
+        "change": told["data"]["change"],
+        "receiver_id": receiver_id,
+    }
 
 
 _WANTED = STANDING.add_columns(event.c.sealed_full, event.c.sealed_numbers)
 
 
+def opened(parcel: Parcel, blobs: Blobs) -> Parcel:
+    """With the attachments that go along; the depot may take its time. Raises SealBroken, OSError as `Blobs.open`."""
+    return replace(parcel, files={one.sha256: blobs.open(one) for one in parcel.kept}, kept=())
+
+
 def pack(
-    conn: Connection, claims: Sequence[Claim], settings: TargetSettings, sealer: Sealer, blobs: Blobs, *, probe: bool
+    conn: Connection, claims: Sequence[Claim], settings: TargetSettings, sealer: Sealer, *, probe: bool
 ) -> list[Parcel]:
     """The parcels of these claims, in their order."""
     numbers = [held.payload["delivery"] for held in claims]
     rows = {row.id: row for row in conn.execute(_WANTED.where(delivery.c.id.in_(numbers)))}
-    return [_packed(conn, held, rows[held.payload["delivery"]], settings, sealer, blobs, probe) for held in claims]
+    return [_packed(conn, held, rows[held.payload["delivery"]], settings, sealer, probe) for held in claims]
 
 
 def _packed(
-    conn: Connection, held: Claim, row: Row[Any], settings: TargetSettings, sealer: Sealer, blobs: Blobs, probe: bool
+    conn: Connection, held: Claim, row: Row[Any], settings: TargetSettings, sealer: Sealer, probe: bool
 ) -> Parcel:
     body, fault = b"", None
     allowed = row.state != "dropped" and may_send(settings, row)
@@ -84,7 +97,7 @@ def _packed(
     )
     if not body or not settings.calls:
         return parcel
-    return _with_surroundings(conn, parcel, row.target, settings, blobs)
+    return _with_surroundings(conn, parcel, row.target, settings)
 
 
 def body_of(row: Row[Any], sealer: Sealer) -> bytes:
@@ -96,7 +109,7 @@ def body_of(row: Row[Any], sealer: Sealer) -> bytes:
     return sealer.open(row.sealed_numbers, f"event.numbers:{row.event_id}")
 
 
-def _with_surroundings(conn: Connection, parcel: Parcel, target: str, settings: TargetSettings, blobs: Blobs) -> Parcel:
+def _with_surroundings(conn: Connection, parcel: Parcel, target: str, settings: TargetSettings) -> Parcel:
     known = (
         select(delivery.c.receiver_id)
         .where(delivery.c.case_id == parcel.case_id, delivery.c.target == target, delivery.c.receiver_id.is_not(None))
@@ -104,14 +117,17 @@ def _with_surroundings(conn: Connection, parcel: Parcel, target: str, settings: 
         .limit(1)
     )
     number = conn.execute(known).scalar_one_or_none()
-    return replace(parcel, receiver_id=number, files=_files(conn, parcel.body, settings.inline_files, blobs))
+    try:
+        return replace(parcel, receiver_id=number, kept=_fitting(conn, parcel.body, settings.inline_files))
+    except KeyError as error:
+        return replace(parcel, fault=f"cannot be packed: {error.args[0]}")
 
 
-def _files(conn: Connection, body: bytes, most: int, blobs: Blobs) -> dict[str, bytes]:
-    """Attachments in the case's order, as long as they fit."""
-    found: dict[str, bytes] = {}
+def _fitting(conn: Connection, body: bytes, most: int) -> tuple[Kept, ...]:
+    """Attachments in the case's order, as long as they fit. Raises KeyError."""
+    found: dict[str, Kept] = {}
     for one in json.loads(body)["data"]["case"].get("attachments", ()) if most else ():
         if one["state"] == "stored" and one["size"] <= most and one["sha256"] not in found:
-            found[one["sha256"]] = blobs.load(conn, one["sha256"])
+            found[one["sha256"]] = find(conn, one["sha256"])
             most -= one["size"]
-    return found
+    return tuple(found.values())

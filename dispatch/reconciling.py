@@ -102,8 +102,8 @@ async def _page(
     client: Client, settings: TargetSettings, holdings: HoldingsSettings, values: Mapping[str, object], now: datetime
 ) -> object:
     try:
-        params = {name: fill_text(text, values, f"holdings.params.{name}") for name, text in holdings.params.items()}
-        headers = {name: fill_text(text, values, f"holdings.headers.{name}") for name, text in holdings.headers.items()}
+        params = {n: fill_text(text, values, ("holdings", "params", n)) for n, text in holdings.params.items()}
+        headers = {n: fill_text(text, values, ("holdings", "headers", n)) for n, text in holdings.headers.items()}
     except TemplateFailed as error:
         raise HoldingsUnknown(str(error)) from error
     if settings.secret:

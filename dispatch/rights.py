@@ -62,4 +62,4 @@ def sendable(settings: TargetSettings | None, row: Row[Any], *, uncertain: bool)
     """
     if settings is None or row.state in ("dropped", "sending") or not may_send(settings, row):
         return False
-    return settings.idempotent or (row.state != "delivered" and (uncertain or row.state != "unknown"))
+    return settings.repeatable(row.type) or (row.state != "delivered" and (uncertain or row.state != "unknown"))

@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
 from yarl import URL
 
 from adapters.wire import WireSettings
-from dispatch.expressions import check_expression, check_template
+from dispatch.expressions import EACH, At, check_expression, check_template
 from dispatch.retry import RetrySettings
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix
 CREATED = "case.created"
+NAMES = ("event", "case", "change", "receiver_id", "row", "number")
+"""What templates always know."""
 
 
 def check_url(text: str) -> str:
@@ -53,17 +69,43 @@ Template = Annotated[str, AfterValidator(check_template)]
 
 
 def _check_tree(value: Any) -> Any:  # noqa: ANN401 - whatever YAML can say
-    if isinstance(value, str):
-        check_template(value)
-    elif isinstance(value, dict):
-        for item in value.values():
-            _check_tree(item)
-    elif isinstance(value, list):
-        for item in value:
-            _check_tree(item)
+    found = [
+        InitErrorDetails(type=PydanticCustomError("template", "{said}", {"said": said}), loc=at, input=None)
+        for at, said in _mistakes(value, ())
+    ]
+    if found:
+        raise ValidationError.from_exception_data("body", found)
     return value
 
 
+def _mistakes(tree: object, at: At) -> Iterator[tuple[At, str]]:
+    """What is wrong with the templates of a tree, each where it stands."""
+    if isinstance(tree, str):
+        try:
+            check_template(tree)
+        except ValueError as error:
+            yield at, str(error)
+    elif isinstance(tree, dict):
+        if "each" in tree and tree.keys() != EACH:
+            yield at, "has each, expected each and row and nothing else beside them"
+        for key, item in tree.items():
+            yield from _mistakes(key, (*at, key))
+            yield from _mistakes(item, (*at, key))
+    elif isinstance(tree, list):
+        for number, item in enumerate(tree):
+            yield from _mistakes(item, (*at, number))
+
+
+def _check_given(name: str) -> str:
+    if not name.isidentifier() or name in NAMES:
+        raise ValueError(
+            f'"{name}" is no name for templates, expected letters, digits and _, and none of {", ".join(NAMES)}'
+        )
+    return name
+
+
+Given = Annotated[str, AfterValidator(_check_given)]
+"""What a login's value is called in templates."""
 Tree = Annotated[Any, AfterValidator(_check_tree)]
 """Blocks, lists and values, whose texts are templates."""
 
@@ -103,11 +145,28 @@ class Call(Block):
     )
     body: Tree = Field(default=None, description="what is sent: blocks, lists and templates; none: nothing")
 
+    @field_validator("body")
+    @classmethod
+    def _forms_have_fields(cls, body: Any, given: ValidationInfo) -> Any:  # noqa: ANN401 - JSON
+        if given.data.get("body_as") == "form" and body is not None and not isinstance(body, dict):
+            raise ValueError("expected a block of fields, as body_as is form")
+        return body
+
+
+class EventCall(Call):
+    """How an event is told."""
+
+    repeatable: bool = Field(
+        default=False,
+        description="with `idempotent: false`: this one may be sent twice without harm, as when it writes over what is"
+        " there; it is sent again where its outcome is unknown",
+    )
+
 
 class LoginCall(Call):
     """One step of logging in."""
 
-    take: dict[str, Expression] = Field(
+    take: dict[Given, Expression] = Field(
         default_factory=dict, description="name -> JMESPath into the answer; templates may use the name from then on"
     )
 
@@ -126,12 +185,12 @@ class LoginSettings(Block):
 
 
 class LookupSettings(Call):
-    """How to ask whether a case has arrived, when an answer was lost."""
+    """How to ask whether an event has arrived, when its answer was lost."""
 
     wait: timedelta = Field(
         default=timedelta(minutes=1), ge=timedelta(0), description="before asking: it may still be at work on it"
     )
-    found: Expression = Field(description="JMESPath: true when it has the case")
+    found: Expression = Field(description="JMESPath: true when it has arrived")
     absent: Expression = Field(description="JMESPath: true when it has not; neither: asked again later")
     receiver_id: Expression | None = Field(default=None, description="JMESPath of its own number for the case")
 
@@ -189,7 +248,9 @@ class TargetSettings(WireSettings):
         default=None, description="JMESPath: true when a 2xx without success means busy, later again"
     )
     rejected: Expression | None = Field(
-        default=None, description="JMESPath: true when a 2xx without success means never like this: a person must look"
+        default=None,
+        description="JMESPath: true when a 2xx without success means never like this: a person must look; with"
+        " `idempotent: false` whatever is neither this nor `again` is then unknown",
     )
     receiver_id: Expression | None = Field(
         default=None, description="JMESPath of the receiver's own number in its answer"
@@ -198,13 +259,13 @@ class TargetSettings(WireSettings):
     headers: dict[str, Template] = Field(
         default_factory=dict, description="further headers, such as a gateway's key; with `calls`, templates"
     )
-    calls: dict[str, Call] = Field(
+    calls: dict[str, EventCall] = Field(
         default_factory=dict,
         description="for an OA with an interface of its own: event type -> its request; other types are not sent",
     )
     login: LoginSettings | None = Field(default=None, description="with `calls`: what is asked before, to be let in")
     lookup: LookupSettings | None = Field(
-        default=None, description="how to ask whether a case has arrived; none: a person is asked"
+        default=None, description="how to ask whether an event has arrived; none: a person is asked"
     )
     holdings: HoldingsSettings | None = Field(
         default=None, description="how to ask which cases it has, for `xinqiao reconcile`"
@@ -233,7 +294,22 @@ class TargetSettings(WireSettings):
             raise ValueError("restricted: numbers does not go with calls, whose templates need the whole case")
         if self.lookup is not None and self.idempotent:
             raise ValueError("has lookup, expected idempotent: false beside it; else nothing is ever looked up")
+        self._asks_for_the_event()
         return self
+
+    def _asks_for_the_event(self) -> None:
+        """That the case is there says nothing of a later event of it."""
+        doubtful = [type_ for type_ in self.calls if type_ != CREATED and not self.repeatable(type_)]
+        if self.lookup is None or not doubtful or re.search(r"\bevent\b", self.lookup.model_dump_json()):
+            return
+        raise ValueError(
+            f"lookup asks for the case, but {doubtful[0]} is sent as well: expected event.id in what it asks, or"
+            f" repeatable: true in the call of {doubtful[0]}"
+        )
+
+    def repeatable(self, type_: str) -> bool:
+        """Whether an event of this type may be sent again although it may have arrived."""
+        return self.idempotent or (type_ in self.calls and self.calls[type_].repeatable)
 
     @property
     def takes_restricted(self) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from dispatch.answer import Answer, judge, judge_silence
-from dispatch.client import Client, Silence
+from dispatch.client import Client, Silence, merged
 from dispatch.parcel import Parcel
 from dispatch.settings import TargetSettings, signing_key
 
@@ -38,11 +38,8 @@ class Webhook:
     async def send(self, parcel: Parcel, now: datetime) -> Answer:
         """Send once; never raises for anything the network or the receiver does."""
         settings = self._settings
-        headers = {
-            "content-type": "application/json; charset=utf-8",
-            **settings.headers,
-            **sign(settings.secret, parcel.event_id, now, parcel.body),
-        }
+        said = {"content-type": "application/json; charset=utf-8"}
+        headers = merged(said, settings.headers, sign(settings.secret, parcel.event_id, now, parcel.body))
         try:
             return judge(await self._client.exchange(settings.url, parcel.body, headers), settings, now)
         except Silence as silence:

@@ -16,14 +16,25 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, update
 
 from adapters.wire import TrustBroken
 from dispatch import targets
 from dispatch.answer import Answer, Verdict
-from dispatch.deciding import end_of, end_of_interrupted, end_of_lookup, end_unsent, sign_of
+from dispatch.attempts import Attempt, attempt_row
+from dispatch.deciding import (
+    attempt_of,
+    end_of,
+    end_of_interrupted,
+    end_of_lookup,
+    end_unready,
+    end_unsent,
+    sign_of,
+    sign_of_lookup,
+)
 from dispatch.holdings import lane_of
-from dispatch.parcel import Parcel, pack
+from dispatch.own_api import Found
+from dispatch.parcel import Parcel, opened, pack
 from dispatch.recording import Health, Recorder, Sign, State
 from dispatch.retry import delay
 from dispatch.sender import Sender
@@ -33,7 +44,8 @@ from store import crashpoint, ledger
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim, LeaseLost
-from store.schema import delivery
+from store.schema import attempt, delivery
+from store.sealing import SealBroken
 
 log = structlog.get_logger()
 LEASE_MARGIN = timedelta(seconds=30)
@@ -146,9 +158,9 @@ class TargetWorker:
         if not claims:
             return admission, []
         crashpoint.reach("after_claim")
-        store, settings = self._store, self._settings
-        return admission, await store.read(
-            lambda conn: pack(conn, claims, settings, store.sealer, store.blobs, probe=admission.probe)
+        sealer, settings = self._store.sealer, self._settings
+        return admission, await self._store.read(
+            lambda conn: pack(conn, claims, settings, sealer, probe=admission.probe)
         )
 
     def _take(self, conn: Connection, room: int, now: datetime) -> tuple[Admission, list[Claim]]:
@@ -194,10 +206,14 @@ class TargetWorker:
             self._store.wakes.ring([self._lane])
 
     async def _attempt(self, sender: Sender, parcel: Parcel) -> None:
+        whole = await self._opened(parcel)
+        if whole is None:
+            return
+        parcel = whole
         if parcel.fault is not None or not parcel.allowed:
             await self._end_unsent(parcel)
             return
-        if not self._settings.idempotent and not await self._may_begin(sender, parcel):
+        if not self._settings.repeatable(parcel.type) and not await self._may_begin(sender, parcel):
             return
         started = self._clock()
         crashpoint.reach("before_post")
@@ -205,39 +221,59 @@ class TargetWorker:
         crashpoint.reach("after_answer")
         await self._take_down(parcel, answer, started)
 
+    async def _opened(self, parcel: Parcel) -> Parcel | None:
+        """With its attachments, or with the fault of one; None: they cannot be had now, and it was put back."""
+        if not parcel.kept:
+            return parcel
+        try:
+            return await asyncio.to_thread(opened, parcel, self._store.blobs)
+        except SealBroken as error:
+            return replace(parcel, fault=f"cannot be packed: {error}")
+        except OSError as error:
+            said, chance = f"its attachments cannot be had now: {error}"[:200], random.random()  # noqa: S311 - spreads load
+            await self._recorder.write(end_unready(parcel, said, self._settings, now=self._clock(), chance=chance))
+            return None
+
     async def _may_begin(self, sender: Sender, parcel: Parcel) -> bool:
         """To a receiver that would not know it again: whether it has not arrived for sure, and that is written down."""
-        if parcel.state in (State.SENDING, State.UNKNOWN) and not await self._is_absent(sender, parcel):
-            return False
-        if await self._store.write(lambda conn: self._begin(conn, parcel)):
+        looked: Attempt | None = None
+        if parcel.state in (State.SENDING, State.UNKNOWN):
+            looked = await self._looked_up(sender, parcel)
+            if looked is None:
+                return False
+        if await self._store.write(lambda conn: self._begin(conn, parcel, looked)):
             return True
         await self._end_unsent(replace(parcel, allowed=False))
         return False
 
-    async def _is_absent(self, sender: Sender, parcel: Parcel) -> bool:
-        """Look a delivery up that may have arrived; if it has, or nobody can tell, that is written down."""
-        lookup = self._settings.lookup
-        if lookup is None:
-            await self._recorder.write(end_of_interrupted(parcel))
-            self._tell_unknown(parcel)
-            return False
-        started = self._clock()
+    async def _looked_up(self, sender: Sender, parcel: Parcel) -> Attempt | None:
+        """Look a delivery up that may have arrived. If it has, or nobody can tell, that is written down: None."""
+        lookup, started = self._settings.lookup, self._clock()
+        if lookup is None or parcel.state == State.SENDING:
+            end = end_of_interrupted(parcel, self._settings, started)
+            await self._recorder.write(end)
+            if end.due is None:
+                self._tell_unknown(parcel)
+            return None
         finding = await sender.find(lookup, parcel, started)
-        chance = random.random()  # noqa: S311 - spreads load
-        took = self._clock() - started
-        end = end_of_lookup(parcel, finding, self._settings, at=started, took=took, chance=chance)
-        if end is None:
-            return True
-        await self._recorder.write(end)
+        took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
+        if finding.found is Found.ABSENT:
+            return attempt_of(finding, started, took)
+        sign = sign_of_lookup(finding, probe=parcel.probe, doubts=self._doubts, chance=chance)
+        self._feel(sign)
+        end = end_of_lookup(parcel, finding, self._settings, at=started, took=took, sign=sign, chance=chance)
+        await self._recorder.write(end, sign)
         if end.state is State.DELIVERED:
             log.info("event had arrived", **self._facts(parcel))
         elif end.due is None:
             self._tell_unknown(parcel)
-        return False
+        return None
 
-    def _begin(self, conn: Connection, parcel: Parcel) -> bool:
+    def _begin(self, conn: Connection, parcel: Parcel, looked: Attempt | None) -> bool:
         """Note that it is being sent: a process that dies now leaves it for looking up. False: it was dropped."""
         ledger.extend(conn, parcel.claim, now=self._clock(), lease=self._lease)
+        if looked is not None:
+            conn.execute(insert(attempt), attempt_row(self._store.sealer, parcel.delivery_id, looked))
         here = (delivery.c.id == parcel.delivery_id) & (delivery.c.state != State.DROPPED)
         return bool(conn.execute(update(delivery).where(here).values(state=State.SENDING)).rowcount)
 

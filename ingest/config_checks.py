@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from adapters.wire import TrustBroken, trust_of
 from dispatch.payload import EventType
+from dispatch.rehearsal import unfilled
 from dispatch.settings import TargetSettings
 from ingest.config_channels import Channel
 from ingest.config_errors import unknown_key
@@ -95,6 +96,8 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
         yield from _filter(("targets", name, "types"), target.types, "an event type", [*EventType])
         for type_ in target.calls:
             yield from _filter(("targets", name, "calls", type_), [type_], "an event type", [*EventType])
+        for at, said in unfilled(target):
+            yield Finding(("targets", name, *at), said, fatal=False)
         try:
             trust_of(target)
         except TrustBroken as error:

@@ -74,6 +74,8 @@ async def probe_target(name: str, target: TargetSettings, patience: timedelta = 
         ok, text = False, f"its certificate is not trusted ({error.certificate_error}); name its authority in ca_file"
     except aiohttp.ClientConnectorError as error:
         ok, text = False, f"cannot connect to {error.host}:{error.port}: {_reason(error.os_error)}"
+    except aiohttp.ClientHttpProxyError as error:  # whose own message has the proxy's password
+        ok, text = False, f"its proxy refuses us with HTTP {error.status} {error.message}; look at user and password"
     except (aiohttp.ClientError, OSError, ValueError) as error:
         ok, text = False, f"{type(error).__name__}: {error}"
     return Probe("target", name, ok, text)

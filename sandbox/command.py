@@ -8,14 +8,15 @@ from argparse import ArgumentParser, Namespace
 from datetime import timedelta
 from pathlib import Path
 
-from sandbox.faults import parse_faults
-from sandbox.options import PORTS, STANDINS, Options, chosen, numbers
+from sandbox.faults import Fault, parse_faults
+from sandbox.options import OWN_APIS, PORTS, STANDINS, Options, chosen, numbers
 
 _EXAMPLE = """examples:
   xinqiao sandbox --run                     everything, with the daemon: open the printed addresses
   xinqiao sandbox --faults oa=500@0.3       only the stand-ins; the OA fails three times in ten
   xinqiao sandbox --rate 0 --preload sunshine=100,hotline=100 --revise 0.3 --data /tmp/trial
-  xinqiao sandbox --only oa --ports oa=9000"""
+  xinqiao sandbox --only oa --ports oa=9000
+  xinqiao sandbox --only ecology,seeyon     OAs with an interface of their own (docs/targets)"""
 
 
 def add_command(subparsers: argparse._SubParsersAction[ArgumentParser]) -> None:
@@ -37,10 +38,15 @@ def add_command(subparsers: argparse._SubParsersAction[ArgumentParser]) -> None:
         "--faults",
         default="",
         metavar="STANDIN=FAULT[@SHARE],…",
-        help="slow down 500 429 error cut duplicate truncated",
+        help=" ".join(fault for fault in Fault if fault is not Fault.NONE),
     )
     add("--ports", default="", metavar="NAME=PORT,…", help=f"0: any free one; names: {', '.join(PORTS)}")
-    add("--only", default=",".join(STANDINS), metavar="STANDIN,…", help="start only these (%(default)s)")
+    add(
+        "--only",
+        default=",".join(STANDINS),
+        metavar="STANDIN,…",
+        help=f"start only these (%(default)s); as well: {', '.join(OWN_APIS)}",
+    )
     add("--preload", default="", metavar="DOOR=NUMBER,…", help="so many matters are there from the start")
     add("--revise", type=float, default=0, metavar="SHARE", help="this share of the preloaded changes afterwards")
     add("--revise-after", type=float, default=5, metavar="SECONDS", help="when (%(default)s)")

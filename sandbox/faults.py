@@ -21,10 +21,20 @@ class Fault(StrEnum):
     """HTTP 200 with the platform's own "system busy" in the body."""
     CUT = "cut"
     """The connection ends in the middle of the answer."""
+    LOST = "lost"
+    """Does what was asked, and the connection ends without an answer."""
+    DONE = "500-done"
+    """Does what was asked, and answers HTTP 500."""
+    EXPIRED = "expired"
+    """The login has run out, however young."""
     DUPLICATE = "duplicate"
     """Records of the previous page, or the same mail or scan, come again."""
     TRUNCATED = "truncated"
     """A complete HTTP answer whose body is half a JSON document; a scan that ends half way."""
+
+
+ANSWERS = frozenset(Fault) - {Fault.NONE, Fault.DUPLICATE, Fault.EXPIRED}
+"""What any stand-in can do wrong that answers HTTP."""
 
 
 class UnknownFault(ValueError):
@@ -39,24 +49,26 @@ class Switch:
     knows: frozenset[Fault]
     fault: Fault = Fault.NONE
     share: float = 1.0
+    times: int | None = None
+    """So often more, then never again; None: no end."""
     delay: timedelta = timedelta(seconds=20)
     random: Random = field(default_factory=Random)
     watchers: list[Callable[[], None]] = field(default_factory=list)
     hits: int = 0
     """How often the fault struck since it was set."""
 
-    def set(self, fault: str, share: float = 1.0) -> None:
+    def set(self, fault: str, share: float = 1.0, *, times: int | None = None) -> None:
         """Raises UnknownFault for a fault this stand-in cannot show, or a share outside (0, 1]."""
         if fault not in self.knows and fault != Fault.NONE:
             raise UnknownFault(f"{self.name}: fault {fault!r} is not known, expected one of {self._known()}")
         if not 0 < share <= 1:
             raise UnknownFault(f"{self.name}: share {share} is not between 0 and 1")
-        self.fault, self.share, self.hits = Fault(fault), share, 0
+        self.fault, self.share, self.times, self.hits = Fault(fault), share, times, 0
         for watcher in self.watchers:
             watcher()
 
     def draw(self) -> Fault:
-        if self.fault is Fault.NONE or self.random.random() >= self.share:
+        if self.fault is Fault.NONE or self.hits == self.times or self.random.random() >= self.share:
             return Fault.NONE
         self.hits += 1
         return self.fault

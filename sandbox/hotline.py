@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from sandbox.chinatime import now, parse_stamp, stamp
-from sandbox.faults import Fault, Switch
+from sandbox.faults import ANSWERS, Fault, Switch
 from sandbox.hotline_records import Order, act, content_of, order
 from sandbox.matters import Matter
 from sandbox.paging import page_of, repeated
@@ -49,7 +49,7 @@ class Hotline:
         secret: str = "hotline-secret",  # noqa: S107  # a stand-in's default, for tests
         clock: Callable[[], datetime] = now,
     ) -> None:
-        self.switch = Switch("hotline", frozenset(Fault) - {Fault.NONE})
+        self.switch = Switch("hotline", ANSWERS | {Fault.DUPLICATE})
         self.orders: dict[str, Order] = {}
         self._app_id, self._secret, self._clock = app_id, secret, clock
         self._nonces: dict[str, datetime] = {}

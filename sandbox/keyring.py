@@ -29,6 +29,7 @@ _MADE_BY: dict[str, Callable[[], str]] = {
     "OA_DISCIPLINE_SECRET": _webhook_secret,
     "OA_TOKEN": lambda: secrets.token_hex(24),
     "OA_DISCIPLINE_TOKEN": lambda: secrets.token_hex(24),
+    "SEEYON_PASSWORD": lambda: secrets.token_hex(16),
     "SANDBOX_BORN": lambda: str(int(time.time())),
     "SANDBOX_DEMO_PASSWORD": lambda: f"demo-{secrets.token_hex(5)}",
 }

@@ -23,7 +23,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from sandbox.chinatime import now
-from sandbox.faults import Fault, Switch
+from sandbox.faults import ANSWERS, Switch
 from sandbox.web import Listener, faulty
 
 TOLERANCE_SECONDS = 300
@@ -202,7 +202,7 @@ class OaInbox:
     """
 
     def __init__(self, ledger: Path, secrets: Mapping[str, str], port: int = 0) -> None:
-        self.switch = Switch("oa", frozenset(Fault) - {Fault.NONE, Fault.DUPLICATE})
+        self.switch = Switch("oa", ANSWERS)
         self.ledger = Ledger(ledger)
         self._secrets = secrets
         busy = {"code": 1, "msg": "系统繁忙"}

@@ -8,7 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 STANDINS = ("sunshine", "hotline", "mailbox", "letters", "oa")
-PORTS = {"console": 8650, "oa": 8651, "control": 8652, "sunshine": 8653, "hotline": 8654, "mailbox": 8655}
+"""Those that run unless others are chosen."""
+OWN_APIS = ("ecology", "seeyon")
+"""OAs with an interface of their own, for who chooses them."""
+PORTS = {
+    "console": 8650, "oa": 8651, "control": 8652, "sunshine": 8653, "hotline": 8654, "mailbox": 8655,
+    "ecology": 8656, "seeyon": 8657,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,7 @@ def numbers(text: str, what: str, names: tuple[str, ...]) -> dict[str, int]:
 def chosen(text: str) -> tuple[str, ...]:
     """`oa,sunshine` as stand-ins' names; ValueError for one that does not exist."""
     names = tuple(filter(None, (piece.strip() for piece in text.split(","))))
-    unknown = [name for name in names if name not in STANDINS]
-    if unknown or not names:
-        raise ValueError(f"--only {text!r}: expected some of {', '.join(STANDINS)}")
+    there = (*STANDINS, *OWN_APIS)
+    if not names or set(names) - set(there):
+        raise ValueError(f"--only {text!r}: expected some of {', '.join(there)}")
     return names

@@ -13,6 +13,7 @@ from pathlib import Path
 from sandbox.control import ControlPage, Place
 from sandbox.director import Director
 from sandbox.doors import Doors
+from sandbox.ecology import Ecology
 from sandbox.faults import Switch, Switchboard
 from sandbox.hotline import Hotline
 from sandbox.journal import Journal
@@ -21,6 +22,7 @@ from sandbox.mailbox import MailServer
 from sandbox.oa import OaInbox
 from sandbox.oa_pages import OaPages
 from sandbox.options import Options
+from sandbox.seeyon import Seeyon
 from sandbox.sunshine import SunshinePlatform
 
 READY_FILE = "sandbox.json"
@@ -49,6 +51,9 @@ async def town(options: Options, keys: dict[str, str]) -> AsyncIterator[Town]:
             await stack.enter_async_context(oa)
             places["oa"] = Place(oa.url, browsable=True)
             switches.append(oa.switch)
+        for own in await _open_own_apis(options, keys, stack):
+            places[own.switch.name] = Place(own.url, browsable=True)
+            switches += [own.switch, own.login_switch]
         board = Switchboard(switches)
         director = Director(doors, Journal(options.data / "journal.jsonl"), options.seed)
         await director.resume()
@@ -92,6 +97,16 @@ async def _open_doors(
         doors.letters = Scanner(options.data / "letters")
         places["letters"], switches = Place(str(doors.letters.folder)), [*switches, doors.letters.switch]
     return doors, places, switches
+
+
+async def _open_own_apis(options: Options, keys: dict[str, str], stack: AsyncExitStack) -> list[Ecology | Seeyon]:
+    found: list[Ecology | Seeyon] = []
+    if "ecology" in options.only:
+        found.append(await stack.enter_async_context(Ecology(options.ports["ecology"])))
+    if "seeyon" in options.only:
+        seeyon = Seeyon(options.ports["seeyon"], password=keys["SEEYON_PASSWORD"])
+        found.append(await stack.enter_async_context(seeyon))
+    return found
 
 
 def _routes(keys: dict[str, str], kind: str) -> dict[str, str]:

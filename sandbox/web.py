@@ -79,8 +79,8 @@ class Listener:
 def faulty(switch: Switch, busy: Callable[[], object], prefix: str = "/", after: bool = False) -> Middleware:
     """Let the switch strike requests under `prefix`. `busy` makes the platform's own error body.
 
-    With `after`, a slow or cut answer comes after the request has had its effect, which is what makes its outcome
-    unknown to the caller.
+    A cut or lost answer, and with `after` a slow one, comes after the request has had its effect, which is what makes
+    its outcome unknown to the caller.
     """
 
     @web.middleware
@@ -119,6 +119,10 @@ async def _spoil(
 ) -> web.StreamResponse:
     if fault is Fault.SLOW and late:
         await asyncio.sleep(late.delay.total_seconds())
+    if fault is Fault.LOST:
+        return _abort(request)
+    if fault is Fault.DONE:
+        return web.Response(status=500, text="Internal Server Error")
     if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
         return response
     half = response.body[: len(response.body) // 2]

@@ -103,9 +103,9 @@ class Robot:
         settings = self._settings
         values: Mapping[str, Any] = {**asdict(message), "now_ms": int(now.timestamp() * 1000)}
         try:
-            params = {name: fill_text(text, values, f"params.{name}") for name, text in settings.params.items()}
-            headers = {name: fill_text(text, values, f"headers.{name}") for name, text in settings.headers.items()}
-            body = json.dumps(fill(settings.body, values, "body"), ensure_ascii=False).encode()
+            params = {name: fill_text(text, values, ("params", name)) for name, text in settings.params.items()}
+            headers = {name: fill_text(text, values, ("headers", name)) for name, text in settings.headers.items()}
+            body = json.dumps(fill(settings.body, values, ("body",)), ensure_ascii=False).encode()
             headers = {"content-type": "application/json; charset=utf-8", **headers}
             url = URL(settings.url.get_secret_value())
             async with (

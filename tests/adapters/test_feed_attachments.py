@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 from yarl import URL
 
 from adapters.base import ChannelRefused, ChannelUnavailable, Unobtainable
 from adapters.feed.attachments import address, name_of
+from ingest.fetcher import Fetcher
+from normalize.case import AttachmentRole, AttachmentState
+from normalize.reading import Part
+from store import ledger
+from store.schema import attachment
 from tests.adapters.platforms import LOGIN_PAGE, Hotline, Sunshine, answering, cut, saying
 from tests.adapters.test_feed import Door, door, hotline, hotline_settings, sunshine, sunshine_settings
+from tests.adapters.test_wire import LOOPBACK_NAME
+from tests.ingest.desk import open_desk, reading
 
 __all__ = ["door", "hotline", "sunshine"]
 
@@ -138,6 +148,63 @@ async def test_a_file_too_large_is_unobtainable(sunshine: Sunshine) -> None:
 
     with pytest.raises(Unobtainable, match="max_bytes"):
         await door.adapter.fetch("/files/1.png")
+    await door.adapter.close()
+
+
+def elsewhere(sunshine: Sunshine) -> tuple[str, dict[str, Any]]:
+    """A file on a listed host whose name leads to this very machine, and the settings that list it."""
+    sunshine.files["/files/1.png"] = PNG
+    host = f"{LOOPBACK_NAME}:{URL(sunshine.base_url).port}"
+    return f"http://{host}/files/1.png", {"attachments": {"hosts": [host]}}
+
+
+async def test_a_file_whose_host_leads_to_this_machine_is_unobtainable_and_says_why(sunshine: Sunshine) -> None:
+    ref, listed = elsewhere(sunshine)
+    door = Door(sunshine_settings(sunshine, **listed))
+
+    with pytest.raises(Unobtainable, match=f"{LOOPBACK_NAME} leads to 127.0.0.1.* list it in allow_addresses"):
+        await door.adapter.fetch(ref)
+    await door.adapter.close()
+
+
+async def test_such_a_file_is_shown_as_refused_and_the_case_goes_out_without_it(
+    sunshine: Sunshine, tmp_path: Path
+) -> None:
+    ref, listed = elsewhere(sunshine)
+    door = Door(sunshine_settings(sunshine, **listed))
+    part = Part("证据.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref=ref)
+    with open_desk(tmp_path) as desk:
+        (case_id,) = desk.take_in(reading(parts=(part,)))
+        lease = timedelta(minutes=5)
+        claims = desk.write(lambda conn: ledger.claim(conn, "fetch:sunshine", now=desk.now, lease=lease))
+        await Fetcher("sunshine", door.adapter, desk.store, desk.desk, lambda: desk.now).fetch(claims)
+        await door.adapter.close()
+
+        row = desk.store.read_now(lambda conn: conn.execute(select(attachment)).one())
+        assert row.state == "refused"
+        assert f"{LOOPBACK_NAME} leads to 127.0.0.1" in row.reason
+        assert [one.state for one in desk.case(case_id).attachments] == [AttachmentState.REFUSED]
+        assert desk.store.read_now(ledger.counts).get("fetch:sunshine") is None
+
+
+async def test_where_the_operator_lists_the_address_the_file_is_fetched(sunshine: Sunshine) -> None:
+    ref, listed = elsewhere(sunshine)
+    platform = URL(sunshine.base_url)
+    settings = sunshine_settings(
+        sunshine, base_url=str(platform.with_host(LOOPBACK_NAME)), allow_addresses=["127.0.0.1"], **listed
+    )
+    door = Door(settings)
+
+    assert (await door.adapter.fetch(ref)).content == PNG[1]
+    await door.adapter.close()
+
+
+async def test_a_platform_whose_name_leads_to_this_machine_is_refused_for_a_person_to_see(sunshine: Sunshine) -> None:
+    platform = URL(sunshine.base_url).with_host(LOOPBACK_NAME)
+    door = Door(sunshine_settings(sunshine, base_url=str(platform)))
+
+    with pytest.raises(ChannelRefused, match=f"{LOOPBACK_NAME} leads to 127.0.0.1"):
+        await door.poll()
     await door.adapter.close()
 
 

@@ -20,7 +20,7 @@ from sandbox.configuring import configuration
 from sandbox.keyring import keyring
 from sandbox.options import PORTS, Options
 
-FREE = "oa=0,control=0,sunshine=0,hotline=0,mailbox=0"
+FREE = "oa=0,control=0,sunshine=0,hotline=0,mailbox=0,ecology=0,seeyon=0"
 
 
 def _parse(*arguments: str) -> argparse.Namespace:
@@ -129,6 +129,24 @@ async def test_the_oa_alone_can_be_killed_and_started_again(tmp_path: Path) -> N
 
     assert set(addresses) == {"oa", "control"}
     assert stats["events"] == 0
+
+
+async def test_oas_with_an_interface_of_their_own_run_when_chosen(tmp_path: Path) -> None:
+    process = await _start(tmp_path, "--only", "ecology,seeyon", "--faults", "ecology=lost,seeyon-login=500")
+    addresses = await _ready(process, tmp_path)
+    faults = await _json(f"{addresses['control']}/faults")
+    started = [await _json(addresses[name]) for name in ("ecology", "seeyon")]
+    async with aiohttp.ClientSession() as session, session.get(f"{addresses['control']}/") as page:
+        shown = await page.text()
+    process.terminate()
+    await process.communicate()
+
+    assert set(addresses) == {"ecology", "seeyon", "control"}
+    assert {name: one["fault"] for name, one in faults.items()} == {
+        "ecology": "lost", "ecology-login": "none", "seeyon": "none", "seeyon-login": "500",
+    }  # fmt: skip
+    assert started == [[], []]
+    assert "泛微 e-cology" in shown
 
 
 async def test_a_port_in_use_is_one_readable_line(tmp_path: Path) -> None:

@@ -241,7 +241,9 @@ async def test_down_is_a_closed_port_and_the_same_port_opens_again(clock: Clock)
 def test_an_unknown_fault_is_named_with_those_that_exist() -> None:
     platform = SunshinePlatform()
 
-    with pytest.raises(UnknownFault, match="sunshine: fault 'gone' is not known, expected one of 429, 500, cut"):
+    with pytest.raises(
+        UnknownFault, match="sunshine: fault 'gone' is not known, expected one of 429, 500, 500-done, cut"
+    ):
         platform.switch.set("gone")
     with pytest.raises(UnknownFault, match="share 2"):
         platform.switch.set("slow", 2)

@@ -1,0 +1,74 @@
+"""Keeps secrets out of what is kept of a receiver's words: some receivers repeat what they were shown."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from yarl import URL
+
+from dispatch.settings import Call, TargetSettings
+
+SHORTEST = 6
+"""What is shorter stands in answers by chance."""
+REMEMBERED = 16
+"""So much of what logins gave: an answer may still be about the login before."""
+BLOT = b"***"
+
+
+class Blotter:
+    """Knows the secrets of one target: those written in its block, and what logging in gave."""
+
+    def __init__(self, settings: TargetSettings) -> None:
+        self._own = _spellings(_secrets_of(settings))
+        self._given: deque[frozenset[bytes]] = deque(maxlen=REMEMBERED)
+
+    def add(self, secrets: Iterable[str]) -> None:
+        self._given.append(_spellings(secrets))
+
+    def blot(self, content: bytes) -> bytes:
+        """The content without any of them, however it spells them."""
+        for secret in sorted(self._own.union(*self._given), key=len, reverse=True):  # the whole before its parts
+            content = content.replace(secret, BLOT)
+        return content
+
+
+def _spellings(secrets: Iterable[str]) -> frozenset[bytes]:
+    """As they are, as JSON may write them, and as addresses do; of `Bearer abc` also what follows."""
+    parts = {part for secret in secrets for part in (secret, *secret.split()) if len(part) >= SHORTEST}
+    return frozenset(
+        spelling.encode("utf-8", "backslashreplace")
+        for part in parts
+        for spelling in (part, json.dumps(part)[1:-1], part.replace("/", "\\/"), quote(part, safe="", errors="replace"))
+    )
+
+
+def _secrets_of(settings: TargetSettings) -> Iterator[str]:
+    """What is secret, and what may be: whatever is shown besides the case."""
+    yield from (one.get_secret_value() for one in settings.secret)
+    if settings.token is not None:
+        yield settings.token.get_secret_value()
+    if settings.proxy is not None:
+        yield from filter(None, [URL(settings.proxy.get_secret_value()).password])
+    yield from settings.headers.values()
+    logins: tuple[Call, ...] = settings.login.calls if settings.login else ()
+    lookups: tuple[Call, ...] = (settings.lookup,) if settings.lookup else ()
+    for call in (*settings.calls.values(), *lookups, *logins):
+        yield from call.headers.values()
+        yield from call.params.values()
+    for call in logins:
+        yield from _texts(call.body)
+
+
+def _texts(tree: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            yield from _texts(item)
+    elif isinstance(tree, list):
+        for item in tree:
+            yield from _texts(item)

@@ -1,0 +1,173 @@
+"""What an answer means to a target that does not know an event that comes again, and to one that says no with 200."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from dispatch.answer import EXCERPT_LIMIT, Response, Verdict, judge, judge_silence
+from dispatch.deciding import TRIP, end_unsent, sign_of
+from dispatch.recording import Health, State
+from dispatch.settings import TargetSettings
+from tests.dispatch.own_receiver import NOW, own_settings, parcel
+
+ECOLOGY: dict[str, Any] = {
+    "idempotent": False,
+    "success": "code == 'SUCCESS' || code.name == 'SUCCESS'",
+    "rejected": "contains(['PARAM_ERROR', 'NO_PERMISSION'], code)",
+    "again": "code == 'BUSY'",
+    "receiver_id": "data.requestid",
+    "error": "errMsg",
+}
+
+
+def once(**more: Any) -> TargetSettings:
+    return own_settings("http://oa.example", **{"idempotent": False, **more})
+
+
+def often(**more: Any) -> TargetSettings:
+    return own_settings("http://oa.example", **more)
+
+
+def verdict(document: object, settings: TargetSettings, status: int = 200) -> Verdict:
+    content = document if isinstance(document, bytes) else json.dumps(document).encode()
+    return judge(Response(status, {}, content), settings, NOW).verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (200, Verdict.DELIVERED), (204, Verdict.DELIVERED),
+        (302, Verdict.AGAIN), (407, Verdict.AGAIN), (425, Verdict.AGAIN), (429, Verdict.AGAIN),
+        (400, Verdict.REJECTED), (401, Verdict.REJECTED), (404, Verdict.REJECTED), (422, Verdict.REJECTED),
+        (408, Verdict.UNKNOWN), (500, Verdict.UNKNOWN), (502, Verdict.UNKNOWN), (503, Verdict.UNKNOWN),
+        (504, Verdict.UNKNOWN), (410, Verdict.GONE),
+    ],
+)  # fmt: skip
+def test_a_status_after_which_it_may_have_arrived_is_unknown_to_who_would_not_know_it_again(
+    status: int, expected: Verdict
+) -> None:
+    assert verdict(b"", once(), status) is expected
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+def test_who_knows_it_again_is_sent_it_again(status: int) -> None:
+    assert verdict(b"", often(), status) is Verdict.AGAIN
+    assert judge_silence("no answer", often(), sent=True).verdict is Verdict.AGAIN
+
+
+def test_silence_is_unknown_only_if_something_was_on_its_way() -> None:
+    lost, unsent = (judge_silence("reset", once(), sent=sent) for sent in (True, False))
+
+    assert (lost.verdict, lost.reached) == (Verdict.UNKNOWN, True)
+    assert (unsent.verdict, unsent.reached) == (Verdict.AGAIN, False)
+
+
+def test_a_proxy_that_does_not_let_us_through_is_not_the_receiver() -> None:
+    for settings in (once(), often()):
+        answer = judge(Response(407, {}, b""), settings, NOW)
+
+        assert (answer.verdict, answer.reached) == (Verdict.AGAIN, False)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"code": "SUCCESS", "data": {"requestid": 1}}, Verdict.DELIVERED),
+        ({"code": {"name": "SUCCESS"}, "data": {"requestid": 1}}, Verdict.DELIVERED),
+        ({"code": "SUCCESS", "data": {}}, Verdict.UNKNOWN),
+        ({"code": "SUCCESS", "data": {"requestid": ""}}, Verdict.UNKNOWN),
+        ({"code": "SUCCESS"}, Verdict.UNKNOWN),
+        ({"code": "PARAM_ERROR", "errMsg": {"workflowId": "0"}}, Verdict.REJECTED),
+        ({"code": "BUSY"}, Verdict.AGAIN),
+        ({"code": "SYSTEM_INNER_ERROR"}, Verdict.UNKNOWN),
+        ({}, Verdict.UNKNOWN),
+        ([], Verdict.UNKNOWN),
+        (b"", Verdict.UNKNOWN),
+        (b"<html>login</html>", Verdict.UNKNOWN),
+        (b'{"code": "SUCC', Verdict.UNKNOWN),
+        (b"[" * 60_000, Verdict.UNKNOWN),
+    ],
+)
+def test_a_200_is_success_rejection_later_or_unknown_as_the_target_says(document: object, expected: Verdict) -> None:
+    assert verdict(document, once(**ECOLOGY)) is expected
+
+
+def test_without_a_rule_for_rejection_whatever_says_no_is_rejected() -> None:
+    rule = once(success="code == `0`")
+
+    assert verdict({"code": 1, "message": "表单字段[编号]不存在"}, rule) is Verdict.REJECTED
+    assert verdict(b"not even JSON", rule) is Verdict.UNKNOWN
+
+
+def test_of_who_knows_it_again_whatever_says_no_is_for_later_unless_it_is_said_to_be_rejected() -> None:
+    rule = often(success="code == `0`", rejected="code == `400`")
+
+    assert verdict({"code": 500}, rule) is Verdict.AGAIN
+    assert verdict({"code": 400}, rule) is Verdict.REJECTED
+    assert verdict(b"not even JSON", rule) is Verdict.AGAIN
+
+
+def test_success_may_be_a_path_and_a_value_of_its_own_type() -> None:
+    rule = once(success={"path": "code", "equals": 1})
+
+    assert [verdict({"code": code}, rule) for code in (1, True, "1", 1.0)] == [
+        Verdict.DELIVERED, Verdict.REJECTED, Verdict.REJECTED, Verdict.DELIVERED,
+    ]  # fmt: skip
+
+
+def test_a_call_that_may_be_repeated_is_judged_as_of_one_who_knows_it_again() -> None:
+    calls = {"case.created": {"path": "/c"}, "case.updated": {"path": "/u", "repeatable": True}}
+    settings = once(calls=calls)
+
+    assert [settings.repeatable(type_) for type_ in ("case.created", "case.updated", "case.reminder")] == [
+        False, True, False,
+    ]  # fmt: skip
+
+
+def test_the_receivers_words_are_those_about_what_is_wrong_else_the_beginning_of_its_answer() -> None:
+    said = judge(
+        Response(200, {}, '{"code": "PARAM_ERROR", "errMsg": {"fj": "未设置"}}'.encode()), once(**ECOLOGY), NOW
+    )
+    long = judge(Response(400, {}, b"x " * 2000), once(**ECOLOGY), NOW)
+    secret = judge(Response(200, {}, b'{"errMsg": "s3cret"}', kept=b'{"errMsg": "***"}'), once(**ECOLOGY), NOW)
+
+    assert said.excerpt == '{"fj": "未设置"}'
+    assert said.detail == f"HTTP 200, but not {ECOLOGY['success']}"
+    assert len(str(long.excerpt)) == EXCERPT_LIMIT
+    assert secret.excerpt == "***"
+
+
+@pytest.mark.parametrize(
+    ("answer", "doubts", "health"),
+    [
+        (judge_silence("reset", once(), sent=True), 0, Health.DOUBTFUL),
+        (judge_silence("reset", once(), sent=True), TRIP - 1, Health.TROUBLED),
+        (judge_silence("refused", once(), sent=False), 0, Health.TROUBLED),
+        (judge(Response(500, {}, b""), once(), NOW), 0, Health.DOUBTFUL),
+        (judge(Response(429, {"Retry-After": "9"}, b""), once(), NOW), 0, Health.TROUBLED),
+        (judge(Response(400, {}, b""), once(), NOW), 5, Health.GOOD),
+    ],
+)
+def test_an_unknown_outcome_says_of_its_target_what_any_failure_does(answer: Any, doubts: int, health: Health) -> None:
+    sign = sign_of(answer, probe=False, doubts=doubts, chance=0)
+
+    assert sign is not None
+    assert sign.health is health
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"), [("waiting", State.REJECTED), ("sending", State.UNKNOWN), ("unknown", State.UNKNOWN)]
+)
+def test_what_cannot_be_opened_any_more_may_have_arrived_all_the_same(state: str, expected: State) -> None:
+    """Laid aside as rejected it would be sent again without asking."""
+    assert end_unsent(parcel(b"", state=state, fault="cannot be packed: seal broken")).state is expected
+
+
+def test_a_503_that_may_have_arrived_still_keeps_the_target_waiting_as_it_asks() -> None:
+    answer = judge(Response(503, {"Retry-After": "30"}, b""), once(), NOW)
+
+    assert (answer.verdict, answer.wait) == (Verdict.UNKNOWN, timedelta(seconds=30))
