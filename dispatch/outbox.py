@@ -154,6 +154,7 @@ class Outbox:
             "revision": case.revision,
             "type": type_,
             "created_at": now,
+            "taken_in_at": case.receipts[0].fetched_at if type_ == "case.created" and case.receipts else None,
             "restricted": secret,
             "sealed_full": self.sealer.seal(full, f"event:{event_id}"),
             "sealed_numbers": numbers and self.sealer.seal(numbers, f"event.numbers:{event_id}"),
@@ -234,7 +235,10 @@ class Outbox:
         """The event under a new id: under that of its numbers, the receiver would take the whole for a repetition."""
         event_id = f"evt_{ULID.from_datetime(row.created_at)}"
         full = self.sealer.open(row.sealed_full, f"event:{row.id}")
-        copied = {name: getattr(row, name) for name in ("case_id", "revision", "type", "created_at", "restricted")}
+        copied = {
+            name: getattr(row, name)
+            for name in ("case_id", "revision", "type", "created_at", "taken_in_at", "restricted")
+        }
         sealed = self.sealer.seal(full, f"event:{event_id}")
         conn.execute(insert(event).values(id=event_id, sealed_full=sealed, **copied))
         return event_id

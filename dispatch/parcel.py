@@ -29,6 +29,8 @@ class Parcel:
     type: str
     case_id: str
     created_at: datetime
+    taken_in_at: datetime | None = None
+    """Of the event that opens a case: when its matter was taken in from the door."""
     state: str = "waiting"
     body: bytes = b""
     allowed: bool = True
@@ -93,8 +95,9 @@ def _packed(
         except SealBroken as error:
             fault = f"cannot be packed: {error}"
     parcel = Parcel(
-        held, row.id, row.event_id, row.type, row.case_id, row.created_at, row.state, body, allowed, fault, probe=probe
-    )
+        held, row.id, row.event_id, row.type, row.case_id, row.created_at, row.taken_in_at, row.state, body, allowed,
+        fault, probe=probe,
+    )  # fmt: skip
     if not body or not settings.calls:
         return parcel
     return _with_surroundings(conn, parcel, row.target, settings)

@@ -17,6 +17,7 @@ STANDING = (
         delivery,
         event.c.type,
         event.c.created_at,
+        event.c.taken_in_at,
         event.c.restricted.label("secret"),
         cases.c.restricted,
         cases.c.channel,

@@ -52,8 +52,10 @@ LEASE_MARGIN = timedelta(seconds=30)
 IDLE = timedelta(seconds=30)
 """How long to sleep when nothing is known to fall due: wake-ups are hints and may be lost."""
 
-Observer = Callable[[str, Verdict, timedelta, timedelta], None]
-"""Told of every attempt: target, verdict, time of the attempt, age of the event."""
+Observer = Callable[[str, Verdict, timedelta, timedelta, timedelta | None], None]
+"""Told of every attempt: target, verdict, time of the attempt, age of the event, and of one that opens a case how long
+ago its matter was taken in.
+"""
 
 
 class TargetWorker:
@@ -289,7 +291,9 @@ class TargetWorker:
             await self._recorder.write(end, sign)
         finally:
             self._shutting -= shutting
-        self._observe(self._name, answer.verdict, took, started + took - parcel.created_at)
+        ended = started + took
+        way = None if parcel.taken_in_at is None else ended - parcel.taken_in_at
+        self._observe(self._name, answer.verdict, took, ended - parcel.created_at, way)
         match end.state:
             case State.DELIVERED:
                 log.info("event delivered", **self._facts(parcel), attempt=parcel.claim.attempts)

@@ -78,7 +78,7 @@ class Daemon:
     def __post_init__(self) -> None:
         office = self.office
         self.metrics = Metrics()
-        self.metrics.watch(office.store)
+        self.metrics.watch(office.store, office.clock)
         self.pulse = Pulse(
             office.store,
             self.metrics,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import Connection, Select, func, select
@@ -19,6 +20,8 @@ PAGE = 50
 SOON = timedelta(days=3)
 COUNTED = (("waiting", "sending"), ("unknown",), ("delivered",), ("rejected",))
 """States of deliveries as a target's row counts them."""
+OWED = ("waiting", "sending", "unknown", "rejected")
+TOLD_OF_ATTEMPTS = (attempt.c.at, attempt.c.milliseconds, attempt.c.outcome, attempt.c.status, attempt.c.detail)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,17 @@ class TargetState:
     """So many may have arrived."""
     delivered: int
     rejected: int
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What a target has not got."""
+
+    target: str
+    owed: Mapping[str, int]
+    """Deliveries by state, of `OWED`."""
+    oldest: datetime | None
+    """When the earliest of their events was written."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +188,23 @@ def stages(conn: Connection) -> Stages:
     return Stages(raws, counts(conn), total, review, held)
 
 
+def queues(conn: Connection) -> list[Queue]:
+    """What each target has not got."""
+    known = conn.execute(select(target_table.c.name)).scalars()
+    owed: dict[str, dict[str, int]] = {name: {} for name in known}
+    first: dict[str, int] = {}
+    counted = select(
+        delivery.c.target, delivery.c.state, func.count().label("number"), func.min(delivery.c.id).label("first")
+    )
+    of_each = counted.where(delivery.c.state.in_(OWED)).group_by(delivery.c.target, delivery.c.state)
+    for row in conn.execute(of_each):
+        owed.setdefault(row.target, {})[row.state] = row.number
+        first[row.target] = min(row.first, first.get(row.target, row.first))
+    since = select(delivery.c.target, event.c.created_at).join(event, event.c.id == delivery.c.event_id)
+    oldest = {row.target: row.created_at for row in conn.execute(since.where(delivery.c.id.in_(first.values())))}
+    return [Queue(name, states, oldest.get(name)) for name, states in sorted(owed.items())]
+
+
 def target_states(conn: Connection) -> dict[str, str]:
     """The state of every target that has one."""
     rows = conn.execute(select(target_table.c.name, target_table.c.state))
@@ -277,29 +308,39 @@ def delivery_of(conn: Connection, number: int) -> Delivery | None:
 
 
 def _opened_up(conn: Connection, wanted: Select[Any]) -> list[Delivery]:
-    rows = conn.execute(wanted).mappings().all()
-    tries = _attempts(conn, [row["id"] for row in rows])
-    return [Delivery(**row, tries=tuple(tries.get(row["id"], ()))) for row in rows]
+    """Each with its attempts, in one query."""
+    found = wanted.subquery()
+    tries = [column.label(f"try_{column.name}") for column in TOLD_OF_ATTEMPTS]
+    joined = select(found, *tries).outerjoin(attempt, attempt.c.delivery_id == found.c.id)
+    rows = conn.execute(joined.order_by(found.c.id.desc(), attempt.c.id)).all()
+    width, names = len(found.c), found.c.keys()
+    return [
+        Delivery(
+            **dict(zip(names, one, strict=True)),
+            tries=tuple(Attempt(*row[width:]) for row in of_one if row.try_at is not None),
+        )
+        for one, of_one in groupby(rows, key=lambda row: row[:width])
+    ]
 
 
 def _deliveries() -> Select[Any]:
     return (
         select(
-            *(column for column in delivery.c if column.name != "event_id"),
+            delivery.c.id,
             delivery.c.event_id,
             event.c.type.label("event_type"),
             event.c.created_at,
+            delivery.c.case_id,
             cases.c.case_no,
             (cases.c.restricted | event.c.restricted).label("restricted"),
+            delivery.c.target,
+            delivery.c.view,
+            delivery.c.state,
+            delivery.c.attempts,
+            delivery.c.delivered_at,
+            delivery.c.receiver_id,
+            delivery.c.error,
         )
         .join(event, event.c.id == delivery.c.event_id)
         .join(cases, cases.c.case_id == delivery.c.case_id)
     )
-
-
-def _attempts(conn: Connection, ids: list[int]) -> dict[int, list[Attempt]]:
-    found: dict[int, list[Attempt]] = {}
-    for row in conn.execute(select(attempt).where(attempt.c.delivery_id.in_(ids)).order_by(attempt.c.id)):
-        made = Attempt(row.at, row.milliseconds, row.outcome, row.status, row.detail)
-        found.setdefault(row.delivery_id, []).append(made)
-    return found

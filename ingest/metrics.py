@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -31,40 +31,49 @@ class Metrics:
         self._duration = Histogram(
             "xinqiao_delivery_seconds", "how long an attempt took", ["target"], registry=self.registry
         )
-        self._latency = Histogram(
+        self._age = Histogram(
             "xinqiao_event_age_seconds", "age of an event when it was delivered", ["target"],
+            buckets=DOOR_TO_OA, registry=self.registry,
+        )  # fmt: skip
+        self._way = Histogram(
+            "xinqiao_door_to_oa_seconds", "from a matter's being taken in to its case's delivery", ["target"],
             buckets=DOOR_TO_OA, registry=self.registry,
         )  # fmt: skip
         self.channel_open = Gauge("xinqiao_channel_open", "1: the door is open", ["channel"], registry=self.registry)
         self.blobs_open = Gauge("xinqiao_blobs_open", "1: large originals can be kept and had", registry=self.registry)
         self.target_open = Gauge("xinqiao_target_open", "1: the target answers", ["target"], registry=self.registry)
 
-    def watch(self, store: Store) -> None:
+    def watch(self, store: Store, clock: Callable[[], datetime]) -> None:
         """Tell what the store has written and what waits in it: counted when somebody asks."""
-        self.registry.register(_OfStore(store))
+        self.registry.register(_OfStore(store, clock))
 
     def stored(self, channel: str, count: int) -> None:
         self._matters.labels(channel).inc(count)
 
-    def attempted(self, target: str, verdict: Verdict, took: timedelta, age: timedelta) -> None:
+    def attempted(self, target: str, verdict: Verdict, took: timedelta, age: timedelta, way: timedelta | None) -> None:
         self._attempts.labels(target, verdict.value).inc()
         self._duration.labels(target).observe(took.total_seconds())
         if verdict is Verdict.DELIVERED:
-            self._latency.labels(target).observe(age.total_seconds())
+            self._age.labels(target).observe(age.total_seconds())
+            if way is not None:
+                self._way.labels(target).observe(way.total_seconds())
 
 
 class _OfStore(Collector):
     """Asked in a thread of its own: it reads."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
         self._store = store
+        self._clock = clock
 
     def collect(self) -> Iterator[Metric]:
         written = self._store.written
         yield CounterMetricFamily("xinqiao_store_transactions", "transactions committed", written.transactions)
         yield CounterMetricFamily("xinqiao_store_acts", "acts in these transactions", written.acts)
         try:
-            steps, aside = self._store.read_now(lambda conn: (ledger.counts(conn), listings.kept_aside(conn)))
+            steps, aside, queues = self._store.read_now(
+                lambda conn: (ledger.counts(conn), listings.kept_aside(conn), listings.queues(conn))
+            )
         except StoreUnreachable:  # which the store has said: what cannot be counted is not told
             return
         waiting = GaugeMetricFamily("xinqiao_steps", "rows of the ledger", labels=["lane", "state"])
@@ -73,3 +82,15 @@ class _OfStore(Collector):
                 waiting.add_metric([lane, state], count)
         yield waiting
         yield GaugeMetricFamily("xinqiao_quarantine", "matters kept aside", aside)
+        owed = GaugeMetricFamily("xinqiao_deliveries", "what a target has not got", labels=["target", "state"])
+        oldest = GaugeMetricFamily(
+            "xinqiao_oldest_delivery_seconds", "age of the earliest event a target has not got", labels=["target"]
+        )
+        now = self._clock()
+        for queue in queues:
+            for state in listings.OWED:
+                owed.add_metric([queue.target, state], queue.owed.get(state, 0))
+            waited = (now - queue.oldest).total_seconds() if queue.oldest else 0
+            oldest.add_metric([queue.target], waited)
+        yield owed
+        yield oldest

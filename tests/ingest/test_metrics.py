@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
 
+from dispatch.answer import Verdict
 from ingest.metrics import Metrics
 from store import ledger
 from store.engine import Store, StoreUnreachable
 from tests.ingest.desk import NOW, Desk, open_desk, reading
+
+LATER = NOW + timedelta(hours=2)
 
 
 @pytest.fixture
@@ -22,18 +26,34 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def told(store: Store) -> list[str]:
     metrics = Metrics()
-    metrics.watch(store)
+    metrics.watch(store, lambda: LATER)
     return generate_latest(metrics.registry).decode().splitlines()
 
 
 def test_what_waits_is_counted_when_somebody_asks(desk: Desk) -> None:
     desk.take_in(reading())
+    published = desk.now
     desk.write(lambda conn: ledger.enqueue(conn, "push:oa", {"delivery": 9}, key="another", now=NOW))
 
     lines = told(desk.store)
 
     assert 'xinqiao_steps{lane="push:oa",state="ready"} 2.0' in lines
     assert "xinqiao_quarantine 0.0" in lines
+    assert 'xinqiao_deliveries{state="waiting",target="oa"} 1.0' in lines
+    assert 'xinqiao_deliveries{state="rejected",target="oa"} 0.0' in lines
+    assert f'xinqiao_oldest_delivery_seconds{{target="oa"}} {(LATER - published).total_seconds()}' in lines
+
+
+def test_what_opens_a_case_is_timed_from_its_door_to_the_oa(desk: Desk) -> None:
+    metrics, second = Metrics(), timedelta(seconds=1)
+    metrics.attempted("oa", Verdict.DELIVERED, second, 2 * second, 40 * second)
+    metrics.attempted("oa", Verdict.DELIVERED, second, 2 * second, None)
+    metrics.attempted("oa", Verdict.AGAIN, second, 2 * second, 40 * second)
+
+    lines = generate_latest(metrics.registry).decode().splitlines()
+
+    assert 'xinqiao_door_to_oa_seconds_count{target="oa"} 1.0' in lines
+    assert 'xinqiao_door_to_oa_seconds_sum{target="oa"} 40.0' in lines
 
 
 def test_acts_are_counted_with_the_transactions_they_shared(desk: Desk) -> None:
