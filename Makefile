@@ -17,7 +17,7 @@ run: setup ## the daemon with stand-ins and sample data: cases flow from four do
 
 test: setup ## set everything up (as root also the servers the tests need) and run all tests
 	@sh scripts/servers.sh
-	@$(PY) -m pytest -n 3 --dist loadfile
+	@$(PY) -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
 
 check: format lint types contracts test ## the whole ritual: format, lint, types, import contracts, tests
 
@@ -45,6 +45,7 @@ bench: setup ## measure, a few minutes each: the whole way, delivery, latency, i
 
 faults: setup ## strike real daemons well over a thousand times (an hour or two) and count what is lost: nothing may be
 	@sh scripts/servers.sh
+	@$(PY) -m pytest -n 2 --every-call tests/faults/test_every_call.py tests/faults/test_every_call_postgresql.py
 	@$(PY) -m tests.faults $$FAULTS
 
 bundle: setup ## one archive for servers without internet: dist/xinqiao-RELEASE.tar, of the last commit

@@ -13,7 +13,20 @@ from tests.postgres import Server, running_postgres
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--every-call", action="store_true", help="let every call fail, not only some by chance (minutes)")
     parser.addoption("--write", action="store_true", help="renew the golden files; a person reads the diff")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of several processes, a file's tests share one; what takes minutes goes first, each by itself."""
+    for item in items:
+        if not _is_long(item):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: not _is_long(item))
+
+
+def _is_long(item: pytest.Item) -> bool:
+    return item.get_closest_marker("crash") is not None
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from store import wakes
 from tests.dispatch.receiver import Receiver, receiving
 from tests.faults.one_way import MOMENT, SLEEP, OneWay
 
+A_SAMPLE = 9
 MORE = "详细经过如下。" * 12_000
 """With it a page is too long for a row: it becomes a file."""
 
@@ -40,7 +41,13 @@ async def oa() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-def one_way(tmp_path: Path, platform: SunshinePlatform, oa: Receiver, monkeypatch: pytest.MonkeyPatch) -> OneWay:
+def one_way(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    platform: SunshinePlatform,
+    oa: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> OneWay:
     """On SQLite; nobody waits long before trying again."""
     monkeypatch.setattr(poller, "BACKOFF_FIRST", MOMENT)
     monkeypatch.setattr(stage, "RETRY_FIRST", MOMENT)
@@ -50,4 +57,4 @@ def one_way(tmp_path: Path, platform: SunshinePlatform, oa: Receiver, monkeypatc
         monkeypatch.setattr(place, "IDLE", SLEEP)
     for name in ("NAP_FIRST", "NAP_LONGEST"):  # else there were the more statements the longer it takes
         monkeypatch.setattr(wakes, name, SLEEP)
-    return OneWay(tmp_path, platform, oa, None)
+    return OneWay(tmp_path, platform, oa, None, step=1 if request.config.getoption("--every-call") else A_SAMPLE)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import randint
 
 import pytest
 from sqlalchemy import Connection, func, select
@@ -58,6 +59,8 @@ class OneWay:
     oa: Receiver
     server: Server | None
     """None: the store is SQLite's."""
+    step: int = 1
+    """Of so many calls, one by chance."""
     clock: Clock = field(default_factory=Clock)
 
     @property
@@ -66,11 +69,12 @@ class OneWay:
 
     async def every(self, watch: Watch, *, after: bool = False) -> int:
         """Let each call that `watch` watches fail in turn, until there are no more; how many there were."""
-        number, calls = 0, 1
-        while number < calls:
-            number += 1
+        number = randint(1, self.step)
+        calls = number
+        while number <= calls:
             with pytest.MonkeyPatch.context() as patching:
                 calls = await self._go(watch, patching, Trap(number, after=after))
+            number += self.step
         return calls
 
     async def _go(self, watch: Watch, patching: pytest.MonkeyPatch, trap: Trap) -> int:

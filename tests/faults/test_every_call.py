@@ -1,4 +1,7 @@
-"""The n-th statement, commit, file operation or request fails, for every n there is: the petition is in the OA once."""
+"""The n-th statement, commit, file operation or request fails: the petition is in the OA once.
+
+For every n there is, with `--every-call` (`make faults`); without it for some, drawn anew each time.
+"""
 
 from __future__ import annotations
 
