@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,12 +32,15 @@ class Recorder:
     url: str = ""
     refuse: int | None = None
     """Answer with this status and hand nothing on."""
+    thinks: float = 0.0
+    """So many seconds over each."""
     attempts: list[Attempt] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.Response:
         body = await request.read()
         route = request.match_info.get("route", "")
         self.attempts.append(self._attempt(route, request, body))
+        await asyncio.sleep(self.thinks)
         if self.refuse is not None:
             return web.Response(status=self.refuse, text="not like this")
         return await self._hand_on(request, body)

@@ -16,7 +16,8 @@ MAILS, RECORDS = 60, 20
 async def test_a_database_that_fails_over_is_gone_on_with_by_the_same_process(open_town: OpenTown) -> None:
     mails = letters(MAILS)
     with running_pair() as pair:
-        async with open_town("--preload", f"sunshine={RECORDS},hotline={RECORDS}", think=0.1) as town:
+        async with open_town("--preload", f"sunshine={RECORDS},hotline={RECORDS}") as town:
+            town.recorder.thinks = 0.1
             office, (primary, standby) = town.office, pair
             address = address_of_both(pair, primary.migrated())
             office.config.write_text(f"database: {address}\n{office.config.read_text('utf-8')}", "utf-8")
