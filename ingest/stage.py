@@ -64,6 +64,7 @@ class Stage:
                     task = group.create_task(self._do(claims))
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
+                    task.add_done_callback(lambda _: self.store.wakes.ring([self.lane]))  # once there is room for more
                 else:
                     await self.store.wakes.wait(self.lane, idle)
 
@@ -91,19 +92,28 @@ class Stage:
         except Exception as error:  # noqa: BLE001 - the stage's outer loop: the rows come back, the stage goes on
             log.error("step failed", lane=self.lane, error=place_of(error), rows=[one.id for one in claims])
             await self._put_back(claims, place_of(error), at_once=False)
-        finally:
-            self.store.wakes.ring([self.lane])
 
     async def _put_back(self, claims: Sequence[Claim], reason: str, *, at_once: bool) -> None:
+        """Also while the store fails, as on a full disk, again and again; in the end their leases bring them back."""
+        until = self.clock() + self.lease
         for one in claims:
-            wait = timedelta(0) if at_once else _backoff(one.attempts)
-            due = self.clock() + wait
-            try:
-                await self.store.write(partial(ledger.postpone, held=one, due=due, reason=reason))
-            except LeaseLost:
-                continue  # it was ended before the failure
-            except Exception as error:  # noqa: BLE001 - the stage's outer loop: its lease brings the row back
-                log.error("step not put back", lane=self.lane, row=one.id, error=place_of(error))
+            failures = 0
+            while not await self._postponed(one, reason, timedelta(0) if at_once else _backoff(one.attempts)):
+                failures += 1
+                if at_once or self.clock() >= until:
+                    break
+                await asyncio.sleep(_backoff(failures).total_seconds())
+
+    async def _postponed(self, held: Claim, reason: str, wait: timedelta) -> bool:
+        due = self.clock() + wait
+        try:
+            await self.store.write(partial(ledger.postpone, held=held, due=due, reason=reason))
+        except LeaseLost:
+            pass  # it was ended before the failure
+        except Exception as error:  # noqa: BLE001 - the stage's outer loop
+            log.error("step not put back", lane=self.lane, row=held.id, error=place_of(error))
+            return False
+        return True
 
 
 def _backoff(failures: int) -> timedelta:

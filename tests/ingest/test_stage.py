@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from ingest import stage
 from ingest.stage import Stage
@@ -17,7 +17,6 @@ from store import ledger
 from store.acts import TransactionLost
 from store.engine import Store, open_store
 from store.ledger import Claim
-from store.schema import ledger as ledger_rows
 from tests.clock import utc_now
 
 T = TypeVar("T")
@@ -71,17 +70,38 @@ async def test_a_claim_that_fails_is_tried_again(store: Store, monkeypatch: pyte
     assert store.read_now(ledger.counts) == {}
 
 
-async def test_a_step_that_cannot_be_put_back_comes_back_when_its_lease_runs_out(store: Store) -> None:
-    ids = [await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now())) for _ in range(2)]
-    failed = asyncio.Event()
+@pytest.mark.parametrize(("failures", "lease"), [(3, timedelta(minutes=5)), (1000, timedelta(milliseconds=50))])
+async def test_a_step_is_put_back_when_the_disk_has_room_again_or_comes_back_when_its_lease_runs_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch, failures: int, lease: timedelta
+) -> None:
+    monkeypatch.setattr(stage, "RETRY_FIRST", timedelta(milliseconds=1))
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
+    done, tries = asyncio.Event(), 0
     disk = FullDisk(store, failures=0)
 
     async def work(claims: Sequence[Claim]) -> None:
-        failed.set()
-        disk.failures = 1
-        raise ValueError("no")
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            disk.failures = failures
+            asyncio.get_running_loop().call_later(0.5, setattr, disk, "failures", 0)
+            raise ValueError("no")
+        await store.write(lambda conn: ledger.done_many(conn, claims))
+        done.set()
 
-    await run_until(Stage(LANE, work, cast("Store", disk), utc_now, batch=2), failed)
+    await run_until(Stage(LANE, work, cast("Store", disk), utc_now, lease=lease), done)
 
-    rows = store.read_now(lambda conn: conn.execute(select(ledger_rows).order_by(ledger_rows.c.id)).all())
-    assert [(row.id, row.leased, row.reason is None) for row in rows] == [(ids[0], True, True), (ids[1], False, False)]
+    assert (tries, store.read_now(ledger.counts)) == (2, {})
+
+
+async def test_with_room_for_one_the_next_is_claimed_as_soon_as_that_has_ended(store: Store) -> None:
+    for _ in range(3):
+        await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
+    done = asyncio.Event()
+
+    async def work(claims: Sequence[Claim]) -> None:
+        await store.write(lambda conn: ledger.done_many(conn, claims))
+        if not store.read_now(ledger.counts):
+            done.set()
+
+    await run_until(Stage(LANE, work, store, utc_now), done)  # sooner than a stage sleeps without a hint
