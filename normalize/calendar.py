@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import lru_cache
-from typing import Annotated
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from typing import Annotated, Literal
 
 import chinese_calendar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -58,9 +60,21 @@ class WorkCalendar:
         """From the year files' content, {2027: {"holidays": […], "workdays": […]}}; raises ValueError saying where."""
         return cls({int(year): _year(int(year), content) for year, content in years.items()})
 
+    @cached_property
+    def mark(self) -> str:
+        """The same for calendars that count alike; another one for any other."""
+        own = [(year, sorted(days.holidays), sorted(days.workdays)) for year, days in sorted(self.years.items())]
+        return hashlib.sha256(f"{version('chinesecalendar')} {own}".encode()).hexdigest()
+
     def knows(self, day: date) -> bool:
         """Whether the official arrangement of the day's year is known."""
-        return day.year in self.years or _built_in(day) is not None
+        return self.source(day.year) is not None
+
+    def source(self, year: int) -> Literal["own", "built_in"] | None:
+        """Where the arrangement of a year is from; None: it is not known."""
+        if year in self.years:
+            return "own"
+        return "built_in" if _built_in(date(year, 1, 1)) is not None else None
 
     def is_workday(self, day: date) -> bool:
         own = self.years.get(day.year)

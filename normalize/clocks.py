@@ -238,6 +238,11 @@ def next_due(due: Iterable[Deadline]) -> datetime | None:
     return min((one.due_at for one in due if one.due_at is not None and one.ended_at is None), default=None)
 
 
+def is_closed_at_source(facts: Draft) -> bool:
+    """Nobody there waits any more, whatever its clocks say: the source does not tell since when."""
+    return facts.source_status.code == "closed"
+
+
 _EXTENDABLE = frozenset({DeadlineKind.REPLY, DeadlineKind.CLOSE})
 
 

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from normalize.calendar import WorkCalendar
-from normalize.case import Case, Deadline
+from normalize.case import Case, Deadline, DeadlineKind
 from normalize.dates import CHINA
 
 
@@ -25,6 +25,10 @@ class Stage(StrEnum):
 
 
 _ORDER = {stage: number for number, stage in enumerate(Stage)}
+NEWS = timedelta(days=30)
+"""What fell due longer ago, and was not told, is told no more: whoever takes in the matters of past years, or was away
+for months, sees in the case itself what is over.
+"""
 
 
 def _time(value: object) -> object:
@@ -84,7 +88,7 @@ def to_tell(found: Iterable[Reminder], told: Iterable[tuple[str, Stage, datetime
     last: dict[tuple[str, datetime], Reminder] = {}
     for one in found:
         key = (one.rule, one.due_at)
-        if one.at <= now and (key not in last or one.order > last[key].order):
+        if now - NEWS < one.at <= now and (key not in last or one.order > last[key].order):
             last[key] = one
     known: dict[tuple[str, datetime], int] = {}
     for rule, stage, due in told:
@@ -95,7 +99,7 @@ def to_tell(found: Iterable[Reminder], told: Iterable[tuple[str, Stage, datetime
 def _moments(
     one: Deadline, due: datetime, case: Case, rules: ReminderRules, calendar: WorkCalendar
 ) -> Iterator[tuple[Stage, datetime]]:
-    start: datetime = getattr(case, one.starts, None) or case.received_at
+    start = _start(one, case)
     last = due.astimezone(CHINA).date()
     middle = (start + (due - start) / 2).astimezone(CHINA).date()
     before = _workday_before(last, calendar)
@@ -107,6 +111,13 @@ def _moments(
     if first < last:
         yield Stage.SAME_DAY, _morning(last, rules)
     yield Stage.OVERDUE, due
+
+
+def _start(one: Deadline, case: Case) -> datetime:
+    if one.kind is DeadlineKind.SOURCE:  # the source names the end only
+        return case.dispatched_at or case.received_at
+    start: datetime | None = getattr(case, one.starts, None)
+    return start or case.received_at
 
 
 def _morning(day: date, rules: ReminderRules) -> datetime:

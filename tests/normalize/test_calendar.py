@@ -70,3 +70,18 @@ def test_no_days_after_is_the_day_itself_or_the_next_worked() -> None:
 def test_a_wrong_year_file_is_refused_saying_what(content: object, said: str) -> None:
     with pytest.raises((ValueError, ValidationError), match=said):
         WorkCalendar.from_years({2044: content})
+
+
+def test_calendars_that_count_alike_have_one_mark() -> None:
+    year = {2031: {"holidays": ["2031-01-01..2031-01-03"], "workdays": ["2031-01-05"]}}
+    same = {2031: {"holidays": ["2031-01-03", "2031-01-01", "2031-01-02"], "workdays": ["2031-01-05"]}}
+    other = {2031: {"holidays": ["2031-01-01"], "workdays": ["2031-01-05"]}}
+
+    assert WorkCalendar.from_years(year).mark == WorkCalendar.from_years(same).mark
+    assert len({WorkCalendar.from_years(one).mark for one in ({}, year, other)}) == 3
+
+
+def test_a_year_is_known_from_the_office_or_built_in_or_not() -> None:
+    calendar = WorkCalendar.from_years({2031: {"holidays": ["2031-01-01"]}})
+
+    assert [calendar.source(year) for year in (2031, 2026, 2032)] == ["own", "built_in", None]

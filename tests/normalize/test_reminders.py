@@ -101,3 +101,25 @@ def test_the_next_moment_is_the_first_to_come() -> None:
     assert moments == [one.at for one in found]
     assert isinstance(now, datetime)
     assert next_at(found, now + timedelta(days=1)) is None
+
+
+def test_the_sources_own_date_is_reminded_of_from_when_it_was_sent() -> None:
+    one = case("2026-03-02 09:00", None)
+    source = Deadline(
+        rule="source", kind=DeadlineKind.SOURCE, starts="source_deadline_at", due_at=china("2026-03-17 18:00")
+    )
+    given = one.model_copy(update={"source_deadline_at": source.due_at, "deadlines": (source,)})
+
+    assert told(reminders(given, RULES, CALENDAR)) == [
+        ("half", "03-10 08:30"),
+        ("workday_before", "03-16 08:30"),
+        ("same_day", "03-17 08:30"),
+        ("overdue", "03-17 18:00"),
+    ]
+
+
+def test_what_fell_due_long_ago_is_no_news() -> None:
+    found = reminders(case("2026-03-02 09:00", "2026-03-17"), RULES, CALENDAR)
+
+    assert [one.stage for one in to_tell(found, [], china("2026-04-16 23:59"))] == [Stage.OVERDUE]
+    assert to_tell(found, [], china("2026-04-17 00:00")) == []
