@@ -32,7 +32,9 @@ from dispatch.holdings import lane_of
 from dispatch.outbox import Outbox
 from dispatch.settings import TargetSettings
 from ingest import channels, inbox
+from ingest.almanac import Almanac
 from ingest.cases import CaseDesk, Read
+from ingest.clockwork import Clockwork
 from ingest.config_sections import SealingSettings
 from ingest.readings import PreparedReading, prepare
 from normalize.calendar import WorkCalendar
@@ -40,6 +42,7 @@ from normalize.case import ChannelKind
 from normalize.clocks import ClockRules
 from normalize.read import read
 from normalize.reading import Source
+from normalize.reminders import ReminderRules
 from store import ledger
 from store.engine import Store, open_store
 from store.sealing import Sealer
@@ -90,8 +93,8 @@ def _take_in(store: Store, number: int, now: datetime) -> None:
     target = TargetSettings(url="http://127.0.0.1:9/", secret=(SecretStr(SECRET),), restricted=True)
     zone = ZoneInfo("Asia/Shanghai")
     desk = CaseDesk(
-        store.sealer, store.blobs, Outbox({TARGET: target}, store.sealer, zone), ClockRules(),
-        WorkCalendar.from_years({}), zone, "http://127.0.0.1:8650",
+        store.sealer, store.blobs, Outbox({TARGET: target}, store.sealer, zone),
+        Clockwork(ClockRules(), ReminderRules(), Almanac(WorkCalendar())), zone, "http://127.0.0.1:8650",
     )  # fmt: skip
 
     def write(conn: Connection) -> None:

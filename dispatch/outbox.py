@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from ulid import ULID
 
 from dispatch.holdings import given_up, holders, holds, lane_of, take_back
+from dispatch.payload import Due
 from dispatch.rights import STANDING, WITHDRAWN, View, right_of, sendable, view_for
 from dispatch.settings import TargetSettings
 from normalize.case import Case
@@ -47,14 +48,16 @@ class Outbox:
         now: datetime,
         *,
         was_restricted: bool = False,
+        due: Due | None = None,
     ) -> str:
         """Write the event and its deliveries; held when the case is restricted and no target takes such cases.
 
         `was_restricted`: the revision before was, so `change` repeats its words: only who takes restricted cases gets
         them; the others get the case as it now is, as a new one where they do not have it.
+        `due`: the deadline it is about; everybody who gets the event may know of it.
         """
         secret = case.restricted or was_restricted
-        row = self._row(case, case.model_dump_json(), type_, change, now, secret=secret)
+        row = self._row(case, case.model_dump_json(), type_, change, now, secret=secret, due=due)
         conn.execute(insert(event), [row | {"held": self._is_held(case)}])
         if secret:
             self._withdraw(conn, case, now)
@@ -143,11 +146,13 @@ class Outbox:
         now: datetime,
         *,
         secret: bool,
+        due: Due | None = None,
     ) -> dict[str, Any]:
         event_id = f"evt_{ULID.from_datetime(now)}"
         stamp = now.astimezone(self.zone).isoformat(timespec="milliseconds")
-        full = _envelope(type_, stamp, written, change)
-        numbers = _envelope(type_, stamp, json.dumps(numbers_of(case), ensure_ascii=False), None) if secret else None
+        full = _envelope(type_, stamp, written, change, due)
+        shown = json.dumps(numbers_of(case), ensure_ascii=False) if secret else None
+        numbers = None if shown is None else _envelope(type_, stamp, shown, None, due)
         return {
             "id": event_id,
             "case_id": case.case_id,
@@ -262,8 +267,11 @@ def numbers_of(case: Case) -> dict[str, Any]:
     return {**{name: shown[name] for name in NUMBERS}, "restricted": case.restricted}
 
 
-def _envelope(type_: str, stamp: str, case_json: str, change: Sequence[dict[str, Any]] | None) -> bytes:
+def _envelope(
+    type_: str, stamp: str, case_json: str, change: Sequence[dict[str, Any]] | None, due: Due | None
+) -> bytes:
     """The payload, with the case's JSON put in as it is: it is serialised once."""
     told = "null" if change is None else json.dumps(change, ensure_ascii=False)
-    data = f'{{"case": {case_json}, "change": {told}}}'
+    about = "" if due is None else f', "deadline": {due.model_dump_json()}'
+    data = f'{{"case": {case_json}, "change": {told}{about}}}'
     return f'{{"type": "{type_}", "timestamp": "{stamp}", "data": {data}}}'.encode()

@@ -54,7 +54,7 @@ class Parcel:
 def values_of(
     event_id: str, told: Mapping[str, Any], receiver_id: str | None, files: Mapping[str, bytes]
 ) -> dict[str, Any]:
-    """What templates may name of an event: event, case, change, receiver_id."""
+    """What templates may name of an event: event, case, change, deadline, receiver_id."""
     case = told["data"]["case"]
     for one in case.get("attachments", ()):
         content = files.get(one.get("sha256"))
@@ -63,6 +63,7 @@ def values_of(
         "event": {"id": event_id, "type": told["type"], "timestamp": told["timestamp"]},
         "case": case,
         "change": told["data"]["change"],
+        "deadline": told["data"].get("deadline"),
         "receiver_id": receiver_id,
     }
 

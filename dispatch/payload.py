@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
 from normalize.case import Case, ChannelKind, Deadline
+from normalize.reminders import Stage
 
 
 class EventType(StrEnum):
@@ -20,6 +21,10 @@ class EventType(StrEnum):
     WITHDRAWN = "case.withdrawn"
     DUE_SOON = "case.due_soon"
     OVERDUE = "case.overdue"
+
+
+REMINDERS = (EventType.DUE_SOON, EventType.OVERDUE)
+"""Events about one deadline."""
 
 
 class _Wire(BaseModel):
@@ -47,9 +52,16 @@ class Numbers(_Wire):
     """False: withdrawn from a target for restricted cases only, as it no longer is."""
 
 
+class Due(Deadline):
+    """The deadline that `case.due_soon` or `case.overdue` is about: one of the case's, and how far its time has run."""
+
+    stage: Stage
+
+
 class Data(_Wire):
     case: Case | Numbers
     change: tuple[Change, ...] | None
+    deadline: Due | None = Field(default=None, description="only with case.due_soon and case.overdue")
 
 
 class Payload(_Wire):

@@ -8,6 +8,7 @@ from typing import Any
 from dispatch.expressions import At, failures
 from dispatch.outbox import numbers_of
 from dispatch.parcel import values_of
+from dispatch.payload import REMINDERS
 from dispatch.rights import WITHDRAWN
 from dispatch.settings import Call, TargetSettings
 from normalize.case import Case
@@ -57,6 +58,7 @@ _DEADLINE = {
     "basis": "热线规范",
     "ended_at": _AT,
 }
+_DUE = {**_DEADLINE, "basis": None, "provisional": False, "ended_at": None, "extended": False, "stage": "same_day"}
 _FULL = {
     **_BARE,
     "source_no": "260302091504000001",
@@ -149,5 +151,7 @@ def _told_of(case: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _values(type_: str, case: dict[str, Any], change: object, receiver_id: str | None) -> dict[str, Any]:
-    told = {"type": type_, "timestamp": _AT, "data": {"case": case, "change": change}}
+    told: dict[str, Any] = {"type": type_, "timestamp": _AT, "data": {"case": case, "change": change}}
+    if type_ in REMINDERS:
+        told["data"]["deadline"] = _DUE
     return values_of(f"evt_{_ID}", told, receiver_id, {})

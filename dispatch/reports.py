@@ -5,9 +5,9 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
@@ -17,6 +17,8 @@ from normalize.clocks import Progress
 TOLERANCE = timedelta(minutes=5)
 """A report signed longer ago, or in the future, may be a recording."""
 LONGEST = 20_000
+Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC))]
+"""Any time a case of ours can have to do with."""
 
 
 class ReportType(StrEnum):
@@ -36,14 +38,14 @@ class Report(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    case_id: str = Field(min_length=1, max_length=64)
+    case_id: str = Field(pattern="^[0-9A-Za-z]{1,64}$")
     type: ReportType
-    at: AwareDatetime = Field(description="when it happened")
+    at: Moment = Field(description="when it happened; not in the future")
     unit: str | None = Field(default=None, max_length=200, description="which unit acted, or was assigned")
     by: str | None = Field(default=None, max_length=200, description="who")
     text: str | None = Field(default=None, max_length=LONGEST, description="internal words")
     public_text: str | None = Field(default=None, max_length=LONGEST, description="the answer to the citizen")
-    until: AwareDatetime | None = Field(default=None, description="with extended: the new limit")
+    until: Moment | None = Field(default=None, description="with extended: the new limit")
     rating: Any = Field(default=None, description="with rated: how the citizen judges it")
 
     @model_validator(mode="after")
@@ -61,6 +63,10 @@ class NotAReport(Exception):
     """The body is none; the message says what was expected where, and repeats nothing."""
 
 
+class NotJson(NotAReport):
+    """Nor is it JSON."""
+
+
 class OutOfOrder(Exception):
     """A report that cannot follow those before it; the message says what was expected."""
 
@@ -71,25 +77,44 @@ def verify(secrets: Sequence[SecretStr], headers: Mapping[str, str], body: bytes
         report_id, sent, given = (headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature"))
     except KeyError as missing:
         raise NotGenuine(f"header {missing.args[0]} is missing") from missing
-    if not (sent.isascii() and sent.isdigit()) or abs(now.timestamp() - int(sent)) > TOLERANCE.total_seconds():
+    if (
+        not (sent.isascii() and sent.isdigit() and len(sent) < 12)
+        or abs(now.timestamp() - int(sent)) > TOLERANCE.total_seconds()
+    ):
         raise NotGenuine("webhook-timestamp is not within five minutes of now; are both clocks right?")
-    if not 0 < len(report_id) <= 200:
-        raise NotGenuine("webhook-id is empty or too long")
+    if not 0 < len(report_id) <= 200 or not (report_id.isascii() and report_id.isprintable()):
+        raise NotGenuine("webhook-id is empty, longer than 200 or not ASCII")
     at = datetime.fromtimestamp(int(sent), now.tzinfo)
     ours = sign(secrets, report_id, at, body)["webhook-signature"].split()
-    if not any(hmac.compare_digest(one.encode(), other.encode()) for one in given.split() for other in ours):
+    if not given.isascii() or not any(hmac.compare_digest(one, other) for one in given.split() for other in ours):
         raise NotGenuine("no signature matches the body")
     return report_id
 
 
-def read_report(body: bytes) -> Report:
-    """Raises NotAReport."""
+def verify_any(
+    secrets: Mapping[str, Sequence[SecretStr]], headers: Mapping[str, str], body: bytes, now: datetime
+) -> tuple[str, str]:
+    """Whose secret signed it, and the report's webhook-id. Raises NotGenuine."""
+    refused = NotGenuine("no target has a secret for reports")
+    for name, own in secrets.items():
+        try:
+            return name, verify(own, headers, body, now)
+        except NotGenuine as error:
+            refused = error
+    raise refused
+
+
+def read_report(body: bytes, now: datetime) -> Report:
+    """Raises NotAReport, NotJson."""
     try:
-        return Report.model_validate_json(body)
+        report = Report.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
         place = ".".join(map(str, first["loc"])) or "body"
-        raise NotAReport(f"{place}: {first['msg']}") from error
+        raise (NotJson if first["type"] == "json_invalid" else NotAReport)(f"{place}: {first['msg']}") from error
+    if report.at > now + TOLERANCE:
+        raise NotAReport("at: lies in the future, expected when it happened")
+    return report
 
 
 def progress_of(reports: Iterable[Report]) -> Progress:

@@ -29,7 +29,7 @@ from dispatch.retry import RetrySettings
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix
 CREATED = "case.created"
-NAMES = ("event", "case", "change", "receiver_id", "row", "number")
+NAMES = ("event", "case", "change", "deadline", "receiver_id", "row", "number")
 """What templates always know."""
 
 
@@ -62,6 +62,8 @@ def _as_list(value: object) -> object:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
+Secrets = Annotated[tuple[Annotated[SecretStr, AfterValidator(_check_secret)], ...], BeforeValidator(_as_list)]
+"""One, or several while one is being replaced by another."""
 Expression = Annotated[str, AfterValidator(check_expression)]
 """JMESPath over what a receiver answered."""
 Template = Annotated[str, AfterValidator(check_template)]
@@ -212,18 +214,26 @@ class HoldingsSettings(Block):
     next: Expression = Field(default="next", description="JMESPath of the next page's cursor; null: the last page")
 
 
+class ReportsSettings(Block):
+    """What a receiver reports back."""
+
+    secret: Secrets = Field(
+        min_length=1,
+        description="what its reports are signed with, `whsec_` and base64, not the key of events; two while one is"
+        " being replaced by the other",
+    )
+
+
 class TargetSettings(WireSettings):
     """A receiver of cases."""
 
     url: Annotated[str, AfterValidator(check_url)] = Field(
         description="where events are posted; with `calls`, what their paths count from"
     )
-    secret: Annotated[tuple[Annotated[SecretStr, AfterValidator(_check_secret)], ...], BeforeValidator(_as_list)] = (
-        Field(
-            default=(),
-            description="signing key, `whsec_` and base64; two while one is being replaced by the other; needed"
-            " without `calls`",
-        )
+    secret: Secrets = Field(
+        default=(),
+        description="signing key, `whsec_` and base64; two while one is being replaced by the other; needed"
+        " without `calls`",
     )
     token: SecretStr | None = Field(
         default=None, description="bearer token with which the target fetches attachments and asks what it should have"
@@ -269,6 +279,9 @@ class TargetSettings(WireSettings):
     )
     holdings: HoldingsSettings | None = Field(
         default=None, description="how to ask which cases it has, for `xinqiao reconcile`"
+    )
+    reports: ReportsSettings | None = Field(
+        default=None, description="for a receiver that reports what became of a case; none: its reports are refused"
     )
     inline_files: int = Field(
         default=0,

@@ -28,6 +28,7 @@ from ingest.alarms.watch import Speaker, tell_lane
 from ingest.alarms.words import FOLDER as WORDS
 from ingest.attachments import fetch_lane
 from ingest.catalogue import load_words
+from ingest.clock_keeper import ClockKeeper
 from ingest.config import Channel, Config
 from ingest.config_channels import ChannelSettings
 from ingest.console.app import create_console
@@ -191,6 +192,7 @@ class Daemon:
         if self.stages & {"keep", "console"}:
             found += [self.pulse.run, self.depot.run]
         if "keep" in self.stages:
+            found.append(ClockKeeper(office.store, office.desk, office.clock).run)
             found += [watch.run for watch in alarms_of(office)]
         if (patience := self.supervisor.patience) is not None:
             found.append(Heartbeat(office.store, patience, self.supervisor.beat).run)
@@ -222,6 +224,7 @@ class Daemon:
         console = create_console(
             office.store,
             console_settings(config),
+            desk=office.desk,
             act=partial(perform, office),
             health=lambda: replace(self.pulse.health, blobs=self.depot.state),
             now=office.clock,
@@ -248,7 +251,9 @@ def alarms_of(office: Office) -> list[AlarmKeeper | Stage]:
     if not settings.sinks:
         return []
     speaker = Speaker(load_words(WORDS, config.service.language), config.service.name, config.service.zone)
-    keeper = AlarmKeeper(office.store, settings, places_of(config), speaker, office.desk.calendar, office.clock)
+    keeper = AlarmKeeper(
+        office.store, settings, places_of(config), speaker, office.desk.clockwork.almanac, office.clock
+    )
     telling = {
         name: Telling(office.store, name, teller_of(sink), office.clock) for name, sink in settings.sinks.items()
     }
@@ -315,6 +320,7 @@ def console_settings(config: Config) -> ConsoleSettings:
             for name, target in config.targets.items()
             if target.token is not None
         },
+        reporters={name: target for name, target in config.targets.items() if target.reports is not None},
         channels={name: kind_of(one).value for name, one in config.channels.items()},
         fields=fields,
         pen=pen,

@@ -11,7 +11,8 @@ from sqlalchemy import Connection
 from ulid import ULID
 
 from dispatch.outbox import Outbox
-from ingest import attachments, inbox, readings, register
+from ingest import attachments, inbox, readings, register, reported
+from ingest.clockwork import Clockwork
 from ingest.compute import (
     Correction,
     Registration,
@@ -21,15 +22,13 @@ from ingest.compute import (
     compute,
     corrected,
     digest,
-    with_deadlines,
 )
 from ingest.history import MACHINE, record_each, record_history
 from ingest.inbox import End, RawRow
 from ingest.readings import Found, KeptReading, PreparedReading
-from ingest.register import Entry, NewCase, Standing, load_case
-from normalize.calendar import WorkCalendar
+from ingest.register import Entry, NewCase, Standing, Timing, load_case
 from normalize.case import Case, Draft, Receipt
-from normalize.clocks import ClockRules, deadlines
+from normalize.clocks import Progress
 from normalize.reading import Disposition, Signal, SignalKind
 from store.blobs import Blobs
 from store.sealing import Sealer
@@ -71,8 +70,7 @@ class CaseDesk:
     sealer: Sealer
     blobs: Blobs
     outbox: Outbox
-    clocks: ClockRules
-    calendar: WorkCalendar
+    clockwork: Clockwork
     zone: tzinfo
     public_url: str
 
@@ -129,7 +127,8 @@ class CaseDesk:
             return entry.case
         kept, case_id = readings.load(conn, self.sealer, entry.reading_id), entry.case.case_id
         stored, receipts = attachments.of_case(conn, case_id), self._receipts(conn, case_id)
-        return self._computed(entry.registration, entry.case.revision, kept, receipts, stored, corrections)
+        progress = reported.progress_of_case(conn, case_id)
+        return self._computed(entry.registration, entry.case.revision, kept, receipts, stored, corrections, progress)
 
     def enter(
         self, conn: Connection, row: RawRow, part: int, typed: PreparedReading, author: str, now: datetime
@@ -166,8 +165,10 @@ class CaseDesk:
         new: dict[Arrival, NewCase] = {}
         for one, number in zip(arrivals, numbers, strict=True):
             registration = Registration(str(ULID.from_datetime(now)), number, local)
-            case = self._computed(registration, 1, one.kept, (inbox.receipt_of(one.row, self.zone),), {}, ())
-            new[one] = NewCase(case, case.model_dump_json(), one.kept.identity, one.kept.id, one.kept.modified_at)
+            case = self._computed(registration, 1, one.kept, (inbox.receipt_of(one.row, self.zone),), {}, (), None)
+            timing = self.clockwork.timing(case, withdrawn=False, now=now)
+            kept, written = one.kept, case.model_dump_json()
+            new[one] = NewCase(case, written, kept.identity, kept.id, kept.modified_at, timing)
         ids = {one: it.case.case_id for one, it in new.items()}
         register.add(conn, self.sealer, list(new.values()), now)
         register.add_receipts(conn, [(ids[one], one.row.id, one.part) for one in arrivals])
@@ -206,7 +207,7 @@ class CaseDesk:
             self._renew(conn, entry, kept, kept.signals, "source", now)
         elif arrived:
             again = entry.case.model_copy(update={"receipts": self._receipts(conn, case_id)})
-            register.save(conn, self.sealer, again, now)
+            register.save(conn, self.sealer, again, self._timing(entry, again, now), now)
         return case_id
 
     def _renew(
@@ -219,11 +220,11 @@ class CaseDesk:
         change = changes(entry.case, case, by) if digest(case) != entry.digest else None
         if change:
             case = case.model_copy(update={"revision": case.revision + 1})
-            register.revise(conn, self.sealer, case, by, now)
+            register.revise(conn, self.sealer, case, by, self._timing(entry, case, now), now)
             fields = [one["field"] for one in change]
             record_history(conn, case_id, "revised", by, {"revision": case.revision, "fields": fields}, now)
         else:
-            register.save(conn, self.sealer, case, now)
+            register.save(conn, self.sealer, case, self._timing(entry, case, now), now)
         for one in fresh:
             record_history(conn, case_id, one.kind.value, MACHINE, {"signal": one.id}, now)
             if one.kind is SignalKind.WITHDRAWN:
@@ -237,7 +238,8 @@ class CaseDesk:
         case_id = registration.case_id
         stored = attachments.of_case(conn, case_id)
         fixes = register.corrections(conn, self.sealer, case_id)
-        return self._computed(registration, revision, kept, self._receipts(conn, case_id), stored, fixes)
+        receipts, progress = self._receipts(conn, case_id), reported.progress_of_case(conn, case_id)
+        return self._computed(registration, revision, kept, receipts, stored, fixes, progress)
 
     def _computed(
         self,
@@ -247,12 +249,17 @@ class CaseDesk:
         receipts: Sequence[Receipt],
         stored: Mapping[str, StoredAttachment],
         fixes: Sequence[Correction],
+        progress: Progress | None,
     ) -> Case:
         if kept.draft is None:
             raise ValueError(f"reading {kept.id}: a case's reading has a draft")
         shown = attached(kept.parts, stored, registration.case_id, self.public_url)
-        case = compute(kept.draft, registration, revision, receipts, shown, fixes)
-        return with_deadlines(case, deadlines(case, self.clocks, self.calendar))
+        accepted_at = progress.accepted_at if progress else None
+        case = compute(kept.draft, registration, revision, receipts, shown, fixes, accepted_at)
+        return self.clockwork.dated(case, progress)
+
+    def _timing(self, entry: Entry, case: Case, now: datetime) -> Timing:
+        return self.clockwork.timing(case, withdrawn=entry.withdrawn, now=now)
 
     def _receipts(self, conn: Connection, case_id: str) -> tuple[Receipt, ...]:
         return tuple(register.receipts(conn, self.sealer, case_id, self.zone))

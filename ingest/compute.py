@@ -63,8 +63,11 @@ def compute(
     receipts: Sequence[Receipt],
     attachments: Sequence[Attachment],
     corrections: Sequence[Correction],
+    accepted_at: datetime | None = None,
 ) -> Case:
-    """The case without its deadlines."""
+    """The case without its deadlines; `accepted_at`: as its OA reports."""
+    if accepted_at is not None:
+        draft = draft.model_copy(update={"accepted_at": accepted_at})
     if registration.received_at is not None and any(one.code == "received_at_assumed" for one in draft.warnings):
         draft = draft.model_copy(update={"received_at": registration.received_at})
     if corrections:

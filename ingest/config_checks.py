@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 from adapters.wire import TrustBroken, trust_of
 from dispatch.payload import EventType
 from dispatch.rehearsal import unfilled
-from dispatch.settings import TargetSettings
+from dispatch.settings import TargetSettings, signing_key
 from ingest.config_channels import Channel
 from ingest.config_errors import unknown_key
 from ingest.config_sections import POSTGRESQL, SQLITE
@@ -91,6 +91,7 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
     elif not any(target.takes_restricted and target.enabled for target in targets.values()):
         text = "no target takes restricted cases (restricted: true); they are held here until one does"
         yield Finding(("targets",), text, fatal=False)
+    yield from _report_secrets(targets)
     for name, target in targets.items():
         yield from _filter(("targets", name, "channels"), target.channels, "a channel", channels)
         yield from _filter(("targets", name, "types"), target.types, "an event type", [*EventType])
@@ -106,6 +107,19 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
             length = len(target.token.get_secret_value())
             text = f"has {length} characters, expected {SHORTEST_TOKEN} or more; openssl rand -hex 32 makes a good one"
             yield Finding(("targets", name, "token"), text)
+
+
+def _report_secrets(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
+    """A report is known by its secret: nobody else may have it, nor may an event that is sent back pass for one."""
+    seen = {
+        signing_key(one): f"signs the events of target {name}" for name, own in targets.items() for one in own.secret
+    }
+    for name, target in targets.items():
+        for number, one in enumerate(target.reports.secret if target.reports else ()):
+            key, at = signing_key(one), ("targets", name, "reports", "secret")
+            if key in seen:
+                yield Finding((*at, number), f"is the key that {seen[key]}, expected one of its own")
+            seen[key] = f"signs the reports of target {name}"
 
 
 def _filter(at: At, words: Sequence[str], what: str, known: Sequence[str]) -> Iterator[Finding]:

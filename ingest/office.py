@@ -13,8 +13,10 @@ import structlog
 
 from adapters.document import pointer_to
 from dispatch.outbox import Outbox
+from ingest.almanac import Almanac
 from ingest.calendar_files import read_calendar
 from ingest.cases import CaseDesk
+from ingest.clockwork import Clockwork
 from ingest.config import Channel, Config
 from ingest.reader import Door, Reader
 from ingest.reading_room import ReadingRoom
@@ -85,8 +87,7 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
             sealer=store.sealer,
             blobs=store.blobs,
             outbox=Outbox(config.targets, store.sealer, config.service.zone),
-            clocks=config.rules.clocks,
-            calendar=calendar_of(config),
+            clockwork=clockwork_of(config),
             zone=config.service.zone,
             public_url=config.public_url,
         )
@@ -95,6 +96,11 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
         reader = Reader(store, desk, doors_of(config.channels), room, scans, clock)
         undo.pop_all()
         return Office(config, store, desk, reader, room, scans, clock)
+
+
+def clockwork_of(config: Config) -> Clockwork:
+    almanac = Almanac(calendar_of(config), config.calendar)
+    return Clockwork(config.rules.clocks, config.rules.reminders, almanac)
 
 
 def calendar_of(config: Config) -> WorkCalendar:

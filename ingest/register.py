@@ -13,11 +13,19 @@ from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 from ingest.compute import Correction, Registration, digest
 from ingest.inbox import opened, receipt_of
 from normalize.case import Case, Receipt
-from normalize.clocks import next_due
+from normalize.clocks import is_closed_at_source, next_due
 from normalize.people import identity_number
 from store.schema import case_number, cases, correction, lookup, raw, receipt, revision, signal
 from store.sealing import Sealer
 from store.upsert import insert_into
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When a case must be looked at, and what its dates were counted by; None: before that was noted."""
+
+    next_reminder_at: datetime | None = None
+    dated_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Entry:
     modified_at: datetime | None
     restricted: bool
     withdrawn: bool
+    timing: Timing = Timing()
 
     @property
     def registration(self) -> Registration:
@@ -54,6 +63,7 @@ class NewCase:
     identity: str
     reading_id: int | None = None
     modified_at: datetime | None = None
+    timing: Timing = Timing()
 
 
 def next_numbers(conn: Connection, year: int, count: int) -> list[str]:
@@ -123,18 +133,23 @@ def add(conn: Connection, sealer: Sealer, new: Sequence[NewCase], now: datetime)
         _index(conn, sealer, [one.case for one in new])
 
 
-def revise(conn: Connection, sealer: Sealer, case: Case, why: str, now: datetime) -> None:
+def revise(conn: Connection, sealer: Sealer, case: Case, why: str, timing: Timing, now: datetime) -> None:
     """Enter the next revision of a case."""
     written = case.model_dump_json()
-    _save(conn, sealer, case, written, now)
+    _save(conn, sealer, case, written, timing, now)
     conn.execute(insert(revision), [_revision(case, written, why, sealer, now)])
     conn.execute(delete(lookup).where(lookup.c.case_id == case.case_id))
     _index(conn, sealer, [case])
 
 
-def save(conn: Connection, sealer: Sealer, case: Case, now: datetime) -> None:
+def save(conn: Connection, sealer: Sealer, case: Case, timing: Timing, now: datetime) -> None:
     """Write a case over its row, without a new revision: receipts and deadlines."""
-    _save(conn, sealer, case, case.model_dump_json(), now)
+    _save(conn, sealer, case, case.model_dump_json(), timing, now)
+
+
+def rewind(conn: Connection, case_id: str, timing: Timing) -> None:
+    """Note when a case must be looked at again; nothing else of it has changed."""
+    conn.execute(update(cases).where(cases.c.case_id == case_id).values(vars(timing)))
 
 
 def point_to(conn: Connection, case_id: str, reading_id: int, modified_at: datetime | None) -> None:
@@ -144,7 +159,7 @@ def point_to(conn: Connection, case_id: str, reading_id: int, modified_at: datet
 
 
 def withdraw(conn: Connection, case_id: str) -> None:
-    conn.execute(update(cases).where(cases.c.case_id == case_id).values(withdrawn=True))
+    conn.execute(update(cases).where(cases.c.case_id == case_id).values(withdrawn=True, next_reminder_at=None))
 
 
 def add_receipts(conn: Connection, rows: Sequence[tuple[str, int, int]]) -> None:
@@ -238,15 +253,16 @@ def _new_row(new: NewCase, sealer: Sealer, now: datetime) -> dict[str, object]:
         "identity": new.identity,
         "reading_id": new.reading_id,
         "modified_at": new.modified_at,
-        **_row(new.case, new.written, sealer, now),
+        **_row(new.case, new.written, new.timing, sealer, now),
     }
 
 
-def _save(conn: Connection, sealer: Sealer, case: Case, written: str, now: datetime) -> None:
-    conn.execute(update(cases).where(cases.c.case_id == case.case_id).values(_row(case, written, sealer, now)))
+def _save(conn: Connection, sealer: Sealer, case: Case, written: str, timing: Timing, now: datetime) -> None:
+    row = _row(case, written, timing, sealer, now)
+    conn.execute(update(cases).where(cases.c.case_id == case.case_id).values(row))
 
 
-def _row(case: Case, written: str, sealer: Sealer, now: datetime) -> dict[str, object]:
+def _row(case: Case, written: str, timing: Timing, sealer: Sealer, now: datetime) -> dict[str, object]:
     return {
         "case_no": case.case_no,
         "channel": case.channel,
@@ -262,7 +278,8 @@ def _row(case: Case, written: str, sealer: Sealer, now: datetime) -> dict[str, o
         "urgency": case.urgency.value,
         "source_status": case.source_status.code,
         "received_at": case.received_at,
-        "next_due_at": next_due(case.deadlines),
+        "next_due_at": None if is_closed_at_source(case) else next_due(case.deadlines),
+        **vars(timing),
         "ingested_at": case.ingested_at,
         "updated_at": now,
         "sealed_title": sealer.seal(case.title.encode(), f"cases.title:{case.case_id}"),
@@ -283,7 +300,8 @@ def _existing(row: Row[Any] | None, case_id: str, sealer: Sealer) -> Entry:
 
 def _entry(row: Row[tuple[object, ...]], sealer: Sealer) -> Entry:
     case = Case.model_validate_json(sealer.open(row.sealed, f"cases:{row.case_id}"))
-    return Entry(case, row.digest, row.reading_id, row.modified_at, row.restricted, row.withdrawn)
+    timing = Timing(row.next_reminder_at, row.dated_by)
+    return Entry(case, row.digest, row.reading_id, row.modified_at, row.restricted, row.withdrawn, timing)
 
 
 def _revision(case: Case, written: str, why: str, sealer: Sealer, now: datetime) -> dict[str, object]:

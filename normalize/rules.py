@@ -9,6 +9,7 @@ from normalize.clocks import ClockRules
 from normalize.kind import KindRules
 from normalize.letter import LetterRules
 from normalize.mail import MailRules
+from normalize.reminders import ReminderRules
 from normalize.restrict import RestrictRules
 from normalize.topics import TopicRules
 from normalize.triage import TriageRules, UnitRules
@@ -28,3 +29,4 @@ class Rules(BaseModel):
     restrict: RestrictRules = Field(default_factory=RestrictRules, description="which cases are withheld")
     units: UnitRules = Field(default_factory=UnitRules, description="which unit handles which topic")
     clocks: ClockRules = Field(default_factory=ClockRules, description="time limits")
+    reminders: ReminderRules = Field(default_factory=ReminderRules, description="when the OA is reminded of them")

@@ -152,6 +152,7 @@ reading = Table(
     UniqueConstraint("raw_id", "part"),
 )
 
+_DUE = text("next_reminder_at IS NOT NULL")
 cases = Table(
     "cases",
     metadata,
@@ -179,6 +180,10 @@ cases = Table(
     Column("modified_at", Moment),
     Column("sealed_title", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
+    Column("next_reminder_at", Moment),  # when it must be looked at; null: nothing of it is due any more
+    Column("dated_by", Text),  # names the calendar and rules its deadlines were counted by; null: before that was noted
+    Index("ix_cases_next_reminder_at", "next_reminder_at", sqlite_where=_DUE, postgresql_where=_DUE),
+    Index("ix_cases_dated_by", "dated_by", sqlite_where=_DUE, postgresql_where=_DUE),
     Index("ix_cases_received", "received_at", "case_id"),
     Index("ix_cases_updated", "updated_at", "case_id"),
     # A page of the list under each of its usual filters, in its order, without reading the other cases.
@@ -248,6 +253,39 @@ signal = Table(
     Column("id", Text, primary_key=True),
     Column("kind", Text, nullable=False),
     Column("at", Moment),
+)
+
+reminder = Table(  # what was told of a deadline
+    "reminder",
+    metadata,
+    Column("case_id", Text, ForeignKey("cases.case_id"), primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("stage", Text, primary_key=True),
+    Column("due_at", Moment, primary_key=True),
+    Column("told_at", Moment, nullable=False),
+)
+
+report = Table(  # what an OA said of a case
+    "report",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("case_id", Text, ForeignKey("cases.case_id"), nullable=False, index=True),
+    Column("target", Text, nullable=False),
+    Column("webhook_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("until", Moment),
+    Column("received_at", Moment, nullable=False),
+    Column("sealed", LargeBinary, nullable=False),  # its bytes, as they came
+    UniqueConstraint("target", "webhook_id"),
+)
+
+duty = Table(  # of several processes one does what must be done once
+    "duty",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("kept_until", Moment, nullable=False),
 )
 
 attachment = Table(

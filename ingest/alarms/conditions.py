@@ -52,6 +52,8 @@ class Seen:
     unusable_certificates: Sequence[str] = ()
     configuration: str | None = None
     """Why the file as it stands is not in force."""
+    calendar_file: str | None = None
+    """Why the year file as it stands is not in force."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,8 @@ def _counts(seen: Seen) -> Iterator[Condition]:
             yield Condition(kind, kind, {"count": count})
     if seen.configuration is not None:
         yield Condition("configuration", "configuration", {"error": seen.configuration})
+    if seen.calendar_file is not None:
+        yield Condition("calendar_file", "calendar_file", {"error": seen.calendar_file})
 
 
 def _waiting(seen: Seen, settings: AlarmSettings, now: datetime) -> Iterator[Condition]:

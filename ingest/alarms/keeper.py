@@ -17,7 +17,7 @@ from ingest.alarms.looking import Places, look, look_around
 from ingest.alarms.settings import AlarmSettings, DigestSettings
 from ingest.alarms.sinks import Message, Teller, Untold
 from ingest.alarms.watch import DIGEST, Speaker, compare, tell
-from normalize.calendar import WorkCalendar
+from ingest.almanac import Almanac
 from store import ledger
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
@@ -39,7 +39,7 @@ class AlarmKeeper:
     settings: AlarmSettings
     places: Places
     speaker: Speaker
-    calendar: WorkCalendar
+    almanac: Almanac
     clock: Callable[[], datetime]
     configuration: Callable[[], str | None] = field(default=lambda: None)
 
@@ -57,8 +57,8 @@ class AlarmKeeper:
         """Look once, and have told what changed."""
         now, store = self.clock(), self.store
         rows = await store.read(lambda conn: look(conn, self.places))
-        seen: Seen = await asyncio.to_thread(look_around, rows, self.places, self.configuration())
-        found = conditions(seen, self.settings, self.calendar, now)
+        seen: Seen = await asyncio.to_thread(look_around, rows, self.places, self.configuration(), self.almanac.error)
+        found = conditions(seen, self.settings, self.almanac.calendar, now)
         for state, key in await store.write(lambda conn: compare(conn, found, self.settings, self.speaker, now)):
             log.warning("alarm", state=state, alarm=key)
         if self.settings.digest is not None and self._is_time(self.settings.digest, now):
@@ -66,7 +66,7 @@ class AlarmKeeper:
 
     def _is_time(self, settings: DigestSettings, now: datetime) -> bool:
         local = now.astimezone(self.speaker.zone)
-        return self.calendar.is_workday(local.date()) and local.time() >= settings.at
+        return self.almanac.calendar.is_workday(local.date()) and local.time() >= settings.at
 
     def _tell_digest(self, conn: Connection, settings: DigestSettings | None, now: datetime) -> None:
         """Once a day, whichever process comes first."""

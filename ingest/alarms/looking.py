@@ -53,7 +53,7 @@ def look(conn: Connection, places: Places) -> Seen:
     )
 
 
-def look_around(seen: Seen, places: Places, configuration: str | None) -> Seen:
+def look_around(seen: Seen, places: Places, configuration: str | None, calendar_file: str | None) -> Seen:
     """With what lies outside the database; blocking."""
     ends, unusable = _certificates(places.certificates)
     return Seen(
@@ -67,6 +67,7 @@ def look_around(seen: Seen, places: Places, configuration: str | None) -> Seen:
         ends,
         unusable,
         configuration,
+        calendar_file,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from ingest.cases import CaseDesk
 from ingest.console import (
     audit,
     case_list,
@@ -21,6 +22,7 @@ from ingest.console import (
     overview,
     probes,
     quarantine,
+    reports,
     sheets,
 )
 from ingest.console.context import CONSOLE, Act, assemble
@@ -38,6 +40,7 @@ def create_console(
     store: Store,
     config: ConsoleSettings,
     *,
+    desk: CaseDesk,
     act: Act,
     health: Callable[[], Health],
     now: Callable[[], datetime],
@@ -45,10 +48,10 @@ def create_console(
 ) -> web.Application:
     """The console as an application to serve, alone or with further routes added before it starts.
 
-    `act` has operations done, in the name of whoever asks.
+    `act` has operations done, in the name of whoever asks; at the `desk` reports are taken.
     """
     app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
-    app[CONSOLE] = assemble(store, config, act, health, now, registry)
+    app[CONSOLE] = assemble(store, config, desk, act, health, now, registry)
     app.on_response_prepare.append(add_headers)
     app.add_routes(
         [
@@ -59,6 +62,7 @@ def create_console(
             web.get("/files/{case_id}/{sha256}", files.send_file),
             web.get("/api/v1/cases", interface.list_cases),
             web.get("/api/v1/cases/{case_id}", interface.show_case),
+            web.post("/api/v1/reports", reports.take_report),
             web.get("/login", login.show_login),
             web.post("/login", login.log_in),
             web.post("/logout", login.log_out),

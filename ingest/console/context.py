@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prometheus_client import CollectorRegistry
 
 from ingest.accounts import Role
+from ingest.cases import CaseDesk
 from ingest.catalogue import LANGUAGES, Language, Words, load_words
 from ingest.console import masks
 from ingest.console.looks import Look
@@ -42,6 +43,7 @@ class Console:
 
     store: Store
     settings: ConsoleSettings
+    desk: CaseDesk
     act: Act
     health: Callable[[], Health]
     now: Callable[[], datetime]
@@ -90,6 +92,7 @@ class Visitor:
 def assemble(
     store: Store,
     settings: ConsoleSettings,
+    desk: CaseDesk,
     act: Act,
     health: Callable[[], Health],
     now: Callable[[], datetime],
@@ -102,6 +105,7 @@ def assemble(
     return Console(
         store=store,
         settings=settings,
+        desk=desk,
         act=act,
         health=health,
         now=now,

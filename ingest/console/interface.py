@@ -39,7 +39,7 @@ async def show_case(request: web.Request) -> web.Response:
     target, sealer = console.settings.targets[name].target, console.store.sealer
     found = await console.store.read(lambda conn: _case(conn, sealer, name, target, case_id))
     if found is None:
-        return _refused(404, f"case {case_id}: there is none for this target")
+        return refused(404, f"case {case_id}: there is none for this target")
     return web.Response(text=found, content_type="application/json", headers=NO_STORE)
 
 
@@ -51,7 +51,7 @@ async def list_cases(request: web.Request) -> web.Response:
     try:
         since, after, limit = _asked(request)
     except ValueError as error:
-        return _refused(400, str(error))
+        return refused(400, str(error))
     found, last = await console.store.read(
         lambda conn: meant_for(conn, name, target, since=since, after=after, limit=limit)
     )
@@ -105,5 +105,5 @@ def _shown(one: Meant) -> dict[str, Any]:
     }
 
 
-def _refused(status: int, said: str) -> web.Response:
+def refused(status: int, said: str) -> web.Response:
     return web.json_response({"error": said}, status=status, headers=NO_STORE)

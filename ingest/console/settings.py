@@ -42,6 +42,8 @@ class ConsoleSettings:
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of reverse proxies whose X-Forwarded-For is believed."""
     targets: Mapping[str, FileAccess] = field(default_factory=dict)
+    reporters: Mapping[str, TargetSettings] = field(default_factory=dict)
+    """Targets that may report what became of a case."""
     channels: Mapping[str, str] = field(default_factory=dict)
     """Channel name to channel kind, for labels and filters."""
     fields: Fields = field(default_factory=lambda: Fields(()))

@@ -17,6 +17,7 @@ from ingest.alarms.looking import Places
 from ingest.alarms.settings import AlarmSettings
 from ingest.alarms.watch import Speaker, compare
 from ingest.alarms.words import FOLDER
+from ingest.almanac import Almanac
 from ingest.catalogue import LANGUAGES, load_words
 from normalize.calendar import WorkCalendar
 from store.schema import channel, delivery, raw, target
@@ -107,7 +108,7 @@ def test_alarms_are_told_apart(desk: Desk) -> None:
 def keeper(desk: Desk, now: datetime, **settings: Any) -> AlarmKeeper:
     found = AlarmSettings.model_validate({"sinks": {"duty": MAIL}, "calendar": "P0D", **settings})
     places = Places(frozenset({"sunshine"}), frozenset({"oa"}), (), ())
-    return AlarmKeeper(desk.store, found, places, SPEAKER, WorkCalendar(), lambda: now)
+    return AlarmKeeper(desk.store, found, places, SPEAKER, Almanac(WorkCalendar()), lambda: now)
 
 
 async def test_a_look_at_the_rows_finds_what_is_amiss(desk: Desk) -> None:

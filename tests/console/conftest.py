@@ -93,7 +93,13 @@ def build(office: Office, town: Town, settings: ConsoleSettings | None = None) -
     health = [Health({"city_hotline": Readiness(ready=True, state="open")}, {})]
     act = partial(perform, office)
     app = create_console(
-        office.store, settings or plain, act=act, health=lambda: health[0], now=clock, registry=registry
+        office.store,
+        settings or plain,
+        desk=office.desk,
+        act=act,
+        health=lambda: health[0],
+        now=clock,
+        registry=registry,
     )
     return House(office, town, clock, app, health)
 

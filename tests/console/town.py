@@ -18,7 +18,7 @@ from ingest import register
 from ingest.accounts import Role, add_account, hash_password
 from ingest.fields import document_of
 from ingest.history import record_history
-from ingest.register import NewCase
+from ingest.register import NewCase, Timing
 from normalize.case import (
     Attachment,
     AttachmentRole,
@@ -270,7 +270,7 @@ class _Writer:
         later = case.model_copy(
             update={"revision": 2, "title": case.title.replace("没有公示", "未公示"), "topics": ("fees",)}
         )
-        register.revise(self.conn, self.store.sealer, later, "clerk", self.now - timedelta(hours=20))
+        register.revise(self.conn, self.store.sealer, later, "clerk", Timing(), self.now - timedelta(hours=20))
         sealed = self.store.sealer.seal('"未公示"'.encode(), f"correction:{case.case_id}:title")
         row = {"case_id": case.case_id, "field": "title", "sealed": sealed, "author": "clerk"}
         self.conn.execute(insert(correction).values(**row, at=self.now - timedelta(hours=20)))

@@ -84,7 +84,7 @@ def test_what_is_not_genuine_is_told_why(headers: dict[str, str], body: bytes, n
 )
 def test_what_is_no_report_is_told_where_and_not_repeated(body: bytes, said: str) -> None:
     with pytest.raises(NotAReport, match=said) as refused:
-        read_report(body)
+        read_report(body, NOW)
     assert "01J" not in str(refused.value)
 
 
@@ -92,7 +92,7 @@ def test_a_report_is_read_with_all_it_may_say() -> None:
     full: dict[str, Any] = {"case_id": "01J", "type": "rated", "at": "2026-03-02T09:30:00+08:00", "until": None}
     full |= {"unit": "财务处", "by": "李", "text": "内部", "public_text": "答复", "rating": {"stars": 5}}
 
-    assert read_report(json.dumps(full).encode()).model_dump(mode="json") == full
+    assert read_report(json.dumps(full).encode(), NOW).model_dump(mode="json") == full
 
 
 def test_a_matter_of_course_is_followed_to_its_end() -> None:

@@ -20,12 +20,15 @@ from dispatch.outbox import Outbox
 from dispatch.parcel import body_of
 from dispatch.settings import TargetSettings
 from ingest import channels, inbox, register
+from ingest.almanac import Almanac
 from ingest.cases import CaseDesk, Read
+from ingest.clockwork import Clockwork
 from ingest.readings import prepare
 from normalize.calendar import WorkCalendar
 from normalize.case import Case, ChannelKind, Draft, Petitioner, ReadingMethod, ReadingNote
 from normalize.clocks import ClockRules
 from normalize.reading import Disposition, Part, Reading, Signal
+from normalize.reminders import ReminderRules
 from store.engine import Store, open_store
 from store.schema import cases, delivery, event, history
 from tests.place import Place
@@ -165,9 +168,11 @@ def open_desk(place: Place | Path, targets: Mapping[str, TargetSettings] | None 
         store.close()
 
 
+def clockwork(**rules: Any) -> Clockwork:
+    return Clockwork(ClockRules(), ReminderRules(**rules), Almanac(WorkCalendar()))
+
+
 def desk_over(store: Store, targets: Mapping[str, TargetSettings] | None = None) -> Desk:
     outbox = Outbox(dict(targets or {"oa": target()}), store.sealer, CHINA)
-    desk = CaseDesk(
-        store.sealer, store.blobs, outbox, ClockRules(), WorkCalendar.from_years({}), CHINA, "https://xinqiao.example"
-    )
+    desk = CaseDesk(store.sealer, store.blobs, outbox, clockwork(), CHINA, "https://xinqiao.example")
     return Desk(store, desk)

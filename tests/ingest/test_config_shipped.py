@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from pathlib import Path
 
 from ingest.calendar_files import read_calendar
@@ -52,11 +52,19 @@ def test_the_optional_lines_of_the_shipped_configuration_are_usable_too(tmp_path
     (tmp_path / "config.yaml").write_text(optional, "utf-8")
 
     config = load(
-        tmp_path / "config.yaml", {**ENVIRONMENT, "OA_GATEWAY_KEY": "gateway-key", "PG_PASSWORD": "pg-password"}
+        tmp_path / "config.yaml",
+        {
+            **ENVIRONMENT,
+            "OA_GATEWAY_KEY": "gateway-key",
+            "PG_PASSWORD": "pg-password",
+            "OA_REPORTS_SECRET": "whsec_" + "R" * 32,
+        },
     )
 
     assert config.service.public_url == "https://xinqiao.example"
     assert config.targets["oa"].success is not None
+    assert config.targets["oa"].reports is not None
+    assert config.rules.reminders.at == time(8, 30)
     assert config.targets["oa"].retry.longest == timedelta(hours=1)
 
 

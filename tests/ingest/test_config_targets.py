@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,31 @@ def test_the_embedded_database_lies_in_the_data_folder(tmp_path: Path) -> None:
 )
 def test_the_public_address_is_the_configured_one_or_where_it_listens(tmp_path: Path, text: str, expected: str) -> None:
     assert loaded(tmp_path, SEALING + text).public_url == expected
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        (
+            "oa: {url: http://oa.example, secret: '${SECRET}', restricted: true, reports: {secret: '${SECRET}'}}",
+            "targets.oa.reports.secret.0: is the key that signs the events of target oa, expected one of its own",
+        ),
+        (
+            "oa: {url: http://oa.example, secret: '${SECRET}', restricted: true, reports: {secret: '${OTHER}'}}, "
+            "ob: {url: http://ob.example, secret: '${SECRET}', reports: {secret: ['${OTHER}']}}",
+            "targets.ob.reports.secret.0: is the key that signs the reports of target oa, expected one of its own",
+        ),
+        (
+            "oa: {url: http://oa.example, secret: '${SECRET}', restricted: true, reports: {secret: []}}",
+            "targets.oa.reports.secret",
+        ),
+    ],
+)
+def test_reports_are_known_by_a_key_that_nobody_else_has(tmp_path: Path, targets: str, expected: str) -> None:
+    other = "whsec_" + base64.b64encode(b"o" * 32).decode()
+    text = SEALING + CHANNELS + f"targets: {{{targets}}}\n"
+
+    (said,) = refused(tmp_path, text, {**ENVIRONMENT, "OTHER": other})
+
+    assert expected in said
+    assert other not in said

@@ -6,16 +6,19 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, NullPool, create_engine, inspect, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
-from store import migrate, sqlite
+from store import migrate, schema, sqlite
 from store.migrate import MigrationBroken, TablesNewer, upgrade
 from store.schema import metadata
 from tests.postgres import Server
@@ -31,6 +34,13 @@ except StoreBusy:
     print("busy")
 else:
     print("opened")
+"""
+_CASE = """
+INSERT INTO cases (case_id, case_no, identity, channel, channel_kind, revision, digest, restricted, withdrawn,
+    needs_review, request_type, triage, urgency, received_at, next_due_at, ingested_at, updated_at, sealed_title,
+    sealed)
+VALUES (:id, :id, :id, 'x', 'mailbox', 1, '', false, :withdrawn, false, 'help', 'normal', 'normal', :at, :due, :at, :at,
+    '', '')
 """
 TEMPLATE = """
 revision = "9001"
@@ -265,3 +275,23 @@ def test_of_processes_that_start_at_once_on_postgresql_one_makes_the_tables_and_
             made.append(sorted(conn.execute(text("SELECT what FROM notes.made")).scalars()))
     assert made[0] == made[1]
     assert len(made[0]) > len(metadata.tables)
+
+
+def test_cases_of_before_the_clocks_are_looked_at_if_a_date_may_come(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    today = datetime.now(UTC)
+    with engine.begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, "0009")
+        for number, (days, due, withdrawn) in enumerate(
+            [(10, True, False), (800, True, False), (10, False, False), (10, True, True)]
+        ):
+            conn.execute(text(_CASE), {
+                "id": f"01CASE{number}", "withdrawn": withdrawn, "due": 1 if due else None,
+                "at": (today - timedelta(days=days) - schema.EPOCH) // schema.MICROSECOND,
+            })  # fmt: skip
+        command.upgrade(config, "0010")
+
+        wanted = conn.execute(text("SELECT next_reminder_at, dated_by FROM cases ORDER BY case_id"))
+        assert [tuple(row) for row in wanted] == [(0, None), (None, None), (None, None), (None, None)]

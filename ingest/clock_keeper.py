@@ -1,0 +1,83 @@
+"""Keeps the clocks: every minute the calendar's file is read, and the cases whose time has come are looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+
+from ingest import duties
+from ingest.cases import CaseDesk
+from ingest.reminding import look, waiting
+from normalize.reminders import Reminder
+from store.engine import Store, StoreFailed, StoreUnreachable
+from store.failure import place_of
+
+log = structlog.get_logger()
+BEAT = timedelta(minutes=1)
+LEASE = timedelta(minutes=3)
+"""A process that dies has the clocks taken over after so long."""
+BATCH = 50
+LATER = timedelta(hours=1)
+"""A case that cannot be looked at is left alone for so long; the others are not kept waiting."""
+
+
+@dataclass
+class ClockKeeper:
+    """Keeps the clocks of one installation, unless another process does."""
+
+    store: Store
+    desk: CaseDesk
+    clock: Callable[[], datetime]
+    name: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Of this process among those that could keep them."""
+    _failed: dict[str, datetime] = field(default_factory=dict)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await self.round(stopping)
+            except Exception as error:  # noqa: BLE001 - an outer loop: a failed round must not end the daemon
+                if not isinstance(error, StoreUnreachable):  # which the store has said
+                    log.error("clocks cannot be kept", error=place_of(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT.total_seconds()):
+                    await stopping.wait()
+
+    async def round(self, stopping: asyncio.Event) -> None:
+        """Look at every case whose time has come, some at a time, as long as the clocks are ours to keep."""
+        await asyncio.to_thread(self.desk.clockwork.almanac.look)
+        now = self.clock()
+        self._failed = {case_id: again for case_id, again in self._failed.items() if again > now}
+        while not stopping.is_set() and await self._is_ours():
+            known = tuple(self._failed)
+            found = await self.store.read(
+                lambda conn, known=known: waiting(conn, self.desk.clockwork, now, limit=BATCH, without=known)  # type: ignore[misc]
+            )
+            if not found:
+                return
+            await asyncio.gather(*(self._look(case_id) for case_id in found))
+
+    async def _is_ours(self) -> bool:
+        if self.store.exclusive:
+            return True
+        now, name = self.clock(), self.name
+        return await self.store.write(lambda conn: duties.take(conn, "clocks", name, now=now, lease=LEASE))
+
+    async def _look(self, case_id: str) -> None:
+        now = self.clock()
+        try:
+            told: list[Reminder] = await self.store.write(lambda conn: look(conn, self.desk, case_id, now))
+        except StoreFailed:
+            raise
+        except Exception as error:  # noqa: BLE001 - one case that cannot be opened must not silence the others
+            self._failed[case_id] = now + LATER
+            log.error("case cannot be reminded of", case_id=case_id, error=place_of(error))
+            return
+        for one in told:
+            log.info("reminded", case_id=case_id, rule=one.rule, stage=one.stage.value)

@@ -1,0 +1,69 @@
+"""What is due of a case and when to remind of it: by the rules, the calendar in force, and what its OA reported."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from ingest.almanac import Almanac
+from ingest.compute import with_deadlines
+from ingest.register import Timing
+from normalize.case import Case
+from normalize.clocks import ClockRules, Progress, deadlines, is_closed_at_source
+from normalize.reminders import NEWS, Reminder, ReminderRules, Stage, next_at, reminders, to_tell
+
+
+@dataclass(frozen=True)
+class Clockwork:
+    """Counts by what is in force at the moment it is asked."""
+
+    rules: ClockRules
+    reminders: ReminderRules
+    almanac: Almanac
+
+    @property
+    def mark(self) -> str:
+        """Names what is counted by: the same as long as the rules and the calendar are."""
+        return hashlib.sha256(f"{self._rules}{self.almanac.mark}".encode()).hexdigest()[:16]
+
+    @cached_property
+    def _rules(self) -> str:
+        in_force = [rule.model_dump_json() for rule in self.rules.in_force]
+        return f"{in_force}{self.reminders.model_dump_json()}"
+
+    def dated(self, case: Case, progress: Progress | None) -> Case:
+        """The case with its deadlines, as the reports leave them."""
+        return with_deadlines(case, deadlines(case, self.rules, self.almanac.calendar, progress))
+
+    def timing(self, case: Case, *, withdrawn: bool, now: datetime) -> Timing:
+        """When a case just written must be looked at; at once, if anything of it has fallen due lately."""
+        return Timing(self._next(case, now - NEWS, withdrawn=withdrawn), self.mark)
+
+    def rewound(self, case: Case, *, withdrawn: bool, now: datetime) -> Timing:
+        """When a case that was looked at now must be looked at again."""
+        return Timing(self._next(case, now, withdrawn=withdrawn), self.mark)
+
+    def to_tell(
+        self, case: Case, told: Iterable[tuple[str, Stage, datetime]], *, withdrawn: bool, now: datetime
+    ) -> list[Reminder]:
+        """Which reminders are due now."""
+        return [] if _is_over(case, withdrawn=withdrawn) else to_tell(self._reminders(case), told, now)
+
+    def _next(self, case: Case, after: datetime, *, withdrawn: bool) -> datetime | None:
+        """A case is looked at until its last date has passed, whatever stages are told."""
+        if _is_over(case, withdrawn=withdrawn):
+            return None
+        dates = [one.due_at for one in case.deadlines if one.due_at is not None and one.ended_at is None]
+        found = [next_at(self._reminders(case), after), *(date for date in dates if date > after)]
+        return min((moment for moment in found if moment is not None), default=None)
+
+    def _reminders(self, case: Case) -> list[Reminder]:
+        return reminders(case, self.reminders, self.almanac.calendar)
+
+
+def _is_over(case: Case, *, withdrawn: bool) -> bool:
+    """Nobody waits for anything any more."""
+    return withdrawn or is_closed_at_source(case)

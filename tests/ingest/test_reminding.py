@@ -1,0 +1,378 @@
+"""The clocks are kept: each deadline is told of at its stages, once, and its date follows the calendar."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from sqlalchemy import select, update
+from structlog.testing import capture_logs
+
+from dispatch.payload import Payload
+from dispatch.settings import TargetSettings
+from ingest.alarms.conditions import Seen, conditions
+from ingest.alarms.settings import AlarmSettings
+from ingest.almanac import Almanac
+from ingest.calendar_files import read_calendar
+from ingest.clock_keeper import ClockKeeper
+from ingest.clockwork import Clockwork
+from ingest.duties import take
+from ingest.reminding import look
+from normalize.calendar import WorkCalendar
+from normalize.case import SourceStatus
+from normalize.clocks import ClockRules
+from normalize.reading import Signal, SignalKind
+from normalize.reminders import ReminderRules
+from store.schema import cases, event, history, reminder
+from tests.ingest.desk import CHINA, NOW, Desk, clockwork, open_desk, reading, target
+from tests.ingest.test_cases import ACCUSATION
+from tests.place import Place
+
+TARGETS: dict[str, TargetSettings] = {
+    "oa": target(),
+    "discipline": target(restricted="only"),
+    "stats": target(restricted="numbers"),
+}
+MINUTE = timedelta(minutes=1)
+YEAR = "2027:\n  holidays: [2027-01-01 .. 2027-01-05]\n"
+
+
+@pytest.fixture
+def desk(place: Place) -> Iterator[Desk]:
+    with open_desk(place, TARGETS) as opened:
+        yield opened
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=CHINA)
+
+
+def keeper(desk: Desk, now: str, name: str = "this") -> ClockKeeper:
+    return ClockKeeper(desk.store, desk.desk, lambda: at(now), name)
+
+
+async def kept(desk: Desk, *moments: str) -> None:
+    """The keeper's round at each of these moments."""
+    for now in moments:
+        await keeper(desk, now).round(asyncio.Event())
+
+
+def told(desk: Desk) -> list[tuple[str, str, str]]:
+    """Of what there are events: type, rule and stage."""
+    wanted = select(event).where(event.c.type != "case.created").order_by(event.c.seq)
+    rows = desk.store.read_now(lambda conn: conn.execute(wanted).all())
+    about = [json.loads(desk.store.sealer.open(row.sealed_full, f"event:{row.id}")) for row in rows]
+    reminders = [(one["type"], one["data"]["deadline"]) for one in about if "deadline" in one["data"]]
+    return [(type_, deadline["rule"], deadline["stage"]) for type_, deadline in reminders]
+
+
+def with_clockwork(desk: Desk, found: Clockwork) -> Desk:
+    return Desk(desk.store, replace(desk.desk, clockwork=found), desk.now, 500)
+
+
+def row(desk: Desk, case_id: str) -> Any:
+    return desk.store.read_now(lambda conn: conn.execute(select(cases).where(cases.c.case_id == case_id)).one())
+
+
+def days(first: str, count: int) -> list[str]:
+    """Every morning at nine."""
+    return [f"{at(first) + timedelta(days=day):%Y-%m-%d} 09:00" for day in range(count)]
+
+
+async def test_a_deadline_is_told_of_at_each_stage_once(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+
+    for morning in days("2026-03-02", 20):
+        await kept(desk, morning, morning)
+
+    assert told(desk) == [
+        ("case.due_soon", "xf.object", "workday_before"),  # Friday the 6th, before Monday the 9th
+        ("case.due_soon", "xf.object", "same_day"),
+        ("case.overdue", "xf.object", "overdue"),
+        ("case.due_soon", "xf.notice", "half"),
+        ("case.due_soon", "xf.notice", "workday_before"),
+        ("case.due_soon", "xf.notice", "same_day"),
+        ("case.overdue", "xf.notice", "overdue"),
+    ]
+    assert row(desk, case_id).next_reminder_at is None
+    assert desk.case(case_id).revision == 1
+    assert desk.happenings(case_id)[1:] == [type_.removeprefix("case.") for type_, _, _ in told(desk)]
+
+
+async def test_the_event_carries_its_deadline_as_the_schema_says(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+    await kept(desk, "2026-03-06 08:31")
+
+    body, same = [one for one in desk.bodies() if one["type"] == "case.due_soon"]
+    jsonschema.Draft202012Validator(Payload.json_schema()).validate(body)
+    (mine,) = [one for one in body["data"]["case"]["deadlines"] if one["rule"] == "xf.object"]
+    assert body["data"]["deadline"] == {**mine, "stage": "workday_before"}
+    assert (body["data"]["case"]["case_id"], body["data"]["change"]) == (case_id, None)
+    assert body == same
+
+
+async def test_of_a_restricted_case_each_is_reminded_as_its_rights_allow(desk: Desk) -> None:
+    desk.take_in(reading(**ACCUSATION))
+    await kept(desk, "2026-03-06 08:31")
+
+    reminders = [one for one in desk.deliveries() if one[1] == "case.due_soon"]
+    assert reminders == [
+        ("discipline", "case.due_soon", "full", "waiting"),
+        ("stats", "case.due_soon", "numbers", "waiting"),
+    ]
+    numbers = next(one for one in desk.bodies() if "title" not in one["data"]["case"] and "deadline" in one["data"])
+    Payload.model_validate(numbers)
+    assert numbers["data"]["deadline"]["rule"] == "xf.object"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"signals": (Signal(SignalKind.WITHDRAWN, "w"),)},
+        {"source_status": SourceStatus(code="closed", raw="已办结")},
+    ],
+)
+async def test_nobody_is_reminded_of_what_the_source_withdrew_or_closed(desk: Desk, change: dict[str, Any]) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=at("2026-03-02 09:00")))
+    desk.take_in(reading(modified_at=at("2026-03-03 09:00"), **change))
+    await kept(desk, *days("2026-03-02", 20))
+
+    assert told(desk) == []
+    assert row(desk, case_id).next_reminder_at is None
+
+
+async def test_who_was_away_hears_where_a_matter_stands(desk: Desk) -> None:
+    desk.take_in(reading())
+    await kept(desk, "2026-03-17 10:00")
+
+    assert told(desk) == [("case.overdue", "xf.object", "overdue"), ("case.due_soon", "xf.notice", "same_day")]
+
+
+async def test_what_is_long_over_when_it_is_taken_in_is_no_news(desk: Desk) -> None:
+    desk.take_in(reading(received_at=at("2025-06-02 09:00")))
+    await kept(desk, "2026-03-02 10:00")
+
+    assert told(desk) == []
+
+
+async def test_an_installation_that_is_brought_up_to_date_is_not_flooded(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+    before = {"next_reminder_at": datetime.fromtimestamp(0, CHINA), "dated_by": None}  # as the migration leaves it
+    desk.write(lambda conn: conn.execute(update(cases).values(before)))
+
+    await kept(desk, "2026-03-16 10:00", "2026-03-16 10:01")
+    assert told(desk) == []
+    assert row(desk, case_id).next_reminder_at == at("2026-03-17 08:30")
+
+    await kept(desk, "2026-03-17 08:31")
+    assert told(desk) == [("case.due_soon", "xf.notice", "same_day")]
+
+
+async def test_keepers_that_look_at_once_tell_once(desk: Desk) -> None:
+    for number in range(30):
+        desk.take_in(reading(f"x:{number}"), key=str(number))
+
+    rounds = [keeper(desk, "2026-03-06 08:31", name).round(asyncio.Event()) for name in "abcd"]
+    await asyncio.gather(*rounds)
+
+    assert told(desk) == [("case.due_soon", "xf.object", "workday_before")] * 30
+
+
+@pytest.mark.postgres
+async def test_processes_that_look_at_the_same_cases_tell_once(postgres: Any, tmp_path: Path) -> None:
+    address = postgres.migrated()
+    with ExitStack() as closing:
+        desks = [closing.enter_context(open_desk(Place(tmp_path, address), TARGETS)) for _ in range(2)]
+        found = [desks[0].take_in(reading(f"x:{number}"), key=str(number))[0] for number in range(20)]
+        now = at("2026-03-06 08:31")
+
+        await asyncio.gather(
+            *(one.store.write(partial(_looked, one, case_id, now)) for case_id in found for one in desks)
+        )
+
+        assert told(desks[0]) == [("case.due_soon", "xf.object", "workday_before")] * 20
+    postgres.drop(address)
+
+
+def _looked(desk: Desk, case_id: str, now: datetime, conn: Any) -> None:
+    look(conn, desk.desk, case_id, now)
+
+
+async def test_what_was_not_committed_is_told_the_next_time_and_what_was_is_not(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+    now = at("2026-03-06 08:31")
+
+    def cut(conn: Any) -> None:
+        look(conn, desk.desk, case_id, now)
+        raise ConnectionAbortedError
+
+    with pytest.raises(ConnectionAbortedError):
+        desk.write(cut)
+    assert told(desk) == []
+
+    await kept(desk, "2026-03-06 08:32", "2026-03-06 08:33")
+    assert told(desk) == [("case.due_soon", "xf.object", "workday_before")]
+
+
+async def test_one_case_that_cannot_be_opened_silences_no_other(desk: Desk) -> None:
+    broken, _ = desk.take_in(reading("x:1"), key="1")[0], desk.take_in(reading("x:2"), key="2")
+    desk.write(lambda conn: conn.execute(update(cases).where(cases.c.case_id == broken).values(sealed=b"x" * 40)))
+    moment = ["2026-03-06 08:31"]
+    one = ClockKeeper(desk.store, desk.desk, lambda: at(moment[0]))
+
+    with capture_logs() as logs:
+        await one.round(asyncio.Event())
+        moment[0] = "2026-03-06 08:32"
+        await one.round(asyncio.Event())
+
+    assert told(desk) == [("case.due_soon", "xf.object", "workday_before")]
+    assert [line["case_id"] for line in logs if line["log_level"] == "error"] == [broken]
+
+
+async def test_an_office_that_wants_no_reminders_gets_none(desk: Desk) -> None:
+    quiet = with_clockwork(desk, clockwork(stages=()))
+    (case_id,) = quiet.take_in(reading())
+    await kept(quiet, *days("2026-03-02", 20))
+
+    assert told(desk) == []
+    assert row(desk, case_id).next_reminder_at is None
+
+
+async def test_the_duty_is_had_by_one_and_by_another_when_it_is_let_lie(desk: Desk) -> None:
+    def has(holder: str, now: datetime) -> bool:
+        found: bool = desk.write(lambda conn: take(conn, "clocks", holder, now=now, lease=3 * MINUTE))
+        return found
+
+    assert [has("a", NOW), has("b", NOW + MINUTE), has("a", NOW + 2 * MINUTE)] == [True, False, True]
+    assert [has("b", NOW + 4 * MINUTE), has("b", NOW + 5 * MINUTE), has("a", NOW + 6 * MINUTE)] == [False, True, False]
+
+
+@pytest.fixture
+def year_file(tmp_path: Path) -> Path:
+    file = tmp_path / "calendar.yaml"
+    file.write_text("# nothing yet\n", "utf-8")
+    return file
+
+
+def written(file: Path, text: str) -> None:
+    file.write_text(text, "utf-8")
+
+
+def over_file(desk: Desk, file: Path) -> Desk:
+    almanac = Almanac(read_calendar(file), file)
+    return with_clockwork(desk, Clockwork(ClockRules(), ReminderRules(), almanac))
+
+
+def date_of(desk: Desk, case_id: str, rule: str = "xf.object") -> tuple[str, bool]:
+    (found,) = [one for one in desk.case(case_id).deadlines if one.rule == rule]
+    assert found.due_at is not None
+    return f"{found.due_at:%Y-%m-%d}", found.provisional
+
+
+async def test_dates_beyond_the_calendar_follow_it_when_the_year_is_known(desk: Desk, year_file: Path) -> None:
+    office = over_file(desk, year_file)
+    (case_id,) = office.take_in(reading(received_at=at("2026-12-28 09:00")))
+    assert date_of(office, case_id) == ("2027-01-04", True)
+    before = row(office, case_id)
+
+    written(year_file, YEAR)
+    await kept(office, *["2026-12-29 09:00"] * 3)
+
+    after = row(office, case_id)
+    assert date_of(office, case_id) == ("2027-01-07", False)
+    assert (after.revision, after.digest) == (before.revision, before.digest)
+    assert office.events() == ["case.created"]
+    assert after.next_reminder_at == at("2027-01-02 08:30")  # half of it
+    assert after.next_due_at == at("2027-01-07 23:59:59")
+    await kept(office, "2027-01-06 08:31")
+    assert ("case.due_soon", "xf.object", "workday_before") in told(office)
+
+
+async def test_what_is_over_is_not_counted_again(desk: Desk, year_file: Path) -> None:
+    office = over_file(desk, year_file)
+    (case_id,) = office.take_in(reading(received_at=at("2026-03-02 09:00")))
+    await kept(office, "2026-03-30 09:00")
+    mark = row(office, case_id).dated_by
+
+    written(year_file, YEAR)
+    await kept(office, *["2026-12-29 09:00"] * 3)
+
+    assert row(office, case_id).dated_by == mark
+
+
+async def test_a_bad_year_file_leaves_the_old_calendar_in_force_and_says_so(desk: Desk, year_file: Path) -> None:
+    written(year_file, YEAR)
+    office = over_file(desk, year_file)
+    (case_id,) = office.take_in(reading(received_at=at("2026-12-28 09:00")))
+    almanac = office.desk.clockwork.almanac
+
+    written(year_file, "2027:\n  holidays: [2027-13-01]\n")
+    with capture_logs() as logs:
+        await kept(office, *["2026-12-29 09:00"] * 4)
+
+    assert date_of(office, case_id) == ("2027-01-07", False)
+    assert [line["log_level"] for line in logs if "calendar" in line["event"]] == ["error"]
+    seen = Seen(calendar_file=almanac.error)
+    (found,) = conditions(seen, AlarmSettings(calendar=timedelta(0)), almanac.calendar, at("2026-12-29 09:00"))
+    assert (found.kind, "2027-13-01" in str(found.facts["error"])) == ("calendar_file", True)
+
+    written(year_file, YEAR)
+    await kept(office, *["2026-12-29 09:00"] * 2)
+    assert almanac.error is None
+
+
+async def test_a_file_that_is_just_being_written_is_not_taken(desk: Desk, year_file: Path) -> None:
+    written(year_file, YEAR)
+    office = over_file(desk, year_file)
+    almanac = office.desk.clockwork.almanac
+    await kept(office, *["2026-12-29 09:00"] * 2)
+
+    written(year_file, "")  # an editor has only begun
+    await kept(office, "2026-12-29 09:01")
+    written(year_file, YEAR.replace("01-05", "01-06"))
+    await kept(office, *["2026-12-29 09:02"] * 2)
+
+    assert sorted(almanac.calendar.years) == [2027]
+    assert len(almanac.calendar.years[2027].holidays) == 6
+
+
+async def test_changed_limits_reach_the_cases_that_are_open(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+    rules = ClockRules.model_validate(
+        {"rules": [{"rule": "xf.object", "kind": "object", "limit": 8, "unit": "working", "channels": ["sunshine"]}]}
+    )
+    office = with_clockwork(desk, Clockwork(rules, ReminderRules(), Almanac(WorkCalendar())))
+    await kept(office, "2026-03-03 09:00")
+
+    assert date_of(office, case_id) == ("2026-03-12", False)
+    assert office.events() == ["case.created"]
+
+
+def test_times_are_kept_of_what_was_told(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+    desk.write(lambda conn: look(conn, desk.desk, case_id, at("2026-03-06 08:31")))
+
+    rows: Sequence[Any] = desk.store.read_now(lambda conn: conn.execute(select(reminder)).all())
+    assert [(one.case_id, one.rule, one.stage, one.due_at, one.told_at) for one in rows] == [
+        (case_id, "xf.object", "workday_before", at("2026-03-09 23:59:59"), at("2026-03-06 08:31"))
+    ]
+    kinds = select(event.c.type, event.c.revision).order_by(event.c.seq)
+    assert desk.store.read_now(lambda conn: [tuple(one) for one in conn.execute(kinds)]) == [
+        ("case.created", 1),
+        ("case.due_soon", 1),
+    ]
+    details = select(history.c.detail).where(history.c.kind == "due_soon")
+    assert desk.store.read_now(lambda conn: conn.execute(details).scalar_one()) == {
+        "rule": "xf.object",
+        "stage": "workday_before",
+        "due": "2026-03-09T23:59:59+08:00",
+    }
