@@ -24,7 +24,8 @@ BY_PERSONS = frozenset({
 })  # fmt: skip
 """Kinds of happenings that are never the program's own."""
 KINDS = (
-    "created", "received", "revised", "reminder", "returned", "supplemented", "withdrawn", *sorted(BY_PERSONS),
+    "created", "received", "revised", "reminder", "returned", "supplemented", "withdrawn", "due_soon", "overdue",
+    "reported", *sorted(BY_PERSONS),
 )  # fmt: skip
 
 

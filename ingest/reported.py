@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from dispatch.reckoning import is_meant
 from dispatch.reports import OutOfOrder, Report, ReportType, after, progress_of
@@ -23,7 +23,17 @@ from store.schema import report as table
 from store.sealing import Sealer
 from store.upsert import insert_into
 
-__all__ = ["Arrived", "NoSuchCase", "OtherWords", "OutOfOrder", "Taken", "of_case", "progress_of_case", "take"]
+__all__ = [
+    "Arrived",
+    "NoSuchCase",
+    "OtherWords",
+    "OutOfOrder",
+    "Reported",
+    "Taken",
+    "of_case",
+    "progress_of_case",
+    "take",
+]
 
 
 class NoSuchCase(Exception):
@@ -98,9 +108,10 @@ def progress_of_case(conn: Connection, case_id: str) -> Progress | None:
     return progress_of(reports) if reports else None
 
 
-def of_case(conn: Connection, sealer: Sealer, case_id: str) -> list[Reported]:
-    """All that was reported of a case, in order."""
-    rows = conn.execute(select(table).where(table.c.case_id == case_id).order_by(table.c.id))
+def of_case(conn: Connection, sealer: Sealer, case_id: str, only: ColumnElement[bool] | None = None) -> list[Reported]:
+    """All that was reported of a case, or `only` some of it, in order."""
+    here = table.c.case_id == case_id if only is None else (table.c.case_id == case_id) & only
+    rows = conn.execute(select(table).where(here).order_by(table.c.id))
     return [
         Reported(
             row.target,

@@ -24,8 +24,8 @@ async def show(request: web.Request) -> web.StreamResponse:
         numbers = await console.store.read(lambda conn: numbers_view(conn, console.store.sealer, case_id))
         return page(request, "case_numbers.html", seen=numbers)
     await record_view(console, visitor, case_id)
-    store, role = console.store, visitor.role
-    seen = await store.read(lambda conn: full_view(conn, store.sealer, role, case_id))
+    store, role, calendar = console.store, visitor.role, console.desk.clockwork.almanac.calendar
+    seen = await store.read(lambda conn: full_view(conn, store.sealer, role, case_id, calendar))
     if seen is None:  # it became restricted just now
         raise web.HTTPNotFound
     originals = await asyncio.to_thread(lambda: [shown(store.blobs, one) for one in seen.originals])

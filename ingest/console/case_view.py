@@ -8,19 +8,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, false, func, select
+from sqlalchemy import ColumnElement, Connection, false, func, select
 
 from dispatch.attempts import answers_of
 from ingest import listings
 from ingest.accounts import Role
+from ingest.console.clocks_shown import Clock, clocks_of
 from ingest.console.originals import Lying, lying_of
 from ingest.console.revisions import Revision, revisions_of
 from ingest.console.roles import may_read
 from ingest.happenings import Happening, history_page
 from ingest.listings import Delivery
 from ingest.register import load_case
+from ingest.reported import Reported
+from ingest.reported import of_case as reported_of
+from normalize.calendar import WorkCalendar
 from normalize.case import Case, Deadline, Related
-from store.schema import attachment, cases, correction, revision
+from store.schema import attachment, cases, correction, report, revision
 from store.sealing import Sealer
 
 HISTORY_SHOWN = 200
@@ -71,6 +75,8 @@ class Link:
 class FullView:
     case: Case
     withdrawn: bool
+    clocks: Sequence[Clock]
+    reports: Sequence[Reported]
     links: Sequence[Link]
     missing: Sequence[tuple[str, str]]  # attachments that did not come: state and why
     deliveries: Sequence[Delivery]
@@ -97,7 +103,7 @@ def numbers_view(conn: Connection, sealer: Sealer, case_id: str) -> Numbers:
     )
 
 
-def full_view(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> FullView | None:
+def full_view(conn: Connection, sealer: Sealer, role: Role, case_id: str, calendar: WorkCalendar) -> FullView | None:
     """Everything there is to know of a case; None when, in this very snapshot, the role may not read it."""
     row = _row(conn, case_id)
     if not may_read(role, restricted=row.restricted):
@@ -108,6 +114,8 @@ def full_view(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> Ful
     return FullView(
         case=case,
         withdrawn=row.withdrawn,
+        clocks=clocks_of(case, calendar),
+        reports=_reports(conn, sealer, role, case_id),
         links=_links(conn, role, case),
         missing=_missing(conn, case_id),
         deliveries=_deliveries(conn, sealer, role, case_id),
@@ -118,6 +126,18 @@ def full_view(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> Ful
         history=history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
         source_fields=json.dumps(fields, ensure_ascii=False, indent=2) if fields else None,
     )
+
+
+def _reports(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> list[Reported]:
+    """Newest first; as with corrections."""
+    open_ = None if may_read(role, restricted=True) else ~_restricted_at(case_id, report.c.received_at)
+    return reported_of(conn, sealer, case_id, open_)[::-1]
+
+
+def _restricted_at(case_id: str, moment: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Whether the case was restricted at the moment a row tells."""
+    then = select(revision.c.restricted).where(revision.c.case_id == case_id, revision.c.at <= moment)
+    return func.coalesce(then.order_by(revision.c.revision.desc()).limit(1).scalar_subquery(), false())
 
 
 def _row(conn: Connection, case_id: str) -> Any:  # noqa: ANN401 - a row of `cases`
@@ -156,9 +176,7 @@ def corrections_seen(conn: Connection, sealer: Sealer, role: Role, case_id: str)
     """Newest first; what was written while the case was restricted, only for those who may read such cases."""
     wanted = select(correction).where(correction.c.case_id == case_id).order_by(correction.c.id.desc())
     if not may_read(role, restricted=True):
-        then = select(revision.c.restricted).where(revision.c.case_id == case_id, revision.c.at <= correction.c.at)
-        latest = then.order_by(revision.c.revision.desc()).limit(1).correlate(correction).scalar_subquery()
-        wanted = wanted.where(~func.coalesce(latest, false()))
+        wanted = wanted.where(~_restricted_at(case_id, correction.c.at))
     return [
         Corrected(
             row.id,

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from ingest.accounts import Role
 from ingest.console.case_view import full_view
+from normalize.calendar import WorkCalendar
 from store.schema import history
 from tests.console.conftest import Browser, House, log_in, read
 from tests.console.town import SECRET_NAME, SECRET_PHONE, SECRET_WORDS
@@ -138,7 +139,7 @@ async def test_lists_mask_what_the_case_page_shows(house: House, browser: Browse
 @pytest.mark.parametrize("role", list(Role))
 def test_the_view_itself_asks_again_whether_the_role_may(house: House, role: Role) -> None:
     store, case_id = house.store, house.town.accusation
-    seen = store.read_now(lambda conn: full_view(conn, store.sealer, role, case_id))
+    seen = store.read_now(lambda conn: full_view(conn, store.sealer, role, case_id, WorkCalendar()))
 
     assert (seen is not None) == (role is Role.DISCIPLINE)
 
