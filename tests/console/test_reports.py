@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import datetime, timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -20,6 +23,7 @@ from tests.console.conftest import Browser, build
 from tests.console.town import NOW, populate
 from tests.ingest.desk import Desk, desk_over, reading, target
 from tests.ingest.test_cases import ACCUSATION
+from tests.test_docs import FOR_THE_OA, snippet
 
 OLD, NEW, LINE = ("whsec_" + letter * 32 for letter in "ABC")
 PATH = "/api/v1/reports"
@@ -172,3 +176,15 @@ async def test_where_no_target_reports_nobody_is_heard(office: Office) -> None:
         status, answer = await sent(opened, said("01J"))
 
     assert (status, answer["error"]) == (401, "no target has a secret for reports")
+
+
+@pytest.mark.parametrize("guide", FOR_THE_OA, ids=lambda path: path.name)
+async def test_the_integrators_own_lines_report_a_case(client: Browser, case_id: str, guide: Path) -> None:
+    report: Any = snippet(guide, 2, "report")
+    told = json.loads(said(case_id)) | {"at": (NOW - timedelta(hours=1)).isoformat()}
+    address = str(client.make_url(PATH))
+
+    with patch("time.time", NOW.timestamp):
+        answer = await asyncio.to_thread(report, address, OLD, told, "rep_guide")
+
+    assert (answer["case_id"], answer["type"]) == (case_id, "accepted")
