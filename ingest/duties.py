@@ -12,10 +12,10 @@ from store.upsert import insert_into
 
 def take(conn: Connection, name: str, holder: str, *, now: datetime, lease: timedelta) -> bool:
     """Have the duty for the length of the lease, or have it longer; False: another process has it."""
-    row = {"name": name, "holder": holder, "kept_until": now + lease}
-    mine = (duty.c.holder == holder) | (duty.c.kept_until <= now)
+    row = {"name": name, "holder": holder, "had_until": now + lease}
+    mine = (duty.c.holder == holder) | (duty.c.had_until <= now)
     taken = insert_into(conn, duty).values(row)
     taken = taken.on_conflict_do_update(
-        index_elements=["name"], set_={"holder": holder, "kept_until": now + lease}, where=mine
+        index_elements=["name"], set_={"holder": holder, "had_until": now + lease}, where=mine
     )
     return conn.execute(taken.returning(duty.c.name)).first() is not None

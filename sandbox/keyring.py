@@ -27,6 +27,8 @@ _MADE_BY: dict[str, Callable[[], str]] = {
     "MAILBOX_PASSWORD": lambda: secrets.token_hex(12),
     "OA_WEBHOOK_SECRET": _webhook_secret,
     "OA_DISCIPLINE_SECRET": _webhook_secret,
+    "OA_REPORTS_SECRET": _webhook_secret,
+    "OA_DISCIPLINE_REPORTS_SECRET": _webhook_secret,
     "OA_TOKEN": lambda: secrets.token_hex(24),
     "OA_DISCIPLINE_TOKEN": lambda: secrets.token_hex(24),
     "SEEYON_PASSWORD": lambda: secrets.token_hex(16),

@@ -148,6 +148,19 @@ class Ledger:
         )
         return [dict(row) for row in rows]
 
+    def keep_report(self, report_id: str, route: str, case_id: str, type_: str, body: bytes, at: datetime) -> None:
+        """What is about to be reported back."""
+        values = (report_id, route, case_id, type_, body, at.isoformat())
+        self._run("INSERT INTO report VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)", *values)
+
+    def answer_report(self, report_id: str, status: int | None, said: str) -> None:
+        self._run("UPDATE report SET status = ?, said = ? WHERE report_id = ?", status, said, report_id)
+
+    def reports(self, route: str, case_id: str) -> list[dict[str, Any]]:
+        """In the order in which they were made."""
+        rows = self._all("SELECT * FROM report WHERE route = ? AND case_id = ? ORDER BY rowid", route, case_id)
+        return [dict(row) for row in rows]
+
     def stats(self) -> dict[str, int]:
         """Counts over both routes; `out_of_order`: first deliveries older than what the case already had."""
         counted = self._one(
@@ -296,5 +309,7 @@ CREATE TABLE IF NOT EXISTS event (sequence INTEGER PRIMARY KEY, webhook_id TEXT,
 CREATE INDEX IF NOT EXISTS event_case ON event (case_id, route);
 CREATE TABLE IF NOT EXISTS matter (number INTEGER PRIMARY KEY, case_id TEXT, route TEXT, revision INTEGER,
     last_type TEXT, case_json TEXT, created_at TEXT, updated_at TEXT, UNIQUE (case_id, route));
+CREATE TABLE IF NOT EXISTS report (report_id TEXT PRIMARY KEY, route TEXT, case_id TEXT, type TEXT, body BLOB, at TEXT,
+    status INTEGER, said TEXT);
 CREATE TABLE IF NOT EXISTS refusal (at TEXT, route TEXT, webhook_id TEXT, reason TEXT);
 """

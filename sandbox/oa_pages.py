@@ -10,6 +10,7 @@ import aiohttp
 from aiohttp import web
 
 from sandbox.oa import Ledger
+from sandbox.oa_reports import TYPES, Reporter
 from sandbox.oa_words import WORDS
 from sandbox.pages import language, page
 
@@ -18,14 +19,20 @@ _TIMEOUT = aiohttp.ClientTimeout(total=20)
 
 
 class OaPages:
-    """Adds the pages to the OA's application; `tokens` (by route) open the files at xinqiao."""
+    """Adds the pages to the OA's application; `tokens` (by route) open the files at xinqiao.
 
-    def __init__(self, app: web.Application, ledger: Ledger, tokens: Mapping[str, str]) -> None:
-        self._ledger, self._tokens = ledger, tokens
+    With a reporter a case's page has buttons that report back.
+    """
+
+    def __init__(
+        self, app: web.Application, ledger: Ledger, tokens: Mapping[str, str], reporter: Reporter | None = None
+    ) -> None:
+        self._ledger, self._tokens, self._reporter = ledger, tokens, reporter
         for base in _BASES.values():
             app.router.add_get(base or "/", self._list)
             app.router.add_get(f"{base}/cases/{{case_id}}", self._case)
             app.router.add_get(f"{base}/cases/{{case_id}}/files/{{sha256}}", self._file)
+            app.router.add_post(f"{base}/cases/{{case_id}}/report", self._report)
 
     async def _list(self, request: web.Request) -> web.Response:
         route, words = _route(request), WORDS[language(request)]
@@ -59,8 +66,22 @@ class OaPages:
             row=row,
             case=row["case"],
             events=self._ledger.events(route, row["case_id"]),
+            types=TYPES if self._reporter else (),
+            reports=self._ledger.reports(route, row["case_id"]),
             pretty=_pretty,
         )
+
+    async def _report(self, request: web.Request) -> web.Response:
+        """What became of it; without a type, what was not answered is sent again."""
+        route, case_id = _route(request), self._find(request)["case_id"]
+        type_ = str((await request.post()).get("type", ""))
+        if self._reporter is None or type_ not in ("", *TYPES):
+            raise web.HTTPBadRequest(text="there is no such report")
+        if type_:
+            await self._reporter.report(route, case_id, type_)
+        else:
+            await self._reporter.send_again(route, case_id)
+        raise web.HTTPSeeOther(f"{_BASES[route]}/cases/{case_id}")
 
     async def _file(self, request: web.Request) -> web.Response:
         """Fetch a file as an OA would: the address from the case, the bearer token of this target."""

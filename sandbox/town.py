@@ -21,6 +21,7 @@ from sandbox.letters import Scanner
 from sandbox.mailbox import MailServer
 from sandbox.oa import OaInbox
 from sandbox.oa_pages import OaPages
+from sandbox.oa_reports import Reporter
 from sandbox.options import Options
 from sandbox.seeyon import Seeyon
 from sandbox.sunshine import SunshinePlatform
@@ -47,7 +48,9 @@ async def town(options: Options, keys: dict[str, str]) -> AsyncIterator[Town]:
         doors, places, switches = await _open_doors(options, keys, stack)
         if "oa" in options.only:
             oa = OaInbox(options.data / "oa.sqlite", _routes(keys, "SECRET"), options.ports["oa"])
-            OaPages(oa.app, oa.ledger, _routes(keys, "TOKEN"))
+            console = f"http://127.0.0.1:{options.ports['console']}"
+            reporter = Reporter(oa.ledger, f"{console}/api/v1/reports", _reports(keys))
+            OaPages(oa.app, oa.ledger, _routes(keys, "TOKEN"), reporter)
             await stack.enter_async_context(oa)
             places["oa"] = Place(oa.url, browsable=True)
             switches.append(oa.switch)
@@ -112,6 +115,10 @@ async def _open_own_apis(options: Options, keys: dict[str, str], stack: AsyncExi
 def _routes(keys: dict[str, str], kind: str) -> dict[str, str]:
     own = "OA_WEBHOOK_SECRET" if kind == "SECRET" else "OA_TOKEN"
     return {"": keys[own], "discipline": keys[f"OA_DISCIPLINE_{kind}"]}
+
+
+def _reports(keys: dict[str, str]) -> dict[str, str]:
+    return {"": keys["OA_REPORTS_SECRET"], "discipline": keys["OA_DISCIPLINE_REPORTS_SECRET"]}
 
 
 @contextmanager

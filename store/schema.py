@@ -285,7 +285,7 @@ duty = Table(  # of several processes one does what must be done once
     metadata,
     Column("name", Text, primary_key=True),
     Column("holder", Text, nullable=False),
-    Column("kept_until", Moment, nullable=False),
+    Column("had_until", Moment, nullable=False),
 )
 
 attachment = Table(

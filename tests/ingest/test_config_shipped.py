@@ -18,6 +18,8 @@ ENVIRONMENT = {
     "OA_WEBHOOK_SECRET": SECRET,
     "OA_TOKEN": "token-of-the-oa-itself",
     "OA_DISCIPLINE_SECRET": SECRET,
+    "OA_REPORTS_SECRET": "whsec_" + "R" * 32,
+    "OA_DISCIPLINE_REPORTS_SECRET": "whsec_" + "D" * 32,
     "OA_DISCIPLINE_TOKEN": "token-of-the-discipline",
 }
 
@@ -57,7 +59,6 @@ def test_the_optional_lines_of_the_shipped_configuration_are_usable_too(tmp_path
             **ENVIRONMENT,
             "OA_GATEWAY_KEY": "gateway-key",
             "PG_PASSWORD": "pg-password",
-            "OA_REPORTS_SECRET": "whsec_" + "R" * 32,
         },
     )
 

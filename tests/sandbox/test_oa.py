@@ -15,11 +15,13 @@ from standardwebhooks.webhooks import Webhook
 
 from sandbox.oa import BadSignature, OaInbox, verify
 from sandbox.oa_pages import OaPages
+from sandbox.oa_reports import Reporter
 from sandbox.web import Listener
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of twenty-four!").decode()
 COLLECTED = time.time()
 """When the headers below are signed: a long run reaches them minutes later."""
+REPORTS = "whsec_" + base64.b64encode(b"a third of twenty-four..").decode()
 DISCIPLINE = "whsec_" + base64.b64encode(b"another of twenty-four..").decode()
 
 
@@ -253,3 +255,36 @@ async def test_a_case_taken_back_leaves_only_its_numbers(tmp_path: Path) -> None
 
     assert (matter["last_type"], matter["case"]) == ("case.withdrawn", case)
     assert stats["out_of_order"] == 0
+
+
+async def test_the_page_reports_back_signed_and_shows_what_was_answered(tmp_path: Path) -> None:
+    heard: list[tuple[str, dict[str, Any]]] = []
+    answers = iter([500, 200, 409])
+
+    async def take(request: web.Request) -> web.Response:
+        body = await request.read()
+        report_id = verify(REPORTS, request.headers, body, time.time())
+        heard.append((report_id, json.loads(body)))
+        return web.json_response({"error": "expected reopened"}, status=next(answers))
+
+    console = web.Application()
+    console.router.add_post("/api/v1/reports", take)
+    listener = Listener(console, 0)
+    await listener.start()
+    oa = _inbox(tmp_path)
+    OaPages(oa.app, oa.ledger, {}, Reporter(oa.ledger, f"{listener.url}/api/v1/reports", {"": REPORTS}))
+    async with oa, aiohttp.ClientSession() as browser:
+        await _post(oa, "m1", _event())
+        for form in ({"type": "accepted"}, {}, {"type": "closed"}):
+            async with browser.post(f"{oa.url}/cases/C1/report", data=form) as answer:
+                page = await answer.text()
+        async with browser.post(f"{oa.url}/cases/C1/report", data={"type": "lost"}) as answer:
+            assert answer.status == 400
+    await listener.stop()
+
+    assert [(one["case_id"], one["type"]) for _, one in heard] == [
+        ("C1", kind) for kind in ("accepted",) * 2 + ("closed",)
+    ]
+    assert heard[0] == heard[1]  # again under the same id, with the same words
+    assert "409" in page
+    assert "expected reopened" in page

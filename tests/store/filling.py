@@ -64,6 +64,7 @@ _UNIQUE = {
     "delivery": ("event_id", "target"),
     "reading": ("raw_id",),
     "event": ("id",),
+    "report": ("webhook_id",),
 }
 """What must differ from row to row besides the keys."""
 

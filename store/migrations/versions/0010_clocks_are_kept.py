@@ -52,7 +52,7 @@ def upgrade() -> None:
         'duty',
         sa.Column('name', sa.Text(), nullable=False),
         sa.Column('holder', sa.Text(), nullable=False),
-        sa.Column('kept_until', store.schema.Moment(), nullable=False),
+        sa.Column('had_until', store.schema.Moment(), nullable=False),
         sa.PrimaryKeyConstraint('name', name=op.f('pk_duty')),
     )
     _have_looked_at()
