@@ -32,7 +32,6 @@ from dispatch.holdings import lane_of
 from dispatch.outbox import Outbox
 from dispatch.settings import TargetSettings
 from ingest import channels, inbox
-from ingest.almanac import Almanac
 from ingest.cases import CaseDesk, Read
 from ingest.clockwork import Clockwork
 from ingest.config_sections import SealingSettings
@@ -94,7 +93,7 @@ def _take_in(store: Store, number: int, now: datetime) -> None:
     zone = ZoneInfo("Asia/Shanghai")
     desk = CaseDesk(
         store.sealer, store.blobs, Outbox({TARGET: target}, store.sealer, zone),
-        Clockwork(ClockRules(), ReminderRules(), Almanac(WorkCalendar())), zone, "http://127.0.0.1:8650",
+        Clockwork(ClockRules(), ReminderRules(), WorkCalendar()), zone, "http://127.0.0.1:8650",
     )  # fmt: skip
 
     def write(conn: Connection) -> None:

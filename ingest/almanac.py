@@ -1,4 +1,4 @@
-"""The working-day calendar in force: its file is edited while the daemon runs, and reread."""
+"""Watches the working-day calendar's file, which is edited while the daemon runs."""
 
 from __future__ import annotations
 
@@ -15,33 +15,27 @@ log = structlog.get_logger()
 
 
 class Almanac:
-    """Holds the calendar; `error` says why the file as it stands is not in force.
-
-    Dates are noted with `mark`. It follows a new calendar one look later: whatever was being counted when the calendar
-    changed carries the old mark, by whichever of the two it was counted, and is counted again.
-    """
+    """Holds the calendar in force; `error` says why the file as it stands is not."""
 
     def __init__(self, calendar: WorkCalendar, path: Path | None = None) -> None:
         self.calendar = calendar
-        self.mark = calendar.mark
         self.error: str | None = None
         self._path = path
         self._seen: str | None = None
         self._judged: str | None = None
 
-    def look(self) -> None:
-        """Reread the file if it is another one by now. Blocking.
+    def look(self) -> WorkCalendar:
+        """The calendar in force, from the file if it is another one by now. Blocking.
 
-        It is taken when it was the same at two looks: an editor may be half-way through writing it.
+        A file is taken when it was the same at two looks: an editor may be half-way through writing it.
         """
-        self.mark = self.calendar.mark
-        if self._path is None:
-            return
-        found = _hash(self._path)
-        steady, self._seen = found == self._seen, found
-        if steady and found != self._judged:
-            self._judged = found
-            self._reread(self._path)
+        if self._path is not None:
+            found = _hash(self._path)
+            steady, self._seen = found == self._seen, found
+            if steady and found != self._judged:
+                self._judged = found
+                self._reread(self._path)
+        return self.calendar
 
     def _reread(self, path: Path) -> None:
         try:

@@ -192,7 +192,7 @@ class Daemon:
         if self.stages & {"keep", "console"}:
             found += [self.pulse.run, self.depot.run]
         if "keep" in self.stages:
-            found.append(ClockKeeper(office.store, office.desk, office.clock).run)
+            found.append(ClockKeeper(office.store, office.desk, office.almanac, office.clock).run)
             found += [watch.run for watch in alarms_of(office)]
         if (patience := self.supervisor.patience) is not None:
             found.append(Heartbeat(office.store, patience, self.supervisor.beat).run)
@@ -251,9 +251,7 @@ def alarms_of(office: Office) -> list[AlarmKeeper | Stage]:
     if not settings.sinks:
         return []
     speaker = Speaker(load_words(WORDS, config.service.language), config.service.name, config.service.zone)
-    keeper = AlarmKeeper(
-        office.store, settings, places_of(config), speaker, office.desk.clockwork.almanac, office.clock
-    )
+    keeper = AlarmKeeper(office.store, settings, places_of(config), speaker, office.almanac, office.clock)
     telling = {
         name: Telling(office.store, name, teller_of(sink), office.clock) for name, sink in settings.sinks.items()
     }

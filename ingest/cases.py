@@ -26,7 +26,7 @@ from ingest.compute import (
 from ingest.history import MACHINE, record_each, record_history
 from ingest.inbox import End, RawRow
 from ingest.readings import Found, KeptReading, PreparedReading
-from ingest.register import Entry, NewCase, Standing, Timing, load_case
+from ingest.register import Entry, NewCase, Standing, load_case
 from normalize.case import Case, Draft, Receipt
 from normalize.clocks import Progress
 from normalize.reading import Disposition, Signal, SignalKind
@@ -63,7 +63,7 @@ class Arrival:
     kept: KeptReading
 
 
-@dataclass(frozen=True)
+@dataclass
 class CaseDesk:
     """Keeps the register: what it does, it does within the caller's transaction."""
 
@@ -71,6 +71,7 @@ class CaseDesk:
     blobs: Blobs
     outbox: Outbox
     clockwork: Clockwork
+    """In force; another comes in its place as a whole."""
     zone: tzinfo
     public_url: str
 
@@ -128,7 +129,8 @@ class CaseDesk:
         kept, case_id = readings.load(conn, self.sealer, entry.reading_id), entry.case.case_id
         stored, receipts = attachments.of_case(conn, case_id), self._receipts(conn, case_id)
         progress = reported.progress_of_case(conn, case_id)
-        return self._computed(entry.registration, entry.case.revision, kept, receipts, stored, corrections, progress)
+        case = self._computed(entry.registration, entry.case.revision, kept, receipts, stored, corrections, progress)
+        return self.clockwork.dated(case, progress)
 
     def enter(
         self, conn: Connection, row: RawRow, part: int, typed: PreparedReading, author: str, now: datetime
@@ -160,15 +162,15 @@ class CaseDesk:
         """A case for each of these, with its event."""
         if not arrivals:
             return {}
-        local = now.astimezone(self.zone)
+        local, clockwork = now.astimezone(self.zone), self.clockwork
         numbers = register.next_numbers(conn, local.year, len(arrivals))
         new: dict[Arrival, NewCase] = {}
         for one, number in zip(arrivals, numbers, strict=True):
             registration = Registration(str(ULID.from_datetime(now)), number, local)
-            case = self._computed(registration, 1, one.kept, (inbox.receipt_of(one.row, self.zone),), {}, (), None)
-            timing = self.clockwork.timing(case, withdrawn=False, now=now)
-            kept, written = one.kept, case.model_dump_json()
-            new[one] = NewCase(case, written, kept.identity, kept.id, kept.modified_at, timing)
+            kept, receipts = one.kept, (inbox.receipt_of(one.row, self.zone),)
+            case = clockwork.dated(self._computed(registration, 1, kept, receipts, {}, (), None), None)
+            timing = clockwork.timing(case, withdrawn=False, now=now)
+            new[one] = NewCase(case, case.model_dump_json(), kept.identity, kept.id, kept.modified_at, timing)
         ids = {one: it.case.case_id for one, it in new.items()}
         register.add(conn, self.sealer, list(new.values()), now)
         register.add_receipts(conn, [(ids[one], one.row.id, one.part) for one in arrivals])
@@ -207,7 +209,7 @@ class CaseDesk:
             self._renew(conn, entry, kept, kept.signals, "source", now)
         elif arrived:
             again = entry.case.model_copy(update={"receipts": self._receipts(conn, case_id)})
-            register.save(conn, self.sealer, again, self._timing(entry, again, now), now)
+            register.save(conn, self.sealer, again, entry.timing, now)
         return case_id
 
     def _renew(
@@ -216,15 +218,18 @@ class CaseDesk:
         """The next revision if the content changed, and an event for that or for each new thing the source did."""
         case_id = entry.case.case_id
         fresh = self._note_signals(conn, case_id, signals)
-        case = self._compute(conn, entry.registration, entry.case.revision, kept)
+        clockwork, progress = self.clockwork, reported.progress_of_case(conn, case_id)
+        case = self._compute(conn, entry.registration, entry.case.revision, kept, progress)
+        case = clockwork.dated(case, progress)
+        timing = clockwork.timing(case, withdrawn=entry.withdrawn, now=now)
         change = changes(entry.case, case, by) if digest(case) != entry.digest else None
         if change:
             case = case.model_copy(update={"revision": case.revision + 1})
-            register.revise(conn, self.sealer, case, by, self._timing(entry, case, now), now)
+            register.revise(conn, self.sealer, case, by, timing, now)
             fields = [one["field"] for one in change]
             record_history(conn, case_id, "revised", by, {"revision": case.revision, "fields": fields}, now)
         else:
-            register.save(conn, self.sealer, case, self._timing(entry, case, now), now)
+            register.save(conn, self.sealer, case, timing, now)
         for one in fresh:
             record_history(conn, case_id, one.kind.value, MACHINE, {"signal": one.id}, now)
             if one.kind is SignalKind.WITHDRAWN:
@@ -233,12 +238,19 @@ class CaseDesk:
         for type_ in types:
             self.outbox.publish(conn, case, type_, change, now, was_restricted=entry.case.restricted)
 
-    def _compute(self, conn: Connection, registration: Registration, revision: int, kept: KeptReading) -> Case:
-        """The case as this reading, the corrections, the receipts and the calendar make it."""
+    def _compute(
+        self,
+        conn: Connection,
+        registration: Registration,
+        revision: int,
+        kept: KeptReading,
+        progress: Progress | None,
+    ) -> Case:
+        """The case as this reading, the corrections, the receipts and the reports make it, without its deadlines."""
         case_id = registration.case_id
         stored = attachments.of_case(conn, case_id)
         fixes = register.corrections(conn, self.sealer, case_id)
-        receipts, progress = self._receipts(conn, case_id), reported.progress_of_case(conn, case_id)
+        receipts = self._receipts(conn, case_id)
         return self._computed(registration, revision, kept, receipts, stored, fixes, progress)
 
     def _computed(
@@ -255,11 +267,7 @@ class CaseDesk:
             raise ValueError(f"reading {kept.id}: a case's reading has a draft")
         shown = attached(kept.parts, stored, registration.case_id, self.public_url)
         accepted_at = progress.accepted_at if progress else None
-        case = compute(kept.draft, registration, revision, receipts, shown, fixes, accepted_at)
-        return self.clockwork.dated(case, progress)
-
-    def _timing(self, entry: Entry, case: Case, now: datetime) -> Timing:
-        return self.clockwork.timing(case, withdrawn=entry.withdrawn, now=now)
+        return compute(kept.draft, registration, revision, receipts, shown, fixes, accepted_at)
 
     def _receipts(self, conn: Connection, case_id: str) -> tuple[Receipt, ...]:
         return tuple(register.receipts(conn, self.sealer, case_id, self.zone))

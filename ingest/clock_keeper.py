@@ -6,12 +6,13 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from ingest import duties
+from ingest.almanac import Almanac
 from ingest.cases import CaseDesk
 from ingest.reminding import look, waiting
 from normalize.reminders import Reminder
@@ -33,6 +34,7 @@ class ClockKeeper:
 
     store: Store
     desk: CaseDesk
+    almanac: Almanac
     clock: Callable[[], datetime]
     name: str = field(default_factory=lambda: secrets.token_hex(8))
     """Of this process among those that could keep them."""
@@ -51,7 +53,7 @@ class ClockKeeper:
 
     async def round(self, stopping: asyncio.Event) -> None:
         """Look at every case whose time has come, some at a time, as long as the clocks are ours to keep."""
-        await asyncio.to_thread(self.desk.clockwork.almanac.look)
+        await self._follow_the_calendar()
         now = self.clock()
         self._failed = {case_id: again for case_id, again in self._failed.items() if again > now}
         while not stopping.is_set() and await self._is_ours():
@@ -62,6 +64,11 @@ class ClockKeeper:
             if not found:
                 return
             await asyncio.gather(*(self._look(case_id) for case_id in found))
+
+    async def _follow_the_calendar(self) -> None:
+        calendar, desk = await asyncio.to_thread(self.almanac.look), self.desk
+        if calendar is not desk.clockwork.calendar:
+            desk.clockwork = replace(desk.clockwork, calendar=calendar)
 
     async def _is_ours(self) -> bool:
         if self.store.exclusive:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from ingest.almanac import Almanac
 from ingest.compute import with_deadlines
 from ingest.register import Timing
+from normalize.calendar import WorkCalendar
 from normalize.case import Case
 from normalize.clocks import ClockRules, Progress, deadlines, is_closed_at_source
 from normalize.reminders import NEWS, Reminder, ReminderRules, Stage, next_at, reminders, to_tell
@@ -18,25 +18,24 @@ from normalize.reminders import NEWS, Reminder, ReminderRules, Stage, next_at, r
 
 @dataclass(frozen=True)
 class Clockwork:
-    """Counts by what is in force at the moment it is asked."""
+    """What is counted by. An act that dates a case and notes its timing asks one and the same, whatever comes into
+    force meanwhile: dates counted by another are found by its mark.
+    """
 
     rules: ClockRules
     reminders: ReminderRules
-    almanac: Almanac
-
-    @property
-    def mark(self) -> str:
-        """Names what is counted by: the same as long as the rules and the calendar are."""
-        return hashlib.sha256(f"{self._rules}{self.almanac.mark}".encode()).hexdigest()[:16]
+    calendar: WorkCalendar
 
     @cached_property
-    def _rules(self) -> str:
-        in_force = [rule.model_dump_json() for rule in self.rules.in_force]
-        return f"{in_force}{self.reminders.model_dump_json()}"
+    def mark(self) -> str:
+        """The same as long as the rules and the calendar are."""
+        rules = [rule.model_dump_json() for rule in self.rules.in_force]
+        named = f"{rules}{self.reminders.model_dump_json()}{self.calendar.mark}"
+        return hashlib.sha256(named.encode()).hexdigest()[:16]
 
     def dated(self, case: Case, progress: Progress | None) -> Case:
         """The case with its deadlines, as the reports leave them."""
-        return with_deadlines(case, deadlines(case, self.rules, self.almanac.calendar, progress))
+        return with_deadlines(case, deadlines(case, self.rules, self.calendar, progress))
 
     def timing(self, case: Case, *, withdrawn: bool, now: datetime) -> Timing:
         """When a case just written must be looked at; at once, if anything of it has fallen due lately."""
@@ -61,7 +60,7 @@ class Clockwork:
         return min((moment for moment in found if moment is not None), default=None)
 
     def _reminders(self, case: Case) -> list[Reminder]:
-        return reminders(case, self.reminders, self.almanac.calendar)
+        return reminders(case, self.reminders, self.calendar)
 
 
 def _is_over(case: Case, *, withdrawn: bool) -> bool:

@@ -49,6 +49,7 @@ class Office:
     config: Config
     store: Store
     desk: CaseDesk
+    almanac: Almanac
     reader: Reader
     room: ReadingRoom
     scans: WorkerPool
@@ -83,11 +84,12 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
     clock = clock or store.clock
     with ExitStack() as undo:
         undo.callback(store.close)
+        almanac = Almanac(calendar_of(config), config.calendar)
         desk = CaseDesk(
             sealer=store.sealer,
             blobs=store.blobs,
             outbox=Outbox(config.targets, store.sealer, config.service.zone),
-            clockwork=clockwork_of(config),
+            clockwork=Clockwork(config.rules.clocks, config.rules.reminders, almanac.calendar),
             zone=config.service.zone,
             public_url=config.public_url,
         )
@@ -95,12 +97,7 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
         room = ReadingRoom(WorkerPool("normalize.reading_process", READERS, READER_LIMITS), config.rules)
         reader = Reader(store, desk, doors_of(config.channels), room, scans, clock)
         undo.pop_all()
-        return Office(config, store, desk, reader, room, scans, clock)
-
-
-def clockwork_of(config: Config) -> Clockwork:
-    almanac = Almanac(calendar_of(config), config.calendar)
-    return Clockwork(config.rules.clocks, config.rules.reminders, almanac)
+        return Office(config, store, desk, almanac, reader, room, scans, clock)
 
 
 def calendar_of(config: Config) -> WorkCalendar:

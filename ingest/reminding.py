@@ -12,7 +12,6 @@ from ingest import register
 from ingest.cases import CaseDesk
 from ingest.clockwork import Clockwork
 from ingest.history import MACHINE, record_history
-from ingest.register import Entry
 from ingest.reported import progress_of_case
 from normalize.case import Case
 from normalize.dates import CHINA
@@ -46,7 +45,11 @@ def look(conn: Connection, desk: CaseDesk, case_id: str, now: datetime) -> list[
         due = []
     for one in due:
         _tell(conn, desk, case, one, now)
-    _keep(conn, desk, entry, case, now)
+    timing = clockwork.rewound(case, withdrawn=entry.withdrawn, now=now)
+    if case == entry.case:
+        register.rewind(conn, case_id, timing)
+    else:
+        register.save(conn, desk.sealer, case, timing, now)
     return due
 
 
@@ -74,11 +77,3 @@ def _tell(conn: Connection, desk: CaseDesk, case: Case, one: Reminder, now: date
     desk.outbox.publish(conn, case, type_, None, now, due=Due(**vars(deadline), stage=one.stage))
     detail = {"rule": one.rule, "stage": one.stage.value, "due": one.due_at.astimezone(CHINA).isoformat()}
     record_history(conn, case.case_id, type_.removeprefix("case."), MACHINE, detail, now)
-
-
-def _keep(conn: Connection, desk: CaseDesk, entry: Entry, case: Case, now: datetime) -> None:
-    timing = desk.clockwork.rewound(case, withdrawn=entry.withdrawn, now=now)
-    if case == entry.case:
-        register.rewind(conn, case.case_id, timing)
-    else:
-        register.save(conn, desk.sealer, case, timing, now)

@@ -24,7 +24,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         numbers = await console.store.read(lambda conn: numbers_view(conn, console.store.sealer, case_id))
         return page(request, "case_numbers.html", seen=numbers)
     await record_view(console, visitor, case_id)
-    store, role, calendar = console.store, visitor.role, console.desk.clockwork.almanac.calendar
+    store, role, calendar = console.store, visitor.role, console.desk.clockwork.calendar
     seen = await store.read(lambda conn: full_view(conn, store.sealer, role, case_id, calendar))
     if seen is None:  # it became restricted just now
         raise web.HTTPNotFound

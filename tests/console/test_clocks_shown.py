@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ingest.almanac import Almanac
 from ingest.console.clocks_shown import clocks_of
 from ingest.reported import take
 from normalize.calendar import WorkCalendar
@@ -82,7 +81,7 @@ def alone(tmp_path: Path) -> Iterator[Desk]:
 
 def test_a_clock_names_the_calendar_of_each_year_it_runs_through(alone: Desk) -> None:
     calendar = WorkCalendar.from_years({2026: {"holidays": ["2026-10-01"]}})
-    clockwork = replace(alone.desk.clockwork, almanac=Almanac(calendar))
+    clockwork = replace(alone.desk.clockwork, calendar=calendar)
     desk = Desk(alone.store, replace(alone.desk, clockwork=clockwork), alone.now)
     (case_id,) = desk.take_in(reading(received_at=datetime(2026, 12, 28, 9, 0, tzinfo=CHINA)))
 

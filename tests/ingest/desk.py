@@ -20,7 +20,6 @@ from dispatch.outbox import Outbox
 from dispatch.parcel import body_of
 from dispatch.settings import TargetSettings
 from ingest import channels, inbox, register
-from ingest.almanac import Almanac
 from ingest.cases import CaseDesk, Read
 from ingest.clockwork import Clockwork
 from ingest.readings import prepare
@@ -169,7 +168,7 @@ def open_desk(place: Place | Path, targets: Mapping[str, TargetSettings] | None 
 
 
 def clockwork(**rules: Any) -> Clockwork:
-    return Clockwork(ClockRules(), ReminderRules(**rules), Almanac(WorkCalendar()))
+    return Clockwork(ClockRules(), ReminderRules(**rules), WorkCalendar())
 
 
 def desk_over(store: Store, targets: Mapping[str, TargetSettings] | None = None) -> Desk:

@@ -22,10 +22,12 @@ from dispatch.settings import TargetSettings
 from ingest.alarms.conditions import Seen, conditions
 from ingest.alarms.settings import AlarmSettings
 from ingest.almanac import Almanac
+from ingest.app import Daemon
 from ingest.calendar_files import read_calendar
 from ingest.clock_keeper import ClockKeeper
 from ingest.clockwork import Clockwork
 from ingest.duties import take
+from ingest.office import open_office
 from ingest.reminding import look
 from normalize.calendar import WorkCalendar
 from normalize.case import SourceStatus
@@ -33,8 +35,11 @@ from normalize.clocks import ClockRules
 from normalize.reading import Signal, SignalKind
 from normalize.reminders import ReminderRules
 from store.schema import cases, event, history, reminder
+from tests.ingest.config_files import SEALING, loaded
+from tests.ingest.config_files import TARGETS as MAIN_TARGETS
 from tests.ingest.desk import CHINA, NOW, Desk, clockwork, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
+from tests.ingest.test_keeping import until
 from tests.place import Place
 
 TARGETS: dict[str, TargetSettings] = {
@@ -57,7 +62,7 @@ def at(text: str) -> datetime:
 
 
 def keeper(desk: Desk, now: str, name: str = "this") -> ClockKeeper:
-    return ClockKeeper(desk.store, desk.desk, lambda: at(now), name)
+    return ClockKeeper(desk.store, desk.desk, Almanac(desk.desk.clockwork.calendar), lambda: at(now), name)
 
 
 async def kept(desk: Desk, *moments: str) -> None:
@@ -227,7 +232,7 @@ async def test_one_case_that_cannot_be_opened_silences_no_other(desk: Desk) -> N
     broken, _ = desk.take_in(reading("x:1"), key="1")[0], desk.take_in(reading("x:2"), key="2")
     desk.write(lambda conn: conn.execute(update(cases).where(cases.c.case_id == broken).values(sealed=b"x" * 40)))
     moment = ["2026-03-06 08:31"]
-    one = ClockKeeper(desk.store, desk.desk, lambda: at(moment[0]))
+    one = ClockKeeper(desk.store, desk.desk, Almanac(WorkCalendar()), lambda: at(moment[0]))
 
     with capture_logs() as logs:
         await one.round(asyncio.Event())
@@ -267,9 +272,17 @@ def written(file: Path, text: str) -> None:
     file.write_text(text, "utf-8")
 
 
-def over_file(desk: Desk, file: Path) -> Desk:
-    almanac = Almanac(read_calendar(file), file)
-    return with_clockwork(desk, Clockwork(ClockRules(), ReminderRules(), almanac))
+@pytest.fixture
+def almanac(desk: Desk, year_file: Path) -> Almanac:
+    """Over the year file as it is; the desk goes by it."""
+    found = Almanac(read_calendar(year_file), year_file)
+    desk.desk.clockwork = replace(desk.desk.clockwork, calendar=found.calendar)
+    return found
+
+
+async def followed(desk: Desk, almanac: Almanac, *moments: str) -> None:
+    for now in moments:
+        await ClockKeeper(desk.store, desk.desk, almanac, lambda now=now: at(now), "this").round(asyncio.Event())  # type: ignore[misc]
 
 
 def date_of(desk: Desk, case_id: str, rule: str = "xf.object") -> tuple[str, bool]:
@@ -278,71 +291,84 @@ def date_of(desk: Desk, case_id: str, rule: str = "xf.object") -> tuple[str, boo
     return f"{found.due_at:%Y-%m-%d}", found.provisional
 
 
-async def test_dates_beyond_the_calendar_follow_it_when_the_year_is_known(desk: Desk, year_file: Path) -> None:
-    office = over_file(desk, year_file)
-    (case_id,) = office.take_in(reading(received_at=at("2026-12-28 09:00")))
-    assert date_of(office, case_id) == ("2027-01-04", True)
-    before = row(office, case_id)
+async def test_dates_beyond_the_calendar_follow_it_when_the_year_is_known(
+    desk: Desk, year_file: Path, almanac: Almanac
+) -> None:
+    (case_id,) = desk.take_in(reading(received_at=at("2026-12-28 09:00")))
+    assert date_of(desk, case_id) == ("2027-01-04", True)
+    before = row(desk, case_id)
 
     written(year_file, YEAR)
-    await kept(office, *["2026-12-29 09:00"] * 3)
+    await followed(desk, almanac, *["2026-12-29 09:00"] * 3)
 
-    after = row(office, case_id)
-    assert date_of(office, case_id) == ("2027-01-07", False)
+    after = row(desk, case_id)
+    assert date_of(desk, case_id) == ("2027-01-07", False)
     assert (after.revision, after.digest) == (before.revision, before.digest)
-    assert office.events() == ["case.created"]
+    assert desk.events() == ["case.created"]
     assert after.next_reminder_at == at("2027-01-02 08:30")  # half of it
     assert after.next_due_at == at("2027-01-07 23:59:59")
-    await kept(office, "2027-01-06 08:31")
-    assert ("case.due_soon", "xf.object", "workday_before") in told(office)
+    await followed(desk, almanac, "2027-01-06 08:31")
+    assert ("case.due_soon", "xf.object", "workday_before") in told(desk)
 
 
-async def test_what_is_over_is_not_counted_again(desk: Desk, year_file: Path) -> None:
-    office = over_file(desk, year_file)
-    (case_id,) = office.take_in(reading(received_at=at("2026-03-02 09:00")))
-    await kept(office, "2026-03-30 09:00")
-    mark = row(office, case_id).dated_by
+async def test_what_is_over_is_not_counted_again(desk: Desk, year_file: Path, almanac: Almanac) -> None:
+    (case_id,) = desk.take_in(reading(received_at=at("2026-03-02 09:00")))
+    await followed(desk, almanac, "2026-03-30 09:00")
+    mark = row(desk, case_id).dated_by
 
     written(year_file, YEAR)
-    await kept(office, *["2026-12-29 09:00"] * 3)
+    await followed(desk, almanac, *["2026-12-29 09:00"] * 3)
 
-    assert row(office, case_id).dated_by == mark
+    assert row(desk, case_id).dated_by == mark
 
 
-async def test_a_bad_year_file_leaves_the_old_calendar_in_force_and_says_so(desk: Desk, year_file: Path) -> None:
+async def test_a_bad_year_file_leaves_the_old_calendar_in_force_and_says_so(
+    desk: Desk, year_file: Path, almanac: Almanac
+) -> None:
     written(year_file, YEAR)
-    office = over_file(desk, year_file)
-    (case_id,) = office.take_in(reading(received_at=at("2026-12-28 09:00")))
-    almanac = office.desk.clockwork.almanac
+    await followed(desk, almanac, *["2026-12-28 09:00"] * 2)
+    (case_id,) = desk.take_in(reading(received_at=at("2026-12-28 09:00")))
 
     written(year_file, "2027:\n  holidays: [2027-13-01]\n")
     with capture_logs() as logs:
-        await kept(office, *["2026-12-29 09:00"] * 4)
+        await followed(desk, almanac, *["2026-12-29 09:00"] * 4)
 
-    assert date_of(office, case_id) == ("2027-01-07", False)
+    assert date_of(desk, case_id) == ("2027-01-07", False)
     assert [line["log_level"] for line in logs if "calendar" in line["event"]] == ["error"]
     seen = Seen(calendar_file=almanac.error)
     (found,) = conditions(seen, AlarmSettings(calendar=timedelta(0)), almanac.calendar, at("2026-12-29 09:00"))
     assert (found.kind, "2027-13-01" in str(found.facts["error"])) == ("calendar_file", True)
 
     written(year_file, YEAR)
-    await kept(office, *["2026-12-29 09:00"] * 2)
+    await followed(desk, almanac, *["2026-12-29 09:00"] * 2)
     assert almanac.error is None
 
 
-async def test_a_file_that_is_just_being_written_is_not_taken(desk: Desk, year_file: Path) -> None:
+async def test_a_file_that_is_just_being_written_is_not_taken(desk: Desk, year_file: Path, almanac: Almanac) -> None:
     written(year_file, YEAR)
-    office = over_file(desk, year_file)
-    almanac = office.desk.clockwork.almanac
-    await kept(office, *["2026-12-29 09:00"] * 2)
+    await followed(desk, almanac, *["2026-12-28 09:00"] * 2)
+    await followed(desk, almanac, *["2026-12-29 09:00"] * 2)
 
     written(year_file, "")  # an editor has only begun
-    await kept(office, "2026-12-29 09:01")
+    await followed(desk, almanac, "2026-12-29 09:01")
     written(year_file, YEAR.replace("01-05", "01-06"))
-    await kept(office, *["2026-12-29 09:02"] * 2)
+    await followed(desk, almanac, *["2026-12-29 09:02"] * 2)
 
     assert sorted(almanac.calendar.years) == [2027]
     assert len(almanac.calendar.years[2027].holidays) == 6
+
+
+async def test_one_more_receipt_does_not_pass_old_dates_off_as_new(desk: Desk) -> None:
+    one = reading("sha256:m", received_at=at("2026-12-28 09:00"))
+    (case_id,) = desk.take_in(one, channel="mailbox", key="INBOX:1:1")
+    year = WorkCalendar.from_years({2027: {"holidays": ["2027-01-01..2027-01-05"]}})
+    desk.desk.clockwork = replace(desk.desk.clockwork, calendar=year)
+
+    desk.take_in(one, channel="mailbox2", key="INBOX:9:4")
+    assert date_of(desk, case_id) == ("2027-01-04", True)
+
+    await kept(desk, "2026-12-29 09:00")
+    assert date_of(desk, case_id) == ("2027-01-07", False)
 
 
 async def test_changed_limits_reach_the_cases_that_are_open(desk: Desk) -> None:
@@ -350,7 +376,7 @@ async def test_changed_limits_reach_the_cases_that_are_open(desk: Desk) -> None:
     rules = ClockRules.model_validate(
         {"rules": [{"rule": "xf.object", "kind": "object", "limit": 8, "unit": "working", "channels": ["sunshine"]}]}
     )
-    office = with_clockwork(desk, Clockwork(rules, ReminderRules(), Almanac(WorkCalendar())))
+    office = with_clockwork(desk, Clockwork(rules, ReminderRules(), WorkCalendar()))
     await kept(office, "2026-03-03 09:00")
 
     assert date_of(office, case_id) == ("2026-03-12", False)
@@ -376,3 +402,20 @@ def test_times_are_kept_of_what_was_told(desk: Desk) -> None:
         "stage": "workday_before",
         "due": "2026-03-09T23:59:59+08:00",
     }
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+async def test_the_keep_stage_of_the_daemon_keeps_them(tmp_path: Path) -> None:
+    office = open_office(loaded(tmp_path, SEALING + MAIN_TARGETS), lambda: at("2026-03-06 08:31"))
+    desk = Desk(office.store, office.desk)
+    desk.take_in(reading())
+    daemon = Daemon(office, frozenset({"keep"}))
+    await daemon.open()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(daemon.work())
+        await until(lambda: bool(told(desk)))
+        daemon.stopping.set()
+
+    assert told(desk) == [("case.due_soon", "xf.object", "workday_before")]
+    await daemon.close()

@@ -14,14 +14,13 @@ from sqlalchemy import Connection, select, update
 
 from dispatch.reports import read_report
 from dispatch.settings import TargetSettings
-from ingest.clock_keeper import ClockKeeper
 from ingest.compute import Correction
 from ingest.reported import Arrived, NoSuchCase, OtherWords, OutOfOrder, Taken, of_case, take
 from normalize.case import Deadline, RequestType, RequestTypeCode
 from store.schema import cases, delivery, history, report
 from tests.ingest.desk import CHINA, NOW, Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
-from tests.ingest.test_reminding import told
+from tests.ingest.test_reminding import days, kept, told
 from tests.place import Place
 
 TARGETS: dict[str, TargetSettings] = {
@@ -107,9 +106,7 @@ async def test_what_is_decided_reminds_nobody(desk: Desk, case_id: str, type_: s
     says(desk, case_id, type_, "2026-03-03 10:00")
     assert row(desk, case_id).next_reminder_at is None
 
-    for day in range(30):
-        keeper = ClockKeeper(desk.store, desk.desk, lambda day=day: NOW + timedelta(days=day))  # type: ignore[misc]
-        await keeper.round(asyncio.Event())
+    await kept(desk, *days("2026-03-02", 30))
 
     assert told(desk) == []
     assert row(desk, case_id).next_due_at is None
@@ -150,8 +147,7 @@ async def test_an_extended_limit_is_told_of_at_its_own_time(desk: Desk, case_id:
     says(desk, case_id, "accepted", "2026-03-04 10:00")
     says(desk, case_id, "extended", "2026-04-20 10:00", until=at("2026-06-02 18:00").isoformat())
 
-    for moment in ("2026-05-06 09:00", "2026-06-02 09:00", "2026-06-02 18:01"):
-        await ClockKeeper(desk.store, desk.desk, lambda moment=moment: at(moment)).round(asyncio.Event())  # type: ignore[misc]
+    await kept(desk, "2026-05-06 09:00", "2026-06-02 09:00", "2026-06-02 18:01")
 
     assert [one[1:] for one in told(desk)][-2:] == [("xf.close", "same_day"), ("xf.close", "overdue")]
 
@@ -165,7 +161,7 @@ async def test_a_reopened_case_is_reminded_of_again(desk: Desk, case_id: str) ->
     found = clocks(desk, case_id)
     assert (found["xf.close"].ended_at, found["xf.notice"].ended_at) == (None, at("2026-03-04 10:00"))
     assert row(desk, case_id).next_reminder_at is not None
-    await ClockKeeper(desk.store, desk.desk, lambda: at("2026-05-06 09:00")).round(asyncio.Event())
+    await kept(desk, "2026-05-06 09:00")
     assert told(desk) == [("case.due_soon", "xf.close", "same_day")]
 
 
