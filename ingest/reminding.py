@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, Select, insert, select
+from sqlalchemy import Connection, Select, insert, select
 
 from dispatch.payload import Due, EventType
 from ingest import register
@@ -22,15 +22,19 @@ from store.schema import cases, reminder
 def waiting(
     conn: Connection, clockwork: Clockwork, now: datetime, *, limit: int, without: Sequence[str] = ()
 ) -> list[str]:
-    """Cases it is time to look at, the earliest first; then those whose dates were counted by another calendar."""
-    mark = clockwork.mark
-    asked = cases.c.case_id.not_in(without)
-    due = select(cases.c.case_id).where(asked, cases.c.next_reminder_at <= now).order_by(cases.c.next_reminder_at)
-    found = list(conn.execute(due.limit(limit)).scalars())
-    for other in (cases.c.dated_by < mark, cases.c.dated_by > mark):  # as two ranges of the index
-        if not found:
-            found = list(conn.execute(_counted_otherwise(asked & other).limit(limit)).scalars())
-    return found
+    """Cases it is time to look at, the earliest first; else those whose dates were counted by another calendar."""
+    for wanted in asked(clockwork.mark, now, limit, without):
+        if found := conn.execute(wanted).scalars().all():
+            return list(found)
+    return []
+
+
+def asked(mark: str, now: datetime, limit: int, without: Sequence[str]) -> Iterator[Select[str]]:
+    """What is asked, in turn; each walks over no more of its index than it finds."""
+    some = select(cases.c.case_id).where(cases.c.case_id.not_in(without)).limit(limit)
+    yield some.where(cases.c.next_reminder_at <= now).order_by(cases.c.next_reminder_at)
+    for other in (cases.c.dated_by < mark, cases.c.dated_by > mark):
+        yield some.where(other, cases.c.next_reminder_at.is_not(None)).order_by(cases.c.dated_by)
 
 
 def look(conn: Connection, desk: CaseDesk, case_id: str, now: datetime) -> list[Reminder]:
@@ -51,10 +55,6 @@ def look(conn: Connection, desk: CaseDesk, case_id: str, now: datetime) -> list[
     else:
         register.save(conn, desk.sealer, case, timing, now)
     return due
-
-
-def _counted_otherwise(asked: ColumnElement[bool]) -> Select[tuple[str]]:
-    return select(cases.c.case_id).where(asked, cases.c.next_reminder_at.is_not(None)).order_by(cases.c.dated_by)
 
 
 def _told(conn: Connection, case_id: str) -> list[tuple[str, Stage, datetime]]:

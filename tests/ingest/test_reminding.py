@@ -28,7 +28,7 @@ from ingest.clock_keeper import ClockKeeper
 from ingest.clockwork import Clockwork
 from ingest.duties import take
 from ingest.office import open_office
-from ingest.reminding import look
+from ingest.reminding import asked, look
 from normalize.calendar import WorkCalendar
 from normalize.case import SourceStatus
 from normalize.clocks import ClockRules
@@ -250,6 +250,18 @@ async def test_an_office_that_wants_no_reminders_gets_none(desk: Desk) -> None:
 
     assert told(desk) == []
     assert row(desk, case_id).next_reminder_at is None
+
+
+def test_a_look_reads_what_is_due_and_not_what_is_stored(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        found = [str(one.compile(compile_kwargs={"literal_binds": True})) for one in asked("m", NOW, 50, ["01X"])]
+        plans = desk.store.read_now(
+            lambda conn: [conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {one}").all()[0].detail for one in found]
+        )
+
+    assert [plan.partition("INDEX ")[2].partition(" ")[0] for plan in plans] == [
+        "ix_cases_next_reminder_at", "ix_cases_dated_by", "ix_cases_dated_by"
+    ]  # fmt: skip
 
 
 async def test_the_duty_is_had_by_one_and_by_another_when_it_is_let_lie(desk: Desk) -> None:
