@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -24,7 +28,7 @@ from ingest.alarms.settings import AlarmSettings
 from ingest.almanac import Almanac
 from ingest.app import Daemon
 from ingest.calendar_files import read_calendar
-from ingest.clock_keeper import ClockKeeper
+from ingest.clock_keeper import BATCH, ClockKeeper
 from ingest.clockwork import Clockwork
 from ingest.duties import take
 from ingest.office import open_office
@@ -47,6 +51,7 @@ TARGETS: dict[str, TargetSettings] = {
     "discipline": target(restricted="only"),
     "stats": target(restricted="numbers"),
 }
+ROOT = Path(__file__).resolve().parents[2]
 MINUTE = timedelta(minutes=1)
 YEAR = "2027:\n  holidays: [2027-01-01 .. 2027-01-05]\n"
 
@@ -226,6 +231,27 @@ async def test_what_was_not_committed_is_told_the_next_time_and_what_was_is_not(
 
     await kept(desk, "2026-03-06 08:32", "2026-03-06 08:33")
     assert told(desk) == [("case.due_soon", "xf.object", "workday_before")]
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("crash_at", ["store.commit:2", "store.committed:2"])
+def test_killed_at_a_commit_a_round_tells_everything_once_all_the_same(place: Place, crash_at: str) -> None:
+    with open_desk(place, TARGETS) as desk:
+        for number in range(BATCH + 1):  # two commits at the least
+            desk.take_in(reading(f"x:{number}"), key=str(number))
+
+    killed = _round_of_a_process(place, "2026-03-06T08:31:00+08:00", crash_at)
+    ended = _round_of_a_process(place, "2026-03-06T08:35:00+08:00")  # when the duty of the dead is free
+
+    assert (killed, ended) == (-signal.SIGKILL, 0)
+    with open_desk(place, TARGETS) as desk:
+        assert told(desk) == [("case.due_soon", "xf.object", "workday_before")] * (BATCH + 1)
+
+
+def _round_of_a_process(place: Place, now: str, crash_at: str | None = None) -> int:
+    command = [sys.executable, "-m", "tests.ingest.keeping_process", place.database, str(place.folder), now]
+    environment = {**os.environ, **({"XINQIAO_CRASH_AT": crash_at} if crash_at else {})}
+    return subprocess.run(command, env=environment, cwd=ROOT, check=False, timeout=120).returncode
 
 
 async def test_one_case_that_cannot_be_opened_silences_no_other(desk: Desk) -> None:
