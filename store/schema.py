@@ -321,11 +321,11 @@ event = Table(
     Column("revision", Integer, nullable=False),
     Column("type", Text, nullable=False),
     Column("created_at", Moment, nullable=False, index=True),
-    Column("taken_in_at", Moment),  # of what opens a case: when the matter was taken in from its door
     Column("restricted", Boolean, nullable=False),  # its words are a restricted case's, or were
     Column("held", Boolean, nullable=False, default=False, index=True),  # no target takes it yet
     Column("sealed_full", LargeBinary, nullable=False),
     Column("sealed_numbers", LargeBinary),
+    Column("taken_in_at", Moment),  # of what opens a case: when the matter was taken in from its door
 )
 
 delivery = Table(
