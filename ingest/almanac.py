@@ -24,6 +24,11 @@ class Almanac:
         self._seen: str | None = None
         self._judged: str | None = None
 
+    def turn_to(self, calendar: WorkCalendar, path: Path | None) -> None:
+        """Hold this one, just read from that file: the configuration names it now."""
+        self.calendar, self.error, self._path = calendar, None, path
+        self._seen = self._judged = None
+
     def look(self) -> WorkCalendar:
         """The calendar in force, from the file if it is another one by now. Blocking.
 

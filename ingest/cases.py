@@ -75,6 +75,11 @@ class CaseDesk:
     zone: tzinfo
     public_url: str
 
+    def go_by(self, other: CaseDesk) -> None:
+        """From now on keep it as the other would; what is being written may still be as before."""
+        self.outbox, self.clockwork = other.outbox, other.clockwork
+        self.zone, self.public_url = other.zone, other.public_url
+
     def accept(self, conn: Connection, read: Sequence[Read], now: datetime) -> list[Touched]:
         """Write what a reader made of Raws: readings, cases, events, the Raws' ends; each Raw with a case it touched.
 

@@ -14,18 +14,16 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-import structlog
-
-from ingest.app import STAGES, CannotListen, Daemon
+from ingest.app import STAGES, Daemon
 from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import STORE_REFUSES, load_config
-from ingest.config import Config, ConfigErrors, load
+from ingest.config import Config
+from ingest.listening import CannotListen
 from ingest.logs import configure
 from ingest.office import open_office
+from ingest.rereading import Unusable
 from ingest.supervisor import Supervisor
-from store.failure import place_of
 
-log = structlog.get_logger()
 _M_ARENA_MAX = -8
 LAST_RESORT = timedelta(seconds=9)
 """After SIGTERM; an orderly stop takes less."""
@@ -35,7 +33,6 @@ PARTING = timedelta(milliseconds=500)
 """For the store to close when that time has come."""
 FAREWELL = timedelta(seconds=1)
 """For threads to end once the store is closed."""
-MOVED = "data.folder, database, blobs: another store is not taken up by SIGHUP; stop the daemon and start it"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(warning, file=sys.stderr)
     try:
         asyncio.run(_run(arguments.config, config, stages, Supervisor.of(os.environ)))
-    except (*STORE_REFUSES, CannotListen) as error:
+    except (*STORE_REFUSES, CannotListen, Unusable) as error:
         raise UsersMistake(str(error)) from error
     return 0
 
@@ -63,16 +60,13 @@ def _share_heaps() -> None:
 class Orders:
     """What signals ask, from before anything is opened until the process ends: none is lost in between."""
 
-    def __init__(self, path: Path, config: Config, supervisor: Supervisor) -> None:
-        self._path = path
-        self._config = config
+    def __init__(self, supervisor: Supervisor) -> None:
         self._supervisor = supervisor
         self._daemon: Daemon | None = None
         self._last_resort: threading.Timer | None = None
-        self.following: Config | None = None
-        """What the configuration says by now, if it was asked to be reread."""
-        self.final = False
+        self._final = False
         """It is time to end."""
+        self._reread = False
 
     def listen(self) -> None:
         loop = asyncio.get_running_loop()
@@ -81,34 +75,33 @@ class Orders:
         loop.add_signal_handler(signal.SIGHUP, self.reread)
 
     def end(self) -> None:
-        if not self.final:
-            self.final = True
+        if not self._final:
+            self._final = True
             self._supervisor.stopping()
             self._leave_within(LAST_RESORT)
         self._pass_on()
 
     def reread(self) -> None:
-        self._supervisor.reloading()
-        found = _reread(self._path, self._config)
-        if found is None:
-            self._supervisor.ready("configuration refused; the old one stays in force")
-            return
-        self.following = found
+        self._reread = True
         self._pass_on()
 
-    def follow(self, daemon: Daemon | None, config: Config) -> None:
+    def follow(self, daemon: Daemon) -> None:
         """From now on orders go to this daemon, also those that came while it was opened."""
-        self._daemon, self._config = daemon, config
+        self._daemon = daemon
         self._pass_on()
 
     def closed(self) -> None:
         """All is let go: only a thread that hangs can keep the process, and may not."""
-        if self.final:
-            self._leave_within(FAREWELL)
+        self._leave_within(FAREWELL)
 
     def _pass_on(self) -> None:
-        if self._daemon is not None and (self.final or self.following is not None):
+        if self._daemon is None:
+            return
+        if self._final:
             self._daemon.stopping.set()
+        elif self._reread:
+            self._reread = False
+            self._daemon.reread()
 
     def _leave_within(self, longest: timedelta) -> None:
         if self._last_resort is not None:
@@ -129,63 +122,17 @@ class Orders:
 
 
 async def _run(path: Path, config: Config, stages: frozenset[str], supervisor: Supervisor) -> None:
-    """Run until stopped; with SIGHUP and a good file, begin again with what it says now."""
     asyncio.get_running_loop().slow_callback_duration = HELD.total_seconds()
-    orders = Orders(path, config, supervisor)
+    orders = Orders(supervisor)
     orders.listen()
-    daemon = await _opened(config, stages, supervisor)
-    while True:
-        orders.follow(daemon, config)
-        try:
-            await daemon.work()
-        finally:
-            await daemon.close()
-        if orders.final or orders.following is None:
-            break
-        following, orders.following = orders.following, None
-        orders.follow(None, following)
-        config, daemon = await _opened_anew(following, config, stages, supervisor)
-    orders.closed()
-
-
-async def _opened(config: Config, stages: frozenset[str], supervisor: Supervisor) -> Daemon:
-    daemon = Daemon(await asyncio.to_thread(open_office, config), stages, supervisor)
+    daemon = Daemon(await asyncio.to_thread(open_office, config), stages, supervisor, path)
     try:
         await daemon.open()
-    except BaseException:
+        orders.follow(daemon)
+        await daemon.work()
+    finally:
         await daemon.close()
-        raise
-    return daemon
-
-
-async def _opened_anew(
-    wanted: Config, before: Config, stages: frozenset[str], supervisor: Supervisor
-) -> tuple[Config, Daemon]:
-    """A daemon as wanted; if that cannot be, as before."""
-    try:
-        return wanted, await _opened(wanted, stages, supervisor)
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with the new file, the doors open again
-        said = str(error) if isinstance(error, (*STORE_REFUSES, CannotListen, OSError)) else place_of(error)
-        log.error("configuration cannot be used; the old one is in force again", error=said)
-        return before, await _opened(before, stages, supervisor)
-
-
-def _reread(path: Path, before: Config) -> Config | None:
-    """The configuration as it stands now; None, said in the log, when it is no good."""
-    try:
-        found = load(path)
-    except ConfigErrors as error:
-        log.error("configuration refused; the old one stays in force", problems=str(error).splitlines())
-        return None
-    if _kept_in(found) != _kept_in(before):
-        log.error("configuration refused; the old one stays in force", problems=[MOVED])
-        return None
-    log.info("configuration reread")
-    return found
-
-
-def _kept_in(config: Config) -> tuple[object, ...]:
-    return config.data.folder, config.database, config.blobs and config.blobs.url
+    orders.closed()
 
 
 def _stages(written: str | None) -> frozenset[str]:

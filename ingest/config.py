@@ -72,6 +72,7 @@ class Config(Section):
     )
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
     _secrets_written_out: frozenset[Place] = PrivateAttr(default=frozenset())
+    _files: frozenset[Path] = PrivateAttr(default=frozenset())
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -82,6 +83,11 @@ class Config(Section):
     def secrets_written_out(self) -> frozenset[Place]:
         """Where a secret stands in the file itself."""
         return self._secrets_written_out
+
+    @property
+    def files(self) -> frozenset[Path]:
+        """The other files it refers to: secrets, certificates, the calendar; whether they are there or not."""
+        return self._files
 
     @property
     def shared(self) -> bool:
@@ -110,10 +116,11 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     loading = Loading(document, folder, os.environ if environment is None else environment)
     parts = _parts(document.data, loading, folder)
     if loading.problems:
-        raise ConfigErrors(loading.problems, loading.warnings)
+        raise ConfigErrors(loading.problems, loading.warnings, loading.files)
     config = Config.model_validate(parts)
     config._warnings = in_order(loading.warnings)
     config._secrets_written_out = loading.secrets_written_out
+    config._files = loading.files
     return config
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic_core import ErrorDetails
 
@@ -28,11 +29,16 @@ class Problem:
 
 
 class ConfigErrors(Exception):
-    """The configuration cannot be used; `problems` are all that was found, in the order of the file."""
+    """The configuration cannot be used; `problems` are all that was found, in the order of the file, and `files` are
+    those it refers to.
+    """
 
-    def __init__(self, problems: Iterable[Problem], warnings: Iterable[Problem] = ()) -> None:
+    def __init__(
+        self, problems: Iterable[Problem], warnings: Iterable[Problem] = (), files: Iterable[Path] = ()
+    ) -> None:
         self.problems = in_order(problems)
         self.warnings = in_order(warnings)
+        self.files = frozenset(files)
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -43,6 +43,11 @@ class Loading:
         """Where a secret stands in the file itself."""
         return frozenset(self._document.values[at] for at in self._values.written_out)
 
+    @property
+    def files(self) -> frozenset[Path]:
+        """The other files it refers to, whether they are there or not."""
+        return frozenset(self._values.files)
+
     def part(self, kind: Any, at: At, value: object, *, known: Iterable[str] = ()) -> Any:  # noqa: ANN401 - of that kind
         """Resolve and validate what stands at `at`; None when it cannot be used, and the problems say why.
 

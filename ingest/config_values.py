@@ -16,6 +16,8 @@ from ingest.secrets import FILE, SecretMissing, expand, is_open_to_all, read_sec
 _DURATION = re.compile(r"(?:\d+(?:ms|[smhd]))+")
 _PIECE = re.compile(r"(\d+)(ms|[smhd])")
 _UNITS = {"ms": "milliseconds", "s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+PLACES = ("folder", "archive")
+"""Keys of paths that are folders: a share may be behind them, which nobody must have to wait for."""
 HIDE_FROM = 4
 """A secret shorter than this is not looked for in messages: it would blot out common syllables."""
 
@@ -42,6 +44,8 @@ class Values:
         self.spoiled: set[At] = set()
         """Where a value could not be had: what else is said of it would mislead."""
         self.hidden: set[At] = set()
+        self.files: set[Path] = set()
+        """The files that values are read from or refer to, whether they are there or not."""
         self.written_out: set[At] = set()
         """Where a secret stands in the file itself."""
         self._secrets: set[str] = set()
@@ -70,7 +74,12 @@ class Values:
         if not isinstance(value, str):
             return value
         text = self._text(value, at)
-        return self._folder / Path(text).expanduser() if kind is Path and text else text
+        if kind is not Path or not text:
+            return text
+        path = self._folder / Path(text).expanduser()
+        if at[-1] not in PLACES:
+            self.files.add(path)
+        return path
 
     def _text(self, value: str, at: At) -> str:
         text = expand(value, self._environment)
@@ -82,6 +91,7 @@ class Values:
         secret = expand(value, self._environment)
         if secret.startswith(FILE):
             path = self._folder / secret.removeprefix(FILE)
+            self.files.add(path)
             secret = read_secret(path)
             if is_open_to_all(path):
                 self._warn(at, f"file:{path}: every user of this machine may read it; chmod 600 it")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -41,7 +41,21 @@ class Metrics:
         )  # fmt: skip
         self.channel_open = Gauge("xinqiao_channel_open", "1: the door is open", ["channel"], registry=self.registry)
         self.blobs_open = Gauge("xinqiao_blobs_open", "1: large originals can be kept and had", registry=self.registry)
+        self.configuration_refused = Gauge(
+            "xinqiao_configuration_refused", "1: the files as they stand are not in force", registry=self.registry
+        )
+        self.configuration_read = Gauge(
+            "xinqiao_configuration_read_timestamp_seconds", "when the configuration in force was read",
+            registry=self.registry,
+        )  # fmt: skip
         self.target_open = Gauge("xinqiao_target_open", "1: the target answers", ["target"], registry=self.registry)
+
+    def forget(self, channels: Iterable[str], targets: Iterable[str]) -> None:
+        """Of these nobody asks any more whether they are open."""
+        for name in channels:
+            self.channel_open.remove(name)
+        for name in targets:
+            self.target_open.remove(name)
 
     def watch(self, store: Store, clock: Callable[[], datetime]) -> None:
         """Tell what the store has written and what waits in it: counted when somebody asks."""

@@ -42,9 +42,9 @@ SCAN_WORKERS = 1
 """One recognises a page in about a second with two threads and takes 1.1 GB: more would take the office's server."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Office:
-    """One installation, opened; close it at the end."""
+    """One installation, opened; close it at the end. All its parts go by `config`, whichever that is now."""
 
     config: Config
     store: Store
@@ -54,6 +54,17 @@ class Office:
     room: ReadingRoom
     scans: WorkerPool
     clock: Callable[[], datetime]
+
+    def take_up(self, config: Config, calendar: WorkCalendar) -> None:
+        """Go by another configuration of the same store, and its calendar, from now on."""
+        self.almanac.turn_to(calendar, config.calendar)
+        self.desk.go_by(_desk(config, calendar, self.store))
+        self.reader.doors, self.room.rules, self.config = doors_of(config.channels), config.rules, config
+
+    async def renew_key(self) -> None:
+        """Have the store seal with a fresh data key once the one in use is a quarter old."""
+        if await self.store.renew_key(self.config.sealing.master(), self.clock()):
+            log.info("data key renewed")
 
     async def close(self) -> None:
         """Let go; what was handed to the store is written first."""
@@ -85,14 +96,7 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
     with ExitStack() as undo:
         undo.callback(store.close)
         almanac = Almanac(calendar_of(config), config.calendar)
-        desk = CaseDesk(
-            sealer=store.sealer,
-            blobs=store.blobs,
-            outbox=Outbox(config.targets, store.sealer, config.service.zone),
-            clockwork=Clockwork(config.rules.clocks, config.rules.reminders, almanac.calendar),
-            zone=config.service.zone,
-            public_url=config.public_url,
-        )
+        desk = _desk(config, almanac.calendar, store)
         scans = scan_workers()
         room = ReadingRoom(WorkerPool("normalize.reading_process", READERS, READER_LIMITS), config.rules)
         reader = Reader(store, desk, doors_of(config.channels), room, scans, clock)
@@ -100,7 +104,19 @@ def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> 
         return Office(config, store, desk, almanac, reader, room, scans, clock)
 
 
+def _desk(config: Config, calendar: WorkCalendar, store: Store) -> CaseDesk:
+    return CaseDesk(
+        sealer=store.sealer,
+        blobs=store.blobs,
+        outbox=Outbox(config.targets, store.sealer, config.service.zone),
+        clockwork=Clockwork(config.rules.clocks, config.rules.reminders, calendar),
+        zone=config.service.zone,
+        public_url=config.public_url,
+    )
+
+
 def calendar_of(config: Config) -> WorkCalendar:
+    """Raises ConfigErrors: its file cannot be used."""
     return WorkCalendar.from_years({}) if config.calendar is None else read_calendar(config.calendar)
 
 

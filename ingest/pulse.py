@@ -42,6 +42,16 @@ class Pulse:
     """By when a door that answered at some time must have answered again, or it hangs."""
     health: Health = field(default_factory=Health)
 
+    def watch(
+        self,
+        channels: Iterable[str],
+        targets: Iterable[str],
+        answer_due: Mapping[str, Callable[[datetime], datetime]],
+    ) -> None:
+        """From now on look at these; of the others nothing is told any more."""
+        self.metrics.forget(set(self.channels) - set(channels), set(self.targets) - set(targets))
+        self.channels, self.targets, self.answer_due = channels, targets, answer_due
+
     async def run(self, stopping: asyncio.Event) -> None:
         beat = 0
         while not stopping.is_set():

@@ -80,13 +80,14 @@ async def recognise(scans: WorkerPool, content: bytes) -> Scan:
     return Scan.from_json(await scans.call({}, content, SCAN_TIMEOUT))
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reader:
     """Reads what lies in the inbox."""
 
     store: Store
     desk: CaseDesk
     doors: Mapping[str, Door]
+    """As configured now: what is under way may have been asked for by earlier ones."""
     room: ReadingRoom
     scans: WorkerPool
     clock: Callable[[], datetime]

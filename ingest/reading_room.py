@@ -23,9 +23,9 @@ Told: TypeAlias = list[Reading] | Unread | WorkerFailed
 """What came of a Raw. WorkerFailed: its reader died over it, which may be the machine's fault."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class ReadingRoom:
-    """Where Raws are read by the rules."""
+    """Where Raws are read by the rules in force."""
 
     pool: WorkerPool
     rules: Rules

@@ -37,7 +37,7 @@ from store.blob_folder import BlobFolder
 from store.blobs import Blobs, Depot
 from store.embedded import READERS, Embedded
 from store.migrate import TablesNewer, open_alone, upgrade
-from store.sealing import SealBroken, Sealer, data_keys, load_sealer
+from store.sealing import SealBroken, Sealer, data_keys, load_sealer, renew_seal
 from store.sqlite import StoreBusy
 from store.wakes import Wakes
 
@@ -139,6 +139,18 @@ class Store:
     def read_now(self, act: Callable[[Connection], T]) -> T:
         """As `read`, in the calling thread."""
         return self._database.read(act)
+
+    async def renew_key(self, master: bytes, now: datetime) -> bool:
+        """Seal with a fresh data key from now on if the newest is a quarter old, whichever process makes it.
+
+        False: the one in use is the newest.
+        """
+
+        def renew(conn: Connection) -> tuple[int, dict[int, bytes]]:
+            open_alone(conn)  # of two processes one makes it
+            return renew_seal(conn, master, now), data_keys(conn, master)
+
+        return self.sealer.turn_to(*await self.write(renew))
 
     def stop_waiting(self) -> None:
         """From now on a database that cannot be reached is an error at once: it is time to stop."""

@@ -42,8 +42,8 @@ class Sealer:
 
     def seal(self, plain: bytes, context: str) -> bytes:
         nonce = os.urandom(NONCE_BYTES)
-        head = _HEAD.pack(_FORMAT, self._current)
-        return head + nonce + self._ciphers[self._current].encrypt(nonce, plain, context.encode())
+        number = self._current  # which a renewal may change
+        return _HEAD.pack(_FORMAT, number) + nonce + self._ciphers[number].encrypt(nonce, plain, context.encode())
 
     def open(self, sealed: bytes, context: str) -> bytes:
         if len(sealed) < _HEAD.size + NONCE_BYTES:
@@ -61,6 +61,14 @@ class Sealer:
         except InvalidTag as error:
             raise SealBroken(f"{context}: does not open; it was damaged or moved from another place") from error
 
+    def turn_to(self, number: int, keys: Mapping[int, bytes]) -> bool:
+        """Seal with this one of the keys from now on; False: it is so already."""
+        if number == self._current:
+            return False
+        self._ciphers |= {known: AESGCM(key) for known, key in keys.items() if known not in self._ciphers}
+        self._current = number
+        return True
+
     def lookup(self, kind: str, value: str) -> bytes:
         """Keyed hash under which a phone or identity number is found without being stored."""
         return hmac.digest(self._lookup_key, f"{kind}:{value}".encode(), hashlib.sha256)[:16]
@@ -76,13 +84,19 @@ def load_sealer(conn: Connection, master: bytes, now: datetime, load_keys: LoadK
     """
     if len(master) != KEY_BYTES:
         raise SealBroken(f"sealing key: {len(master)} bytes, expected {KEY_BYTES}")
-    rows = conn.execute(select(data_key).order_by(data_key.c.id)).all()
-    seals = [row for row in rows if row.purpose == "seal"]
-    if not seals or now - seals[-1].created_at > RENEW_AFTER:
-        _add_key(conn, master, "seal", now)
-    if not any(row.purpose == "lookup" for row in rows):
+    renew_seal(conn, master, now)
+    if conn.execute(select(data_key.c.id).where(data_key.c.purpose == "lookup")).first() is None:
         _add_key(conn, master, "lookup", now)
     return opened_sealer(conn, master, load_keys)
+
+
+def renew_seal(conn: Connection, master: bytes, now: datetime) -> int:
+    """The number of the data key to seal with; a fresh one if the last is a quarter old, or there is none."""
+    seals = select(data_key.c.id, data_key.c.created_at).where(data_key.c.purpose == "seal")
+    newest = conn.execute(seals.order_by(data_key.c.id.desc()).limit(1)).first()
+    if newest is not None and now - newest.created_at <= RENEW_AFTER:
+        return int(newest.id)
+    return _add_key(conn, master, "seal", now)
 
 
 def opened_sealer(conn: Connection, master: bytes, load_keys: LoadKeys = dict[int, bytes]) -> Sealer:
@@ -99,10 +113,11 @@ def data_keys(conn: Connection, master: bytes) -> dict[int, bytes]:
     return {row.id: unwrap(master, row.purpose, row.wrapped) for row in rows}
 
 
-def _add_key(conn: Connection, master: bytes, purpose: str, now: datetime) -> None:
+def _add_key(conn: Connection, master: bytes, purpose: str, now: datetime) -> int:
     nonce = os.urandom(NONCE_BYTES)
     wrapped = nonce + AESGCM(master).encrypt(nonce, os.urandom(KEY_BYTES), f"data_key:{purpose}".encode())
-    conn.execute(insert(data_key).values(purpose=purpose, wrapped=wrapped, created_at=now))
+    made = insert(data_key).values(purpose=purpose, wrapped=wrapped, created_at=now).returning(data_key.c.id)
+    return int(conn.execute(made).scalar_one())
 
 
 def unwrap(master: bytes, purpose: str, wrapped: bytes) -> bytes:

@@ -50,6 +50,10 @@ class Wakes:
         self._over = True
         self._set(set(self._events))
 
+    def ring_waiting(self) -> None:
+        """Have everybody who waits look around once. From the loop's own thread."""
+        self._set(set(self._events))
+
     async def wait(self, lane: str, longest: timedelta) -> None:
         """Return when the lane is rung, or after `longest`."""
         if self._over:

@@ -29,6 +29,7 @@ from ingest.console.context import CONSOLE, Act, assemble
 from ingest.console.guard import add_headers, check_form, explain, recognise
 from ingest.console.settings import ConsoleSettings
 from ingest.health import Health
+from ingest.rereading import InForce
 from ingest.unexpected import log_by_place
 from store.engine import Store
 
@@ -45,13 +46,14 @@ def create_console(
     health: Callable[[], Health],
     now: Callable[[], datetime],
     registry: CollectorRegistry,
+    in_force: InForce | None = None,
 ) -> web.Application:
     """The console as an application to serve, alone or with further routes added before it starts.
 
     `act` has operations done, in the name of whoever asks; at the `desk` reports are taken.
     """
     app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
-    app[CONSOLE] = assemble(store, config, desk, act, health, now, registry)
+    app[CONSOLE] = assemble(store, config, desk, act, health, now, registry, in_force or InForce(now()))
     app.on_response_prepare.append(add_headers)
     app.add_routes(
         [

@@ -27,6 +27,7 @@ from ingest.console.settings import ConsoleSettings, is_within
 from ingest.console.throttle import Throttle
 from ingest.health import Health
 from ingest.operations import Answer
+from ingest.rereading import InForce
 from store.engine import Store
 
 HERE = Path(__file__).parent
@@ -37,17 +38,19 @@ SAID = ("done", "count", "number")
 MEDIA = {".css": "text/css", ".svg": "image/svg+xml"}
 
 
-@dataclass(frozen=True)
+@dataclass
 class Console:
     """The parts of one running console."""
 
     store: Store
     settings: ConsoleSettings
+    """In force: others may stand here at the next request."""
     desk: CaseDesk
     act: Act
     health: Callable[[], Health]
     now: Callable[[], datetime]
     registry: CollectorRegistry
+    in_force: InForce
     throttle: Throttle
     hashing: asyncio.Semaphore
     """Each password check takes 64 MB for a tenth of a second: a flood of logins must not take the machine."""
@@ -97,6 +100,7 @@ def assemble(
     health: Callable[[], Health],
     now: Callable[[], datetime],
     registry: CollectorRegistry,
+    in_force: InForce,
 ) -> Console:
     templates = Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -110,6 +114,7 @@ def assemble(
         health=health,
         now=now,
         registry=registry,
+        in_force=in_force,
         throttle=Throttle(),
         hashing=asyncio.Semaphore(2),
         templates=templates,

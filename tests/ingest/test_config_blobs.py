@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.command_run import MOVED, _reread
-from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, refused, write
+from ingest.rereading import Unusable, check_fixed
+from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, refused
 
 REST = SEALING + f"channels: {{box: {MAILBOX}}}\n" + TARGETS
 KEYS = "access_key: xinqiao, secret_key: '${PASSWORD}'"
@@ -48,13 +48,12 @@ def test_what_is_no_bucket_is_refused(tmp_path: Path, block: str, said: str) -> 
     assert said in line
 
 
-def test_another_bucket_is_not_taken_up_while_the_daemon_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
-    before = loaded(tmp_path, f"blobs: {{url: 's3://xinqiao', {KEYS}}}\n" + REST)
+def test_another_bucket_is_not_taken_up_while_the_daemon_runs(tmp_path: Path) -> None:
+    before, same, other = (
+        loaded(tmp_path, f"blobs: {{url: '{url}', {KEYS}}}\n" + REST)
+        for url in ("s3://xinqiao", "s3://xinqiao", "s3://xinqiao/b")
+    )
 
-    assert _reread(write(tmp_path, f"blobs: {{url: 's3://xinqiao', {KEYS}, timeout: 1m}}\n" + REST), before)
-    assert _reread(write(tmp_path, f"blobs: {{url: 's3://xinqiao/b', {KEYS}}}\n" + REST), before) is None
-    assert MOVED in capsys.readouterr().out
+    check_fixed(before, same)
+    with pytest.raises(Unusable, match="restart the daemon"):
+        check_fixed(before, other)

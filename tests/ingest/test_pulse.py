@@ -13,9 +13,9 @@ from sqlalchemy import Connection
 from dispatch.retry import RetrySettings
 from dispatch.targets import admit, note_trouble
 from ingest import channels
-from ingest.app import answer_due
 from ingest.health import Readiness
 from ingest.metrics import Metrics
+from ingest.parts import answer_due
 from ingest.poller import PATIENCE
 from ingest.pulse import BEAT, Pulse
 from store.engine import Store, open_store

@@ -1,0 +1,179 @@
+"""What runs by a configuration, each part with all that it depends on: doors, targets, reading, alarms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from adapters.base import Adapter
+from dispatch.settings import TargetSettings
+from dispatch.worker import TargetWorker
+from ingest import channels
+from ingest.alarms.keeper import AlarmKeeper, Telling
+from ingest.alarms.looking import Places
+from ingest.alarms.settings import Sink
+from ingest.alarms.sinks import teller_of
+from ingest.alarms.watch import Speaker, tell_lane
+from ingest.alarms.words import FOLDER as WORDS
+from ingest.attachments import fetch_lane
+from ingest.catalogue import load_words
+from ingest.config import Channel, Config
+from ingest.config_channels import ChannelSettings
+from ingest.config_files import files_in
+from ingest.crew import Part, Plan
+from ingest.fetcher import Fetcher
+from ingest.inbox import LETTER_LANE, READ_LANE
+from ingest.metrics import Metrics
+from ingest.office import Office
+from ingest.poller import PATIENCE, Poller
+from ingest.rereading import Unusable
+from ingest.stage import Stage
+
+SILENT_ROUNDS = 3
+"""A door that has missed so many polls in a row, and the time one may take, is not open, whatever it last said."""
+READ_BATCH = 50
+LETTER_LEASE = timedelta(minutes=20)
+FETCHES_AT_ONCE = 4
+
+Digests = Mapping[Path, str | None]
+"""What the files hold that a configuration refers to."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Plans the parts of a daemon by one configuration."""
+
+    office: Office
+    config: Config
+    digests: Digests
+    metrics: Metrics
+    scheduler: AsyncIOScheduler
+
+    def doors(self) -> Iterator[tuple[str, Plan]]:
+        """A poller and a fetcher for every open channel."""
+        for name, one in self.config.channels.items():
+            if one.settings.enabled:
+                terms = (one, self._files(one.adapter), self.config.service.zone)
+                yield f"channel {name}", Plan(terms, partial(self._door, name, one))
+
+    def targets(self) -> Iterator[tuple[str, Plan]]:
+        for name, one in self.config.targets.items():
+            yield f"target {name}", Plan((one, self._files(one)), partial(self._target, name, one))
+
+    def reading(self) -> Iterator[tuple[str, Plan]]:
+        """The reader goes by whatever configuration is in force."""
+        yield "reading", Plan(None, self._reading)
+
+    def alarms(self, refused: Callable[[], str | None]) -> Iterator[tuple[str, Plan]]:
+        """What watches, and what tells whom; nothing without a sink."""
+        settings, service = self.config.alarms, self.config.service
+        if not settings.sinks:
+            return
+        places = places_of(self.config)
+        terms = (settings, places, service)
+        yield "alarms", Plan(terms, partial(self._alarms, places, refused))
+        for name, sink in settings.sinks.items():
+            yield f"alarm sink {name}", Plan((sink, self._files(sink)), partial(self._sink, name, sink))
+
+    def _files(self, settings: object) -> dict[Path, str | None]:
+        return {path: self.digests.get(path) for path in files_in(settings)}
+
+    def _door(self, name: str, channel: Channel) -> Part:
+        try:
+            adapter = channel.build()
+        except OSError as error:
+            raise Unusable(("channels", name), f"cannot be opened: {error.strerror or error}") from error
+        poller = self._poller(name, channel, adapter)
+        trigger = trigger_of(channel.settings, self.config)
+        job = self.scheduler.add_job(poller.ring, trigger, misfire_grace_time=None, coalesce=True, name=name)
+        poller.due.set()
+
+        async def close() -> None:
+            job.remove()
+            await adapter.close()
+
+        return Part(finishing=[self._fetcher(name, adapter).run], cut=[poller.run], close=close)
+
+    def _poller(self, name: str, channel: Channel, adapter: Adapter) -> Poller:
+        office = self.office
+        start = channel.settings.start(office.clock(), self.config.service.zone)
+        return Poller(name, adapter, office.store, office.clock, start, self.metrics.stored)
+
+    def _fetcher(self, name: str, adapter: Adapter) -> Stage:
+        office = self.office
+        fetcher = Fetcher(name, adapter, office.store, office.desk, office.clock)
+        paused = partial(channels.is_paused, name=name)
+        return Stage(fetch_lane(name), fetcher.fetch, office.store, office.clock, width=FETCHES_AT_ONCE, held=paused)
+
+    def _target(self, name: str, target: TargetSettings) -> Part:
+        worker = TargetWorker(name, target, self.office.store, self.office.clock, self.metrics.attempted)
+        return Part(finishing=[worker.run])
+
+    def _reading(self) -> Part:
+        reader, store, clock = self.office.reader, self.office.store, self.office.clock
+        read = Stage(READ_LANE, reader.read_batch, store, clock, batch=READ_BATCH, width=2)
+        letters = Stage(LETTER_LANE, reader.read_letters, store, clock, lease=LETTER_LEASE, width=1)
+        return Part(finishing=[read.run, letters.run])
+
+    def _alarms(self, places: Places, refused: Callable[[], str | None]) -> Part:
+        service, office = self.config.service, self.office
+        speaker = Speaker(load_words(WORDS, service.language), service.name, service.zone)
+        settings, almanac = self.config.alarms, office.almanac
+        keeper = AlarmKeeper(office.store, settings, places, speaker, almanac, office.clock, refused)
+        return Part(finishing=[keeper.run])
+
+    def _sink(self, name: str, sink: Sink) -> Part:
+        store, clock = self.office.store, self.office.clock
+        telling = Telling(store, name, teller_of(sink), clock)
+        return Part(finishing=[Stage(tell_lane(name), telling.work, store, clock).run])
+
+
+def places_of(config: Config) -> Places:
+    """What alarms look at."""
+    channels = {name: one for name, one in config.channels.items() if one.settings.enabled}
+    targets = {name: one for name, one in config.targets.items() if one.enabled}
+    folders = [
+        config.data.folder,
+        *(path for one in channels.values() if (path := getattr(one.adapter, "archive", None))),
+    ]
+    files: list[Path | None] = []
+    for target in targets.values():
+        files += [target.ca_file, target.client_cert.cert_file if target.client_cert else None]
+    for one in channels.values():
+        tls = getattr(one.adapter, "tls", None)
+        files += [getattr(one.adapter, "ca_file", None), getattr(tls, "ca_file", None)]
+    return Places(
+        frozenset(channels),
+        frozenset(targets),
+        tuple(folders),
+        tuple(dict.fromkeys(one for one in files if one is not None)),
+    )
+
+
+def answer_due(settings: ChannelSettings, config: Config, last: datetime) -> datetime:
+    """By when a door that answered last at `last` has answered again if all is well."""
+    due = last + SILENT_ROUNDS * (settings.every + settings.jitter)
+    if settings.cron is not None:
+        schedule = CronTrigger.from_crontab(settings.cron, timezone=config.service.zone)
+        due = last
+        for _ in range(SILENT_ROUNDS):
+            due = schedule.get_next_fire_time(due, due + timedelta(seconds=1)) or due
+        due += settings.jitter
+    return due + PATIENCE
+
+
+def trigger_of(settings: ChannelSettings, config: Config) -> CronTrigger | IntervalTrigger:
+    """When to poll."""
+    jitter = settings.jitter.total_seconds() or None
+    if settings.cron is not None:
+        trigger = CronTrigger.from_crontab(settings.cron, timezone=config.service.zone)
+        trigger.jitter = jitter
+        return trigger
+    return IntervalTrigger(seconds=settings.every.total_seconds(), timezone=config.service.zone, jitter=jitter)
