@@ -17,7 +17,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from ingest.chores import Chore
 from ingest.clock_keeper import ClockKeeper
 from ingest.config import Config
-from ingest.config_files import contents_of
 from ingest.console.app import create_console
 from ingest.console.context import CONSOLE, Console
 from ingest.console.settings import ConsoleSettings, FileAccess
@@ -64,7 +63,7 @@ class Daemon:
         self.metrics = Metrics()
         self.metrics.watch(office.store, office.clock)
         self.pulse = Pulse(office.store, self.metrics, office.clock, (), ())
-        self.depot = DepotWatch(office.store.blobs.depot, self.metrics)
+        self.depot = DepotWatch(office.store.blobs.depot, self.metrics, office.clock)
         self.in_force = InForce(office.clock())
         self._rereading: Rereading | None = None
         if self.file is not None:
@@ -97,7 +96,7 @@ class Daemon:
             raise refused.exceptions[0] from None
         if self.office.store.exclusive:  # else a command works on the database itself
             self._control = await serve_control(self.office)
-        await self._crew.prepare(await self._plans(self.office.config))
+        await self._crew.prepare(self._plans(self.office.config))
 
     async def work(self) -> None:
         """Until told to stop; then what is under way ends, and the rest is given back."""
@@ -133,7 +132,7 @@ class Daemon:
         Raises Unusable, ConfigErrors: nothing has changed.
         """
         calendar = await asyncio.to_thread(calendar_of, config)
-        changes = await self._crew.prepare(await self._plans(config))
+        changes = await self._crew.prepare(self._plans(config))
         try:
             await self._listener.move(config.listen)
         except CannotListen as error:
@@ -147,12 +146,11 @@ class Daemon:
         await self._release_held_now()
         return changes
 
-    async def _plans(self, config: Config) -> dict[str, Plan]:
+    def _plans(self, config: Config) -> dict[str, Plan]:
         """All that is to run by this configuration."""
-        digests = await asyncio.to_thread(contents_of, config.files)
-        return dict(self._planned(config, Parts(self.office, config, digests, self.metrics, self._scheduler)))
+        return dict(self._planned(Parts(self.office, config, self.metrics, self._scheduler)))
 
-    def _planned(self, config: Config, parts: Parts) -> Iterator[tuple[str, Plan]]:
+    def _planned(self, parts: Parts) -> Iterator[tuple[str, Plan]]:
         if "poll" in self.stages:
             yield from parts.doors()
         if "read" in self.stages:
@@ -162,7 +160,7 @@ class Daemon:
         if self.stages & {"keep", "console"}:
             yield "pulse", Plan(None, lambda: Part(finishing=[self.pulse.run, self.depot.run]))
         if "keep" in self.stages:
-            yield from parts.alarms(self.in_force.said)
+            yield from parts.alarms(self.in_force.said, lambda: self.depot.trouble)
             keeper = ClockKeeper(self.office.store, self.office.desk, self.office.almanac, self.office.clock)
             yield "clocks", Plan(None, lambda: Part(finishing=[keeper.run]))
             yield "chores", Plan(None, lambda: Part(finishing=[chore.run for chore in self._chores()]))

@@ -19,6 +19,7 @@ from ingest.config_channels import Channel
 from ingest.config_checks import Finding, check_channels, check_database_place, check_targets
 from ingest.config_errors import ConfigErrors, Problem, in_order, unknown_key
 from ingest.config_fields import known_keys
+from ingest.config_files import NOTHING, Seen
 from ingest.config_loading import Loading
 from ingest.config_sections import (
     POSTGRESQL,
@@ -72,7 +73,7 @@ class Config(Section):
     )
     _warnings: tuple[Problem, ...] = PrivateAttr(default=())
     _secrets_written_out: frozenset[Place] = PrivateAttr(default=frozenset())
-    _files: frozenset[Path] = PrivateAttr(default=frozenset())
+    _seen: Seen = PrivateAttr(default=NOTHING)
 
     @property
     def warnings(self) -> tuple[Problem, ...]:
@@ -85,9 +86,9 @@ class Config(Section):
         return self._secrets_written_out
 
     @property
-    def files(self) -> frozenset[Path]:
-        """The other files it refers to: secrets, certificates, the calendar; whether they are there or not."""
-        return self._files
+    def seen(self) -> Seen:
+        """The file as it was read, and those it refers to, there or not; but the calendar, which has its own watch."""
+        return self._seen
 
     @property
     def shared(self) -> bool:
@@ -120,7 +121,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     config = Config.model_validate(parts)
     config._warnings = in_order(loading.warnings)
     config._secrets_written_out = loading.secrets_written_out
-    config._files = loading.files
+    config._seen = Seen.of({path, *loading.files} - {config.calendar})
     return config
 
 

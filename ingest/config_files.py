@@ -64,6 +64,9 @@ class Seen:
         return contents_of(self.contents) == self.contents
 
 
+NOTHING = Seen({}, {})
+
+
 async def have_changed(seen: Seen, quiet: timedelta = QUIET) -> Seen | None:
     """Look once: whether the files hold something else than they did, once nobody writes any more.
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
+from ingest.alarms.conditions import DepotSeen
 from ingest.health import Readiness
 from ingest.metrics import Metrics
 from store.blob_claim import CLAIM
@@ -24,7 +26,9 @@ class DepotWatch:
 
     depot: Depot
     metrics: Metrics
+    clock: Callable[[], datetime]
     state: Readiness = field(default=Readiness(ready=True, state="open"))
+    trouble: DepotSeen | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -40,6 +44,8 @@ class DepotWatch:
             log.warning("large originals cannot be kept; work waits", place=self.depot.place, reason=said)
         if said is None and not self.state.ready:
             log.info("large originals can be kept again", place=self.depot.place)
+        since = self.trouble.since if self.trouble else self.clock()
+        self.trouble = None if said is None else DepotSeen(self.depot.place, since, said)
         self.state = Readiness(said is None, "open" if said is None else "unavailable")
         self.metrics.blobs_open.set(self.state.ready)
 

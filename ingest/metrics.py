@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from dispatch.answer import Verdict
 from ingest import listings
+from ingest.alarms.watch import lasting
 from store import ledger
 from store.engine import Store, StoreUnreachable
 
@@ -85,8 +86,8 @@ class _OfStore(Collector):
         yield CounterMetricFamily("xinqiao_store_transactions", "transactions committed", written.transactions)
         yield CounterMetricFamily("xinqiao_store_acts", "acts in these transactions", written.acts)
         try:
-            steps, aside, queues = self._store.read_now(
-                lambda conn: (ledger.counts(conn), listings.kept_aside(conn), listings.queues(conn))
+            steps, aside, queues, alarms = self._store.read_now(
+                lambda conn: (ledger.counts(conn), listings.kept_aside(conn), listings.queues(conn), lasting(conn))
             )
         except StoreUnreachable:  # which the store has said: what cannot be counted is not told
             return
@@ -108,3 +109,7 @@ class _OfStore(Collector):
             oldest.add_metric([queue.target], waited)
         yield owed
         yield oldest
+        standing = GaugeMetricFamily("xinqiao_alarms", "alarms that last", labels=["kind"])
+        for kind, count in alarms.items():
+            standing.add_metric([kind], count)
+        yield standing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,6 +17,8 @@ from adapters.base import Adapter
 from dispatch.settings import TargetSettings
 from dispatch.worker import TargetWorker
 from ingest import channels
+from ingest.alarms.blackout import Blackout
+from ingest.alarms.conditions import DepotSeen
 from ingest.alarms.keeper import AlarmKeeper, Telling
 from ingest.alarms.looking import Places
 from ingest.alarms.settings import Sink
@@ -42,9 +45,6 @@ READ_BATCH = 50
 LETTER_LEASE = timedelta(minutes=20)
 FETCHES_AT_ONCE = 4
 
-Digests = Mapping[Path, str | None]
-"""What the files hold that a configuration refers to."""
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -52,7 +52,6 @@ class Parts:
 
     office: Office
     config: Config
-    digests: Digests
     metrics: Metrics
     scheduler: AsyncIOScheduler
 
@@ -71,19 +70,22 @@ class Parts:
         """The reader goes by whatever configuration is in force."""
         yield "reading", Plan(None, self._reading)
 
-    def alarms(self, refused: Callable[[], str | None]) -> Iterator[tuple[str, Plan]]:
+    def alarms(
+        self, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None]
+    ) -> Iterator[tuple[str, Plan]]:
         """What watches, and what tells whom; nothing without a sink."""
         settings, service = self.config.alarms, self.config.service
         if not settings.sinks:
             return
         places = places_of(self.config)
-        terms = (settings, places, service)
-        yield "alarms", Plan(terms, partial(self._alarms, places, refused))
+        terms = (settings, self._files(settings), places, service)
+        yield "alarms", Plan(terms, partial(self._alarms, places, refused, depot))
         for name, sink in settings.sinks.items():
             yield f"alarm sink {name}", Plan((sink, self._files(sink)), partial(self._sink, name, sink))
 
     def _files(self, settings: object) -> dict[Path, str | None]:
-        return {path: self.digests.get(path) for path in files_in(settings)}
+        """What the files hold that settings refer to."""
+        return {path: self.config.seen.contents.get(path) for path in files_in(settings)}
 
     def _door(self, name: str, channel: Channel) -> Part:
         try:
@@ -122,11 +124,22 @@ class Parts:
         letters = Stage(LETTER_LANE, reader.read_letters, store, clock, lease=LETTER_LEASE, width=1)
         return Part(finishing=[read.run, letters.run])
 
-    def _alarms(self, places: Places, refused: Callable[[], str | None]) -> Part:
-        service, office = self.config.service, self.office
+    def _alarms(self, places: Places, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None]) -> Part:
+        service, settings, clock, store = self.config.service, self.config.alarms, self.office.clock, self.office.store
         speaker = Speaker(load_words(WORDS, service.language), service.name, service.zone)
-        settings, almanac = self.config.alarms, office.almanac
-        keeper = AlarmKeeper(office.store, settings, places, speaker, almanac, office.clock, refused)
+        tellers = {name: teller_of(sink) for name, sink in settings.sinks.items()}
+        keeper = AlarmKeeper(
+            store,
+            settings,
+            places,
+            speaker,
+            self.office.almanac,
+            clock,
+            Blackout(settings.store_down, speaker, tellers, clock),
+            refused,
+            depot,
+            None if store.exclusive else socket.gethostname(),
+        )
         return Part(finishing=[keeper.run])
 
     def _sink(self, name: str, sink: Sink) -> Part:

@@ -75,8 +75,11 @@ class Rereading:
     ends: Callable[[], None]
     look: timedelta = LOOK
     quiet: timedelta = QUIET
-    _seen: Seen | None = None
+    _seen: Seen = field(init=False)
     _asked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self._seen = self.config.seen
 
     def ask(self) -> None:
         """Reread at once, changed or not."""
@@ -114,8 +117,6 @@ class Rereading:
             self.ends()
 
     async def _until_due(self) -> None:
-        if self._seen is None:
-            self._seen = await asyncio.to_thread(Seen.of, {self.path, *self.config.files})
         while not self._asked.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.look.total_seconds()):
@@ -128,18 +129,22 @@ class Rereading:
 
     async def _load(self) -> Config:
         """What the files say, none of them half written. Raises ConfigErrors."""
-        paths = {self.path, *self.config.files}
+        paths = set(self.config.seen.marks)
         while True:
             seen = await asyncio.to_thread(Seen.of, paths)
-            found = await asyncio.to_thread(_loaded, self.path)
-            if found.files <= paths:
+            try:
+                found = await asyncio.to_thread(load, self.path)
+                files, refused = frozenset(found.seen.marks), None
+            except ConfigErrors as error:
+                files, refused = error.files, error
+            if files <= paths:
                 if await asyncio.to_thread(seen.still_holds):
                     break
                 await at_rest(paths, self.quiet)
-            paths |= found.files
+            paths |= files
         self._seen = seen
-        if isinstance(found, ConfigErrors):
-            raise found
+        if refused is not None:
+            raise refused
         return found
 
     async def _taken_up(self, found: Config) -> Changes:
@@ -162,10 +167,3 @@ def check_fixed(before: Config, found: Config) -> None:
     for key in FIXED:
         if getattr(found, key) != getattr(before, key):
             raise Unusable((key,), NEEDS_A_RESTART)
-
-
-def _loaded(path: Path) -> Config | ConfigErrors:
-    try:
-        return load(path)
-    except ConfigErrors as errors:
-        return errors

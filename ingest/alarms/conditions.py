@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from ingest.alarms.settings import AlarmSettings
 from normalize.calendar import WorkCalendar
 from normalize.dates import CHINA
+
+LOCAL = frozenset({"configuration", "calendar_file", "disk", "certificate", "certificate_unusable", "depot"})
+"""Kinds that a machine sees of itself."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,15 @@ class TargetSeen:
 
 
 @dataclass(frozen=True)
+class DepotSeen:
+    """The place of large originals while it cannot be used."""
+
+    place: str
+    since: datetime
+    error: str
+
+
+@dataclass(frozen=True)
 class Seen:
     """The installation at one moment."""
 
@@ -54,6 +66,7 @@ class Seen:
     """Why the file as it stands is not in force."""
     calendar_file: str | None = None
     """Why the year file as it stands is not in force."""
+    depot: DepotSeen | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,10 @@ class Condition:
     key: str
     kind: str
     facts: Mapping[str, str | int] = field(default_factory=dict)
+
+    def on(self, machine: str | None) -> Condition:
+        """Where several machines watch one database: what only one of them sees is that one's."""
+        return self if machine is None or self.kind not in LOCAL else replace(self, key=f"{self.key}@{machine}")
 
 
 def conditions(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: datetime) -> list[Condition]:
@@ -131,6 +148,8 @@ def _machine(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: d
         if ends - now <= settings.certificate:
             facts: dict[str, str | int] = {"file": file, "ends": f"{ends.astimezone(CHINA):%Y-%m-%d}"}
             yield Condition(f"certificate:{file}", "certificate", facts)
+    if seen.depot is not None and now - seen.depot.since >= settings.store_down:
+        yield Condition("depot", "depot", {"place": seen.depot.place, "error": seen.depot.error})
     for file in seen.unusable_certificates:
         yield Condition(f"certificate_unusable:{file}", "certificate_unusable", {"file": file})
     horizon = _horizon(now.astimezone(CHINA).date(), calendar)

@@ -48,7 +48,7 @@ def look_back(conn: Connection, zone: ZoneInfo, now: datetime) -> Day:
         review=conn.execute(select(func.count()).where(cases.c.needs_review)).scalar_one(),
         quarantined=conn.execute(select(func.count()).where(raw.c.state == "quarantined")).scalar_one(),
         for_a_person=conn.execute(select(func.count()).where(waits)).scalar_one(),
-        alarms=lasting(conn),
+        alarms=sum(lasting(conn).values()),
     )
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, update
 
-from ingest.alarms.conditions import Seen, conditions
+from ingest.alarms.blackout import Blackout
+from ingest.alarms.conditions import DepotSeen, conditions
 from ingest.alarms.digest import digest, look_back
 from ingest.alarms.looking import Places, look, look_around
 from ingest.alarms.settings import AlarmSettings, DigestSettings
@@ -20,13 +21,14 @@ from ingest.alarms.watch import DIGEST, Speaker, compare, tell
 from ingest.almanac import Almanac
 from store import ledger
 from store.engine import Store, StoreUnreachable
-from store.failure import place_of
+from store.failure import is_passing, place_of
 from store.ledger import Claim
 from store.schema import alarm
 from store.upsert import insert_into
 
 log = structlog.get_logger()
 BEAT = timedelta(minutes=1)
+LONGEST_LOOK = timedelta(minutes=1)
 LOOKS_AT_ONCE = timedelta(seconds=20)
 """After a start doors have so long to open before they are judged."""
 
@@ -41,25 +43,40 @@ class AlarmKeeper:
     speaker: Speaker
     almanac: Almanac
     clock: Callable[[], datetime]
-    configuration: Callable[[], str | None] = field(default=lambda: None)
+    blackout: Blackout | None = None
+    configuration: Callable[[], str | None] = lambda: None
+    """Why the files as they stand are not in force."""
+    depot: Callable[[], DepotSeen | None] = lambda: None
+    machine: str | None = None
+    """Ours, where others watch the same database."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         await _wait(stopping, LOOKS_AT_ONCE)
         while not stopping.is_set():
             try:
-                await self.look()
+                async with asyncio.timeout(LONGEST_LOOK.total_seconds()):  # writing waits for a database that is gone
+                    await self.look()
+                if self.blackout is not None:
+                    await self.blackout.is_over()
             except Exception as error:  # noqa: BLE001 - an outer loop: a failed look must not end the daemon
-                if not isinstance(error, StoreUnreachable):  # which the store has said
-                    log.error("alarms cannot be watched", error=place_of(error))
+                await self._blind(error)
             await _wait(stopping, BEAT)
+
+    async def _blind(self, error: Exception) -> None:
+        if not isinstance(error, StoreUnreachable | TimeoutError):  # which the store has said
+            log.error("alarms cannot be watched", error=place_of(error))
+        if self.blackout is not None and is_passing(error):
+            await self.blackout.lasts(str(error) if isinstance(error, StoreUnreachable) else type(error).__name__)
 
     async def look(self) -> None:
         """Look once, and have told what changed."""
         now, store = self.clock(), self.store
         rows = await store.read(lambda conn: look(conn, self.places))
-        seen: Seen = await asyncio.to_thread(look_around, rows, self.places, self.configuration(), self.almanac.error)
-        found = conditions(seen, self.settings, self.almanac.calendar, now)
-        for state, key in await store.write(lambda conn: compare(conn, found, self.settings, self.speaker, now)):
+        around = await asyncio.to_thread(look_around, rows, self.places)
+        seen = replace(around, configuration=self.configuration(), calendar_file=self.almanac.error, depot=self.depot())
+        found = [one.on(self.machine) for one in conditions(seen, self.settings, self.almanac.calendar, now)]
+        settings, speaker, machine = self.settings, self.speaker, self.machine
+        for state, key in await store.write(lambda conn: compare(conn, found, settings, speaker, now, machine)):
             log.warning("alarm", state=state, alarm=key)
         if self.settings.digest is not None and self._is_time(self.settings.digest, now):
             await store.write(lambda conn: self._tell_digest(conn, self.settings.digest, now))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -53,22 +53,11 @@ def look(conn: Connection, places: Places) -> Seen:
     )
 
 
-def look_around(seen: Seen, places: Places, configuration: str | None, calendar_file: str | None) -> Seen:
-    """With what lies outside the database; blocking."""
+def look_around(seen: Seen, places: Places) -> Seen:
+    """With what lies on this machine's disk; blocking."""
     ends, unusable = _certificates(places.certificates)
-    return Seen(
-        seen.doors,
-        seen.targets,
-        seen.quarantined,
-        seen.held,
-        seen.given_up,
-        seen.oldest,
-        {str(folder): free for folder in places.folders if (free := _free(folder)) is not None},
-        ends,
-        unusable,
-        configuration,
-        calendar_file,
-    )
+    free = {str(folder): share for folder in places.folders if (share := _free(folder)) is not None}
+    return replace(seen, disk_free=free, certificates=ends, unusable_certificates=unusable)
 
 
 def _door(row: Row[Any]) -> DoorSeen:

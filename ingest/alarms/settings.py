@@ -93,6 +93,9 @@ class AlarmSettings(Section):
         default=3, ge=0, le=60, description="so many working days without a new matter at a door; 0: never mind"
     )
     target_down: timedelta = Field(default=timedelta(minutes=15), description="a target unavailable for so long")
+    store_down: timedelta = Field(
+        default=timedelta(minutes=5), description="the database, or the place of large originals, unusable for so long"
+    )
     waiting: timedelta = Field(default=timedelta(hours=1), description="a step that has been due for so long")
     disk_free: int = Field(default=10, ge=0, le=90, description="less than so many percent of the disk free")
     certificate: timedelta = Field(default=timedelta(days=21), description="a certificate that ends within so long")

@@ -9,9 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, delete, func, select, update
 
-from ingest.alarms.conditions import Condition
+from ingest.alarms.conditions import LOCAL, Condition
 from ingest.alarms.settings import AlarmSettings
 from ingest.alarms.sinks import Message
 from ingest.catalogue import Words
@@ -45,10 +45,16 @@ class Speaker:
 
 
 def compare(
-    conn: Connection, found: Sequence[Condition], settings: AlarmSettings, speaker: Speaker, now: datetime
+    conn: Connection,
+    found: Sequence[Condition],
+    settings: AlarmSettings,
+    speaker: Speaker,
+    now: datetime,
+    machine: str | None = None,
 ) -> list[tuple[str, str]]:
     """Within one transaction: note what began, lasts and is over, and put what is to be told in line; (state, key) of
-    each change. Of several processes that look at once, one tells.
+    each change. Of several processes that look at once, one tells; what another `machine` saw of itself is over when
+    that one says so, or has not repeated it for long.
     """
     known = {row.key: row for row in conn.execute(select(alarm).where(alarm.c.kind != DIGEST))}
     changed = [
@@ -58,11 +64,9 @@ def compare(
         if one.key in known:
             _last(conn, known[one.key], one, settings, speaker, now)
     here = {one.key for one in found}
-    gone = [row for key, row in known.items() if key not in here and _end(conn, row, settings, speaker, now)]
+    over = [row for key, row in known.items() if key not in here and not _is_anothers(row, machine, settings, now)]
+    gone = [row for row in over if _end(conn, row, settings, speaker, now)]
     return changed + [("over", row.key) for row in gone]
-
-
-DIGEST = "digest"
 
 
 def tell(conn: Connection, sinks: Sequence[str], message: Message, key: str, now: datetime) -> None:
@@ -71,9 +75,31 @@ def tell(conn: Connection, sinks: Sequence[str], message: Message, key: str, now
         ledger.enqueue(conn, tell_lane(sink), {"message": asdict(message)}, key=key, now=now)
 
 
-def lasting(conn: Connection) -> int:
-    """How many alarms last."""
-    return len(conn.execute(select(alarm.c.key).where(alarm.c.kind != DIGEST)).all())
+@dataclass(frozen=True)
+class Standing:
+    """An alarm that lasts."""
+
+    kind: str
+    facts: Mapping[str, Any]
+    since: datetime
+
+
+def standing(conn: Connection) -> list[Standing]:
+    """The alarms that last, the oldest first."""
+    wanted = select(alarm).where(alarm.c.kind != DIGEST).order_by(alarm.c.since, alarm.c.key)
+    return [Standing(row.kind, row.facts, row.since) for row in conn.execute(wanted)]
+
+
+def lasting(conn: Connection) -> dict[str, int]:
+    """How many alarms last, by kind."""
+    counted = select(alarm.c.kind, func.count().label("number")).where(alarm.c.kind != DIGEST)
+    return {row.kind: row.number for row in conn.execute(counted.group_by(alarm.c.kind))}
+
+
+def _is_anothers(row: Row[Any], machine: str | None, settings: AlarmSettings, now: datetime) -> bool:
+    if machine is None or row.kind not in LOCAL or row.key.endswith(f"@{machine}"):
+        return False
+    return bool(now - row.told_at <= 2 * settings.repeat)
 
 
 def _raise(conn: Connection, one: Condition, settings: AlarmSettings, speaker: Speaker, now: datetime) -> bool:

@@ -17,6 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prometheus_client import CollectorRegistry
 
 from ingest.accounts import Role
+from ingest.alarms.words import FOLDER as ALARM_WORDS
 from ingest.cases import CaseDesk
 from ingest.catalogue import LANGUAGES, Language, Words, load_words
 from ingest.console import masks
@@ -56,6 +57,8 @@ class Console:
     """Each password check takes 64 MB for a tenth of a second: a flood of logins must not take the machine."""
     templates: Environment
     words: Mapping[Language, Words]
+    alarms: Mapping[Language, Words]
+    """The words alarms are told in."""
     static: Mapping[str, bytes]
     versions: Mapping[str, str]
 
@@ -119,6 +122,7 @@ def assemble(
         hashing=asyncio.Semaphore(2),
         templates=templates,
         words={language: load_words(HERE / "words", language) for language in LANGUAGES},
+        alarms={language: load_words(ALARM_WORDS, language) for language in LANGUAGES},
         static=static,
         versions={name: hashlib.sha256(content).hexdigest()[:12] for name, content in static.items()},
     )

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 
 from ingest import listings
 from ingest.accounts import Role
+from ingest.alarms.watch import Standing, standing
 from ingest.console.case_list import Line, lines_by_id
 from ingest.console.context import CONSOLE, page, visitor_of
 from ingest.console.guard import needs
@@ -26,14 +27,25 @@ class Overview:
     waiting: Sequence[listings.Waiting]
     deadlines: listings.Deadlines
     due: Sequence[tuple[listings.Due, Line]]
+    alarms: Sequence[Standing]
 
 
 @needs(Right.OVERVIEW)
 async def show(request: web.Request) -> web.StreamResponse:
-    console, role = request.app[CONSOLE], visitor_of(request).role
-    now, sealer = console.now(), console.store.sealer
+    console, visitor = request.app[CONSOLE], visitor_of(request)
+    role, now, sealer = visitor.role, console.now(), console.store.sealer
     seen = await console.store.read(lambda conn: _gather(conn, sealer, role, now))
-    return page(request, "overview.html", seen=seen, health=console.health(), kinds=console.settings.channels)
+    told = console.alarms[visitor.language]
+    return page(
+        request,
+        "overview.html",
+        seen=seen,
+        alarms=[(told(f"what.{one.kind}", **one.facts), one.since) for one in seen.alarms],
+        refused=console.in_force.refused if visitor.may(Right.CONFIGURATION) else None,
+        read_at=console.in_force.read_at,
+        health=console.health(),
+        kinds=console.settings.channels,
+    )
 
 
 def _gather(conn: Connection, sealer: Sealer, role: Role, now: datetime) -> Overview:
@@ -46,4 +58,5 @@ def _gather(conn: Connection, sealer: Sealer, role: Role, now: datetime) -> Over
         listings.oldest_waiting(conn),
         deadlines,
         [(due, lines[due.case_id]) for due in deadlines.first],
+        standing(conn),
     )

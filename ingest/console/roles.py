@@ -24,6 +24,7 @@ class Right(Enum):
     PRINT = auto()  # sheets of cases whose content may be read
     SEND = auto()  # deliveries again, skip them, say that they have arrived
     PAUSE = auto()  # doors and targets, and resume them
+    CONFIGURATION = auto()  # what is wrong with it
     HISTORY = auto()  # who did what, also logins
     ACCOUNTS = auto()
 
@@ -38,6 +39,7 @@ MAY: dict[Role, frozenset[Right]] = {
             Right.READ_AGAIN,
             Right.SEND,
             Right.PAUSE,
+            Right.CONFIGURATION,
         }
     ),
     Role.CLERK: frozenset(

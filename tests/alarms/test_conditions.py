@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.alarms.conditions import Condition, DoorSeen, Seen, TargetSeen, conditions
+from ingest.alarms.conditions import Condition, DepotSeen, DoorSeen, Seen, TargetSeen, conditions
 from ingest.alarms.settings import AlarmSettings
 from normalize.calendar import WorkCalendar
 
@@ -129,3 +129,18 @@ def test_the_facts_say_what_to_do_something_about() -> None:
     (found,) = conditions(Seen([replace(DOOR, last_success_at=NOW - 9 * HOUR)]), SETTINGS, WorkCalendar(), NOW)
 
     assert found == Condition("door_silent:hotline", "door_silent", {"name": "hotline", "hours": 9})
+
+
+def test_the_place_of_large_originals_is_missed_after_a_while() -> None:
+    def lost(ago: timedelta) -> Seen:
+        return Seen(depot=DepotSeen("s3://xinqiao", NOW - ago, "connection refused"))
+
+    assert keys(lost(4 * MINUTE)) == []
+    assert keys(lost(5 * MINUTE)) == ["depot"]
+
+
+def test_what_one_machine_sees_of_itself_is_that_machines() -> None:
+    disk, down = Condition("disk:/data", "disk"), Condition("door_down:hotline", "door_down")
+
+    assert (disk.on("a").key, disk.on(None).key) == ("disk:/data@a", "disk:/data")
+    assert down.on("a") == down

@@ -174,3 +174,20 @@ def test_the_summary_s_time_is_a_time_of_day() -> None:
 
     assert found.digest is not None
     assert found.digest.at == time(7, 45)
+
+
+def test_one_machines_own_trouble_is_not_over_because_another_has_none(desk: Desk) -> None:
+    refused = Condition("configuration", "configuration", {"error": "config.yaml:3:14: log.level"})
+
+    def seen_by(machine: str, found: Sequence[Condition], now: datetime) -> list[tuple[str, str]]:
+        seen = [one.on(machine) for one in found]
+        changed: list[tuple[str, str]] = desk.write(lambda conn: compare(conn, seen, SETTINGS, SPEAKER, now, machine))
+        return changed
+
+    assert seen_by("a", [refused], NOW) == [("raised", "configuration@a")]
+    assert seen_by("b", [], NOW + HOUR) == []
+    assert seen_by("a", [], NOW + 2 * HOUR) == [("over", "configuration@a")]
+
+    seen_by("a", [refused], NOW + 3 * HOUR)
+    assert seen_by("b", [], NOW + 10 * HOUR) == []
+    assert seen_by("b", [], NOW + 12 * HOUR) == [("over", "configuration@a")]  # a is gone for good

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
+from sqlalchemy import insert
 
+from ingest.console.context import CONSOLE
 from ingest.console.letterhead import sanitised
+from ingest.rereading import Refusal
+from store.schema import alarm
 from tests.console.conftest import Browser, House, log_in, origin, read
 from tests.console.town import SECRET_WORDS, fill
 
@@ -152,6 +156,29 @@ async def test_the_overview_says_what_needs_a_person(house: House, clerk: Browse
     for shown in ("渠道 sunshine：暂时不可用", "no answer within 30 s", "1 件信访件已逾期", "隔离区有 2 件待处理",
                   "连续失败 4 次", "3 分钟前", "启用前遗留 214 件未取", "1 次投送被拒绝"):  # fmt: skip
         assert shown in text
+
+
+async def test_the_overview_lists_the_alarms_that_last(house: House, clerk: Browser) -> None:
+    row = {"key": "disk:/data", "kind": "disk", "facts": {"place": "/data", "free": 4}}
+    now = house.clock()
+    await house.store.write(lambda conn: conn.execute(insert(alarm).values(row | {"since": now, "told_at": now})))
+
+    assert "磁盘 /data 仅剩 4 %" in await read(clerk, "/")
+
+
+@pytest.mark.parametrize(("role", "sees"), [("operator", True), ("clerk", False)])
+async def test_a_refused_configuration_is_shown_to_operators_with_every_mistake(
+    house: House, browser: Browser, role: str, sees: bool
+) -> None:
+    problems = ('config.yaml:3:14: log.level: is "loud"', "config.yaml:4:1: zzz: unknown key")
+    house.app[CONSOLE].in_force.refused = Refusal(house.clock(), problems)
+    await log_in(browser, role)
+    text = await read(browser, "/")
+
+    assert ("配置文件现有内容未生效" in text) is sees
+    assert all((one.replace('"', "&#34;") in text) is sees for one in problems)
+    house.app[CONSOLE].in_force.refused = None
+    assert "配置文件现有内容未生效" not in await read(browser, "/")
 
 
 async def test_the_quarantine_says_why_and_leads_to_the_original(house: House, clerk: Browser) -> None:

@@ -98,7 +98,7 @@ async def test_a_bucket_that_hangs_does_not_hold_up_the_database(desk: Desk, buc
 async def test_a_bucket_that_is_shut_is_told_of_once_and_once_when_it_is_back(
     desk: Desk, object_store: ObjectStore
 ) -> None:
-    watch = DepotWatch(desk.store.blobs.depot, metrics := Metrics())
+    watch = DepotWatch(desk.store.blobs.depot, metrics := Metrics(), lambda: desk.now)
     with capture_logs() as logged:
         await watch.look()
         object_store.stop()

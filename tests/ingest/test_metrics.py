@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import generate_latest
+from sqlalchemy import insert
 
 from dispatch.answer import Verdict
 from ingest.metrics import Metrics
 from store import ledger
 from store.engine import Store, StoreUnreachable
+from store.schema import alarm
 from tests.ingest.desk import NOW, Desk, open_desk, reading
 
 LATER = NOW + timedelta(hours=2)
@@ -54,6 +56,18 @@ def test_what_opens_a_case_is_timed_from_its_door_to_the_oa(desk: Desk) -> None:
 
     assert 'xinqiao_door_to_oa_seconds_count{target="oa"} 1.0' in lines
     assert 'xinqiao_door_to_oa_seconds_sum{target="oa"} 40.0' in lines
+
+
+def test_alarms_that_last_are_counted_by_kind(desk: Desk) -> None:
+    rows = [
+        {"key": f"door_down:{name}", "kind": "door_down", "facts": {}, "since": NOW, "told_at": NOW} for name in "ab"
+    ]
+    digest = {"key": "digest", "kind": "digest", "facts": {}, "since": NOW, "told_at": NOW}
+    desk.write(lambda conn: conn.execute(insert(alarm), [*rows, digest]).close())
+
+    lines = told(desk.store)
+
+    assert [line for line in lines if line.startswith("xinqiao_alarms")] == ['xinqiao_alarms{kind="door_down"} 2.0']
 
 
 def test_acts_are_counted_with_the_transactions_they_shared(desk: Desk) -> None:

@@ -101,6 +101,24 @@ def test_after_a_quarter_a_new_key_seals_and_the_old_one_still_opens(tmp_path: P
     renewed.close()
 
 
+async def test_a_store_that_stays_open_renews_its_key_when_asked_after_a_quarter(tmp_path: Path) -> None:
+    store = open_store("sqlite", tmp_path, MASTER, now=NOW)
+    sealed = store.sealer.seal(PLAIN, "cases:1")
+
+    assert await store.renew_key(MASTER, NOW + RENEW_AFTER) is False
+    assert await store.renew_key(MASTER, NOW + RENEW_AFTER + timedelta(seconds=1)) is True
+    assert await store.renew_key(MASTER, NOW + RENEW_AFTER + timedelta(seconds=2)) is False
+
+    fresh = store.sealer.seal(PLAIN, "cases:1")
+    assert _key_of(fresh) != _key_of(sealed)
+    assert store.sealer.open(sealed, "cases:1") == store.sealer.open(fresh, "cases:1") == PLAIN
+    store.close()
+    again = open_store("sqlite", tmp_path, MASTER, now=NOW + RENEW_AFTER + timedelta(days=1))
+    assert again.sealer.open(fresh, "cases:1") == PLAIN
+    assert _key_of(again.sealer.seal(PLAIN, "cases:1")) == _key_of(fresh)
+    again.close()
+
+
 def test_a_value_is_looked_up_alike_after_reopening_and_by_kind_and_store_apart(tmp_path: Path) -> None:
     def look(folder: Path, kind: str = "phone") -> bytes:
         store = open_store("sqlite", folder, MASTER)

@@ -1,0 +1,128 @@
+"""A database that cannot be used is told of all the same: once, and when it is over."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from ingest.alarms import keeper as keeping
+from ingest.alarms.blackout import Blackout
+from ingest.alarms.keeper import AlarmKeeper
+from ingest.alarms.looking import Places
+from ingest.alarms.settings import AlarmSettings
+from ingest.alarms.sinks import Message, Robot, Teller
+from ingest.alarms.watch import Speaker
+from ingest.alarms.words import FOLDER
+from ingest.almanac import Almanac
+from ingest.catalogue import load_words
+from normalize.calendar import WorkCalendar
+from store.acts import StoreUnreachable
+from tests.alarms.test_sinks import robot, wecom
+from tests.ingest.desk import Desk, open_desk
+from tests.place import Place
+
+NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+SPEAKER = Speaker(load_words(FOLDER, "en"), "Xinqiao", ZoneInfo("Asia/Shanghai"))
+
+
+@dataclass
+class Clock:
+    now: datetime = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Outage:
+    clock: Clock = field(default_factory=Clock)
+
+    def blackout(self, **tellers: Teller) -> Blackout:
+        return Blackout(5 * MINUTE, SPEAKER, tellers, self.clock)
+
+
+async def test_what_lasts_is_told_once_and_then_that_it_is_over() -> None:
+    outage = Outage()
+    async with robot({"errcode": 0}) as (got, url):
+        blackout = outage.blackout(duty=Robot(wecom(url)))
+        for _ in range(12):
+            await blackout.lasts("db.example: connection refused")
+            outage.clock.now += MINUTE
+        await blackout.is_over()
+        await blackout.is_over()
+
+    assert [body["text"]["content"] for _, body in got] == [
+        "the database cannot be used: db.example: connection refused; nothing is taken in or sent",
+        "Over: the database cannot be used: db.example: connection refused; nothing is taken in or sent"
+        " (since 2026-03-04 10:00)",
+    ]
+
+
+async def test_a_moment_without_a_database_is_nobodys_business() -> None:
+    outage = Outage()
+    async with robot({"errcode": 0}) as (got, url):
+        blackout = outage.blackout(duty=Robot(wecom(url)))
+        for _ in range(10):
+            await blackout.lasts("x")
+            await blackout.is_over()
+            outage.clock.now += MINUTE
+
+    assert got == []
+
+
+async def test_who_cannot_be_reached_is_told_when_he_can_be_and_the_others_not_again() -> None:
+    outage = Outage()
+    async with robot({"errcode": 0}) as (got, url), robot({"errcode": 1}) as (refusing, other):
+        blackout = outage.blackout(duty=Robot(wecom(url)), chief=Robot(wecom(other)))
+        await blackout.lasts("x")
+        outage.clock.now += 6 * MINUTE
+        await blackout.lasts("x")
+        await blackout.lasts("x")
+        await blackout.is_over()
+
+    assert (len(got), len(refusing)) == (2, 2)
+
+
+@dataclass
+class Ear:
+    """A sink that hears at once."""
+
+    heard: asyncio.Queue[Message] = field(default_factory=asyncio.Queue)
+
+    async def tell(self, message: Message, now: datetime) -> None:
+        self.heard.put_nowait(message)
+
+
+@pytest.fixture
+def desk(place: Place) -> Iterator[Desk]:
+    with open_desk(place) as opened:
+        yield opened
+
+
+async def test_the_keeper_tells_of_a_database_that_is_gone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def gone(_act: object) -> None:
+        raise StoreUnreachable("db.example: gone")
+
+    monkeypatch.setattr(keeping, "LOOKS_AT_ONCE", timedelta(0))
+    monkeypatch.setattr(keeping, "BEAT", timedelta(milliseconds=10))
+    read, stopping = desk.store.read, asyncio.Event()
+    monkeypatch.setattr(desk.store, "read", gone)
+    ear = Ear()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        told = Blackout(timedelta(0), SPEAKER, {"duty": ear}, lambda: NOW)
+        places = Places(frozenset(), frozenset(), (), ())
+        watching = AlarmKeeper(desk.store, AlarmSettings(), places, SPEAKER, Almanac(WorkCalendar()), lambda: NOW, told)
+        group.create_task(watching.run(stopping))
+        first = await ear.heard.get()
+        monkeypatch.setattr(desk.store, "read", read)
+        second = await ear.heard.get()
+        stopping.set()
+
+    assert (first.state, second.state) == ("raised", "over")
+    assert "db.example: gone" in first.text
