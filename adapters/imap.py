@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from imapclient import IMAPClient
@@ -15,6 +15,7 @@ from imapclient.exceptions import IMAPClientAbortError, IMAPClientError, LoginEr
 
 from adapters.base import ChannelRefused, ChannelUnavailable
 from adapters.imap_line import Line, OverLine
+from adapters.tls_words import tls_trouble
 
 _PASSING = re.compile(
     r"\[(UNAVAILABLE|SERVERBUG|INUSE|LIMIT|CONTACTADMIN)\]|try again|too many|稍后|频繁|系统繁忙", re.IGNORECASE
@@ -174,6 +175,14 @@ def bytes_of(client: IMAPClient, uids: list[int], limit: int | None = None) -> d
     return {uid: answer[uid][name] for uid in uids if answer.get(uid, {}).get(name) is not None}
 
 
+def certificate_end(client: IMAPClient) -> datetime | None:
+    """When the server's certificate ends; None: the connection is in the clear, or nobody looked at it."""
+    made = client.socket()
+    shown = made.getpeercert() if isinstance(made, ssl.SSLSocket) else None
+    ends = (shown or {}).get("notAfter")
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(ends), UTC) if isinstance(ends, str) else None
+
+
 def is_alive(client: IMAPClient) -> bool:
     try:
         client.noop()
@@ -199,8 +208,9 @@ def translated(what: str, *, passing: bool = False) -> Iterator[None]:
 
 def _translate(what: str, error: Exception, passing: bool) -> ChannelUnavailable | ChannelRefused:
     text = _words(error)
-    if isinstance(error, ssl.SSLError) and (trouble := _tls_trouble(error)):
-        return ChannelRefused(f"{what}: {trouble}")
+    if isinstance(error, ssl.SSLError) and (trouble := tls_trouble(error)):
+        way_out = "; expected tls: starttls or none" if "does not speak TLS" in trouble else ""
+        return ChannelRefused(f"{what}: {trouble}{way_out}")
     if _UNSAFE in text:
         return ChannelRefused(f"{what}: {text}. {_UNSAFE_MEANS}")
     # imapclient hides a connection that broke during login in a LoginError
@@ -210,18 +220,6 @@ def _translate(what: str, error: Exception, passing: bool) -> ChannelUnavailable
     if isinstance(error, LoginError):
         return ChannelRefused(f"{what}: login refused: {text}; expected the mailbox's user name and password")
     return ChannelRefused(f"{what}: {text}")
-
-
-def _tls_trouble(error: ssl.SSLError) -> str | None:
-    """What a person must set right; None: the connection merely broke."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"certificate not trusted: {error.verify_message}; expected one signed by the system's authorities "
-            "or by ca_file"
-        )
-    if error.reason in {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}:
-        return "the server does not speak TLS on this port; expected tls: starttls or none"
-    return None
 
 
 def _words(error: Exception) -> str:

@@ -17,7 +17,7 @@ from typing import Literal, ParamSpec, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind, Unobtainable
-from adapters.letters_archive import Taken, file_away
+from adapters.letters_archive import Taken, file_away, try_moving
 from adapters.letters_watch import Look, Rest, Seen, Wanted, look, looks_unfinished
 
 P = ParamSpec("P")
@@ -134,9 +134,9 @@ class LettersAdapter:
         found = await self._look()
         if found.closed:
             raise ChannelRefused(_closed(len(found.closed), self._settings.folder))
-        await self._run(self._check_rights)
         folder, archive = self._settings.folder, self._settings.archive_folder
-        return f"{len(found.files)} files lie in {folder}; read ones go to {archive}"
+        await self._run(try_moving, folder, archive)
+        return f"{len(found.files)} files lie in {folder}; read ones go to {archive}, as was tried"
 
     async def close(self) -> None:
         """Nothing is kept open between polls; a thread that a share holds is left to it."""
@@ -196,13 +196,6 @@ class LettersAdapter:
         self._told.add((file.path, *file.state))
         raw = _raw(file, _fingerprint(file), {**_meta(file), "refused": f"{reason}; it stays in the folder"})
         return Batch((b"",), (raw,), cursor)
-
-    def _check_rights(self) -> None:
-        folder, archive = self._settings.folder, self._settings.archive_folder
-        nearest = next(place for place in (archive, *archive.absolute().parents) if place.exists())
-        for place in (folder, nearest):
-            if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
-                raise ChannelRefused(f"folder {place} may not be written; read scans are moved from and to it")
 
 
 def _not_left(files: Iterable[Seen], cursor: Cursor) -> list[Seen]:

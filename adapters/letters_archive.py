@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import secrets
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path, PurePosixPath
 
-from adapters.base import Json
+from adapters.base import ChannelRefused, Json
 from adapters.letters_watch import Seen
 
 _CHINA = timezone(timedelta(hours=8))
@@ -67,6 +68,25 @@ def file_away(folder: Path, archive: Path, taken: Taken) -> Path | None:
         _move(claimed, _free_place(source))
         return None
     return _move(claimed, _free_place(archive / _month(taken.mtime_ns) / PurePosixPath(taken.path)))
+
+
+def try_moving(folder: Path, archive: Path) -> None:
+    """Move an empty hidden file, which polling passes over, the way scans will go, and remove it: what rights on a
+    share are worth shows only so. Raises ChannelRefused.
+    """
+    nearest = next(place for place in (archive, *archive.absolute().parents) if place.exists())
+    name = f".xinqiao-probe-{secrets.token_hex(8)}"
+    here, there = folder / name, nearest / name
+    place = folder
+    try:
+        here.touch(mode=0o600, exist_ok=False)
+        place = nearest
+        shutil.move(here, there)
+        there.unlink()
+    except OSError as error:
+        here.unlink(missing_ok=True)
+        said = f"folder {place} may not be written ({error.strerror}); read scans are moved from and to it"
+        raise ChannelRefused(said) from error
 
 
 def _is(path: Path, taken: Taken) -> bool:

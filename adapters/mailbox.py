@@ -135,9 +135,11 @@ class MailboxAdapter:
 
     async def probe(self) -> str:
         folder = await self._run(self._examined)
+        ends = await self._run(lambda: imap.certificate_end(self._connected()))
         return (
-            f"mailbox {self.settings.username} at {self.settings.host}: folder {self.settings.folder} "
+            f"mailbox {self.settings.username} at {self.settings.host}: logged in, folder {self.settings.folder} "
             f"opened read-only, {folder.messages} mails, UIDVALIDITY {folder.uidvalidity}"
+            + (f"; its certificate ends on {ends:%Y-%m-%d}" if ends else "")
         )
 
     async def close(self) -> None:

@@ -129,7 +129,8 @@ def _run(commands: Commands[argparse.ArgumentParser]) -> None:
 def _check(commands: Commands[argparse.ArgumentParser]) -> None:
     does = "validate the configuration, every error at once with its place"
     parser = _add(commands, "check", does, "xinqiao check --connect", "ingest.command_check:check")
-    parser.add_argument("--connect", action="store_true", help="then try each door, each target, database and bucket")
+    parser.add_argument("--connect", action="store_true", help="then try each door, target, sink, and the store")
+    parser.add_argument("--tell", action="store_true", help="the same, and send each sink of alarms a test message")
     _json(parser)
 
 

@@ -8,14 +8,30 @@ import sys
 from argparse import Namespace
 from collections.abc import Sequence, Sized
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
+from ingest.alarms.sinks import Message
+from ingest.alarms.watch import Speaker
+from ingest.alarms.words import FOLDER as WORDS
+from ingest.catalogue import load_words
 from ingest.config import Config, ConfigErrors, Problem, load
-from ingest.probing import Probe, probe_blobs, probe_channel, probe_database, probe_target
+from ingest.office import scan_workers
+from ingest.probing import (
+    Probe,
+    probe_blobs,
+    probe_channel,
+    probe_database,
+    probe_folder,
+    probe_scans,
+    probe_sink,
+    probe_target,
+)
 
 
 def check(args: Namespace) -> int:
-    """Check `args.config`; with `args.connect` also what it leads to; with `args.json` one object on standard output.
+    """Check `args.config`; with `args.connect` also what it leads to, with `args.tell` so that each sink of alarms gets
+    a test message; with `args.json` one object on standard output.
 
     Returns 0 when it can be used and everything asked answered, else 1.
     """
@@ -28,7 +44,7 @@ def check(args: Namespace) -> int:
         else:
             _complain(*errors.problems, *_as_warnings(errors.warnings))
         return 1
-    probes = asyncio.run(probe_all(config)) if args.connect else []
+    probes = asyncio.run(probe_all(config, tell=args.tell)) if args.connect or args.tell else []
     if args.json:
         _print_json(config, [], config.warnings, probes)
     else:
@@ -38,14 +54,27 @@ def check(args: Namespace) -> int:
     return 0 if all(probe.ok for probe in probes) else 1
 
 
-async def probe_all(config: Config) -> list[Probe]:
-    """Knock at database and bucket, every enabled door and target at once; the answers in the order of the file."""
+async def probe_all(config: Config, *, tell: bool = False) -> list[Probe]:
+    """Knock at database and bucket, every enabled door and target, every sink of alarms at once; the answers in the
+    order of the file.
+    """
+    doors = [one for one in config.channels.values() if one.settings.enabled]
+    scanned = any(one.settings.kind == "letters" for one in doors)
+    test = _test_message(config) if tell else None
     return await asyncio.gather(
-        *([probe_database(config.database)] if config.shared else []),
+        probe_database(config.database) if config.shared else probe_folder(config.data.folder),
         *([probe_blobs(config.bucket)] if config.bucket else []),
-        *(probe_channel(channel) for channel in config.channels.values() if channel.settings.enabled),
+        *([probe_scans(scan_workers())] if scanned else []),
+        *map(probe_channel, doors),
         *(probe_target(name, target) for name, target in config.targets.items() if target.enabled),
+        *(probe_sink(name, sink, test) for name, sink in config.alarms.sinks.items()),
     )
+
+
+def _test_message(config: Config) -> Message:
+    service = config.service
+    speaker = Speaker(load_words(WORDS, service.language), service.name, service.zone)
+    return speaker.message("raised", "test", {}, datetime.now(UTC))
 
 
 def _print_probes(config: Config, probes: Sequence[Probe]) -> None:
@@ -53,6 +82,8 @@ def _print_probes(config: Config, probes: Sequence[Probe]) -> None:
         title = f" ({config.channels[probe.name].title})" if probe.what == "channel" else ""
         line = f"{probe.what} {probe.name}{title}: {'ok' if probe.ok else 'failed'}: {probe.text}"
         (_say if probe.ok else _complain)(line)
+        for doubt in probe.doubts:
+            _complain(f"{probe.what} {probe.name}{title}: warning: {doubt}")
 
 
 def _print_json(

@@ -1,24 +1,35 @@
-"""Knocks at doors, targets, database and bucket without leaving anything behind, and says what was seen."""
+"""Knocks at everything the configuration leads to without leaving anything behind, and says what was seen."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import io
 import secrets
+import shutil
+import sqlite3
+import time
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from errno import EIO
+from pathlib import Path
 from typing import Literal
 
-import aiohttp
+from cryptography import x509
 
 from adapters.base import Adapter, ChannelRefused, ChannelUnavailable
-from adapters.wire import TrustBroken, open_session
+from adapters.wire import ClientCertificate, TrustBroken
 from dispatch.client import Client
 from dispatch.expressions import TemplateFailed
 from dispatch.own_api import LoginFailed, OwnApi
 from dispatch.settings import TargetSettings
+from ingest.alarms.settings import MailSink, Sink
+from ingest.alarms.sinks import Mailer, Message, Untold, teller_of
 from ingest.config_channels import Channel
+from ingest.probing_wire import ENDS_SOON, NotReached, look
+from ingest.reader import recognise
+from ingest.worker_process import WorkerFailed, WorkerRefused
+from ingest.workers import WorkerPool
 from store.blob_bucket import BlobBucket, Bucket
 from store.engine import StoreUnreachable
 
@@ -26,28 +37,33 @@ PATIENCE = timedelta(seconds=30)
 """A door or target that has said nothing by then does not answer."""
 PROBE_BYTES = 256 * 1024
 """As large as the smallest blobs."""
+DATABASE = "xinqiao.db"
 
 
 @dataclass(frozen=True)
 class Probe:
     """What was seen at one of the places the configuration leads to, in a sentence an operator understands."""
 
-    what: Literal["channel", "target", "database", "blobs"]
+    what: Literal["channel", "target", "database", "blobs", "scans", "sink"]
     name: str
     ok: bool
     text: str
+    doubts: tuple[str, ...] = ()
+    """It works, but a person should look at this."""
 
 
 async def probe_channel(channel: Channel, patience: timedelta = PATIENCE) -> Probe:
-    """Try a door; nothing is fetched, acknowledged or changed."""
+    """Try a door; nothing is fetched, acknowledged or left behind."""
     try:
         adapter = channel.build()
         async with asyncio.timeout(patience.total_seconds()):
-            return Probe("channel", channel.name, ok=True, text=await _knock(adapter))
+            text = await _knock(adapter)
+            notes, doubts = await _around(channel, patience)
     except TimeoutError:
         return Probe("channel", channel.name, ok=False, text=f"no answer within {patience.total_seconds():g} s")
     except (ChannelUnavailable, ChannelRefused, OSError) as error:
         return Probe("channel", channel.name, ok=False, text=str(error))
+    return Probe("channel", channel.name, True, "; ".join([text, *notes]), tuple(doubts))
 
 
 async def _knock(adapter: Adapter) -> str:
@@ -57,36 +73,117 @@ async def _knock(adapter: Adapter) -> str:
         await adapter.close()
 
 
+async def _around(channel: Channel, patience: timedelta) -> tuple[list[str], list[str]]:
+    """Certificate and clock of a platform that has answered; of others nothing."""
+    wire, url = getattr(channel.adapter, "wire", None), getattr(channel.adapter, "base_url", None)
+    if wire is None or url is None:
+        return [], []
+    verify = bool(getattr(getattr(channel.adapter, "tls", None), "verify", True))
+    now = datetime.now(UTC)
+    try:
+        sight = await look("HEAD", url, wire, verify=verify, patience=patience)
+    except NotReached:  # it has answered what it is asked for
+        return [], _own_end(wire.client_cert, now)
+    return sight.notes(now), [*sight.doubts(now), *_own_end(wire.client_cert, now)]
+
+
 async def probe_target(name: str, target: TargetSettings, patience: timedelta = PATIENCE) -> Probe:
     """Ask a target for its OPTIONS, without signature or token: safe by RFC 9110 §9.2.1, opens no case. One that wants
-    a login is logged in to instead.
+    a login is logged in to as well.
 
     Whatever it answers below 500 shows that address, certificate and way are good; it proves nothing of the secret.
     """
     try:
         async with asyncio.timeout(patience.total_seconds()):
-            ok, text = await _seen_at(target)
+            headers = None if target.calls else target.headers
+            sight = await look("OPTIONS", target.url, target, headers=headers, patience=patience)
+            ok, text = sight.status < 500, _seen(sight.status)
+            if target.login is not None:
+                await _log_in(target)
+                ok, text = True, "lets us in"
     except TimeoutError:
-        ok, text = False, f"no answer within {patience.total_seconds():g} s"
-    except (LoginFailed, TemplateFailed, TrustBroken) as error:
-        ok, text = False, str(error)
-    except aiohttp.ClientConnectorCertificateError as error:
-        ok, text = False, f"its certificate is not trusted ({error.certificate_error}); name its authority in ca_file"
-    except aiohttp.ClientConnectorError as error:
-        ok, text = False, f"cannot connect to {error.host}:{error.port}: {_reason(error.os_error)}"
-    except aiohttp.ClientHttpProxyError as error:  # whose own message has the proxy's password
-        ok, text = False, f"its proxy refuses us with HTTP {error.status} {error.message}; look at user and password"
-    except (aiohttp.ClientError, OSError, ValueError) as error:
-        ok, text = False, f"{type(error).__name__}: {error}"
-    return Probe("target", name, ok, text)
+        return Probe("target", name, ok=False, text=f"no answer within {patience.total_seconds():g} s")
+    except (LoginFailed, NotReached, TemplateFailed, TrustBroken) as error:
+        return Probe("target", name, ok=False, text=str(error))
+    now = datetime.now(UTC)
+    doubts = [*sight.doubts(now), *_own_end(target.client_cert, now)]
+    return Probe("target", name, ok, "; ".join([text, *sight.notes(now)]), tuple(doubts))
 
 
-async def _seen_at(target: TargetSettings) -> tuple[bool, str]:
-    if target.login is not None:
-        await _log_in(target)
-        return True, "lets us in"
-    status = await _options(target)
-    return status < 500, _seen(status)
+def _own_end(own: ClientCertificate | None, now: datetime) -> list[str]:
+    """That our own certificate ends soon."""
+    if own is None:
+        return []
+    ends = x509.load_pem_x509_certificate(own.cert_file.read_bytes()).not_valid_after_utc
+    return [f"our own certificate {own.cert_file} ends on {ends:%Y-%m-%d}"] if ends - now <= ENDS_SOON else []
+
+
+async def probe_sink(name: str, sink: Sink, test: Message | None = None) -> Probe:
+    """Log in to a mail server, look at a robot's address; only with `test` is anything told."""
+    try:
+        if test is not None:
+            await teller_of(sink).tell(test, datetime.now(UTC))
+            return Probe("sink", name, ok=True, text="took the test message; has it arrived?")
+        if isinstance(sink, MailSink):
+            return Probe("sink", name, ok=True, text=f"{await Mailer(sink).greet()}; nothing was told")
+        sight = await look("OPTIONS", sink.url.get_secret_value(), sink, patience=PATIENCE)
+    except (NotReached, TrustBroken, Untold) as error:
+        return Probe("sink", name, ok=False, text=str(error))
+    now = datetime.now(UTC)
+    text = "; ".join([_seen(sight.status), *sight.notes(now), "nothing was told"])
+    return Probe("sink", name, sight.status < 500, text, tuple(sight.doubts(now)))
+
+
+async def probe_scans(scans: WorkerPool) -> Probe:
+    """Have a page recognised: are the models there, and does a process for them start."""
+    began = time.monotonic()
+    try:
+        scan = await recognise(scans, _page())
+    except (WorkerFailed, WorkerRefused) as error:
+        return Probe("scans", "recognition", ok=False, text=f"a page could not be recognised: {error}")
+    finally:
+        await scans.close()
+    took, lines = time.monotonic() - began, sum(len(page.lines) for page in scan.pages)
+    return Probe("scans", "recognition", lines > 0, f"models are there; {lines} line read in {took:.1f} s")
+
+
+def _page() -> bytes:
+    """A page with a word on it."""
+    from PIL import Image, ImageDraw, ImageFont  # noqa: PLC0415 - only who tries scans waits for it to load
+
+    page = Image.new("L", (480, 160), 255)
+    ImageDraw.Draw(page).text((40, 40), "XINQIAO 2026", fill=0, font=ImageFont.load_default(48))
+    content = io.BytesIO()
+    page.save(content, "PNG")
+    return content.getvalue()
+
+
+async def probe_folder(folder: Path) -> Probe:
+    """Write into the data folder, and open its database for reading; one that is not made yet is made at the start."""
+    try:
+        text = await asyncio.to_thread(_try_folder, folder)
+    except OSError as error:
+        said = f"{folder}: may not be written: {error.strerror}; expected a folder of this account's"
+        return Probe("database", "sqlite", ok=False, text=said)
+    except sqlite3.Error as error:
+        return Probe("database", "sqlite", ok=False, text=f"{folder / DATABASE}: {error}")
+    return Probe("database", "sqlite", ok=True, text=text)
+
+
+def _try_folder(folder: Path) -> str:
+    nearest = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    trial = nearest / f".xinqiao-probe-{secrets.token_hex(8)}"
+    trial.touch(mode=0o600, exist_ok=False)
+    trial.unlink()
+    usage = shutil.disk_usage(nearest)
+    free = f"{100 * usage.free / usage.total:.0f} % of the disk free"
+    path = folder / DATABASE
+    if not path.exists():
+        return f"{folder} may be written, {free}; nothing in it yet"
+    still = "" if path.with_name(f"{DATABASE}-wal").exists() else "&immutable=1"  # else it would leave files of ours
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)) as conn:
+        conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    return f"{folder} may be written, {free}; its database has {path.stat().st_size // 2**20} MB"
 
 
 async def probe_blobs(bucket: Bucket) -> Probe:
@@ -122,14 +219,6 @@ async def probe_database(url: str) -> Probe:
         return Probe("database", "postgresql", ok=False, text=str(error))
 
 
-async def _options(target: TargetSettings) -> int:
-    async with (
-        open_session(target, timeout=PATIENCE) as session,
-        session.options(target.url, headers={} if target.calls else target.headers, allow_redirects=False) as answer,
-    ):
-        return answer.status
-
-
 async def _log_in(target: TargetSettings) -> None:
     client = Client(target)
     try:
@@ -138,19 +227,16 @@ async def _log_in(target: TargetSettings) -> None:
         await client.close()
 
 
-def _reason(error: OSError) -> str:
-    """The system's words; asyncio's own only repeat the address."""
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return error.strerror or str(error)
-
-
 def _seen(status: int) -> str:
     seen = f"reachable, answers OPTIONS with {status}"
+    if status == 407:
+        return f"{seen}: the proxy on the way wants a user and password"
     if status >= 500:
         return f"{seen}: it, or what stands before it, is in trouble"
     if status == 404:
         return f"{seen}: fine if it knows POST only, else look at the path of its url"
+    if status in {495, 496}:
+        return f"{seen}: it wants a certificate of ours, or another one; look at client_cert"
     if 300 <= status < 400:
         return f"{seen}: a redirection, which events do not follow; write the final address"
     return seen

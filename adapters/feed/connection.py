@@ -10,6 +10,7 @@ from yarl import URL
 
 from adapters.base import ChannelRefused, ChannelUnavailable
 from adapters.feed.dialect import Dialect
+from adapters.tls_words import tls_trouble
 from adapters.wire import AddressForbidden, TrustBroken, open_session
 
 _CHUNK = 64 * 1024
@@ -56,10 +57,6 @@ class Connection:
         where = f"{self._channel}: {ask.what}"
         try:
             return await self._exchange(ask, limit)
-        except aiohttp.ClientConnectorCertificateError as error:
-            raise ChannelRefused(
-                f"{where}: its certificate is not trusted; expected one that tls.ca_file vouches for"
-            ) from error
         except aiohttp.ClientConnectorDNSError as error:
             if isinstance(error.os_error, AddressForbidden):
                 raise Forbidden(f"{where}: {error.os_error}") from error
@@ -67,6 +64,8 @@ class Connection:
         except TimeoutError as error:
             raise ChannelUnavailable(f"{where}: no whole answer within {self._dialect.timeout}") from error
         except (aiohttp.ClientError, OSError) as error:
+            if said := tls_trouble(error, "tls.ca_file", "tls.client_cert"):
+                raise ChannelRefused(f"{where}: {said}") from error
             raise ChannelUnavailable(
                 f"{where}: the connection failed ({type(error).__name__}); expected an answer"
             ) from error

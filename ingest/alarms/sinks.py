@@ -6,7 +6,7 @@ import asyncio
 import json
 import smtplib
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import aiohttp
 from yarl import URL
 
+from adapters.tls_words import tls_trouble
 from adapters.wire import TrustBroken, open_session
 from dispatch.expressions import TemplateFailed, fill, fill_text, holds
 from ingest.alarms.settings import MailSink, Sink, WebhookSink
@@ -57,13 +58,30 @@ class Mailer:
         self._settings = settings
 
     async def tell(self, message: Message, now: datetime) -> None:
+        mail = self._written(message, now)
+        await self._having(lambda server: server.send_message(mail))
+
+    async def greet(self) -> str:
+        """Log in and out, and say what was seen. Raises Untold."""
+        await self._having(lambda server: server.noop())
+        settings = self._settings
+        who = f"lets {settings.username} in" if settings.username is not None else "lets us in without a name"
+        return f"mail server {settings.host}:{settings.port} {who}"
+
+    async def _having(self, act: Callable[[smtplib.SMTP], object]) -> None:
+        """Do something once logged in. Raises Untold."""
+        host, place = self._settings.host, f"{self._settings.host}:{self._settings.port}"
         try:
-            await asyncio.to_thread(self._send, self._written(message, now))
+            await asyncio.to_thread(self._logged_in, act)
+        except smtplib.SMTPAuthenticationError as error:
+            raise Untold(f"{host} answers {error.smtp_code}: it refuses username and password") from error
         except smtplib.SMTPResponseException as error:
-            raise Untold(f"{self._settings.host} answers {error.smtp_code}") from error
-        except (smtplib.SMTPException, ssl.SSLError, OSError) as error:
-            said = getattr(error, "strerror", None) or type(error).__name__
-            raise Untold(f"{self._settings.host}:{self._settings.port}: {said}") from error
+            raise Untold(f"{host} answers {error.smtp_code}") from error
+        except smtplib.SMTPNotSupportedError as error:
+            raise Untold(f"{place}: {error}; look at tls: {self._settings.tls}") from error
+        except (smtplib.SMTPException, OSError) as error:
+            said = tls_trouble(error) or getattr(error, "strerror", None) or type(error).__name__
+            raise Untold(f"{place}: {said}") from error
 
     def _written(self, message: Message, now: datetime) -> EmailMessage:
         mail = EmailMessage()
@@ -76,7 +94,7 @@ class Mailer:
         mail.set_content(message.text)
         return mail
 
-    def _send(self, mail: EmailMessage) -> None:
+    def _logged_in(self, act: Callable[[smtplib.SMTP], object]) -> None:
         settings, seconds = self._settings, PATIENCE.total_seconds()
         context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
         place = (settings.host, settings.port)
@@ -90,7 +108,7 @@ class Mailer:
                 server.starttls(context=context)
             if settings.username is not None and settings.password is not None:
                 server.login(settings.username, settings.password.get_secret_value())
-            server.send_message(mail)
+            act(server)
 
 
 class Robot:

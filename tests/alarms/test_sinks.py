@@ -96,7 +96,7 @@ async def test_a_mail_goes_over_tls_with_a_password(tmp_path: Path) -> None:
             await Mailer(sink(port, tls="starttls")).tell(MESSAGE, NOW)  # an authority nobody knows
 
     assert len(box.mails) == 1
-    assert str(refused.value) == "127.0.0.1 answers 535"
+    assert str(refused.value) == "127.0.0.1 answers 535: it refuses username and password"
 
 
 async def test_a_server_that_is_not_there_is_said() -> None:
