@@ -137,7 +137,9 @@ async def test_check_says_that_all_is_well_and_knocks_everywhere(office: Install
 
     assert (quiet.status, quiet.out) == (0, f"{office.config}: ok, 4 channels, 2 targets\n")
     assert knocked.status == 0
-    assert {probe["name"] for probe in knocked.json["probes"] if probe["ok"]} == {*DOORS, "oa", "discipline"}
+    assert {probe["name"] for probe in knocked.json["probes"] if probe["ok"]} == {
+        "sqlite", "recognition", *DOORS, "oa", "discipline",
+    }  # fmt: skip
 
 
 async def test_check_names_the_door_that_is_shut(town: Town) -> None:

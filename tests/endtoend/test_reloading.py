@@ -311,6 +311,19 @@ async def test_the_console_moves_to_another_address_and_a_taken_one_is_refused(b
     assert bureau.logins("second") == 1
 
 
+async def test_a_refused_file_is_an_alarm(bureau: Bureau) -> None:
+    alarms = 'alarms: {calendar: 0s, sinks: {duty: {kind: webhook, url: "%s/duty", body: {type: "{{ text }}"}}}}\n'
+    bureau.put(bureau.text() + alarms % bureau.oa.url)
+    await bureau.reread(1, added=["alarms", "alarm sink duty"])
+    bureau.put(bureau.text() + alarms % bureau.oa.url + "nonsense: true\n")
+    await bureau.refused(1)
+    await bureau.took("duty", 1)  # the first look after a start is twenty seconds later
+
+    ((said, _),) = bureau.oa.took["duty"]
+    assert said.startswith("配置文件现有内容未生效：")
+    assert "nonsense: unknown key" in said
+
+
 Change = Callable[[Bureau], str]
 
 

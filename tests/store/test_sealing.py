@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sqlalchemy import select
 from store.engine import open_store
 from store.schema import data_key
 from store.sealing import RENEW_AFTER, SealBroken, Sealer
+from tests.place import Place
 from tests.store.keys import MASTER, NOW, OTHER_MASTER
 
 SEALER = Sealer({1: MASTER}, 1, OTHER_MASTER)
@@ -101,8 +103,8 @@ def test_after_a_quarter_a_new_key_seals_and_the_old_one_still_opens(tmp_path: P
     renewed.close()
 
 
-async def test_a_store_that_stays_open_renews_its_key_when_asked_after_a_quarter(tmp_path: Path) -> None:
-    store = open_store("sqlite", tmp_path, MASTER, now=NOW)
+async def test_a_store_that_stays_open_renews_its_key_when_asked_after_a_quarter(place: Place) -> None:
+    store = open_store(place.database, place.folder, MASTER, now=NOW)
     sealed = store.sealer.seal(PLAIN, "cases:1")
 
     assert await store.renew_key(MASTER, NOW + RENEW_AFTER) is False
@@ -113,10 +115,26 @@ async def test_a_store_that_stays_open_renews_its_key_when_asked_after_a_quarter
     assert _key_of(fresh) != _key_of(sealed)
     assert store.sealer.open(sealed, "cases:1") == store.sealer.open(fresh, "cases:1") == PLAIN
     store.close()
-    again = open_store("sqlite", tmp_path, MASTER, now=NOW + RENEW_AFTER + timedelta(days=1))
+    again = open_store(place.database, place.folder, MASTER, now=NOW + RENEW_AFTER + timedelta(days=1))
     assert again.sealer.open(fresh, "cases:1") == PLAIN
     assert _key_of(again.sealer.seal(PLAIN, "cases:1")) == _key_of(fresh)
     again.close()
+
+
+@pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+async def test_of_several_processes_one_makes_the_new_key_and_all_seal_with_it(place: Place) -> None:
+    stores = [open_store(place.database, place.folder, MASTER, now=NOW) for _ in range(3)]
+    later = NOW + RENEW_AFTER + timedelta(days=1)
+
+    turned = await asyncio.gather(*(one.renew_key(MASTER, later) for one in stores))
+
+    sealed = [one.sealer.seal(PLAIN, "cases:1") for one in stores]
+    keys = stores[0].read_now(lambda conn: conn.execute(select(data_key.c.purpose)).scalars().all())
+    assert turned == [True] * 3
+    assert len({_key_of(one) for one in sealed}) == 1
+    assert sorted(keys) == ["lookup", "seal", "seal"]
+    for one in stores:
+        one.close()
 
 
 def test_a_value_is_looked_up_alike_after_reopening_and_by_kind_and_store_apart(tmp_path: Path) -> None:
