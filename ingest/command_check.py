@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Sequence, Sized
+from collections.abc import Coroutine, Sequence, Sized
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,16 +17,8 @@ from ingest.alarms.words import FOLDER as WORDS
 from ingest.catalogue import load_words
 from ingest.config import Config, ConfigErrors, Problem, load
 from ingest.office import scan_workers
-from ingest.probing import (
-    Probe,
-    probe_blobs,
-    probe_channel,
-    probe_database,
-    probe_folder,
-    probe_scans,
-    probe_sink,
-    probe_target,
-)
+from ingest.probing import Probe, probe_channel, probe_scans, probe_sink, probe_target
+from ingest.probing_store import probe_blobs, probe_blobs_folder, probe_database, probe_database_folder
 
 
 def check(args: Namespace) -> int:
@@ -62,13 +54,21 @@ async def probe_all(config: Config, *, tell: bool = False) -> list[Probe]:
     scanned = any(one.settings.kind == "letters" for one in doors)
     test = _test_message(config) if tell else None
     return await asyncio.gather(
-        probe_database(config.database) if config.shared else probe_folder(config.data.folder),
-        *([probe_blobs(config.bucket)] if config.bucket else []),
+        *_of_the_store(config),
         *([probe_scans(scan_workers())] if scanned else []),
         *map(probe_channel, doors),
         *(probe_target(name, target) for name, target in config.targets.items() if target.enabled),
         *(probe_sink(name, sink, test) for name, sink in config.alarms.sinks.items()),
     )
+
+
+def _of_the_store(config: Config) -> list[Coroutine[None, None, Probe]]:
+    """Of database and large blobs, wherever they lie."""
+    folder = config.data.folder
+    found = [probe_database(config.database) if config.shared else probe_database_folder(folder)]
+    if config.bucket:
+        return [*found, probe_blobs(config.bucket)]
+    return [*found, probe_blobs_folder(folder)] if config.shared else found
 
 
 def _test_message(config: Config) -> Message:

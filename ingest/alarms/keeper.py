@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, update
+from sqlalchemy.exc import DBAPIError
 
 from ingest.alarms.blackout import Blackout
 from ingest.alarms.conditions import DepotSeen, conditions
@@ -66,7 +68,7 @@ class AlarmKeeper:
         if not isinstance(error, StoreUnreachable | TimeoutError):  # which the store has said
             log.error("alarms cannot be watched", error=place_of(error))
         if self.blackout is not None and is_passing(error):
-            await self.blackout.lasts(str(error) if isinstance(error, StoreUnreachable) else type(error).__name__)
+            await self.blackout.lasts(_said(error))
 
     async def look(self) -> None:
         """Look once, and have told what changed."""
@@ -120,6 +122,13 @@ class Telling:
                 )
             else:
                 await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
+
+
+def _said(error: Exception) -> str:
+    """What the database says of itself: SQLite's words of an operation, unlike those of a statement, quote no row."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    ours = isinstance(cause, StoreUnreachable | sqlite3.OperationalError)
+    return str(cause) if ours else type(cause).__name__
 
 
 async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from ingest.alarms import keeper as keeping
 from ingest.alarms.blackout import Blackout
@@ -126,3 +128,21 @@ async def test_the_keeper_tells_of_a_database_that_is_gone(desk: Desk, monkeypat
 
     assert (first.state, second.state) == ("raised", "over")
     assert "db.example: gone" in first.text
+
+
+async def test_a_full_disk_is_told_in_the_databases_own_words(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(_act: object) -> None:
+        raise OperationalError("INSERT INTO alarm", {}, sqlite3.OperationalError("database or disk is full"))
+
+    monkeypatch.setattr(keeping, "LOOKS_AT_ONCE", timedelta(0))
+    monkeypatch.setattr(desk.store, "write", full)
+    ear, stopping = Ear(), asyncio.Event()
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        told = Blackout(timedelta(0), SPEAKER, {"duty": ear}, lambda: NOW)
+        places = Places(frozenset(), frozenset(), (), ())
+        watching = AlarmKeeper(desk.store, AlarmSettings(), places, SPEAKER, Almanac(WorkCalendar()), lambda: NOW, told)
+        group.create_task(watching.run(stopping))
+        message = await ear.heard.get()
+        stopping.set()
+
+    assert message.text == "the database cannot be used: database or disk is full; nothing is taken in or sent"

@@ -16,7 +16,7 @@ from ingest import inbox
 from ingest.depot_watch import DepotWatch, said_of
 from ingest.health import Readiness
 from ingest.metrics import Metrics
-from ingest.probing import probe_blobs, probe_database
+from ingest.probing_store import probe_blobs, probe_database
 from store import ledger
 from store.blob_bucket import BlobBucket, Bucket
 from store.engine import READERS, open_store

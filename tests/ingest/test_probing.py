@@ -23,7 +23,8 @@ from adapters.base import ChannelRefused
 from adapters.letters_archive import try_moving
 from dispatch.settings import TargetSettings
 from ingest.office import scan_workers
-from ingest.probing import Probe, probe_folder, probe_scans, probe_sink, probe_target
+from ingest.probing import Probe, probe_scans, probe_sink, probe_target
+from ingest.probing_store import probe_blobs_folder, probe_database_folder
 from store.engine import open_store
 from tests.adapters.test_wire import Authority, serving
 from tests.alarms.test_sinks import MESSAGE, post_office, robot, sink, wecom
@@ -165,15 +166,17 @@ async def test_a_page_is_recognised_to_see_that_the_models_are_there() -> None:
 
 
 def test_the_data_folder_is_written_to_and_left_as_it_was(tmp_path: Path) -> None:
-    new = asyncio.run(probe_folder(tmp_path / "data"))
+    new = asyncio.run(probe_database_folder(tmp_path / "data"))
     open_store("sqlite", tmp_path / "data", b"k" * 32).close()
     before = sorted(tmp_path.rglob("*"))
-    made = asyncio.run(probe_folder(tmp_path / "data"))
+    made = asyncio.run(probe_database_folder(tmp_path / "data"))
     after = sorted(tmp_path.rglob("*"))
     (tmp_path / "data" / "xinqiao.db").write_bytes(b"no database, by no means" * 100)
-    broken = asyncio.run(probe_folder(tmp_path / "data"))
+    broken = asyncio.run(probe_database_folder(tmp_path / "data"))
 
-    assert (new.ok, made.ok, broken.ok) == (True, True, False)
+    beside = asyncio.run(probe_blobs_folder(tmp_path / "data"))
+
+    assert (new.ok, made.ok, broken.ok, beside.ok) == (True, True, False, True)
     assert new.text.endswith("nothing in it yet")
     assert "its database has" in made.text
     assert after == before
