@@ -142,9 +142,10 @@ class Rereading:
                     break
                 await at_rest(paths, self.quiet)
             paths |= files
-        self._seen = seen
         if refused is not None:
+            self._seen = seen
             raise refused
+        self._seen = found.seen
         return found
 
     async def _taken_up(self, found: Config) -> Changes:
