@@ -11,7 +11,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from ingest.config import Config, load
 from ingest.crew import Changes, compare
 from ingest.metrics import Metrics
-from ingest.office import Office, open_office
+from ingest.office import Office, calendar_of, open_office
 from ingest.parts import Parts
 from tests.ingest.config_files import ENVIRONMENT, write
 
@@ -108,3 +108,19 @@ def test_a_door_that_is_switched_off_ends_and_its_alarms_with_it(office: Office,
         changed=("alarms",),
         same=("channel box", "target oa", "target stats", "reading", "alarm sink duty"),
     )
+
+
+def test_what_is_taken_up_holds_for_desk_reader_and_almanac(office: Office, folder: Path) -> None:
+    (folder / "other.yaml").write_text("2032: {holidays: [2032-01-01]}\n", "utf-8")
+    replacing("calendar: calendar.yaml", "calendar: other.yaml")(folder)
+    replacing("  scans: {kind", "  paper: {kind")(folder)
+    replacing("restricted: true", "restricted: only")(folder)
+    desk, config = office.desk, read(folder)
+
+    office.take_up(config, calendar_of(config))
+
+    assert office.desk is desk
+    assert sorted(desk.clockwork.calendar.years) == sorted(office.almanac.look().years) == [2032]
+    assert desk.outbox.targets["oa"].restricted == "only"
+    assert set(office.reader.doors) == {"paper", "box"}
+    assert office.config is config
