@@ -181,7 +181,7 @@ class CaseDesk:
         register.add_receipts(conn, [(ids[one], one.row.id, one.part) for one in arrivals])
         lists = [attachments.Listed(ids[one], one.row.channel, one.kept.parts) for one in arrivals]
         attachments.register(conn, self.sealer, lists, now)
-        happened = [(ids[one], {"channel": one.row.channel, "raw": one.row.id, "revision": 1}) for one in arrivals]
+        happened = [(ids[one], {**_arrived(one.row), "revision": 1}) for one in arrivals]
         record_each(conn, "created", MACHINE, happened, now)
         self.outbox.announce(conn, [(it.case, it.written) for it in new.values()], now)
         for one, it in new.items():
@@ -207,7 +207,7 @@ class CaseDesk:
         case_id = entry.case.case_id
         arrived = register.add_receipt(conn, case_id, row.id, one.part)
         if arrived:
-            record_history(conn, case_id, "received", MACHINE, {"channel": row.channel, "raw": row.id}, now)
+            record_history(conn, case_id, "received", MACHINE, _arrived(row), now)
         if self._supersedes(conn, kept, entry):
             attachments.register(conn, self.sealer, [attachments.Listed(case_id, row.channel, kept.parts)], now)
             register.point_to(conn, case_id, kept.id, kept.modified_at)
@@ -290,6 +290,11 @@ class CaseDesk:
     @staticmethod
     def _note_signals(conn: Connection, case_id: str, signals: Sequence[Signal]) -> list[Signal]:
         return [one for one in signals if register.add_signal(conn, case_id, one.id, one.kind.value, one.at)]
+
+
+def _arrived(row: RawRow) -> dict[str, object]:
+    """An arrival as the history keeps it: with the hash of what arrived, so that nobody puts something else there."""
+    return {"channel": row.channel, "raw": row.id, "blob": row.sha256}
 
 
 def _end(read: Read) -> End:
