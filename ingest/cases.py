@@ -168,13 +168,18 @@ class CaseDesk:
         if not arrivals:
             return {}
         local, clockwork = now.astimezone(self.zone), self.clockwork
-        numbers = register.next_numbers(conn, local.year, len(arrivals))
+        computed = []
+        for one in arrivals:
+            registration, receipts = (
+                Registration(str(ULID.from_datetime(now)), "", local),
+                (inbox.receipt_of(one.row, self.zone),),
+            )
+            case = clockwork.dated(self._computed(registration, 1, one.kept, receipts, {}, (), None), None)
+            computed.append((one, case, clockwork.timing(case, withdrawn=False, now=now)))
+        numbers = register.next_numbers(conn, local.year, len(arrivals))  # until this commits, no other draws any
         new: dict[Arrival, NewCase] = {}
-        for one, number in zip(arrivals, numbers, strict=True):
-            registration = Registration(str(ULID.from_datetime(now)), number, local)
-            kept, receipts = one.kept, (inbox.receipt_of(one.row, self.zone),)
-            case = clockwork.dated(self._computed(registration, 1, kept, receipts, {}, (), None), None)
-            timing = clockwork.timing(case, withdrawn=False, now=now)
+        for (one, unnumbered, timing), number in zip(computed, numbers, strict=True):
+            case, kept = unnumbered.model_copy(update={"case_no": number}), one.kept
             new[one] = NewCase(case, case.model_dump_json(), kept.identity, kept.id, kept.modified_at, timing)
         ids = {one: it.case.case_id for one, it in new.items()}
         register.add(conn, self.sealer, list(new.values()), now)
