@@ -115,9 +115,12 @@ def is_settled(conn: Connection, one: Mark) -> bool:
 def next_link(conn: Connection, sealer: Sealer, upto: int) -> Link | None:
     """The link over what follows the last one, up to this number at most."""
     before = last_link(conn)
-    entries = entries_between(conn, before.upto, upto)[:LONGEST]
+    wanted = _STAMPS.where(history.c.id > before.upto, history.c.id <= upto).limit(LONGEST)
+    entries = conn.execute(wanted).all()
     if not entries:
         return None
+    if any(entry.stamp is None for entry in entries):
+        entries = entries_between(conn, before.upto, entries[-1].id)
     last = entries[-1].id
     return Link(before.place + 1, last, len(entries), mac_of(sealer, before, last, entries))
 
@@ -161,6 +164,7 @@ def _numbers(conn: Connection, count: int) -> Iterator[int]:
 
 
 _LINKS = select(link.c.place, link.c.upto, link.c.entries, link.c.mac)
+_STAMPS = select(history.c.id, history.c.stamp).order_by(history.c.id)
 _LAST_OF_SQLITE = text("SELECT seq FROM sqlite_sequence WHERE name = 'history'")
 _NEXT_OF_POSTGRESQL = text("SELECT nextval('history_id_seq') FROM generate_series(1, :count)")
 _OF_THEN = text(
