@@ -116,7 +116,7 @@ def next_link(conn: Connection, sealer: Sealer, upto: int) -> Link | None:
     """The link over what follows the last one, up to this number at most."""
     before = last_link(conn)
     wanted = _STAMPS.where(history.c.id > before.upto, history.c.id <= upto).limit(LONGEST)
-    entries: Sequence[Row[Any]] = list(conn.execute(wanted).all())
+    entries: list[Row[Any]] = [*conn.execute(wanted)]
     if not entries:
         return None
     if any(entry.stamp is None for entry in entries):

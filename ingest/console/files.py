@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from dispatch.holdings import may_fetch
 from ingest import inbox
-from ingest.console.case_page import readable, record_view
+from ingest.console.case_page import readable, record_fetch, record_view
 from ingest.console.context import CONSOLE, Console, visitor_of
 from ingest.console.guard import needs
 from ingest.console.interface import target_of
@@ -41,7 +41,9 @@ async def send_file(request: web.Request) -> web.StreamResponse:
     found = await store.read(lambda conn: _load(conn, store.sealer, case_id, sha256, everything))
     if found is None:
         raise web.HTTPNotFound
-    if "Authorization" not in request.headers:
+    if "Authorization" in request.headers:
+        await record_fetch(console, target_of(console, request), case_id, file=sha256[:12])
+    else:
         await record_view(console, visitor_of(request), case_id, file=sha256[:12])
     kept, media_type, name = found
     return download(await asyncio.to_thread(store.blobs.open, kept), media_type, name)
