@@ -164,6 +164,7 @@ class Daemon:
             yield from parts.alarms(self.in_force.said, lambda: self.depot.trouble)
             keeper = ClockKeeper(self.office.store, self.office.desk, self.office.almanac, self.office.clock)
             yield "clocks", Plan(None, lambda: Part(finishing=[keeper.run]))
+            yield "retention", parts.retention()
             chain = ChainKeeper(self.office.store, self.office.clock)
             yield "history chain", Plan(None, lambda: Part(finishing=[chain.run]))
             yield "chores", Plan(None, lambda: Part(finishing=[chore.run for chore in self._chores()]))

@@ -92,6 +92,7 @@ blob = Table(
     Column("size", BigInteger, nullable=False),
     Column("sealed", LargeBinary),  # null: in a file of the blob folder
     Column("created_at", Moment, nullable=False),
+    Column("removed_at", Moment),  # its time had come; `sealed` holds but the proof that this store removed it
 )
 
 channel = Table(

@@ -73,7 +73,7 @@ def prove_originals(proof: Proof) -> Iterator[Finding]:
 
 def _collect(into: list[Kept]) -> Callable[[Connection, list[Row[Any]]], list[Finding]]:
     def collect(_conn: Connection, rows: list[Row[Any]]) -> list[Finding]:
-        into[:] = [Kept(row.sha256, row.sealed) for row in rows]
+        into[:] = [Kept(row.sha256, row.sealed, row.removed_at) for row in rows]
         return []
 
     return collect
@@ -82,6 +82,10 @@ def _collect(into: list[Kept]) -> Callable[[Connection, list[Row[Any]]], list[Fi
 def _amiss(proof: Proof, one: Kept) -> Iterator[Finding]:
     """Raises OSError: where they lie does not answer."""
     try:
-        proof.look.blobs.open(one)
+        if one.removed_at is None:
+            proof.look.blobs.open(one)
+        else:
+            proof.look.blobs.expect_removed(one)
+            proof.counted("removed by retention")
     except SealBroken as error:
         yield Finding("original", str(error), _BRING)

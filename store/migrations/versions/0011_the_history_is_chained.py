@@ -1,4 +1,4 @@
-"""the history is chained"""
+"""the history is chained, originals have their time"""
 
 from alembic import op
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column('history', sa.Column('stamp', sa.LargeBinary(), nullable=True))
+    op.add_column('blob', sa.Column('removed_at', store.schema.Moment(), nullable=True))
     op.create_table('link',
     sa.Column('place', store.schema.Id, autoincrement=False, nullable=False),
     sa.Column('upto', sa.BigInteger(), nullable=False),
