@@ -18,6 +18,8 @@ from store.failure import place_of
 
 log = structlog.get_logger()
 BEAT = timedelta(seconds=5)
+BREATH = timedelta(seconds=0.1)
+"""Between two links while many entries wait, as after an upgrade: others go first."""
 TOLD_EVERY = timedelta(days=1)
 """The log keeps the chain's end where nobody who can write to the database reaches it."""
 
@@ -36,7 +38,7 @@ class ChainKeeper:
             pause = BEAT
             try:
                 if await self.link():
-                    pause = timedelta(0)
+                    pause = BREATH
             except Exception as error:  # noqa: BLE001 - an outer loop: a link that failed is made in the next round
                 if not isinstance(error, StoreUnreachable):  # which the store has said
                     log.error("history cannot be linked", error=place_of(error))

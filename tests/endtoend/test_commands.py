@@ -22,7 +22,7 @@ MAILS = letters(7)
 PASSWORD = "柳荫里 forty two\n"
 COMMANDS = (
     "run", "check", "try", "read", "status", "replay", "correct", "quarantine", "pause", "resume", "sheet", "schema",
-    "user", "backup", "restore", "sandbox",
+    "user", "backup", "restore", "verify", "sandbox",
 )  # fmt: skip
 DOORS = ("director_mailbox", "hotline", "letters", "sunshine")
 
