@@ -5,21 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
+from ingest.app import retention_of
+from ingest.config import ConfigErrors
 from ingest.listings import REMOVAL_LANE, oldest_waiting
+from ingest.office import open_office
 from ingest.retention import LINGERS, Retention
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Disposition, Part, Signal, SignalKind
 from store import ledger
-from store.blobs import INLINE_LIMIT, BlobRemoved, key_of
+from store.blobs import INLINE_LIMIT, BlobRemoved, Prepared, key_of
+from store.engine import open_store
 from store.schema import attachment, blob, cases, delivery, history, raw, reading, receipt, revision
-from tests.ingest.desk import CHINA, NOW, Desk, open_desk
+from tests.ingest.config_files import ENVIRONMENT, loaded
+from tests.ingest.desk import CHINA, NOW, Desk, desk_over, open_desk
 from tests.ingest.desk import reading as read_as
 from tests.ingest.test_verifying import findings, linked
 from tests.place import Place
+from tests.postgres import Server
 
 YEAR = timedelta(days=365)
 LATER = NOW + 2 * YEAR + timedelta(hours=14)  # 23:30 in the office
@@ -210,6 +217,60 @@ async def test_it_goes_on_batch_by_batch_and_stops_when_told(desk: Desk, monkeyp
     assert await gone_through(desk) == 5
     counted = select(func.count()).select_from(history).where(history.c.kind == "removed")
     assert desk.store.read_now(lambda conn: conn.execute(counted).scalar_one()) == 5
+
+
+@pytest.mark.postgres
+async def test_bytes_that_are_just_being_kept_again_elsewhere_stay(postgres: Server, tmp_path: Path) -> None:
+    place = Place(tmp_path, postgres.migrated())
+    with open_desk(place) as desk:
+        over(desk)
+        sha256 = desk.store.read_now(lambda conn: conn.execute(select(blob.c.sha256)).scalar_one())
+        other = open_store(place.database, place.folder, b"k" * 32, now=NOW)
+        with other._database.writing.begin() as conn:
+            other.blobs.keep(conn, Prepared(sha256, 1, b""), NOW)
+            row = dict(conn.execute(select(raw)).one()._mapping) | {"id": 99, "channel": "mailbox", "state": "waiting"}
+            conn.execute(insert(raw).values(row))
+            removing = asyncio.create_task(gone_through(desk))
+            while not await asyncio.to_thread(desk.store.read_now, _somebody_waits):
+                pass
+
+        assert await removing == 0
+        other.close()
+    postgres.drop(place.database)
+
+
+def _somebody_waits(conn: Connection) -> bool:
+    """For a lock."""
+    waiting = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+    return bool(conn.execute(waiting).scalar_one())
+
+
+async def test_it_is_off_unless_a_time_is_said_and_that_is_a_month_at_least(tmp_path: Path) -> None:
+    config = "sealing: {key: '${KEY}'}\n"
+    off = loaded(tmp_path, config, ENVIRONMENT).retention.originals
+    on = loaded(tmp_path, config + "retention: {originals: 1825d}\n", ENVIRONMENT).retention.originals
+
+    assert (off, on) == (None, timedelta(days=1825))
+    with pytest.raises(ConfigErrors, match=r"retention\.originals: is 29 days"):
+        loaded(tmp_path, config + "retention: {originals: 29d}\n", ENVIRONMENT)
+
+
+async def test_an_office_that_says_a_time_removes_by_night_while_it_keeps_house(tmp_path: Path) -> None:
+    config = f"data: {{folder: {tmp_path}/data}}\nsealing: {{key: '${{KEY}}'}}\nretention: {{originals: 365d}}\n"
+    office = open_office(loaded(tmp_path, config, ENVIRONMENT), lambda: LATER)
+    desk = desk_over(office.store)
+    over(desk)
+    stopping = asyncio.Event()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for run in retention_of(office):
+            group.create_task(run(stopping))
+        while not await asyncio.to_thread(removed, desk):
+            pass
+        stopping.set()
+        office.store.wakes.ring_all()
+
+    assert removed(desk) == 1
+    await office.close()
 
 
 def claims(desk: Desk, now: datetime) -> list[ledger.Claim]:
