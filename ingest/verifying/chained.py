@@ -17,6 +17,7 @@ from store.schema import cases, history, raw, revision
 LINKS = 50
 REMEMBERED = 20
 """So many numbers of missing entries a finding names."""
+LARGEST = 2**63
 _RESTORE = "compare with a backup and the log; who could write to the database?"
 
 
@@ -54,7 +55,10 @@ def _prove_link(proof: Proof, before: Link, one: Link, stamped: bool) -> tuple[l
         entries = chain.entries_between(conn, before.upto, one.upto)
         return entries, _prove_named(conn, entries)
 
-    entries, found = proof.look.read(read)
+    try:
+        entries, found = proof.look.read(read)
+    except ValueError:
+        return [_unreadable(before.upto, one.upto)], stamped
     own, stamped = _prove_entries(proof, entries, stamped)
     if len(entries) < one.entries:
         found.append(_taken_out(before, one, entries))
@@ -90,7 +94,11 @@ def _prove_rest(proof: Proof, after: int, stamped: bool) -> Iterator[Finding]:
         return entries, _prove_named(conn, entries)
 
     while True:
-        entries, found = proof.look.read(read)
+        try:
+            entries, found = proof.look.read(read)
+        except ValueError:
+            yield _unreadable(after, None)
+            return
         if not entries:
             return
         own, stamped = _prove_entries(proof, entries, stamped)
@@ -121,8 +129,8 @@ def _prove_named(conn: Connection, entries: Sequence[Row[Any]]) -> list[Finding]
 
 
 def _number(entry: Row[Any], name: str) -> int | None:
-    found = entry.detail.get(name)
-    return found if isinstance(found, int) and entry.case_id is not None else None
+    found = entry.detail.get(name) if isinstance(entry.detail, dict) else None
+    return found if isinstance(found, int) and 0 < found < LARGEST and entry.case_id is not None else None
 
 
 def _taken_out(before: Link, one: Link, entries: Sequence[Row[Any]]) -> Finding:
@@ -130,6 +138,12 @@ def _taken_out(before: Link, one: Link, entries: Sequence[Row[Any]]) -> Finding:
     absent = [number for number in range(before.upto + 1, one.upto + 1) if number not in there]
     named = ", ".join(map(str, absent[:REMEMBERED])) + (" …" if len(absent) > REMEMBERED else "")
     return _gone(f"{one.entries - len(entries)} entries of the history, of the numbers {named}")
+
+
+def _unreadable(after: int, upto: int | None) -> Finding:
+    """Of something that is no entry at all, such as a detail that is no JSON."""
+    which = f"among entries {after + 1} to {upto}" if upto else f"behind entry {after}"
+    return Finding("history", f"{which} there is one that cannot be read: somebody else wrote it", _RESTORE)
 
 
 def _gone(what: str) -> Finding:

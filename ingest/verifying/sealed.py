@@ -16,6 +16,8 @@ from store.sealing import SealBroken
 
 ORIGINALS = 50
 """So many rows of originals at a time: each may be 128 KB."""
+ROWS = 100
+"""Of the others: what was read of a long mail is long."""
 Context = Callable[[Mapping[str, Any]], str]
 SEALS: Mapping[tuple[str, str], Context] = {
     ("cases", "sealed"): "cases:{case_id}".format_map,
@@ -45,7 +47,7 @@ def prove_seals(proof: Proof) -> Iterator[Finding]:
         def prove(_conn: Connection, rows: list[Row[Any]], name: str = table.name) -> list[Finding]:
             return [broken for row in rows for broken in _broken(proof, name, row, columns[name])]
 
-        for number, found in pages(proof.look, table, prove):
+        for number, found in pages(proof.look, table, prove, ROWS):
             yield from found
             proof.counted(f"rows of {table.name}", number)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, text, update
 
 from ingest.chaining import ChainKeeper
 from ingest.history import record_history
@@ -114,6 +114,26 @@ async def test_a_removed_entry_is_named(kept: Kept) -> None:
     kept.spoil(delete(history).where(history.c.id == 6))
 
     assert said(kept.findings()) == "missing: 1 entries of the history, of the numbers 6"
+
+
+async def test_what_is_no_entry_at_all_is_a_finding(kept: Kept) -> None:
+    kept.desk.write(lambda conn: conn.execute(text("UPDATE history SET detail = '[\"x\"]' WHERE id = 6")))
+    (listed,) = kept.findings()
+    kept.desk.write(lambda conn: record_history(conn, None, "login", "wang", {}, NOW))
+
+    assert "entry 6 (viewed, case " in listed.what
+
+
+@pytest.mark.parametrize("linked_up", [True, False])
+async def test_a_detail_that_is_no_json_is_a_finding(tmp_path: Path, linked_up: bool) -> None:
+    place = Place(tmp_path)
+    with open_desk(place) as desk:
+        desk.write(lambda conn: record_history(conn, None, "login", "wang", {}, NOW))
+        if linked_up:
+            await linked(desk.store)
+        desk.write(lambda conn: conn.execute(text("UPDATE history SET detail = 'oops' WHERE id = 1")))
+
+        assert "there is one that cannot be read" in said(findings(place))
 
 
 @pytest.mark.parametrize("copied", [True, False])
@@ -242,10 +262,10 @@ async def test_a_gap_in_the_register_and_a_number_never_given_are_named(kept: Ke
         update(cases).where(cases.c.case_no == "2026-000004").values(case_no="2026-000009"),
     )
 
-    text = said(kept.findings())
-    assert "3 numbers of 2026 have no case: 2026-000004, 2026-000005, 2026-000006" in text
-    assert "number 2026-000009 was never given" in text
-    assert "its row says case_no 2026-000009, the sealed case 2026-000004" in text
+    told = said(kept.findings())
+    assert "3 numbers of 2026 have no case: 2026-000004, 2026-000005, 2026-000006" in told
+    assert "number 2026-000009 was never given" in told
+    assert "its row says case_no 2026-000009, the sealed case 2026-000004" in told
 
 
 async def test_a_revision_taken_out_and_an_original_exchanged_are_named(kept: Kept) -> None:
@@ -255,10 +275,10 @@ async def test_a_revision_taken_out_and_an_original_exchanged_are_named(kept: Ke
         update(raw).where(raw.c.id == 2).values(blob=hashes[0]),
     )
 
-    text = said(kept.findings())
-    assert f"missing: revision 1 of case {kept.cases[0]}" in text
-    assert "case 2026-000001 stands at revision 1, but not all revisions up to it are there" in text
-    assert "arrival 2 refers to another original than it came with" in text
+    told = said(kept.findings())
+    assert f"missing: revision 1 of case {kept.cases[0]}" in told
+    assert "case 2026-000001 stands at revision 1, but not all revisions up to it are there" in told
+    assert "arrival 2 refers to another original than it came with" in told
 
 
 async def test_an_event_that_does_not_open_and_a_damaged_original_are_named(kept: Kept) -> None:
@@ -270,9 +290,9 @@ async def test_an_event_that_does_not_open_and_a_damaged_original_are_named(kept
         update(blob).where(blob.c.sha256 == sha256).values(sealed=b"not what it was, by far"),
     )
 
-    text = said(kept.findings())
-    assert f"event.sealed_full: event:{event_id}: does not open" in text
-    assert f"blob:{sha256}" in text
+    told = said(kept.findings())
+    assert f"event.sealed_full: event:{event_id}: does not open" in told
+    assert f"blob:{sha256}" in told
 
 
 async def test_a_large_original_that_is_gone_or_another_is_named(kept: Kept) -> None:
