@@ -312,7 +312,7 @@ def test_a_database_of_another_installation_is_left_alone(
     folder: Path, address: str, tmp_path: Path, begun: bool
 ) -> None:
     other = tmp_path / "other"
-    with closing(open_store("sqlite" if begun else address, other, OTHER_MASTER)) as store:
+    with closing(open_store("sqlite" if begun else address, other, MASTER if begun else OTHER_MASTER)) as store:
         store.submit(lambda conn: conn.execute(insert(account).values(**_account()))).result(60)
     if begun:
         assert in_process(other, address, crash_at="move.verified") == -signal.SIGKILL
