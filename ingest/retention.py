@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
 import structlog
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from ingest import readings
 from ingest.history import MACHINE, record_each
@@ -99,8 +99,11 @@ class Retention:
 
 
 def open_cases(conn: Connection, ids: Collection[str]) -> set[str]:
-    """Those of these cases about which something is still to be done: a clock of theirs runs."""
-    running = cases.c.next_due_at.is_not(None) & ~cases.c.withdrawn
+    """Those of these cases about which something is still to be done: a clock of theirs runs, and their source has
+    neither closed them nor taken them back.
+    """
+    over = cases.c.withdrawn | (func.coalesce(cases.c.source_status, "") == "closed")
+    running = cases.c.next_due_at.is_not(None) & ~over
     return set(conn.execute(select(cases.c.case_id).where(cases.c.case_id.in_(ids), running)).scalars())
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row
 
 from ingest.verifying.finding import Finding, Proof, pages
 from store.blobs import Kept
-from store.schema import attachment, attempt, blob, cases, correction, event, raw, reading, revision
+from store.schema import attachment, attempt, blob, cases, correction, event, raw, reading, report, revision
 from store.sealing import SealBroken
 
 ORIGINALS = 50
@@ -28,12 +28,13 @@ SEALS: Mapping[tuple[str, str], Context] = {
     ("raw", "sealed_note"): "raw.note:{id}".format_map,
     ("correction", "sealed"): "correction:{case_id}:{field}".format_map,
     ("attachment", "sealed_ref"): "attachment:{case_id}:{key}".format_map,
+    ("report", "sealed"): "report:{target}:{webhook_id}".format_map,
     ("event", "sealed_full"): "event:{id}".format_map,
     ("event", "sealed_numbers"): "event.numbers:{id}".format_map,
     ("attempt", "sealed_answer"): lambda row: f"attempt:{row['delivery_id']}:{row['at'].astimezone(UTC).isoformat()}",
 }
 """Each sealed column, and what its seals are bound to."""
-_TABLES = (raw, reading, cases, revision, correction, attachment, event, attempt)
+_TABLES = (raw, reading, cases, revision, correction, attachment, report, event, attempt)
 _RESTORE = "bring the row back from a backup"
 _BRING = "bring it back from a backup, under this name"
 
