@@ -8,12 +8,14 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from sqlalchemy import Connection, func, insert, select, text, update
 
-from ingest.app import retention_of
 from ingest.config import ConfigErrors
 from ingest.listings import REMOVAL_LANE, oldest_waiting
+from ingest.metrics import Metrics
 from ingest.office import open_office
+from ingest.parts import Parts
 from ingest.retention import LINGERS, Retention
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Disposition, Part, Signal, SignalKind
@@ -262,7 +264,7 @@ async def test_an_office_that_says_a_time_removes_by_night_while_it_keeps_house(
     over(desk)
     stopping = asyncio.Event()
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
-        for run in retention_of(office):
+        for run in Parts(office, office.config, Metrics(), AsyncIOScheduler()).retention().make().finishing:
             group.create_task(run(stopping))
         while not await asyncio.to_thread(removed, desk):
             pass
