@@ -215,7 +215,10 @@ class _Model:
             },
             "revision": {"case_id": case_id, "sealed": sealer.seal(renamed("case"), f"revision:{case_id}:1")},
             "receipt": {"raw_id": number, "case_id": case_id},
-            "history": {"case_id": case_id, "detail": json.dumps({"channel": CHANNEL, "raw": number, "revision": 1})},
+            "history": {
+                "case_id": case_id, "stamp": None,  # as of an installation from before there were stamps
+                "detail": json.dumps({"channel": CHANNEL, "raw": number, "revision": 1}),
+            },
             "lookup": {"case_id": case_id},
             "event": {
                 "seq": number, "id": event_id, "case_id": case_id,

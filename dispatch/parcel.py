@@ -132,6 +132,8 @@ def _fitting(conn: Connection, body: bytes, most: int) -> tuple[Kept, ...]:
     found: dict[str, Kept] = {}
     for one in json.loads(body)["data"]["case"].get("attachments", ()) if most else ():
         if one["state"] == "stored" and one["size"] <= most and one["sha256"] not in found:
-            found[one["sha256"]] = find(conn, one["sha256"])
-            most -= one["size"]
+            kept = find(conn, one["sha256"])
+            if kept.removed_at is None:  # its time had come before this was sent once more
+                found[one["sha256"]] = kept
+                most -= one["size"]
     return tuple(found.values())

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from ingest.chaining import ChainKeeper
 from ingest.chores import Chore
 from ingest.clock_keeper import ClockKeeper
 from ingest.config import Config
@@ -163,6 +164,9 @@ class Daemon:
             yield from parts.alarms(self.in_force.said, lambda: self.depot.trouble)
             keeper = ClockKeeper(self.office.store, self.office.desk, self.office.almanac, self.office.clock)
             yield "clocks", Plan(None, lambda: Part(finishing=[keeper.run]))
+            yield "retention", parts.retention()
+            chain = ChainKeeper(self.office.store, self.office.clock)
+            yield "history chain", Plan(None, lambda: Part(finishing=[chain.run]))
             yield "chores", Plan(None, lambda: Part(finishing=[chore.run for chore in self._chores()]))
         if (patience := self.supervisor.patience) is not None:
             beating = Heartbeat(self.office.store, patience, self.supervisor.beat)

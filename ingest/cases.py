@@ -168,20 +168,25 @@ class CaseDesk:
         if not arrivals:
             return {}
         local, clockwork = now.astimezone(self.zone), self.clockwork
-        numbers = register.next_numbers(conn, local.year, len(arrivals))
+        computed = []
+        for one in arrivals:
+            registration, receipts = (
+                Registration(str(ULID.from_datetime(now)), "", local),
+                (inbox.receipt_of(one.row, self.zone),),
+            )
+            case = clockwork.dated(self._computed(registration, 1, one.kept, receipts, {}, (), None), None)
+            computed.append((one, case, clockwork.timing(case, withdrawn=False, now=now)))
+        numbers = register.next_numbers(conn, local.year, len(arrivals))  # until this commits, no other draws any
         new: dict[Arrival, NewCase] = {}
-        for one, number in zip(arrivals, numbers, strict=True):
-            registration = Registration(str(ULID.from_datetime(now)), number, local)
-            kept, receipts = one.kept, (inbox.receipt_of(one.row, self.zone),)
-            case = clockwork.dated(self._computed(registration, 1, kept, receipts, {}, (), None), None)
-            timing = clockwork.timing(case, withdrawn=False, now=now)
+        for (one, unnumbered, timing), number in zip(computed, numbers, strict=True):
+            case, kept = unnumbered.model_copy(update={"case_no": number}), one.kept
             new[one] = NewCase(case, case.model_dump_json(), kept.identity, kept.id, kept.modified_at, timing)
         ids = {one: it.case.case_id for one, it in new.items()}
         register.add(conn, self.sealer, list(new.values()), now)
         register.add_receipts(conn, [(ids[one], one.row.id, one.part) for one in arrivals])
         lists = [attachments.Listed(ids[one], one.row.channel, one.kept.parts) for one in arrivals]
         attachments.register(conn, self.sealer, lists, now)
-        happened = [(ids[one], {"channel": one.row.channel, "raw": one.row.id, "revision": 1}) for one in arrivals]
+        happened = [(ids[one], {**_arrived(one.row), "revision": 1}) for one in arrivals]
         record_each(conn, "created", MACHINE, happened, now)
         self.outbox.announce(conn, [(it.case, it.written) for it in new.values()], now)
         for one, it in new.items():
@@ -207,7 +212,7 @@ class CaseDesk:
         case_id = entry.case.case_id
         arrived = register.add_receipt(conn, case_id, row.id, one.part)
         if arrived:
-            record_history(conn, case_id, "received", MACHINE, {"channel": row.channel, "raw": row.id}, now)
+            record_history(conn, case_id, "received", MACHINE, _arrived(row), now)
         if self._supersedes(conn, kept, entry):
             attachments.register(conn, self.sealer, [attachments.Listed(case_id, row.channel, kept.parts)], now)
             register.point_to(conn, case_id, kept.id, kept.modified_at)
@@ -290,6 +295,11 @@ class CaseDesk:
     @staticmethod
     def _note_signals(conn: Connection, case_id: str, signals: Sequence[Signal]) -> list[Signal]:
         return [one for one in signals if register.add_signal(conn, case_id, one.id, one.kind.value, one.at)]
+
+
+def _arrived(row: RawRow) -> dict[str, object]:
+    """An arrival as the history keeps it: with the hash of what arrived, so that nobody puts something else there."""
+    return {"channel": row.channel, "raw": row.id, "blob": row.sha256}
 
 
 def _end(read: Read) -> End:

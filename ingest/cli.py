@@ -62,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     _move(commands)
     _backup(commands)
     _restore(commands)
+    _verify(commands)
     for plug_in in entry_points(group="xinqiao.commands"):
         plug_in.load()(commands)
     return parser
@@ -330,4 +331,15 @@ def _restore(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "restore", does, example, "ingest.command_backup:restore_backup")
     parser.add_argument("--from", dest="backup", required=True, type=Path, metavar="BACKUP", help="file or folder")
     parser.add_argument("--to", required=True, type=Path, metavar="FOLDER", help="a new or an empty data folder")
+    _json(parser)
+
+
+def _verify(commands: Commands[argparse.ArgumentParser]) -> None:
+    does = "prove history, case numbers, seals and originals, the daemon at work or not; 1 if something is amiss"
+    example = "xinqiao verify\n  xinqiao verify --json --anchor 4711:5f0c…"
+    parser = _add(commands, "verify", does, example, "ingest.command_verify:verify")
+    parser.add_argument("--no-originals", action="store_true", help="without opening every original and attachment")
+    parser.add_argument(
+        "--anchor", metavar="ANCHOR", help="what it or the log said before: nothing up to there may have been cut off"
+    )
     _json(parser)

@@ -46,6 +46,8 @@ def restore_backup(arguments: argparse.Namespace) -> int:
         place = Place(arguments.to.absolute(), config.database, _bucket(config))
         brought = restore(arguments.backup.absolute(), place, master, Progress())
     _print(brought, arguments, f"{arguments.to}: restored from {arguments.backup}", as_json=arguments.json)
+    if not arguments.json:
+        print("Prove what is in it: xinqiao verify")
     if arguments.to.absolute() != config.data.folder and not arguments.json:
         print(f"{arguments.config} says data.folder: {config.data.folder}")
     return 0

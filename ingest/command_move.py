@@ -71,7 +71,7 @@ def _move(source: Source, target: Target, goal: Goal, config: Config) -> dict[st
     blobs = carry_blobs(source, sealer, here, there, tell) if here.place != there.place else None
     if not claimed(there, sealer):
         mark(there, sealer)
-    hand_over(source, target, asker(), tables)
+    hand_over(source, target, sealer, asker(), tables)
     done = {"tables": [asdict(one) for one in tables], "blobs": blobs and asdict(blobs)}
     return {"moved": True, "state": "moved", "to": target.place, **done}
 

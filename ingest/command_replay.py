@@ -61,7 +61,8 @@ def _must_make_sense(arguments: argparse.Namespace) -> None:
 def _said(answer: Answer) -> str:
     would = "would be " if answer["dry_run"] else ""
     if "read_again" in answer:
-        return f"{answer['read_again']} {would}read again"
+        removed = f"; of {answer['removed']} the original was removed by retention" if "removed" in answer else ""
+        return f"{answer['read_again']} {would}read again{removed}"
     if "skipped" in answer:
         return f"{len(answer['skipped'])} {would}skipped"
     if "arrived" in answer:

@@ -27,6 +27,7 @@ from ingest.config_sections import (
     DataSettings,
     ListenSettings,
     LogSettings,
+    RetentionSettings,
     SealingSettings,
     Section,
     ServiceSettings,
@@ -60,6 +61,9 @@ class Config(Section):
     data: DataSettings = Field(default=DataSettings(), description="where everything is kept")
     blobs: BlobsSettings | None = Field(
         default=None, description="a bucket for large originals and attachments; none: they lie in the data folder"
+    )
+    retention: RetentionSettings = Field(
+        default=RetentionSettings(), description="how long originals are kept; for ever, unless said"
     )
     sealing: SealingSettings = Field(description="the key at rest")
     listen: ListenSettings = Field(default=ListenSettings(), description="where the console is offered")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from annotated_types import Ge
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -105,6 +107,16 @@ def _networks(value: str) -> str:
 
 
 Network = Annotated[str, AfterValidator(_networks)]
+
+
+class RetentionSettings(Section):
+    """How long what citizens sent is kept; cases, their history, numbers and deliveries are kept for ever."""
+
+    originals: Annotated[timedelta, Ge(timedelta(days=30))] | None = Field(
+        default=None,
+        description="originals and attachments are removed so long after the last that happened to a case which is"
+        " closed and delivered, or to what became none, such as 1825d; none: never",
+    )
 
 
 class ListenSettings(Section):

@@ -18,14 +18,14 @@ from store.schema import BY_PEOPLE, cases, history
 SKEW = timedelta(hours=1)
 """So far the clocks of several processes may be apart, at the very most."""
 BY_PERSONS = frozenset({
-    "viewed", "corrected", "uncorrected", "registered", "dismissed", "paused", "resumed", "replayed", "skipped",
-    "arrived", "moved", "login", "login_failed", "logout", "account_added", "account_disabled", "account_enabled",
-    "role_changed", "password_changed",
+    "viewed", "searched", "corrected", "uncorrected", "registered", "dismissed", "paused", "resumed", "replayed",
+    "skipped", "arrived", "moved", "login", "login_failed", "logout", "account_added", "account_disabled",
+    "account_enabled", "role_changed", "password_changed",
 })  # fmt: skip
 """Kinds of happenings that are never the program's own."""
 KINDS = (
     "created", "received", "revised", "reminder", "returned", "supplemented", "withdrawn", "due_soon", "overdue",
-    "reported", *sorted(BY_PERSONS),
+    "reported", "removed", *sorted(BY_PERSONS),
 )  # fmt: skip
 
 
@@ -47,6 +47,7 @@ def history_page(
     *,
     before: int | None = None,
     case_id: str | None = None,
+    case: str | None = None,
     actor: str | None = None,
     kind: str | None = None,
     span: Span = ALWAYS,
@@ -54,7 +55,7 @@ def history_page(
 ) -> list[Happening]:
     """What happened, newest first, from below the id `before`; of one case or of everything."""
     wanted = (
-        select(history, cases.c.case_no)
+        select(*_COLUMNS, cases.c.case_no)
         .outerjoin(cases, cases.c.case_id == history.c.case_id)
         .where(*span.holds(history.c.at))
         .order_by(history.c.id.desc())
@@ -64,6 +65,9 @@ def history_page(
         wanted = wanted.where(history.c.id < before)
     if case_id is not None:
         wanted = wanted.where(history.c.case_id == case_id)
+    if case is not None:  # its number or id; one there is none of has no history, but what was taken out may have
+        known = select(cases.c.case_id).where(cases.c.case_no == case).scalar_subquery()
+        wanted = wanted.where(history.c.case_id == func.coalesce(known, case))
     if actor is not None:
         wanted = wanted.where(history.c.actor == actor)
     if kind is not None:
@@ -100,3 +104,4 @@ def _first_at(conn: Connection, moment: datetime) -> int:
 
 
 _NEXT = select(history.c.id, history.c.at).where(history.c.id >= bindparam("from_")).order_by(history.c.id).limit(1)
+_COLUMNS = [column for column in history.columns if column is not history.c.stamp]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 
-from store.schema import history
+from store import chain
 
 MACHINE = "xinqiao"
 """The actor of what nobody asked for."""
@@ -25,8 +25,5 @@ def record_each(
     conn: Connection, kind: str, actor: str, happened: Sequence[tuple[str | None, dict[str, Any]]], now: datetime
 ) -> None:
     """Append an entry for each case, with its own detail."""
-    rows = [
-        {"case_id": case_id, "kind": kind, "actor": actor, "detail": detail, "at": now} for case_id, detail in happened
-    ]
-    if rows:
-        conn.execute(insert(history), rows)
+    common = {"kind": kind, "actor": actor, "at": now}
+    chain.append(conn, [{**common, "case_id": case_id, "detail": detail} for case_id, detail in happened])

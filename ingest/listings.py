@@ -17,6 +17,8 @@ from store.schema import attempt, cases, channel, delivery, event, ledger, raw
 from store.schema import target as target_table
 
 PAGE = 50
+REMOVAL_LANE = "remove"
+"""Files of the depot whose time has come and a day more."""
 SOON = timedelta(days=3)
 COUNTED = (("waiting", "sending"), ("unknown",), ("delivered",), ("rejected",))
 """States of deliveries as a target's row counts them."""
@@ -218,7 +220,8 @@ def kept_aside(conn: Connection) -> int:
 
 def oldest_waiting(conn: Connection, limit: int = 5) -> list[Waiting]:
     """The steps that were asked for longest ago and have not ended."""
-    rows = conn.execute(select(ledger).order_by(ledger.c.id).limit(limit)).all()
+    asked = select(ledger).where(ledger.c.lane != REMOVAL_LANE).order_by(ledger.c.id)  # those wait by design
+    rows = conn.execute(asked.limit(limit)).all()
     return [Waiting(row.lane, row.state, row.created_at, row.attempts, row.reason) for row in rows]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 
@@ -33,10 +33,12 @@ from ingest.config_files import files_in
 from ingest.crew import Part, Plan
 from ingest.fetcher import Fetcher
 from ingest.inbox import LETTER_LANE, READ_LANE
+from ingest.listings import REMOVAL_LANE
 from ingest.metrics import Metrics
 from ingest.office import Office
 from ingest.poller import PATIENCE, Poller
 from ingest.rereading import Unusable
+from ingest.retention import BATCH, Retention
 from ingest.stage import Stage
 
 SILENT_ROUNDS = 3
@@ -82,6 +84,17 @@ class Parts:
         yield "alarms", Plan(terms, partial(self._alarms, places, refused, depot))
         for name, sink in settings.sinks.items():
             yield f"alarm sink {name}", Plan((sink, self._files(sink)), partial(self._sink, name, sink))
+
+    def retention(self) -> Plan:
+        """What removes originals whose time has come, if ever; what was begun is ended in any case."""
+        keeps, zone = self.config.retention.originals, self.config.service.zone
+        return Plan((keeps, zone), partial(self._retention, keeps, zone))
+
+    def _retention(self, keeps: timedelta | None, zone: tzinfo) -> Part:
+        store, clock = self.office.store, self.office.clock
+        retention = Retention(store, clock, zone, keeps or timedelta.max)
+        deleting = Stage(REMOVAL_LANE, retention.delete, store, clock, batch=BATCH)
+        return Part(finishing=[deleting.run] if keeps is None else [deleting.run, retention.run])
 
     def _files(self, settings: object) -> dict[Path, str | None]:
         """What the files hold that settings refer to."""

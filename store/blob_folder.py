@@ -48,6 +48,9 @@ class BlobFolder:
             partial.unlink(missing_ok=True)
         _sync_folder(path.parent)
 
+    def remove(self, key: str) -> None:
+        (self._folder / key).unlink(missing_ok=True)
+
     def sweep(self, older: timedelta) -> int:
         latest = time.time() - older.total_seconds()
         left = [path for path in self._partial.iterdir() if path.stat().st_mtime <= latest]

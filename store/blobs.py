@@ -8,12 +8,13 @@ found again by its name.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from errno import ENOENT
 from typing import Protocol
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from store.schema import blob
 from store.sealing import SealBroken, Sealer
@@ -39,6 +40,9 @@ class Depot(Protocol):
     def write(self, key: str, sealed: bytes) -> None:
         """Put it under the key, over whatever lies there: whole and durable when this returns."""
 
+    def remove(self, key: str) -> None:
+        """Away with it, if it is there."""
+
     def sweep(self, older: timedelta) -> int:
         """Remove what a crash left half written so long ago that nobody can be writing it; how many there were."""
 
@@ -56,6 +60,18 @@ class Kept:
 
     sha256: str
     sealed: bytes | None  # None: in the depot
+    removed_at: datetime | None = None
+
+
+class BlobRemoved(SealBroken):
+    """Its time had come: the bytes were removed, that they were there is known."""
+
+    def __init__(self, kept: Kept) -> None:
+        super().__init__(f"blob {kept.sha256}: was removed by retention on {kept.removed_at:%Y-%m-%d}")
+
+
+class BlobVanished(OSError):
+    """Large bytes that were there have just been removed; given again they are kept anew."""
 
 
 class Blobs:
@@ -83,23 +99,46 @@ class Blobs:
         rows = [{"sha256": one.sha256, "size": one.size, "sealed": one.sealed, "created_at": now} for one in prepared]
         if rows:
             conn.execute(insert_into(conn, blob).on_conflict_do_nothing(), rows)
+            self._revive(conn, {one.sha256: one for one in prepared}, now)
+
+    def removal(self, sha256: str, now: datetime) -> dict[str, object]:
+        """What the row of a blob becomes that is removed; large bytes lie in the depot still."""
+        return {"removed_at": now, "sealed": self._sealer.seal(now.isoformat().encode(), _removal(sha256))}
+
+    def expect_removed(self, kept: Kept) -> None:
+        """Raises SealBroken: it was not this store that removed it."""
+        self._sealer.open(kept.sealed or b"", _removal(kept.sha256))
 
     def load(self, conn: Connection, sha256: str) -> bytes:
         """The bytes under this hash.
 
         Raises:
             KeyError: nothing is kept under it.
-            SealBroken: what is kept is not what was put there.
+            SealBroken: what is kept is not what was put there; BlobRemoved: its time had come.
             OSError: the depot cannot tell now.
         """
         return self.open(find(conn, sha256))
 
     def open(self, kept: Kept) -> bytes:
         """The bytes of a row, outside its transaction: a depot may take its time. Raises as `load` does."""
+        if kept.removed_at is not None:
+            raise BlobRemoved(kept)
         sealed = kept.sealed if kept.sealed is not None else self.depot.read(key_of(kept.sha256))
         if sealed is None:
             raise SealBroken(f"blob {kept.sha256}: it is missing in {self.depot.place}")
         return unsealed(self._sealer, kept.sha256, sealed)
+
+    def _revive(self, conn: Connection, prepared: Mapping[str, Prepared], now: datetime) -> None:
+        """What was removed and comes again is kept again. Until this transaction ends none of these is removed."""
+        named = select(blob.c.sha256, blob.c.removed_at).where(blob.c.sha256.in_(prepared))
+        for row in conn.execute(named.with_for_update(read=True, key_share=True)).all():
+            if row.removed_at is None:
+                continue
+            sealed = prepared[row.sha256].sealed
+            if sealed is None and self.depot.read(key_of(row.sha256)) is None:
+                raise BlobVanished(ENOENT, "an original that comes again was just removed; it is taken once more")
+            values = {"sealed": sealed, "removed_at": None, "created_at": now}
+            conn.execute(update(blob).where(blob.c.sha256 == row.sha256).values(values))
 
     def _lies_intact(self, sha256: str) -> bool:
         """What lies there may be damaged, or of an earlier store under another key: then it is written anew."""
@@ -120,8 +159,8 @@ def find(conn: Connection, sha256: str) -> Kept:
 
 def find_all(conn: Connection, hashes: Sequence[str]) -> dict[str, Kept]:
     """The rows of these blobs, as far as there are any."""
-    rows = conn.execute(select(blob.c.sha256, blob.c.sealed).where(blob.c.sha256.in_(hashes)))
-    return {row.sha256: Kept(row.sha256, row.sealed) for row in rows}
+    rows = conn.execute(select(blob.c.sha256, blob.c.sealed, blob.c.removed_at).where(blob.c.sha256.in_(hashes)))
+    return {row.sha256: Kept(*row) for row in rows}
 
 
 def missing(sha256: str) -> KeyError:
@@ -131,6 +170,10 @@ def missing(sha256: str) -> KeyError:
 def key_of(sha256: str) -> str:
     """Under which key a blob lies in its depot, whatever kind of depot: one can be copied into another."""
     return f"{sha256[:2]}/{sha256[2:]}"
+
+
+def _removal(sha256: str) -> str:
+    return f"blob.removed:{sha256}"
 
 
 def unsealed(sealer: Sealer, sha256: str, sealed: bytes) -> bytes:

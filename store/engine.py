@@ -20,6 +20,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from store import chain
 from store.acts import (
     BATCH,
     SCHEME,
@@ -123,13 +124,13 @@ class Store:
             StoreUnreachable: after `stop_waiting`, or its connection broke again and again.
         """
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(Job(act, future))
+        self._jobs.put(Job(self._equipped(act), future))
         return await future
 
     def submit(self, act: Callable[[Connection], T]) -> Future[T]:
         """As `write`, for threads."""
         future: Future[T] = Future()
-        self._jobs.put(Job(act, future))
+        self._jobs.put(Job(self._equipped(act), future))
         return future
 
     async def read(self, act: Callable[[Connection], T]) -> T:
@@ -165,6 +166,15 @@ class Store:
             thread.join()
         self._readers.shutdown()
         self._database.close()
+
+    def _equipped(self, act: Callable[[Connection], T]) -> Callable[[Connection], T]:
+        """Whoever writes can stamp what he writes into the history."""
+
+        def run(conn: Connection) -> T:
+            chain.equip(conn, self.sealer)
+            return act(conn)
+
+        return run
 
     def _write_forever(self, written: Written) -> None:
         last = False

@@ -13,10 +13,10 @@ from enum import Enum
 from typing import Any
 
 import psycopg
-from sqlalchemy import Table, func, insert, select, text, update
+from sqlalchemy import Table, func, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from store import ledger
+from store import chain, ledger
 from store.acts import SCHEME, StoreFailed, StoreRefused, StoreUnreachable
 from store.crashpoint import reach
 from store.migrate import FILLING, bring_up, head, heads, open_alone, stamp
@@ -24,7 +24,8 @@ from store.move_source import named, wrapped_keys
 from store.postgres_batch import raw_of
 from store.postgres_connections import filling
 from store.row_bytes import HEAD, TAIL, Row
-from store.schema import channel, data_key, history, metadata
+from store.schema import channel, data_key, metadata
+from store.sealing import Sealer
 
 _MOVING = (0x586E, 0x72)
 """An advisory lock: one move at a time fills a database."""
@@ -112,7 +113,7 @@ class Target:
                 found.update(part)
         return found.hexdigest()
 
-    def finish(self, actor: str, detail: dict[str, Any], last_ids: Iterable[tuple[Table, int]]) -> None:
+    def finish(self, sealer: Sealer, actor: str, detail: dict[str, Any], last_ids: Iterable[tuple[Table, int]]) -> None:
         """Open the gate: numbers go on where they were, nobody holds a lease, and the history tells of the move."""
         with self._transaction():
             for table, last in last_ids:
@@ -120,7 +121,8 @@ class Target:
             now: datetime = self._conn.execute(select(func.clock_timestamp())).scalar_one().astimezone(UTC)
             ledger.release_all(self._conn, now=now)
             self._conn.execute(update(channel).values(kept_until=None))
-            self._conn.execute(insert(history).values(kind="moved", actor=actor, detail=detail, at=now))
+            chain.equip(self._conn, sealer)
+            chain.append(self._conn, [{"kind": "moved", "actor": actor, "detail": detail, "at": now}])
             stamp(self._conn, head())
             self._conn.execute(text("SET LOCAL synchronous_commit = on"))  # and with this commit all before it
         with self._transaction():

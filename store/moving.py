@@ -90,7 +90,7 @@ def carry_blobs(source: Source, sealer: Sealer, here: Depot, there: Depot, tell:
     return MovedBlobs(there.place, found, copied, tuple(missing))
 
 
-def hand_over(source: Source, target: Target, actor: str, tables: list[MovedTable]) -> None:
+def hand_over(source: Source, target: Target, sealer: Sealer, actor: str, tables: list[MovedTable]) -> None:
     """All is proved: shut the source, then open the target. What is killed in between is finished by the next run."""
     reach("move.verified")
     if source.moved is None:
@@ -98,7 +98,7 @@ def hand_over(source: Source, target: Target, actor: str, tables: list[MovedTabl
     reach("move.marked")
     detail = {"from": str(source.folder), "rows": {one.name: one.rows for one in tables}}
     counted = [table for table in TABLES if numbered(table)]
-    target.finish(actor, detail, [(table, source.last_id(table)) for table in counted])
+    target.finish(sealer, actor, detail, [(table, source.last_id(table)) for table in counted])
     reach("move.finished")
 
 

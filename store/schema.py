@@ -92,6 +92,7 @@ blob = Table(
     Column("size", BigInteger, nullable=False),
     Column("sealed", LargeBinary),  # null: in a file of the blob folder
     Column("created_at", Moment, nullable=False),
+    Column("removed_at", Moment),  # its time had come; `sealed` holds but the proof that this store removed it
 )
 
 channel = Table(
@@ -240,10 +241,22 @@ history = Table(
     Column("kind", Text, nullable=False),
     Column("actor", Text, nullable=False),
     Column("detail", JSON, nullable=False),
+    Column("stamp", LargeBinary),  # keyed hash over the rest of the row; null: from before there were stamps
     # What people did is looked for by name and kind among millions of rows the program wrote.
     Index("ix_history_actor", "actor", "id", sqlite_where=BY_PEOPLE, postgresql_where=BY_PEOPLE),
     Index("ix_history_kind", "kind", "id", sqlite_where=BY_PEOPLE, postgresql_where=BY_PEOPLE),
     sqlite_autoincrement=True,
+)
+
+link = Table(
+    "link",
+    metadata,
+    Column("place", Id, primary_key=True, autoincrement=False),  # 1, 2, 3 …
+    Column("upto", BigInteger, nullable=False),  # the last entry of the history it covers; the first follows the last
+    Column("entries", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("mac", LargeBinary, nullable=False),  # keyed hash over the link before and these entries
+    Column("crown", LargeBinary),  # only the last link has one: whoever cuts the end off cannot make another
 )
 
 signal = Table(

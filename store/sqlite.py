@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,6 +35,16 @@ def reading(path: Path, connections: int) -> Engine:
         _address(path), connect_args=_ARGUMENTS, poolclass=QueuePool, pool_size=connections, hide_parameters=True
     )
     return _configured(engine, "BEGIN", (*PRAGMAS, _SMALL, "query_only=ON"))
+
+
+def looking(path: Path) -> Engine:
+    """As `reading`, from outside: it takes no lock, makes no file, and leaves the daemon's log of changes alone."""
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    engine = create_engine(
+        "sqlite://", creator=lambda: sqlite3.connect(address, uri=True, timeout=30), poolclass=NullPool,
+        hide_parameters=True,
+    )  # fmt: skip
+    return _configured(engine, "BEGIN", (_SMALL, "query_only=ON"))
 
 
 def lock(path: Path) -> IO[str]:

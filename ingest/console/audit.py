@@ -17,8 +17,10 @@ from ingest.listings import PAGE
 async def show_history(request: web.Request) -> web.StreamResponse:
     store = request.app[CONSOLE].store
     before, span, kind = before_of(request), span_of(request), chosen(request, "kind", KINDS)
-    actor = named(request, "actor")
-    found = await store.read(lambda conn: history_page(conn, before=before, span=span, kind=kind, actor=actor))
+    actor, case = named(request, "actor"), named(request, "case")
+    found = await store.read(
+        lambda conn: history_page(conn, before=before, span=span, kind=kind, actor=actor, case=case)
+    )
     accounts = await store.read(list_accounts)
     return page(
         request,
@@ -28,6 +30,7 @@ async def show_history(request: web.Request) -> web.StreamResponse:
         kinds=KINDS,
         kind=kind,
         actor=actor,
+        case=case,
         accounts=[one.name for one in accounts],
     )
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from ingest.accounts import Role
 from ingest.console import masks
+from ingest.console.case_page import record_search
 from ingest.console.context import CONSOLE, page, visitor_of
 from ingest.console.guard import needs
 from ingest.console.paging import span_of
@@ -66,6 +67,9 @@ async def show(request: web.Request) -> web.StreamResponse:
         return found, [_line(row, sealer, role) for row in found.rows]
 
     found, lines = await console.store.read(find)
+    shown = [line.case_no for line in lines if line.facts is not None]
+    if wanted.words is not None and shown:
+        await record_search(console, visitor_of(request), shown)
     return page(
         request,
         "cases.html",

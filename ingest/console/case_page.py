@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy import select
@@ -43,5 +45,19 @@ async def readable(console: Console, visitor: Visitor, case_id: str) -> bool:
 
 async def record_view(console: Console, visitor: Visitor, case_id: str | None, **what: object) -> None:
     """Write down who looks at personal data; it is on disk before anything is shown."""
-    now, detail = console.now(), {"role": visitor.role.value, **what}
-    await console.store.write(lambda conn: record_history(conn, case_id, "viewed", visitor.name, detail, now))
+    await _record(console, "viewed", visitor.name, case_id, {"role": visitor.role.value, **what})
+
+
+async def record_search(console: Console, visitor: Visitor, found: Sequence[str]) -> None:
+    """Write down who looked for something among cases, never what for, and which he was shown."""
+    await _record(console, "searched", visitor.name, None, {"role": visitor.role.value, "found": list(found)})
+
+
+async def record_fetch(console: Console, target: str, case_id: str, **what: object) -> None:
+    """Write down what a target fetches itself; what is sent to it stands with its deliveries."""
+    await _record(console, "viewed", f"{target}@target", case_id, {"target": target, **what})
+
+
+async def _record(console: Console, kind: str, actor: str, case_id: str | None, detail: dict[str, Any]) -> None:
+    now = console.now()
+    await console.store.write(lambda conn: record_history(conn, case_id, kind, actor, detail, now))

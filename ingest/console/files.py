@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 
 from dispatch.holdings import may_fetch
 from ingest import inbox
-from ingest.console.case_page import readable, record_view
+from ingest.console.case_page import readable, record_fetch, record_view
 from ingest.console.context import CONSOLE, Console, visitor_of
 from ingest.console.guard import needs
 from ingest.console.interface import target_of
@@ -20,7 +20,7 @@ from ingest.console.originals import as_sent, holds_restricted, may_see_raw
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
 from ingest.register import load_case
-from store.blobs import Kept, find
+from store.blobs import Blobs, Kept, find
 from store.schema import attachment, raw, receipt
 from store.sealing import Sealer
 
@@ -41,10 +41,12 @@ async def send_file(request: web.Request) -> web.StreamResponse:
     found = await store.read(lambda conn: _load(conn, store.sealer, case_id, sha256, everything))
     if found is None:
         raise web.HTTPNotFound
-    if "Authorization" not in request.headers:
+    if "Authorization" in request.headers:
+        await record_fetch(console, target_of(console, request), case_id, file=sha256[:12])
+    else:
         await record_view(console, visitor_of(request), case_id, file=sha256[:12])
     kept, media_type, name = found
-    return download(await asyncio.to_thread(store.blobs.open, kept), media_type, name)
+    return download(await opened(store.blobs, kept), media_type, name)
 
 
 @needs(Right.CONTENT)
@@ -67,8 +69,15 @@ async def send_original(request: web.Request) -> web.StreamResponse:
     if found is None:
         raise web.HTTPNotFound
     await record_view(console, visitor, case_id, original=raw_id)
-    kept, opened = found
-    return download(*as_sent(await asyncio.to_thread(store.blobs.open, kept), opened))
+    kept, row = found
+    return download(*as_sent(await opened(store.blobs, kept), row))
+
+
+async def opened(blobs: Blobs, kept: Kept) -> bytes:
+    """The bytes. Raises HTTPGone: their time had come."""
+    if kept.removed_at is not None:
+        raise web.HTTPGone(text=f"removed by retention on {kept.removed_at:%Y-%m-%d}")
+    return await asyncio.to_thread(blobs.open, kept)
 
 
 def download(content: bytes, media_type: str | None, name: str) -> web.Response:

@@ -30,6 +30,7 @@ HEADERS = {
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
 LARGEST_OF_STRANGERS = 64 * 1024
+EXPLAINED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 OPEN = ("/healthz", "/readyz", "/metrics", "/static/", "/api/")
 """What monitors, browsers and machines with a token ask for without a session."""
 
@@ -79,9 +80,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPClientError as error:
         if request.path.startswith((*OPEN, "/files/")):
             raise
-        status = (
-            error.status if error.status in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND) else HTTPStatus.BAD_REQUEST
-        )
+        status = error.status if error.status in EXPLAINED else HTTPStatus.BAD_REQUEST
         return page(request, "refused.html", status=error.status, kind=HTTPStatus(status).value)
 
 

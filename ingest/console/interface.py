@@ -14,6 +14,7 @@ from dispatch.outbox import numbers_of
 from dispatch.reckoning import PAGE, Cursor, Meant, is_meant, meant_for
 from dispatch.rights import right_of
 from dispatch.settings import TargetSettings
+from ingest.console.case_page import record_fetch
 from ingest.console.context import CONSOLE, Console
 from ingest.register import load_case
 from store.sealing import Sealer
@@ -40,7 +41,10 @@ async def show_case(request: web.Request) -> web.Response:
     found = await console.store.read(lambda conn: _case(conn, sealer, name, target, case_id))
     if found is None:
         return refused(404, f"case {case_id}: there is none for this target")
-    return web.Response(text=found, content_type="application/json", headers=NO_STORE)
+    text, view = found
+    if view == "full":
+        await record_fetch(console, name, case_id)
+    return web.Response(text=text, content_type="application/json", headers=NO_STORE)
 
 
 async def list_cases(request: web.Request) -> web.Response:
@@ -59,7 +63,8 @@ async def list_cases(request: web.Request) -> web.Response:
     return web.json_response(body, headers=NO_STORE)
 
 
-def _case(conn: Connection, sealer: Sealer, name: str, target: TargetSettings, case_id: str) -> str | None:
+def _case(conn: Connection, sealer: Sealer, name: str, target: TargetSettings, case_id: str) -> tuple[str, str] | None:
+    """What the target is shown, and whether that is all or the numbers."""
     try:
         case = load_case(conn, sealer, case_id)
     except KeyError:
@@ -67,7 +72,7 @@ def _case(conn: Connection, sealer: Sealer, name: str, target: TargetSettings, c
     view = right_of(target, case.channel, restricted=case.restricted)
     if view is None or not target.enabled or not is_meant(conn, name, case_id):
         return None
-    return case.model_dump_json() if view == "full" else json.dumps(numbers_of(case), ensure_ascii=False)
+    return case.model_dump_json() if view == "full" else json.dumps(numbers_of(case), ensure_ascii=False), view
 
 
 def _asked(request: web.Request) -> tuple[datetime | None, Cursor | None, int]:

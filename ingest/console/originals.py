@@ -48,6 +48,8 @@ class Original:
     """It also holds a restricted matter that this role must not see."""
     out_of_reach: bool = False
     """Where large originals are kept does not answer now."""
+    removed_at: datetime | None = None
+    """Its time had come."""
     size: int = 0
     media_type: str = "application/octet-stream"
     mail: Letterhead | None = None
@@ -83,6 +85,8 @@ def shown(blobs: Blobs, found: Lying) -> Original:
     plain = Original(row.id, row.channel, row.kind.value, row.locator, row.received_at, row.fetched_at, row.sha256)
     if found.kept is None:
         return replace(plain, withheld=True)
+    if found.kept.removed_at is not None:
+        return replace(plain, removed_at=found.kept.removed_at)
     try:
         content = blobs.open(found.kept)
     except OSError:

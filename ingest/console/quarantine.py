@@ -16,7 +16,7 @@ from ingest.accounts import Role
 from ingest.console.acting import act, act_and_say, field_of, go_on
 from ingest.console.case_page import record_view
 from ingest.console.context import CONSOLE, page, visitor_of
-from ingest.console.files import download
+from ingest.console.files import download, opened
 from ingest.console.forms import Shown, form_of, written_in
 from ingest.console.guard import needs
 from ingest.console.originals import as_sent, lying, may_see_raw, shown
@@ -70,8 +70,7 @@ async def send_one(request: web.Request) -> web.StreamResponse:
     item = await store.read(lambda conn: _item(conn, store.sealer, role, raw_id))
     await record_view(console, visitor, None, raw=raw_id)
     kept = await store.read(lambda conn: find(conn, item.row.sha256))
-    content = await asyncio.to_thread(store.blobs.open, kept)
-    return download(*as_sent(content, item.row))
+    return download(*as_sent(await opened(store.blobs, kept), item.row))
 
 
 @needs(Right.READ_AGAIN)

@@ -12,6 +12,7 @@ from ingest.console.case_view import full_view
 from normalize.calendar import WorkCalendar
 from store.schema import history
 from tests.console.conftest import Browser, House, log_in, read
+from tests.console.test_acts import happened
 from tests.console.town import SECRET_NAME, SECRET_PHONE, SECRET_WORDS
 
 PAGES = {
@@ -159,3 +160,35 @@ async def test_every_view_of_personal_data_is_written_down(house: House, browser
         ("leader", town.fees, {"role": "leader", "file": town.photo_sha[:12]}),
         ("leader", town.fees, {"role": "leader", "original": 1}),
     ]
+
+
+async def test_what_a_target_fetches_by_itself_is_written_down(house: House, browser: Browser) -> None:
+    town, token = house.town, {"Authorization": "Bearer token-of-the-oa-0001"}
+    assert (await browser.get(f"/api/v1/cases/{town.fees}", headers=token)).status == 200
+    assert (await browser.get(f"/files/{town.fees}/{town.photo_sha}", headers=token)).status == 200
+    await browser.get(f"/api/v1/cases/{town.accusation}", headers=token)
+
+    assert happened(house, "viewed") == [
+        ("oa@target", town.fees, {"target": "oa"}),
+        ("oa@target", town.fees, {"target": "oa", "file": town.photo_sha[:12]}),
+    ]
+
+
+async def test_a_search_is_written_down_with_whom_it_found_and_never_what_for(house: House, browser: Browser) -> None:
+    await log_in(browser, "clerk")
+    await read(browser, "/cases?q=王秀兰")
+    await read(browser, "/cases?q=nobody")
+    await read(browser, "/cases")
+
+    assert happened(house, "searched") == [("clerk", None, {"role": "clerk", "found": ["2026-000101"]})]
+
+
+async def test_the_auditor_sees_who_looked_at_a_case(house: House, browser: Browser) -> None:
+    await log_in(browser, "leader")
+    await read(browser, f"/cases/{house.town.fees}")
+    await log_in(browser, "auditor")
+
+    by_number = await read(browser, "/history?kind=viewed&case=2026-000101")
+    assert ">leader<" in by_number
+    assert ">leader<" in await read(browser, f"/history?kind=viewed&actor=leader&case={house.town.fees}")
+    assert ">leader<" not in await read(browser, "/history?kind=viewed&case=2026-000102")

@@ -22,7 +22,7 @@ MAILS = letters(7)
 PASSWORD = "柳荫里 forty two\n"
 COMMANDS = (
     "run", "check", "try", "read", "status", "replay", "correct", "quarantine", "pause", "resume", "sheet", "schema",
-    "user", "backup", "restore", "sandbox",
+    "user", "backup", "restore", "verify", "sandbox",
 )  # fmt: skip
 DOORS = ("director_mailbox", "hotline", "letters", "sunshine")
 
@@ -442,3 +442,30 @@ def secrets(town: Town) -> dict[str, str]:
 
 def archived(town: Town) -> Path:
     return next((town.office.folder / "archive").rglob("*.*"))
+
+
+# --- verify -----------------------------------------------------------------------------------------------------------
+
+
+async def test_an_installation_at_work_is_proved_and_its_anchor_holds(office: Installation) -> None:
+    said = await office.command("verify", "--json")
+    assert (said.status, said.json["findings"]) == (0, []), said.out
+    assert min(said.json["looked_at"].values()) > 0
+    anchor = said.json["anchor"]
+
+    held = await office.command("verify", "--no-originals", "--anchor", anchor)
+    assert (held.status, held.out.splitlines()[-1]) == (0, "everything is as it should be")
+    other = await office.command(
+        "verify", "--no-originals", "--anchor", f"{anchor[:-1]}{'0' if anchor[-1] != '0' else '1'}"
+    )
+    assert other.status == 1
+    assert other.out.startswith("history: missing: entry ")
+    assert "--anchor" in one_line(await office.command("verify", "--anchor", "yesterday"), 2)
+
+
+async def test_where_there_is_nothing_to_prove_it_says_so(office: Installation, tmp_path: Path) -> None:
+    config = office.config.read_text("utf-8").replace(f"folder: {office.data}", f"folder: {tmp_path}/nothing")
+    empty = Installation(tmp_path / "elsewhere", config, office.secrets)
+
+    assert "there is no installation in it" in one_line(await empty.command("verify"), 1)
+    assert not (tmp_path / "nothing").exists()

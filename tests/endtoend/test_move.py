@@ -47,6 +47,7 @@ async def test_what_waited_for_the_oa_when_the_office_moved_is_delivered_once(
         petitions, orders = await town.standins.petitions(), await town.standins.orders()
         stats = await town.standins.get("oa", "/api/stats")
         assert await office.stop() < 10
+        proved = await office.command("verify", "--json")
         scans = list((office.folder / "archive").rglob("*.*"))
 
     assert moved.status == 0, moved.err
@@ -56,6 +57,8 @@ async def test_what_waited_for_the_oa_when_the_office_moved_is_delivered_once(
     assert (again.status, again.json["state"]) == (0, "complete")
     assert (stale.status, stale.out) == (1, "")
     assert "goes on there; write that as `database` in the configuration" in stale.err
+    assert (proved.status, proved.json["findings"]) == (0, [])
+    assert proved.json["looked_at"]["cases"] == rows["cases"] + AFTER
     accounting.check_mails(found["mailbox"], mails)
     accounting.check_petitions(found["sunshine"], petitions)
     accounting.check_orders(found["hotline"], orders)

@@ -23,7 +23,7 @@ def main(folder: str, address: str, blobs: str | None = None) -> None:
         if blobs is not None:
             here, there = BlobFolder(Path(folder) / "blobs"), BlobFolder(Path(blobs))
             moving.carry_blobs(source, source.sealer(MASTER), here, there, lambda _text, _last: None)
-        moving.hand_over(source, target, "tests", tables)
+        moving.hand_over(source, target, source.sealer(MASTER), "tests", tables)
     status = Path("/proc/self/status").read_text()
     sys.stdout.write(re.findall(r"VmHWM:\s+(\d+) kB", status)[0])  # the most memory it had
 

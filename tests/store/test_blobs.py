@@ -173,6 +173,15 @@ def test_bytes_whose_row_was_lost_in_a_crash_are_found_again(store: Store, shelf
 
 
 @pytest.mark.postgres
+def test_what_is_removed_is_gone_and_removing_it_twice_is_removing_it(store: Store, shelf: Shelf) -> None:
+    key = key_of(keep(store, LARGE).sha256)
+    store.blobs.depot.remove(key)
+    store.blobs.depot.remove(key)
+
+    assert store.blobs.depot.read(key) is None
+    assert key not in shelf.names()
+
+
 def test_two_installations_do_not_share_a_depot(tmp_path: Path, postgres: Server, shelf: Shelf) -> None:
     first, second = postgres.migrated(), postgres.migrated()
     store = opened(first, tmp_path / "data", shelf)

@@ -1,0 +1,75 @@
+"""The loop that links what was written into the history, a few seconds later, whatever process wrote it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from store import chain
+from store.chain import Link, Mark
+from store.engine import Store, StoreUnreachable
+from store.failure import place_of
+
+log = structlog.get_logger()
+BEAT = timedelta(seconds=5)
+BREATH = timedelta(seconds=0.1)
+"""Between two links while many entries wait, as after an upgrade: others go first."""
+TOLD_EVERY = timedelta(days=1)
+"""The log keeps the chain's end where nobody who can write to the database reaches it."""
+
+
+@dataclass
+class ChainKeeper:
+    """Keeps one store's chain; of several processes whichever comes first adds the next link."""
+
+    store: Store
+    clock: Callable[[], datetime]
+    _mark: Mark | None = field(default=None, init=False)
+    _told: datetime | None = field(default=None, init=False)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            pause = BEAT
+            try:
+                if await self.link():
+                    pause = BREATH
+            except Exception as error:  # noqa: BLE001 - an outer loop: a link that failed is made in the next round
+                if not isinstance(error, StoreUnreachable):  # which the store has said
+                    log.error("history cannot be linked", error=place_of(error))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause.total_seconds()):
+                    await stopping.wait()
+
+    async def link(self) -> bool:
+        """Add the next link; whether more is waiting for one."""
+        store, now = self.store, self.clock()
+        settled = await store.read(self._settled)
+        if settled is None:
+            return False
+        found = await store.read(lambda conn: chain.next_link(conn, store.sealer, settled))  # of a later snapshot
+        if found is None or not await store.write(lambda conn: chain.add_link(conn, store.sealer, found, now)):
+            return False
+        if self._told is None or now - self._told >= TOLD_EVERY:
+            self._told = now
+            log.info("history is sealed", anchor=anchor(found))
+        return found.entries == chain.LONGEST
+
+    def _settled(self, conn: Connection) -> int | None:
+        """Up to which number no entry can appear any more; None: who may have taken one is not done yet."""
+        if self._mark is None:
+            self._mark = chain.mark(conn)
+        if not chain.is_settled(conn, self._mark):
+            return None
+        settled, self._mark = self._mark.last, chain.mark(conn)
+        return settled
+
+
+def anchor(one: Link) -> str:
+    """What `verify --anchor` takes."""
+    return f"{one.upto}:{one.mac.hex()}"

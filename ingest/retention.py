@@ -1,0 +1,219 @@
+"""Removes originals and attachments whose time has come, at night and a few at a time; what is known of them stays.
+
+Never of a case that is open or not delivered, never what waits for a person; nor the identities by which a petition is
+known again, the register or the history, which tells what was removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta, tzinfo
+
+import structlog
+from sqlalchemy import Connection, func, select, update
+
+from ingest import readings
+from ingest.history import MACHINE, record_each
+from ingest.listings import REMOVAL_LANE
+from store import ledger
+from store.blobs import Blobs, key_of
+from store.engine import Store, StoreUnreachable
+from store.failure import place_of
+from store.ledger import Claim
+from store.schema import attachment, blob, cases, delivery, event, raw, receipt
+from store.sealing import Sealer
+
+log = structlog.get_logger()
+NIGHT = (22, 6)
+"""Hours of the office's clock, from and to, at which somebody is least likely to be waiting."""
+LOOKS_EVERY = timedelta(minutes=10)
+BATCH, PAUSE = 50, timedelta(seconds=1)
+"""So many arrivals are looked at in a transaction, and so long others have the database for themselves."""
+LINGERS = timedelta(days=1)
+"""A file is deleted so long after its row says that it is gone: a backup may be under way that counts on it."""
+UNDELIVERED = ("waiting", "sending", "unknown", "rejected")
+UNSETTLED = ("waiting", "quarantined")
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A Raw that came long ago."""
+
+    raw_id: int
+    sha256: str
+    state: str
+    last_at: datetime
+    """When it came or a person decided about it."""
+
+
+@dataclass
+class Retention:
+    """Removes what came and was done with so long ago."""
+
+    store: Store
+    clock: Callable[[], datetime]
+    zone: tzinfo
+    keeps: timedelta
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            if self._is_night():
+                try:
+                    await self.go_through(stopping)
+                except Exception as error:  # noqa: BLE001 - an outer loop: what was not removed is in the next round
+                    if not isinstance(error, StoreUnreachable):  # which the store has said
+                        log.error("originals cannot be removed", error=place_of(error))
+            await _rest(stopping, LOOKS_EVERY)
+
+    async def go_through(self, stopping: asyncio.Event) -> int:
+        """Look at everything that came long ago, once, as long as it is night; how many originals were removed."""
+        store, removed, last = self.store, 0, 0
+        while not stopping.is_set() and self._is_night():
+            now = self.clock()
+            seen, number = await store.write(
+                lambda conn, last=last, now=now: remove_due(  # type: ignore[misc]
+                    conn, store.blobs, store.sealer, now - self.keeps, now, after=last
+                )
+            )
+            removed += number
+            if seen is None:
+                break
+            last = seen
+            await _rest(stopping, PAUSE)
+        if removed:
+            log.info("originals removed by retention", count=removed)
+        return removed
+
+    async def delete(self, claims: Sequence[Claim]) -> None:
+        """The files of large ones, unless they have come again."""
+        for held in claims:
+            await self.store.write(lambda conn, held=held: _delete(conn, self.store.blobs, held))  # type: ignore[misc]
+
+    def _is_night(self) -> bool:
+        begins, ends = NIGHT
+        hour = self.clock().astimezone(self.zone).hour
+        return hour >= begins or hour < ends
+
+
+def open_cases(conn: Connection, ids: Collection[str]) -> set[str]:
+    """Those of these cases about which something is still to be done: a clock of theirs runs, and their source has
+    neither closed them nor taken them back.
+    """
+    over = cases.c.withdrawn | (func.coalesce(cases.c.source_status, "") == "closed")
+    running = cases.c.next_due_at.is_not(None) & ~over
+    return set(conn.execute(select(cases.c.case_id).where(cases.c.case_id.in_(ids), running)).scalars())
+
+
+def remove_due(
+    conn: Connection, blobs: Blobs, sealer: Sealer, before: datetime, now: datetime, *, after: int = 0
+) -> tuple[int | None, int]:
+    """Of the arrivals behind a number remove what may be; the last number looked at (None: there are no more) and how
+    many originals and attachments were removed.
+    """
+    arrived = _arrived(conn, after, before)
+    if not arrived:
+        return None, 0
+    due = _done_with(conn, arrived, before)
+    named = [pair for one in due for pair in _belonging(conn, sealer, one)]
+    hashes = sorted({sha256 for _, _, sha256 in named})
+    lying = set(_hold(conn, hashes))  # from here on nobody begins to use one unseen
+    free = lying - _in_use(conn, lying, before)
+    _remove(conn, blobs, [pair for pair in named if pair[2] in free], now)
+    return arrived[-1].raw_id, len(free)
+
+
+def _arrived(conn: Connection, after: int, before: datetime) -> list[Arrived]:
+    """The next arrivals whose original lies here, oldest first; they are numbered as they came."""
+    wanted = (
+        select(raw.c.id, raw.c.blob, raw.c.state, raw.c.fetched_at, raw.c.read_at)
+        .join(blob, blob.c.sha256 == raw.c.blob)
+        .where(raw.c.id > after, raw.c.fetched_at < before, blob.c.removed_at.is_(None))
+        .order_by(raw.c.id)
+        .limit(BATCH)
+    )
+    return [
+        Arrived(row.id, row.blob, row.state, max(row.fetched_at, row.read_at or row.fetched_at))
+        for row in conn.execute(wanted)
+    ]
+
+
+def _done_with(conn: Connection, arrived: Sequence[Arrived], before: datetime) -> list[Arrived]:
+    """Those that nobody waits for, whose cases are all over."""
+    ids = [one.raw_id for one in arrived]
+    wanted = select(receipt.c.raw_id, receipt.c.case_id).where(receipt.c.raw_id.in_(ids))
+    into = conn.execute(wanted).all()
+    kept = _kept_cases(conn, {row.case_id for row in into}, before)
+    held = {row.raw_id for row in into if row.case_id in kept}
+    return [one for one in arrived if one.state not in UNSETTLED and one.last_at < before and one.raw_id not in held]
+
+
+def _kept_cases(conn: Connection, ids: Collection[str], before: datetime) -> set[str]:
+    """Those that are open, not delivered, or were touched since."""
+    touched = select(cases.c.case_id).where(cases.c.case_id.in_(ids), cases.c.updated_at >= before)
+    waiting = select(delivery.c.case_id).where(delivery.c.case_id.in_(ids), delivery.c.state.in_(UNDELIVERED))
+    held = select(event.c.case_id).where(event.c.case_id.in_(ids), event.c.held)
+    found = open_cases(conn, ids)
+    for wanted in (touched, waiting, held):
+        found |= set(conn.execute(wanted).scalars())
+    return found
+
+
+def _belonging(conn: Connection, sealer: Sealer, one: Arrived) -> Iterable[tuple[str | None, int, str]]:
+    """Case, arrival and hash of all that came with it: itself, what was read out of it, what its cases fetched."""
+    ids = list(conn.execute(select(receipt.c.case_id).where(receipt.c.raw_id == one.raw_id)).scalars())
+    hashes = {one.sha256}
+    hashes |= {part.sha256 for kept in readings.of_raw(conn, sealer, one.raw_id) for part in kept.parts if part.sha256}
+    here = attachment.c.case_id.in_(ids) & attachment.c.sha256.is_not(None)
+    hashes |= set(conn.execute(select(attachment.c.sha256).where(here)).scalars())
+    return [(case_id, one.raw_id, sha256) for case_id in ids or [None] for sha256 in sorted(hashes)]
+
+
+def _hold(conn: Connection, hashes: Sequence[str]) -> Iterable[str]:
+    """Those of them that lie here."""
+    wanted = select(blob.c.sha256).where(blob.c.sha256.in_(hashes), blob.c.removed_at.is_(None))
+    return conn.execute(wanted.order_by(blob.c.sha256).with_for_update()).scalars()
+
+
+def _in_use(conn: Connection, hashes: Collection[str], before: datetime) -> set[str]:
+    """Those that something else needs too: another arrival of the same bytes, or another case."""
+    rows = conn.execute(
+        select(raw.c.id, raw.c.blob, raw.c.state, raw.c.fetched_at, raw.c.read_at).where(raw.c.blob.in_(hashes))
+    ).all()
+    others = [Arrived(row.id, row.blob, row.state, max(row.fetched_at, row.read_at or row.fetched_at)) for row in rows]
+    done = {one.raw_id for one in _done_with(conn, others, before)}
+    used = {one.sha256 for one in others if one.raw_id not in done}
+    attached = conn.execute(
+        select(attachment.c.case_id, attachment.c.sha256).where(attachment.c.sha256.in_(hashes))
+    ).all()
+    kept = _kept_cases(conn, {row.case_id for row in attached}, before)
+    return used | {row.sha256 for row in attached if row.case_id in kept}
+
+
+def _remove(conn: Connection, blobs: Blobs, named: Sequence[tuple[str | None, int, str]], now: datetime) -> None:
+    """Their rows stay, with the hash; the history tells."""
+    for sha256 in sorted({sha256 for _, _, sha256 in named}):
+        here = blob.c.sha256 == sha256
+        large = conn.execute(select(blob.c.sealed.is_(None)).where(here)).scalar_one()
+        conn.execute(update(blob).where(here).values(blobs.removal(sha256, now)))
+        if large:
+            ledger.enqueue(conn, REMOVAL_LANE, {"sha256": sha256}, now=now, due=now + LINGERS)
+    told = [(case_id, {"from": raw_id, "removed": sha256}) for case_id, raw_id, sha256 in named]
+    record_each(conn, "removed", MACHINE, told, now)
+
+
+def _delete(conn: Connection, blobs: Blobs, held: Claim) -> None:
+    """Delete a file and end the step; while we hold the row nobody can keep the same bytes again."""
+    sha256 = held.payload["sha256"]
+    row = conn.execute(select(blob.c.removed_at).where(blob.c.sha256 == sha256).with_for_update()).one_or_none()
+    if row is None or row.removed_at is not None:
+        blobs.depot.remove(key_of(sha256))
+    ledger.done(conn, held)
+
+
+async def _rest(stopping: asyncio.Event, longest: timedelta) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(longest.total_seconds()):
+            await stopping.wait()

@@ -1,0 +1,281 @@
+"""Originals go when their time has come, and not before; what is known of them stays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import Connection, func, insert, select, text, update
+
+from ingest.config import ConfigErrors
+from ingest.listings import REMOVAL_LANE, oldest_waiting
+from ingest.metrics import Metrics
+from ingest.office import open_office
+from ingest.parts import Parts
+from ingest.retention import LINGERS, Retention
+from normalize.case import AttachmentRole, AttachmentState
+from normalize.reading import Disposition, Part, Signal, SignalKind
+from store import ledger
+from store.blobs import INLINE_LIMIT, BlobRemoved, Prepared, key_of
+from store.engine import open_store
+from store.schema import attachment, blob, cases, delivery, history, raw, reading, receipt, revision
+from tests.ingest.config_files import ENVIRONMENT, loaded
+from tests.ingest.desk import CHINA, NOW, Desk, desk_over, open_desk
+from tests.ingest.desk import reading as read_as
+from tests.ingest.test_verifying import findings, linked
+from tests.place import Place
+from tests.postgres import Server
+
+YEAR = timedelta(days=365)
+LATER = NOW + 2 * YEAR + timedelta(hours=14)  # 23:30 in the office
+OVER = (Signal(SignalKind.WITHDRAWN, "w", NOW),)
+
+
+@pytest.fixture
+def desk(place: Place) -> Iterator[Desk]:
+    with open_desk(place) as opened:
+        yield opened
+
+
+def picture(content: bytes = b"a picture", name: str = "a.jpg") -> Part:
+    return Part(name, AttachmentRole.EVIDENCE, AttachmentState.STORED, "image/jpeg", content=content)
+
+
+def over(desk: Desk, name: str = "X1", *, parts: tuple[Part, ...] = (), delivered: bool = True) -> str:
+    """A case that is withdrawn and delivered."""
+    (case_id,) = desk.take_in(read_as(f"sunshine:{name}", signals=OVER, parts=parts), key=name)
+    if delivered:
+        here = delivery.c.case_id == case_id
+        desk.write(lambda conn: conn.execute(update(delivery).where(here).values(state="delivered")))
+    return case_id
+
+
+def retention(desk: Desk, now: datetime = LATER) -> Retention:
+    return Retention(desk.store, lambda: now, CHINA, YEAR)
+
+
+async def gone_through(desk: Desk, now: datetime = LATER) -> int:
+    return await retention(desk, now).go_through(asyncio.Event())
+
+
+def removed(desk: Desk) -> int:
+    wanted = select(func.count()).select_from(blob).where(blob.c.removed_at.is_not(None))
+    count: int = desk.store.read_now(lambda conn: conn.execute(wanted).scalar_one())
+    return count
+
+
+async def test_the_original_and_attachments_of_a_case_that_is_over_go_and_everything_else_stays(
+    desk: Desk, place: Place
+) -> None:
+    case_id = over(desk, parts=(picture(),))
+    tables = (cases, revision, receipt, reading, raw, attachment, blob)
+    before = desk.store.read_now(lambda conn: [len(conn.execute(select(one)).all()) for one in tables])
+
+    assert await gone_through(desk) == removed(desk) == 2
+    assert desk.store.read_now(lambda conn: [len(conn.execute(select(one)).all()) for one in tables]) == before
+    assert desk.happenings(case_id)[-2:] == ["removed", "removed"]
+    assert desk.case(case_id).attachments[0].name == "a.jpg"
+    await linked(desk.store)
+    assert findings(place) == []
+    with pytest.raises(BlobRemoved, match="removed by retention on 2028-03-01"):
+        desk.store.read_now(lambda conn: desk.store.blobs.load(conn, conn.execute(select(raw.c.blob)).scalar_one()))
+    assert await gone_through(desk) == 0
+
+
+async def test_nothing_goes_before_its_time_nor_by_day(desk: Desk) -> None:
+    over(desk)
+
+    assert await gone_through(desk, NOW + YEAR - timedelta(days=1, hours=-14)) == 0
+    assert await gone_through(desk, NOW + 2 * YEAR) == 0  # 9:30 in the office
+    assert await gone_through(desk) == 1
+
+
+@pytest.mark.parametrize("state", ["waiting", "sending", "unknown", "rejected"])
+async def test_what_is_not_delivered_stays(desk: Desk, state: str) -> None:
+    over(desk)
+    desk.write(lambda conn: conn.execute(update(delivery).values(state=state)))
+
+    assert await gone_through(desk) == 0
+
+
+async def test_an_open_case_keeps_its_original(desk: Desk) -> None:
+    (case_id,) = desk.take_in(read_as())
+    desk.write(lambda conn: conn.execute(update(delivery).values(state="delivered")))
+    still = await gone_through(desk)
+    desk.write(lambda conn: conn.execute(update(cases).where(cases.c.case_id == case_id).values(next_due_at=None)))
+
+    assert (still, await gone_through(desk)) == (0, 1)
+
+
+async def test_a_case_touched_since_keeps_its_original(desk: Desk) -> None:
+    over(desk)
+    desk.now = LATER - timedelta(days=30)
+    over(desk)  # the same matter once more
+
+    assert await gone_through(desk) == 0
+
+
+async def test_what_waits_for_a_person_or_a_reader_stays_and_what_became_no_case_goes(desk: Desk) -> None:
+    ids = [desk.arrive(key=f"K{number}") for number in range(4)]
+    desk.read(ids[0], read_as("sunshine:q", disposition=Disposition.QUARANTINE))
+    desk.read(ids[1], read_as("sunshine:a", disposition=Disposition.AUTO, parts=(picture(),)))
+    desk.write(lambda conn: conn.execute(update(raw).where(raw.c.id == ids[2]).values(state="dismissed", read_at=NOW)))
+
+    assert await gone_through(desk) == 3
+    gone = select(raw.c.id).join(blob, blob.c.sha256 == raw.c.blob).where(blob.c.removed_at.is_not(None))
+    assert desk.store.read_now(lambda conn: conn.execute(gone.order_by(raw.c.id)).scalars().all()) == ids[1:3]
+
+
+async def test_an_attachment_that_an_open_case_shares_stays(desk: Desk) -> None:
+    over(desk, "X1", parts=(picture(), picture(b"its own", "b.jpg")))
+    desk.take_in(read_as("sunshine:X2", parts=(picture(),)), key="X2")
+
+    assert await gone_through(desk) == 2
+    left = select(blob.c.size).join(attachment, attachment.c.sha256 == blob.c.sha256)
+    sizes = desk.store.read_now(lambda conn: set(conn.execute(left.where(blob.c.removed_at.is_(None))).scalars()))
+    assert sizes == {len(b"a picture")}
+
+
+async def test_the_same_petition_after_its_original_went_is_no_second_case(desk: Desk, place: Place) -> None:
+    case_id = over(desk)
+    await gone_through(desk)
+    desk.now = LATER + timedelta(days=1)
+
+    assert desk.take_in(read_as("sunshine:X1"), channel="mailbox", key="INBOX:9:4") == [case_id]
+    assert desk.count() == 1
+    assert findings(place) == []
+
+
+async def test_bytes_that_come_again_are_kept_again(desk: Desk) -> None:
+    over(desk, parts=(picture(),))
+    await gone_through(desk)
+    before = removed(desk)
+    over(desk, "X2", parts=(picture(),))
+
+    assert (before, removed(desk)) == (2, 1)
+
+
+async def test_a_large_one_loses_its_file_a_day_later(desk: Desk, place: Place) -> None:
+    large = b"x" * (INLINE_LIMIT + 1)
+    over(desk, parts=(picture(large),))
+    await gone_through(desk)
+    sha256 = desk.store.blobs.prepare(large).sha256
+    file = place.folder / "blobs" / key_of(sha256)
+    at_once, lane = claims(desk, LATER), desk.store.read_now(oldest_waiting)
+    there = file.exists()
+    await retention(desk).delete(claims(desk, LATER + LINGERS))
+
+    assert (at_once, there, file.exists()) == ([], True, False)
+    assert REMOVAL_LANE not in [one.lane for one in lane]
+    assert findings(place) == []
+
+
+async def test_a_large_one_that_comes_again_meanwhile_keeps_its_file(desk: Desk, place: Place) -> None:
+    large = b"x" * (INLINE_LIMIT + 1)
+    over(desk, parts=(picture(large),))
+    await gone_through(desk)
+    over(desk, "X2", parts=(picture(large),))
+    await retention(desk).delete(claims(desk, LATER + LINGERS))
+
+    assert (place.folder / "blobs" / key_of(desk.store.blobs.prepare(large).sha256)).exists()
+    assert findings(place) == []
+
+
+async def test_a_large_one_removed_between_being_found_and_being_kept_is_not_taken_for_kept(desk: Desk) -> None:
+    large = b"x" * (INLINE_LIMIT + 1)
+    over(desk, parts=(picture(large),))
+    await gone_through(desk)
+    found = desk.store.blobs.prepare(large)
+    await retention(desk).delete(claims(desk, LATER + LINGERS))
+
+    with pytest.raises(OSError, match="was just removed; it is taken once more"):
+        desk.write(lambda conn: desk.store.blobs.keep(conn, found, LATER))
+    again = desk.store.blobs.prepare(large)
+    desk.write(lambda conn: desk.store.blobs.keep(conn, again, LATER))
+    assert desk.store.read_now(lambda conn: desk.store.blobs.load(conn, again.sha256)) == large
+
+
+async def test_who_says_that_retention_removed_an_original_is_betrayed(desk: Desk, place: Place) -> None:
+    over(desk)
+    desk.write(lambda conn: conn.execute(update(blob).values(removed_at=NOW, sealed=b"")))
+
+    (found,) = findings(place)
+    assert found.what.startswith("blob.removed:")
+
+
+async def test_it_goes_on_batch_by_batch_and_stops_when_told(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.retention.BATCH", 2)
+    monkeypatch.setattr("ingest.retention.PAUSE", timedelta(0))
+    for number in range(5):
+        over(desk, f"X{number}")
+    stopping = asyncio.Event()
+    stopping.set()
+
+    assert await retention(desk).go_through(stopping) == 0
+    assert await gone_through(desk) == 5
+    counted = select(func.count()).select_from(history).where(history.c.kind == "removed")
+    assert desk.store.read_now(lambda conn: conn.execute(counted).scalar_one()) == 5
+
+
+@pytest.mark.postgres
+async def test_bytes_that_are_just_being_kept_again_elsewhere_stay(postgres: Server, tmp_path: Path) -> None:
+    place = Place(tmp_path, postgres.migrated())
+    with open_desk(place) as desk:
+        over(desk)
+        sha256 = desk.store.read_now(lambda conn: conn.execute(select(blob.c.sha256)).scalar_one())
+        other = open_store(place.database, place.folder, b"k" * 32, now=NOW)
+        with other._database.writing.begin() as conn:
+            other.blobs.keep(conn, Prepared(sha256, 1, b""), NOW)
+            row = dict(conn.execute(select(raw)).one()._mapping) | {"id": 99, "channel": "mailbox", "state": "waiting"}
+            conn.execute(insert(raw).values(row))
+            removing = asyncio.create_task(gone_through(desk))
+            while not await asyncio.to_thread(desk.store.read_now, _somebody_waits):
+                pass
+
+        assert await removing == 0
+        other.close()
+    postgres.drop(place.database)
+
+
+def _somebody_waits(conn: Connection) -> bool:
+    """For a lock."""
+    waiting = text("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+    return bool(conn.execute(waiting).scalar_one())
+
+
+async def test_it_is_off_unless_a_time_is_said_and_that_is_a_month_at_least(tmp_path: Path) -> None:
+    config = "sealing: {key: '${KEY}'}\n"
+    off = loaded(tmp_path, config, ENVIRONMENT).retention.originals
+    on = loaded(tmp_path, config + "retention: {originals: 1825d}\n", ENVIRONMENT).retention.originals
+
+    assert (off, on) == (None, timedelta(days=1825))
+    with pytest.raises(ConfigErrors, match=r"retention\.originals: is 29 days"):
+        loaded(tmp_path, config + "retention: {originals: 29d}\n", ENVIRONMENT)
+
+
+async def test_an_office_that_says_a_time_removes_by_night_while_it_keeps_house(tmp_path: Path) -> None:
+    config = f"data: {{folder: {tmp_path}/data}}\nsealing: {{key: '${{KEY}}'}}\nretention: {{originals: 365d}}\n"
+    office = open_office(loaded(tmp_path, config, ENVIRONMENT), lambda: LATER)
+    desk = desk_over(office.store)
+    over(desk)
+    stopping = asyncio.Event()
+    async with asyncio.timeout(30), asyncio.TaskGroup() as group:
+        for run in Parts(office, office.config, Metrics(), AsyncIOScheduler()).retention().make().finishing:
+            group.create_task(run(stopping))
+        while not await asyncio.to_thread(removed, desk):
+            pass
+        stopping.set()
+        office.store.wakes.ring_all()
+
+    assert removed(desk) == 1
+    await office.close()
+
+
+def claims(desk: Desk, now: datetime) -> list[ledger.Claim]:
+    return desk.write(  # type: ignore[no-any-return]
+        lambda conn: ledger.claim(conn, REMOVAL_LANE, now=now, lease=timedelta(minutes=5), limit=10)
+    )
