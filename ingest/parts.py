@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
@@ -111,7 +113,8 @@ class Parts:
         poller.due.set()
 
         async def close() -> None:
-            job.remove()
+            with suppress(JobLookupError):  # the scheduler has ended
+                job.remove()
             await adapter.close()
 
         return Part(finishing=[self._fetcher(name, adapter).run], cut=[poller.run], close=close)

@@ -13,6 +13,9 @@ from normalize.dates import CHINA
 LOCAL = frozenset({"configuration", "calendar_file", "disk", "certificate", "certificate_unusable", "depot"})
 """Kinds that a machine sees of itself."""
 
+SLOW = frozenset({"calendar", "certificate", "certificate_unusable", "nothing_new"})
+"""Kinds that no hour changes: told again once a day."""
+
 
 @dataclass(frozen=True)
 class DoorSeen:

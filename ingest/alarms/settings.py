@@ -85,7 +85,10 @@ class AlarmSettings(Section):
 
     sinks: dict[str, Sink] = Field(default_factory=dict, description="whom alarms are told, by name")
     repeat: timedelta = Field(
-        default=timedelta(hours=4), ge=timedelta(minutes=1), description="what lasts is told again so often"
+        default=timedelta(hours=4),
+        ge=timedelta(minutes=1),
+        description="what lasts is told again so often; what no hour changes (calendar, certificates, nothing new), "
+        "once a day",
     )
     door_down: timedelta = Field(default=timedelta(minutes=30), description="a door unavailable for so long")
     no_success: timedelta = Field(default=timedelta(hours=4), description="a door that has not answered for so long")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 from sqlalchemy import Connection, Row, delete, func, select, update
 
-from ingest.alarms.conditions import LOCAL, Condition
+from ingest.alarms.conditions import LOCAL, SLOW, Condition
 from ingest.alarms.settings import AlarmSettings
 from ingest.alarms.sinks import Message
 from ingest.catalogue import Words
@@ -99,7 +99,11 @@ def lasting(conn: Connection) -> dict[str, int]:
 def _is_anothers(row: Row[Any], machine: str | None, settings: AlarmSettings, now: datetime) -> bool:
     if machine is None or row.kind not in LOCAL or row.key.endswith(f"@{machine}"):
         return False
-    return bool(now - row.told_at <= 2 * settings.repeat)
+    return bool(now - row.told_at <= 2 * _repeat(row.kind, settings))
+
+
+def _repeat(kind: str, settings: AlarmSettings) -> timedelta:
+    return max(settings.repeat, timedelta(days=1)) if kind in SLOW else settings.repeat
 
 
 def _raise(conn: Connection, one: Condition, settings: AlarmSettings, speaker: Speaker, now: datetime) -> bool:
@@ -114,7 +118,7 @@ def _raise(conn: Connection, one: Condition, settings: AlarmSettings, speaker: S
 def _last(
     conn: Connection, row: Row[Any], one: Condition, settings: AlarmSettings, speaker: Speaker, now: datetime
 ) -> None:
-    if now - row.told_at < settings.repeat:
+    if now - row.told_at < _repeat(row.kind, settings):
         return
     again = update(alarm).where(alarm.c.key == row.key, alarm.c.told_at == row.told_at)
     if conn.execute(again.values(told_at=now, facts=dict(one.facts))).rowcount != 1:
