@@ -25,6 +25,8 @@ _START = 120.0
 _GOODBYE = 5.0
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "HOME")
 """The environment a worker sees: none of our secrets."""
+_TOLD = {"PYTHONUTF8": "1", "ORT_DISABLE_TELEMETRY": "1"}
+"""And what it is told; without the second onnxruntime keeps a file about its use, to report it to its maker."""
 
 
 class WorkerFailed(Exception):
@@ -114,8 +116,7 @@ class Worker:
 
     async def _start(self) -> asyncio.subprocess.Process:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        environment["PYTHONUTF8"] = "1"
+        environment |= _TOLD | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
         process = self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", self._entry,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
