@@ -31,7 +31,7 @@ LETTER_READ = 6_000
 """Characters of a letter that are set at most: a page takes a quarter of it."""
 FACT_READ = 400
 LETTER_LEAST = 20 * MM
-NARROW_LINES, WIDE_LINES, SUMMARY_LINES = 2, 3, 4
+NARROW_LINES, NAME_LINES, WIDE_LINES, SUMMARY_LINES = 2, 3, 3, 4
 """So many lines a fact may take: with the least rooms it all fits on the page."""
 
 
@@ -117,7 +117,7 @@ class _Page:
         yield self._cell("source_no", case.source_no)
         yield self._cell("received", self._day(case.received_at))
         yield self._cell("deadline", self._deadline(case.deadlines))
-        yield self._cell("person", self._person(first.name if first else None))
+        yield self._cell("person", self._person(first.name if first else None), lines=NAME_LINES)
         yield self._cell("phone", "、".join(first.phones) if first else None)
         yield self._cell("address", first.address if first else None, wide=True)
         yield self._cell("kind", self._kind())
@@ -125,7 +125,7 @@ class _Page:
         yield self._cell("party", case.subject_party)
         yield self._cell("region", case.region.name or case.region.raw)
         yield self._cell("subject", case.title, lines=WIDE_LINES, wide=True)
-        if case.summary:
+        if case.summary and not _begins(case.content, case.summary):
             yield self._cell("summary", case.summary, lines=SUMMARY_LINES, wide=True)
         if self._facts.earlier:
             yield Cell(self._say("earlier"), list(self._earlier()), wide=True)
@@ -258,6 +258,11 @@ class _Page:
         side = CODE / len(modules)
         for down, across in zip(*numpy.nonzero(modules == 0), strict=True):
             self._canvas.rect(x + across * side, y + CODE - (down + 1) * side, side, side, stroke=0, fill=1)
+
+
+def _begins(content: str | None, summary: str) -> bool:
+    """Whether a summary only repeats how the letter begins: there is no room to say it twice."""
+    return "".join((content or "")[:LETTER_READ].split()).startswith("".join(summary.split()))
 
 
 def _paired(cells: Iterator[Cell]) -> Iterator[list[Cell]]:

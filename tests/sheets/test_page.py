@@ -130,6 +130,18 @@ def test_the_emptiest_sheet_says_that_nothing_is_known() -> None:
     assert "原文\n—" in text or "原文 —" in text
 
 
+def test_a_summary_that_only_repeats_the_beginning_is_left_out() -> None:
+    repeated, told = ("摘要" in text_of(drawn(Facts(case(summary=said), (), 0))) for said in (CONTENT[:12], "反映收费。"))
+
+    assert (repeated, told) == (False, True)
+
+
+def test_a_name_of_characters_no_font_has_is_spelled_out_whole() -> None:
+    text = text_of(drawn(Facts(case(petitioners=(person("王\U0002123d\U00020bb7", "1"),), petitioner_count=1), (), 0)))
+
+    assert "王〔U+2123D〕〔U+20BB7〕" in text.replace("\n", "")
+
+
 def test_who_asks_not_to_be_named_is_anonymous() -> None:
     assert "信访人 匿名" in text_of(drawn(Facts(case(petitioners=(), anonymous=True), (), 0)))
 
