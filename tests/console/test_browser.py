@@ -2,35 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
-from playwright.async_api import async_playwright
 
+from tests.chromium import running_chromium
 from tests.console.conftest import Browser, House
 from tests.console.town import PASSWORD
-
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def _chromium_is_there() -> None:
-    if not CHROMIUM.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing: the browser test must run in CI")
-        pytest.skip(f"{CHROMIUM} is missing: no browser to test with")
 
 
 @pytest.mark.browser
 async def test_a_clerk_finds_and_reads_a_case_in_a_browser(house: House, browser: Browser) -> None:
     complaints: list[str] = []
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS, headless=True)
+    async with running_chromium() as chromium:
         page = await chromium.new_page(viewport={"width": 1366, "height": 768})
         page.on("console", lambda message: complaints.append(message.text))
         await page.goto(str(browser.make_url("/cases")))
@@ -48,7 +30,6 @@ async def test_a_clerk_finds_and_reads_a_case_in_a_browser(house: House, browser
         scripts = await page.locator("script").count()
         await page.get_by_role("button", name="退出").click()
         ended = page.url
-        await chromium.close()
 
     assert heading.startswith("课后服务收费未公示")
     assert width <= 1366

@@ -131,7 +131,9 @@ def test_the_emptiest_sheet_says_that_nothing_is_known() -> None:
 
 
 def test_a_summary_that_only_repeats_the_beginning_is_left_out() -> None:
-    repeated, told = ("摘要" in text_of(drawn(Facts(case(summary=said), (), 0))) for said in (CONTENT[:12], "反映收费。"))
+    repeated, told = (
+        "摘要" in text_of(drawn(Facts(case(summary=said), (), 0))) for said in (CONTENT[:12], "反映收费。")
+    )
 
     assert (repeated, told) == (False, True)
 
