@@ -56,13 +56,6 @@ class Corrected:
     undone_by: str | None
     undone_at: datetime | None
 
-    @property
-    def said(self) -> str:
-        """As it is shown: what is several, one after the other."""
-        if isinstance(self.value, list) and all(isinstance(one, str) for one in self.value):
-            return "、".join(self.value)
-        return self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False)
-
 
 @dataclass(frozen=True)
 class Link:

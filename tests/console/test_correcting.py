@@ -101,6 +101,19 @@ async def test_the_form_shows_the_case_beside_the_original_and_untouched_changes
     assert desk.case(case_id).revision == 1
 
 
+async def test_what_was_corrected_is_told_in_words_people_use(clerk: Browser, case_id: str) -> None:
+    await correct(
+        clerk, case_id, topics=["", "fees", "after_school"], petitioners__0__phones="13911112222\r\n051981234567",
+        purpose__code="appeal", confidential_requested="no",
+    )  # fmt: skip
+    corrections = (await read(clerk, f"/cases/{case_id}")).partition("<h3>人工更正</h3>")[2].partition("</table>")[0]
+    told = re.findall(r"<td>([^<]+)</td><td>([^<]+)</td></tr>", corrections)
+
+    assert ("主题", "收费、延时服务") in told
+    assert ("信访人 1 · 电话", "13911112222、0519-81234567") in told
+    assert ("信访目的", "申诉求决") in told
+
+
 async def test_what_was_changed_is_saved_as_one_revision(desk: Desk, clerk: Browser, case_id: str) -> None:
     answer = await correct(
         clerk, case_id, title=TITLE.replace("间", "问"), topics=["", "fees", "after_school"],
