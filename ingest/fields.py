@@ -85,8 +85,14 @@ ALIASES = {
     "region.name": "region",
     "needs_review": "reading.needs_review",
 }
+_GROUPS = {field.name: field.group for field in CASE_FIELDS if field.group}
 MOST_PERSONS = 20
 _PERSON = re.compile(r"petitioners\.(\d{1,2})\.(\w+)")
+
+
+def code_group(name: str) -> str:
+    """Where the words for a field's codes stand, also for one of several such as topics.0; none: it holds no codes."""
+    return _GROUPS.get(name) or _GROUPS.get(name.rpartition(".")[0], "")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from ingest.console.roles import Right, may, may_correct, may_read
 from ingest.console.sessions import Session
 from ingest.console.settings import ConsoleSettings, is_within
 from ingest.console.throttle import Throttle
+from ingest.fields import code_group
 from ingest.health import Health
 from ingest.operations import Answer
 from ingest.rereading import InForce
@@ -146,6 +147,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: ob
     body = console.templates.get_template(template).render(
         t=words,
         label=words.label,
+        code_group=code_group,
         look=Look(words, ZoneInfo(console.settings.time_zone), console.now()),
         service=console.settings.service,
         visitor=visitor,

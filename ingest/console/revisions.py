@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from ingest.compute import NOT_CONTENT
+from ingest.fields import code_group
 from store.schema import revision
 from store.sealing import Sealer
 
@@ -57,18 +58,18 @@ def compare(before: Mapping[str, str], after: Mapping[str, str]) -> list[Change]
     """The fields that differ, in the order of the case."""
     names = [*after, *(name for name in before if name not in after)]
     return [
-        Change(name, pieces(before.get(name, ""), after.get(name, "")))
+        Change(name, pieces(before.get(name, ""), after.get(name, ""), whole=bool(code_group(name))))
         for name in names
         if before.get(name) != after.get(name)
     ]
 
 
-def pieces(old: str, new: str) -> list[tuple[str, str]]:
-    """How the new text grew out of the old one."""
+def pieces(old: str, new: str, *, whole: bool = False) -> list[tuple[str, str]]:
+    """How the new text grew out of the old one; a code is never taken apart (`whole`)."""
     if len(old) > LONGEST_COMPARED or len(new) > LONGEST_COMPARED:
         return [("gone", old), ("come", new)]
     matcher = SequenceMatcher(None, old, new, autojunk=False)
-    if matcher.ratio() < 0.4:
+    if whole or matcher.ratio() < 0.4:
         return [(kind, text) for kind, text in (("gone", old), ("come", new)) if text]
     found: list[tuple[str, str]] = []
     for tag, a1, a2, b1, b2 in matcher.get_opcodes():

@@ -114,6 +114,14 @@ async def test_what_was_corrected_is_told_in_words_people_use(clerk: Browser, ca
     assert ("信访目的", "申诉求决") in told
 
 
+async def test_a_revision_tells_codes_by_their_names_and_takes_none_apart(clerk: Browser, case_id: str) -> None:
+    await correct(clerk, case_id, topics=["", "teacher_conduct"])
+    await correct(clerk, case_id, topics=["", "teacher_pay_title"])
+    changes = (await read(clerk, f"/cases/{case_id}")).partition('<table class="changes">')[2].partition("</table>")[0]
+
+    assert "<del>师德</del><ins>教师待遇职称</ins>" in changes
+
+
 async def test_what_was_changed_is_saved_as_one_revision(desk: Desk, clerk: Browser, case_id: str) -> None:
     answer = await correct(
         clerk, case_id, title=TITLE.replace("间", "问"), topics=["", "fees", "after_school"],
