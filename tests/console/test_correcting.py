@@ -129,7 +129,7 @@ async def test_what_was_changed_is_saved_as_one_revision(desk: Desk, clerk: Brow
     )  # fmt: skip
     case = desk.case(case_id)
 
-    assert await said_after(clerk, answer) == "更正已保存，并通知 OA。"
+    assert await said_after(clerk, answer) == "更正已保存，并通知接收方。"
     assert (case.revision, case.title, case.topics) == (2, TITLE.replace("间", "问"), ("fees", "after_school"))
     assert case.petitioners[0].phones == ("13911112222", "0519-81234567")
     assert desk.events()[-2:] == ["case.created", "case.updated"]
@@ -190,7 +190,7 @@ async def test_who_meets_anothers_change_is_told_and_keeps_his_words_and_the_oth
     assert desk.case(case_id).title == TITLE
 
     again = await post_form(clerk, f"/cases/{case_id}/correct", filled(page))
-    assert await said_after(clerk, again) == "更正已保存，并通知 OA。"
+    assert await said_after(clerk, again) == "更正已保存，并通知接收方。"
     case = desk.case(case_id)
     assert (case.title, case.summary, case.revision) == ("我的标题", "别人写的摘要", 3)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from enum import Enum
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from ingest.accounts import Role
 from ingest.catalogue import LANGUAGES, load_words
@@ -66,6 +68,15 @@ def test_every_code_of_the_case_has_a_name(group: str, codes: type[Enum]) -> Non
     for language in LANGUAGES:
         words = load_words(HERE / "words", language).entries
         assert [code.value for code in codes if f"{group}.{code.value}" not in words] == []
+
+
+@pytest.mark.parametrize("preset", ["sunshine", "hotline"])
+def test_every_form_our_platforms_name_has_a_word(preset: str) -> None:
+    words = load_words(HERE / "words", "zh").entries
+    document = YAML(typ="safe").load(files("adapters").joinpath(f"{preset}.yaml").read_text("utf-8"))
+    forms = document["map"]["form"]["codes"].values()
+
+    assert [form for form in forms if f"petition_form.{form}" not in words] == []
 
 
 def test_a_citys_own_code_stands_for_itself() -> None:

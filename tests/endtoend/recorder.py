@@ -42,7 +42,7 @@ class Recorder:
         self.attempts.append(self._attempt(route, request, body))
         await asyncio.sleep(self.thinks)
         if self.refuse is not None:
-            return web.Response(status=self.refuse, text="not like this")
+            return web.Response(status=self.refuse, body=b"not like this: " + body)  # as receivers do
         return await self._hand_on(request, body)
 
     def _attempt(self, route: str, request: web.Request, body: bytes) -> Attempt:

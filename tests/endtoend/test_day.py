@@ -106,7 +106,7 @@ async def test_a_clerk_corrects_a_case_beside_its_original_and_the_oa_hears_of_i
     told = last_told(bureau, case)["data"]
 
     assert case["title"] in original
-    assert said == "更正已保存，并通知 OA。"
+    assert said == "更正已保存，并通知接收方。"
     assert heading == "更正后的标题：课后服务收费"
     assert (told["case"]["title"], told["case"]["petitioners"][0]["phones"]) == (heading, ["13900001111"])
     assert {(one["field"], one["by"]) for one in told["change"]} >= {("title", "clerk")}
@@ -117,7 +117,9 @@ async def test_what_could_not_be_read_alarms_the_duty_and_a_clerk_registers_it_f
 ) -> None:
     page = await people.at("clerk", "/quarantine")
     reason = await page.locator("main td.detail").inner_text()
-    await bureau.office.until(lambda: any("隔离" in one for one in bureau.robot.alarms()), "the duty is told")
+    await bureau.office.until(
+        lambda: any("隔离" in one for one in bureau.robot.alarms()), "the duty is told", patience=90
+    )
     await page.get_by_role("link", name="查看原件").click()
     picture = page.get_by_role("img", name="扫描件图片")
     await picture.scroll_into_view_if_needed()
@@ -207,7 +209,7 @@ async def test_a_target_an_operator_pauses_gets_nothing_until_he_resumes_it(bure
     assert said == "已恢复。"
 
 
-async def test_discipline_prints_and_corrects_an_accusation_and_only_its_target_hears_of_it(
+async def test_discipline_prints_and_corrects_an_accusation_which_its_target_quotes_when_it_refuses_it(
     bureau: Bureau, people: Desks, tmp_path: Path
 ) -> None:
     accusation = accusations.BY_MAIL
@@ -216,13 +218,24 @@ async def test_discipline_prints_and_corrects_an_accusation_and_only_its_target_
     sheet = text_of_pdf(await printed(page, "呈阅单（PDF）", tmp_path)).decode()
     await page.get_by_role("link", name="更正").click()
     await page.get_by_label("被反映单位").fill("花桥中学校长室（青瓷茶罐）")
-    await page.get_by_role("button", name="保存更正").click()
-    said = await page.get_by_role("status").inner_text()
+    before = bureau.office.said(REFUSED)
+    with bureau.refused():
+        await page.get_by_role("button", name="保存更正").click()
+        said = await page.get_by_role("status").inner_text()
+        await bureau.office.until(
+            lambda: bureau.office.said(REFUSED) == before + 2, "its target and the count refuse it"
+        )
+    await page.reload()
+    answered = await page.get_by_role("region", name="投送").text_content()
+    for target in ("discipline", "statistics"):
+        operating = await people.at("operator", f"/deliveries?target={target}&state=rejected")
+        await operating.get_by_role("button", name="全部重新投送").click()
     await bureau.office.until(lambda: accused_in(bureau, accusation)["revision"] > case["revision"], "it is told")
 
+    assert "not like this" in (answered or "")
     assert accusation.name in sheet
     assert "受限件" in sheet
-    assert said == "更正已保存，并通知 OA。"
+    assert said == "更正已保存，并通知接收方。"
     assert accused_in(bureau, accusation)["subject_party"] == "花桥中学校长室（青瓷茶罐）"
 
 
