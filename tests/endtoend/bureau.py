@@ -8,6 +8,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
+from standardwebhooks import Webhook
 
 from sandbox.chinatime import now
 from sandbox.hotline import Hotline
@@ -37,6 +39,7 @@ _KEY = base64.b64encode(b"k" * 32).decode()
 _SECRETS = {
     route: "whsec_" + base64.b64encode(route.encode() * 4).decode() for route in ("oa-main", "office-9", "counts")
 }
+_REPORTS = "whsec_" + base64.b64encode(b"reports of discipline, signed").decode()
 _TOKENS = {
     "oa": "token-of-the-oa-000001",
     "discipline": "token-of-discipline-02",
@@ -115,6 +118,22 @@ class Bureau:
         """What a target was sent, in order."""
         return [json.loads(one.body) for one in self.recorder.attempts if one.route == route]
 
+    async def report(self, case_id: str, what: str, text: str) -> int:
+        """The discipline line's system says what became of a case; the answer's status."""
+        at = datetime.now(UTC)
+        said = {"case_id": case_id, "type": what, "at": at.isoformat(), "text": text}
+        body = json.dumps(said, ensure_ascii=False)
+        headers = {
+            "webhook-id": f"rep_{case_id}_{what}",
+            "webhook-timestamp": str(int(at.timestamp())),
+            "webhook-signature": Webhook(_REPORTS).sign(f"rep_{case_id}_{what}", at, body),
+        }
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{self.url}/api/v1/reports", data=body.encode(), headers=headers) as answer,
+        ):
+            return answer.status
+
     async def ask(self, path: str, target: str = "") -> tuple[int, bytes]:
         """Over HTTP, as a target with its token, or as nobody."""
         headers = {"Authorization": f"Bearer {_TOKENS[target]}"} if target else {}
@@ -144,7 +163,8 @@ async def a_bureau(place: Path) -> AsyncIterator[Bureau]:
             oa=recorder.url,
         )  # fmt: skip
         patient = usual.replace("settle_after: 100ms", "settle_after: 100ms\n    patience: 1s")
-        config = patient + _MORE.format(oa=recorder.url, robot=url).lstrip("\n")
+        reporting = patient.replace("restricted: only", "restricted: only\n    reports: {secret: '${REPORTS_SECRET}'}")
+        config = reporting + _MORE.format(oa=recorder.url, robot=url).lstrip("\n")
         office = Installation(place / "office", config, {**_environment(), "TMPDIR": str(temporary)})
         stack.push_async_callback(office.end)
         bureau = Bureau(office, sunshine, hotline, scans, dovecot, recorder, oa, robot, temporary)
@@ -190,7 +210,7 @@ def _environment() -> dict[str, str]:
     names = ("OA_WEBHOOK_SECRET", "OA_DISCIPLINE_SECRET", "STATISTICS_SECRET")
     tokens = ("OA_TOKEN", "OA_DISCIPLINE_TOKEN", "STATISTICS_TOKEN")
     return {
-        "XINQIAO_KEY": _KEY, "MAILBOX_PASSWORD": PASSWORD,
+        "XINQIAO_KEY": _KEY, "REPORTS_SECRET": _REPORTS, "MAILBOX_PASSWORD": PASSWORD,
         "SUNSHINE_APP_SECRET": "sunshine-secret", "HOTLINE_APP_SECRET": "hotline-secret",
         **dict(zip(names, _SECRETS.values(), strict=True)), **dict(zip(tokens, _TOKENS.values(), strict=True)),
     }  # fmt: skip

@@ -239,6 +239,18 @@ async def test_discipline_prints_and_corrects_an_accusation_which_its_target_quo
     assert accused_in(bureau, accusation)["subject_party"] == "花桥中学校长室（青瓷茶罐）"
 
 
+async def test_what_the_discipline_line_reports_of_an_accusation_stands_on_its_page(
+    bureau: Bureau, people: Desks
+) -> None:
+    accusation = accusations.BY_TELEPHONE
+    case = accused_in(bureau, accusation)
+    status = await bureau.report(case["case_id"], "accepted", f"已约谈{accusation.name}，鹦鹉螺摆件已封存")
+    shown = await (await people.at("discipline", f"/cases/{case['case_id']}")).locator("main").inner_text()
+
+    assert status == 200
+    assert "鹦鹉螺摆件已封存" in shown
+
+
 async def test_the_auditor_finds_who_did_what_and_when(people: Desks) -> None:
     page = await people.at("auditor", "/history")
     done = {}
@@ -318,8 +330,8 @@ async def written(bureau: Bureau, people: Desks, tmp_path_factory: pytest.TempPa
         places[f"webhooks of {target}"] = {f"{one.event_id} {number}": one.body for number, one in enumerate(sent)}
     copy = tmp_path_factory.mktemp("backup") / "copy"
     commands = (
-        ("status",), ("status", "--json"), ("quarantine", "list"), ("user", "list"), ("backup", "--to", str(copy)),
-        ("replay", "--send", "--since", "2026-01-01", "--dry-run"),
+        ("status",), ("status", "--json"), ("verify",), ("quarantine", "list"), ("user", "list"),
+        ("backup", "--to", str(copy)), ("replay", "--send", "--since", "2026-01-01", "--dry-run"),
     )  # fmt: skip
     said = {" ".join(one): await bureau.office.command(*one) for one in commands}
     assert {one.status for one in said.values()} == {0}
