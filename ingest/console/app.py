@@ -55,6 +55,7 @@ def create_console(
     app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
     app[CONSOLE] = assemble(store, config, desk, act, health, now, registry, in_force or InForce(now()))
     app.on_response_prepare.append(add_headers)
+    app.on_cleanup.append(_let_go)
     app.add_routes(
         [
             web.get("/healthz", probes.healthz),
@@ -103,3 +104,7 @@ def create_console(
         ]
     )
     return app
+
+
+async def _let_go(app: web.Application) -> None:
+    await app[CONSOLE].viewer.pool.close()
