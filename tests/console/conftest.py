@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -42,6 +43,8 @@ targets:
   oa: {{url: 'http://127.0.0.1:1/w', secret: '${{SECRET}}'}}
   vault: {{url: 'http://127.0.0.1:1/v', secret: '${{SECRET}}', restricted: only}}
 """
+
+CHROMIUM = Path("/usr/bin/chromium")
 
 
 @dataclass
@@ -137,3 +140,11 @@ async def read(browser: Browser, path: str, status: int = 200) -> str:
     answer = await browser.get(path)
     assert answer.status == status, (path, answer.status)
     return await answer.text()
+
+
+@pytest.fixture
+def chromium_is_there() -> None:
+    if not CHROMIUM.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{CHROMIUM} is missing: the browser test must run in CI")
+        pytest.skip(f"{CHROMIUM} is missing: no browser to test with")

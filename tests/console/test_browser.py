@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from playwright.async_api import async_playwright
 
-from tests.console.conftest import Browser, House
+from tests.console.conftest import CHROMIUM, Browser, House
 from tests.console.town import PASSWORD
 
-CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _chromium_is_there() -> None:
-    if not CHROMIUM.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"{CHROMIUM} is missing: the browser test must run in CI")
-        pytest.skip(f"{CHROMIUM} is missing: no browser to test with")
-
-
 @pytest.mark.browser
+@pytest.mark.usefixtures("chromium_is_there")
 async def test_a_clerk_finds_and_reads_a_case_in_a_browser(house: House, browser: Browser) -> None:
     complaints: list[str] = []
     async with async_playwright() as playwright:
