@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 CODE := adapters dispatch ingest normalize sandbox store tests bench scripts
 
-.PHONY: help setup run test check format lint types contracts bench faults bundle bundle-test lock clean
+.PHONY: help setup run test check format lint types contracts bench faults fuzz bundle bundle-test lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ faults: setup ## strike real daemons well over a thousand times (an hour or two)
 	@$(PY) -m pytest -n 2 --every-call tests/faults/test_every_call.py tests/faults/test_every_call_postgresql.py
 	@$(PY) -m tests.faults $$FAULTS
 
+fuzz: setup ## a hundred thousand odd inputs for every reader of foreign bytes (an hour): none may raise what it should not
+	@$(PY) -m tests.fuzz $$FUZZ
+
 bundle: setup ## one archive for servers without internet: dist/xinqiao-RELEASE.tar, of the last commit
 	@$(PY) -m scripts.bundle
 
@@ -62,4 +65,4 @@ lock: ## resolve the dependencies anew (needs uv)
 	@sh scripts/lock.sh
 
 clean: ## remove what the other commands made, except your data
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist sandbox-data
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist fuzz-findings sandbox-data

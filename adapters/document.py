@@ -4,23 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import cast
 
 from adapters.base import Json
 
+MOST_VALUES = 1_000_000
+"""A value of three bytes takes two hundred in memory: so many are some 200 MB, whatever they are."""
+DEEPEST = 100
+"""Levels; whoever walks a document within may do so by recursion."""
+
 
 class NotJson(ValueError):
-    """The bytes are no JSON document; the message describes their shape and quotes nothing of them."""
+    """The bytes are no JSON document, or one nobody writes; the message quotes nothing of them."""
 
 
 def parse(data: bytes) -> Json:
-    """Read a JSON document in UTF-8 (with or without mark), else GB18030. Raises NotJson."""
+    """Read a JSON document in UTF-8 (with or without mark), else GB18030. Raises NotJson.
+
+    Neither more than MOST_VALUES values nor nesting beyond DEEPEST is read, so that time and memory are bounded by the
+    size of the bytes alone, not by what they spell.
+    """
+    if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MOST_VALUES:
+        raise NotJson(f"{len(data)} bytes with more than {MOST_VALUES} values; expected a smaller page")
     try:
-        return cast("Json", json.loads(decoded(data)))
+        document = cast("Json", json.loads(decoded(data)))
     except (ValueError, RecursionError) as error:
         where = f" and breaks at character {error.pos}" if isinstance(error, json.JSONDecodeError) else ""
         raise NotJson(f"{len(data)} bytes that {_shape(data)}{where}") from error
+    if _is_deeper(document, DEEPEST):
+        raise NotJson(f"{len(data)} bytes of JSON nested deeper than {DEEPEST} levels")
+    return document
+
+
+def _is_deeper(document: Json, levels: int) -> bool:
+    level = [document]
+    for _ in range(levels):
+        level = [one for value in level for one in _children(value) if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _children(value: Json) -> Iterable[Json]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def decoded(data: bytes) -> str:

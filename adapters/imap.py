@@ -25,6 +25,8 @@ _UNSAFE_MEANS = (
     "NetEase (163, 126, yeah.net) wants to know the client: leave `identify` set, switch IMAP on in the mailbox's "
     "settings and use its authorization code (授权码) as the password"
 )
+_NOT_UNDERSTOOD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError)
+"""What imapclient and imaplib raise of answers that are no IMAP; they have no error for it."""
 _LISTED_AT_ONCE = 500
 """A command line of so many UIDs stays below what servers accept."""
 
@@ -44,6 +46,8 @@ class Server:
     password: str
     identify: Mapping[str, str]
     """What the ID command says of us (RFC 2971); empty: not sent."""
+    answer: int = 128 * 2**20
+    """Bytes of mails in one answer."""
 
 
 @dataclass(frozen=True)
@@ -68,21 +72,22 @@ class NotHandedOver(Exception):
     """The server lists this mail but will not give its bytes; the others are not affected."""
 
 
-class _Client(IMAPClient):  # type: ignore[misc]  # imapclient is not typed
+class Client(IMAPClient):  # type: ignore[misc]  # imapclient is not typed
     def __init__(self, server: Server, line: Line) -> None:
-        self._line = line
+        self._line, self._server = line, server
         tls = server.tls == "tls"
         context = _context(server) if tls else None
         super().__init__(server.host, server.port, ssl=tls, ssl_context=context, timeout=server.timeout)
 
     def _create_IMAP4(self) -> OverLine:  # noqa: N802 - imapclient's own name
-        return OverLine(self._line, self.host, self.port, self.ssl_context, self._timeout.connect)
+        timeout, mails = self._timeout.connect, self._server.answer
+        return OverLine(self._line, self.host, self.port, self.ssl_context, timeout, mails)
 
 
 def connect(server: Server, line: Line) -> IMAPClient:
     """A connection over `line`, not yet logged in. Raises ChannelUnavailable, ChannelRefused."""
     with translated(f"mailbox server {server.host}:{server.port}", passing=True):
-        client = _Client(server, line)
+        client = Client(server, line)
     client.normalise_times = False  # aware INTERNALDATE; the default converts to naive local time
     return client
 
@@ -151,7 +156,7 @@ def listing(client: IMAPClient, uids: list[int]) -> list[Listed]:
         asked = uids[start : start + _LISTED_AT_ONCE]
         with translated("fetch of sizes"):
             answer = client.fetch(asked, ["RFC822.SIZE", "INTERNALDATE"])
-        listed += [_listed(uid, answer[uid]) for uid in asked if uid in answer]
+            listed += [_listed(uid, answer[uid]) for uid in asked if uid in answer]
     return listed
 
 
@@ -172,6 +177,8 @@ def bytes_of(client: IMAPClient, uids: list[int], limit: int | None = None) -> d
         raise ChannelUnavailable(f"fetch of mails {uids[0]} to {uids[-1]}: {error}") from error
     except IMAPClientError as error:
         raise NotHandedOver(str(error)) from error
+    except _NOT_UNDERSTOOD as error:
+        raise NotHandedOver(_garbled(error)) from error
     return {uid: answer[uid][name] for uid in uids if answer.get(uid, {}).get(name) is not None}
 
 
@@ -204,6 +211,8 @@ def translated(what: str, *, passing: bool = False) -> Iterator[None]:
         yield
     except (IMAPClientError, OSError) as error:
         raise _translate(what, error, passing) from error
+    except _NOT_UNDERSTOOD as error:
+        raise ChannelUnavailable(f"{what}: {_garbled(error)}") from error
 
 
 def _translate(what: str, error: Exception, passing: bool) -> ChannelUnavailable | ChannelRefused:
@@ -220,6 +229,10 @@ def _translate(what: str, error: Exception, passing: bool) -> ChannelUnavailable
     if isinstance(error, LoginError):
         return ChannelRefused(f"{what}: login refused: {text}; expected the mailbox's user name and password")
     return ChannelRefused(f"{what}: {text}")
+
+
+def _garbled(error: Exception) -> str:
+    return f"the server's answer is not understood ({type(error).__name__}); expected IMAP"
 
 
 def _words(error: Exception) -> str:

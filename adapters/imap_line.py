@@ -39,13 +39,49 @@ class Line:
                 self._end = None
 
 
-class OverLine(imaplib.IMAP4):
-    """An IMAP connection over a line."""
+SMALL = 16 * 2**20
+"""What an answer without mails may take."""
+A_LINE = 100
+"""Bytes of memory a line takes besides its own."""
 
-    def __init__(self, line: Line, host: str, port: int, context: ssl.SSLContext | None, timeout: float | None) -> None:
+
+class OverLine(imaplib.IMAP4):
+    """An IMAP connection over a line, whose server may not fill our memory: an answer takes so much and no more."""
+
+    def __init__(
+        self,
+        line: Line,
+        host: str,
+        port: int,
+        context: ssl.SSLContext | None,
+        timeout: float | None,
+        mails: int,
+    ) -> None:
+        """`mails`: how many bytes of mails one answer may bring."""
         self._line = line
         self._context = context
+        self._mails = mails
+        self._left = SMALL
         super().__init__(host, port, timeout)
+
+    def send(self, data: bytes) -> None:  # type: ignore[override]  # typeshed: any buffer; imaplib sends bytes
+        """Every command's answer has its own measure."""
+        self._left = SMALL + (self._mails if b"BODY.PEEK" in data else 0)
+        super().send(data)
+
+    def read(self, size: int) -> bytes:
+        self._spend(size)
+        return super().read(size)
+
+    def readline(self) -> bytes:
+        line = super().readline()
+        self._spend(len(line) + A_LINE)
+        return line
+
+    def _spend(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise self.abort("the server's answer is larger than what was asked for")
 
     def _create_socket(self, timeout: float | None) -> socket.socket:
         made = socket.create_connection((self.host, self.port), timeout)

@@ -81,6 +81,7 @@ class MailboxSettings(BaseModel):
             username=self.username,
             password=self.password.get_secret_value(),
             identify=self.identify,
+            answer=self.batch_bytes + self.max_bytes,
         )
 
 

@@ -12,7 +12,7 @@ from ingest.compute import StoredAttachment
 from ingest.readings import KeptPart
 from normalize.case import AttachmentState
 from store import ledger
-from store.blobs import Blobs, Prepared
+from store.blobs import Blobs, Kept, Prepared, find
 from store.schema import attachment
 from store.schema import ledger as ledger_rows
 from store.sealing import Sealer
@@ -28,6 +28,20 @@ class Wanted:
     ref: str
 
 
+VET_LANE = "vet"
+"""Attachments whose bytes are here and wait for a verdict."""
+_INFECTED = "infected: "
+
+
+@dataclass(frozen=True)
+class Unvetted:
+    """An attachment whose bytes are here and may not be handed on yet."""
+
+    id: int
+    case_id: str
+    kept: Kept
+
+
 def fetch_lane(channel: str) -> str:
     return f"fetch:{channel}"
 
@@ -41,15 +55,18 @@ class Listed:
     parts: Sequence[KeptPart]
 
 
-def register(conn: Connection, sealer: Sealer, lists: Sequence[Listed], now: datetime) -> None:
-    """Make a row for every attachment seen for the first time, and a step for each that must be fetched.
+def register(conn: Connection, sealer: Sealer, lists: Sequence[Listed], now: datetime, *, vet: bool = False) -> None:
+    """Make a row for every attachment seen for the first time, and a step for each that must be fetched, or vetted.
 
     One that was refused is asked for once more: a record is read again because it changed or a person wants it.
     """
     adding = insert_into(conn, attachment).on_conflict_do_nothing()
     named = [(one, part) for one in lists for part in one.parts]
-    if here := [_row(one, part, sealer) for one, part in named if part.state is not AttachmentState.PENDING]:
-        conn.execute(adding, here)
+    here = [(one, part) for one, part in named if part.state is not AttachmentState.PENDING]
+    if vet:
+        _register_unvetted(conn, sealer, [(one, part) for one, part in here if waits(part)], now)
+    if rows := [_row(one, part, sealer) for one, part in here]:
+        conn.execute(adding, rows)
     for one, part in named:
         if part.state is AttachmentState.PENDING:
             added = adding.values(_row(one, part, sealer)).returning(attachment.c.id)
@@ -58,28 +75,78 @@ def register(conn: Connection, sealer: Sealer, lists: Sequence[Listed], now: dat
                 ledger.enqueue(conn, fetch_lane(one.channel), {"attachment": number}, now=now)
 
 
+def _register_unvetted(
+    conn: Connection, sealer: Sealer, named: Sequence[tuple[Listed, KeptPart]], now: datetime
+) -> None:
+    for one, part in named:
+        row = {**_row(one, part, sealer), "state": AttachmentState.PENDING.value}
+        added = insert_into(conn, attachment).on_conflict_do_nothing().values(row).returning(attachment.c.id)
+        if (number := conn.execute(added).scalar_one_or_none()) is not None:
+            ledger.enqueue(conn, VET_LANE, {"attachment": number}, now=now)
+
+
+def waits(part: KeptPart) -> bool:
+    """Whether a part is bytes that a verdict is wanted of."""
+    return part.state is AttachmentState.STORED and part.sha256 is not None
+
+
+def unvetted(conn: Connection, number: int) -> Unvetted | None:
+    """What to vet; None when there is a verdict, or the bytes' time had come."""
+    row = conn.execute(select(attachment).where(attachment.c.id == number)).one()
+    if row.state != AttachmentState.PENDING.value or row.sha256 is None:
+        return None
+    kept = find(conn, row.sha256)
+    return None if kept.removed_at is not None else Unvetted(row.id, row.case_id, kept)
+
+
+def vetted(conn: Connection, number: int, harmful: str | None) -> None:
+    """The verdict: it may be handed on, or stays sealed for what was found in it."""
+    state = AttachmentState.STORED if harmful is None else AttachmentState.REFUSED
+    reason = None if harmful is None else f"{_INFECTED}{harmful}"
+    conn.execute(update(attachment).where(attachment.c.id == number).values(state=state.value, reason=reason))
+
+
 def of_case(conn: Connection, case_id: str) -> dict[str, StoredAttachment]:
     """What became of a case's attachments, by key."""
     rows = conn.execute(select(attachment).where(attachment.c.case_id == case_id)).all()
-    return {row.key: StoredAttachment(AttachmentState(row.state), row.sha256, row.size, row.media_type) for row in rows}
+    return {
+        row.key: StoredAttachment(
+            AttachmentState(row.state), row.sha256, row.size, row.media_type, _harmful(row.state, row.reason)
+        )
+        for row in rows
+    }
+
+
+def _harmful(state: str, reason: str | None) -> str | None:
+    refused = state == AttachmentState.REFUSED.value and reason is not None
+    return reason.removeprefix(_INFECTED) if refused and reason and reason.startswith(_INFECTED) else None
 
 
 def wanted(conn: Connection, sealer: Sealer, number: int) -> Wanted | None:
     """What to fetch; None when it has come."""
     row = conn.execute(select(attachment).where(attachment.c.id == number)).one()
-    if row.state == AttachmentState.STORED.value:
+    if row.state == AttachmentState.STORED.value or (row.state == AttachmentState.PENDING.value and row.sha256):
         return None
     ref = sealer.open(row.sealed_ref, f"attachment:{row.case_id}:{row.key}").decode()
     return Wanted(row.id, row.case_id, ref)
 
 
 def stored(
-    conn: Connection, blobs: Blobs, number: int, prepared: Prepared, media_type: str | None, now: datetime
+    conn: Connection,
+    blobs: Blobs,
+    number: int,
+    prepared: Prepared,
+    media_type: str | None,
+    now: datetime,
+    *,
+    vet: bool = False,
 ) -> None:
-    """The bytes have come."""
+    """The bytes have come; with `vet` they wait for a verdict."""
     blobs.keep(conn, prepared, now)
+    if vet:
+        ledger.enqueue(conn, VET_LANE, {"attachment": number}, now=now)
     values = {
-        "state": AttachmentState.STORED.value,
+        "state": AttachmentState.PENDING.value if vet else AttachmentState.STORED.value,
         "sha256": prepared.sha256,
         "size": prepared.size,
         "media_type": func.coalesce(attachment.c.media_type, media_type),

@@ -22,12 +22,13 @@ from ingest.compute import (
     compute,
     corrected,
     digest,
+    infected,
 )
 from ingest.history import MACHINE, record_each, record_history
 from ingest.inbox import End, RawRow
 from ingest.readings import Found, KeptReading, PreparedReading
 from ingest.register import Entry, NewCase, Standing, load_case
-from normalize.case import Case, Draft, Receipt
+from normalize.case import AttachmentState, Case, Draft, Receipt
 from normalize.clocks import Progress
 from normalize.reading import Disposition, Signal, SignalKind
 from store.blobs import Blobs
@@ -74,11 +75,13 @@ class CaseDesk:
     """In force; another comes in its place as a whole."""
     zone: tzinfo
     public_url: str
+    vets: bool = False
+    """Whether attachments are handed on only after a verdict."""
 
     def go_by(self, other: CaseDesk) -> None:
         """From now on keep it as the other would; what is being written may still be as before."""
         self.outbox, self.clockwork = other.outbox, other.clockwork
-        self.zone, self.public_url = other.zone, other.public_url
+        self.zone, self.public_url, self.vets = other.zone, other.public_url, other.vets
 
     def accept(self, conn: Connection, read: Sequence[Read], now: datetime) -> list[Touched]:
         """Write what a reader made of Raws: readings, cases, events, the Raws' ends; each Raw with a case it touched.
@@ -174,7 +177,8 @@ class CaseDesk:
                 Registration(str(ULID.from_datetime(now)), "", local),
                 (inbox.receipt_of(one.row, self.zone),),
             )
-            case = clockwork.dated(self._computed(registration, 1, one.kept, receipts, {}, (), None), None)
+            unvetted = self._unvetted(one.kept)
+            case = clockwork.dated(self._computed(registration, 1, one.kept, receipts, unvetted, (), None), None)
             computed.append((one, case, clockwork.timing(case, withdrawn=False, now=now)))
         numbers = register.next_numbers(conn, local.year, len(arrivals))  # until this commits, no other draws any
         new: dict[Arrival, NewCase] = {}
@@ -185,7 +189,7 @@ class CaseDesk:
         register.add(conn, self.sealer, list(new.values()), now)
         register.add_receipts(conn, [(ids[one], one.row.id, one.part) for one in arrivals])
         lists = [attachments.Listed(ids[one], one.row.channel, one.kept.parts) for one in arrivals]
-        attachments.register(conn, self.sealer, lists, now)
+        attachments.register(conn, self.sealer, lists, now, vet=self.vets)
         happened = [(ids[one], {**_arrived(one.row), "revision": 1}) for one in arrivals]
         record_each(conn, "created", MACHINE, happened, now)
         self.outbox.announce(conn, [(it.case, it.written) for it in new.values()], now)
@@ -214,7 +218,8 @@ class CaseDesk:
         if arrived:
             record_history(conn, case_id, "received", MACHINE, _arrived(row), now)
         if self._supersedes(conn, kept, entry):
-            attachments.register(conn, self.sealer, [attachments.Listed(case_id, row.channel, kept.parts)], now)
+            listed = attachments.Listed(case_id, row.channel, kept.parts)
+            attachments.register(conn, self.sealer, [listed], now, vet=self.vets)
             register.point_to(conn, case_id, kept.id, kept.modified_at)
             self._renew(conn, entry, kept, kept.signals, "source", now)
         elif arrived:
@@ -276,8 +281,19 @@ class CaseDesk:
         if kept.draft is None:
             raise ValueError(f"reading {kept.id}: a case's reading has a draft")
         shown = attached(kept.parts, stored, registration.case_id, self.public_url)
+        draft = kept.draft
+        if said := infected(kept.parts, stored):
+            draft = draft.model_copy(update={"warnings": (*draft.warnings, *said)})
         accepted_at = progress.accepted_at if progress else None
-        return compute(kept.draft, registration, revision, receipts, shown, fixes, accepted_at)
+        return compute(draft, registration, revision, receipts, shown, fixes, accepted_at)
+
+    def _unvetted(self, kept: KeptReading) -> dict[str, StoredAttachment]:
+        """What came with a reading, as long as there is no verdict on it."""
+        return {
+            part.key: StoredAttachment(AttachmentState.PENDING, part.sha256, part.size, part.media_type)
+            for part in kept.parts
+            if self.vets and attachments.waits(part)
+        }
 
     def _receipts(self, conn: Connection, case_id: str) -> tuple[Receipt, ...]:
         return tuple(register.receipts(conn, self.sealer, case_id, self.zone))

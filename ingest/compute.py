@@ -39,6 +39,8 @@ class StoredAttachment:
     sha256: str | None
     size: int | None
     media_type: str | None
+    harmful: str | None = None
+    """What the virus scanner found in them: they stay sealed."""
 
 
 class CorrectionRefused(Exception):
@@ -123,6 +125,15 @@ def attached(
     return [_attachment(part, stored.get(part.key), case_id, public_url) for part in parts]
 
 
+def infected(parts: Sequence[KeptPart], stored: Mapping[str, StoredAttachment]) -> tuple[Warning_, ...]:
+    """A warning for each attachment that is not handed on for what was found in it."""
+    return tuple(
+        Warning_(code="attachment_infected", text=f"附件“{part.name}”被查出病毒（{one.harmful}），已封存，不提供下载")
+        for part in parts
+        if (one := stored.get(part.key)) is not None and one.harmful is not None
+    )
+
+
 def digest(case: Case) -> str:
     """Hash of the case's content: the same digest is the same revision."""
     content = case.model_dump_json(exclude=_NOT_DIGESTED)
@@ -150,7 +161,7 @@ def _attachment(part: KeptPart, stored: StoredAttachment | None, case_id: str, p
         sha256=sha,
         role=part.role,
         pages=part.pages,
-        url=f"{public_url}/files/{case_id}/{sha}" if sha else _link(part),
+        url=f"{public_url}/files/{case_id}/{sha}" if sha and state is AttachmentState.STORED else _link(part),
         state=state,
     )
 

@@ -23,6 +23,7 @@ from ingest.config_files import NOTHING, Seen
 from ingest.config_loading import Loading
 from ingest.config_sections import (
     POSTGRESQL,
+    AttachmentSettings,
     Database,
     DataSettings,
     ListenSettings,
@@ -69,6 +70,7 @@ class Config(Section):
     listen: ListenSettings = Field(default=ListenSettings(), description="where the console is offered")
     log: LogSettings = Field(default=LogSettings(), description="what the daemon writes")
     channels: dict[Name, Channel] = Field(default_factory=dict, description="the doors, by name")
+    attachments: AttachmentSettings = Field(default=AttachmentSettings(), description="what is done with attachments")
     targets: dict[Name, TargetSettings] = Field(default_factory=dict, description="who receives the cases, by name")
     alarms: AlarmSettings = Field(default=AlarmSettings(), description="what is worth an alarm, and whom it is told")
     rules: Rules = Field(default=Rules(), description="how petitions are understood")

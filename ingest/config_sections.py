@@ -139,6 +139,25 @@ class LogSettings(Section):
     level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="from which severity on")
 
 
+def _check_clamd(address: str) -> str:
+    if address.startswith("/"):
+        return address
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f'"{address}" is no place of a clamd, expected /run/clamav/clamd.ctl or host:3310')
+    return address
+
+
+class AttachmentSettings(Section):
+    """What happens to attachments before they are handed on."""
+
+    clamd: Annotated[str, AfterValidator(_check_clamd)] | None = Field(
+        default=None,
+        description="the virus scanner's socket, /run/clamav/clamd.ctl or host:port: what it finds something in stays"
+        " sealed and is not handed on, and without its verdict nothing is; none: not looked at",
+    )
+
+
 def check_database(url: str) -> str:
     """Refuse what cannot be stored in; never repeats the address, which may hold a password."""
     if url == "sqlite" or url.startswith(SQLITE):

@@ -64,7 +64,8 @@ class Fetcher:
 
     def _stored(self, conn: Connection, held: Claim, wanted: Wanted, prepared: Prepared, got: Fetched) -> None:
         now = self.clock()
-        attachments.stored(conn, self.store.blobs, wanted.id, prepared, got.media_type, now)
+        vet = self.desk.vets
+        attachments.stored(conn, self.store.blobs, wanted.id, prepared, got.media_type, now, vet=vet)
         self._end(conn, held, wanted, now)
 
     async def _later(self, held: Claim, wanted: Wanted, error: ChannelUnavailable | ChannelRefused) -> None:

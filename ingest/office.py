@@ -112,6 +112,7 @@ def _desk(config: Config, calendar: WorkCalendar, store: Store) -> CaseDesk:
         clockwork=Clockwork(config.rules.clocks, config.rules.reminders, calendar),
         zone=config.service.zone,
         public_url=config.public_url,
+        vets=config.attachments.clamd is not None,
     )
 
 

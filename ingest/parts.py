@@ -42,6 +42,7 @@ from ingest.poller import PATIENCE, Poller
 from ingest.rereading import Unusable
 from ingest.retention import BATCH, Retention
 from ingest.stage import Stage
+from ingest.vetting import vetting
 
 SILENT_ROUNDS = 3
 """A door that has missed so many polls in a row, and the time one may take, is not open, whatever it last said."""
@@ -73,6 +74,8 @@ class Parts:
     def reading(self) -> Iterator[tuple[str, Plan]]:
         """The reader goes by whatever configuration is in force."""
         yield "reading", Plan(None, self._reading)
+        if (clamd := self.config.attachments.clamd) is not None:
+            yield "vetting", Plan(clamd, partial(self._vetting, clamd))
 
     def alarms(
         self, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None]
@@ -139,6 +142,9 @@ class Parts:
         read = Stage(READ_LANE, reader.read_batch, store, clock, batch=READ_BATCH, width=2)
         letters = Stage(LETTER_LANE, reader.read_letters, store, clock, lease=LETTER_LEASE, width=1)
         return Part(finishing=[read.run, letters.run])
+
+    def _vetting(self, clamd: str) -> Part:
+        return Part(finishing=[vetting(clamd, self.office.store, self.office.desk, self.office.clock).run])
 
     def _alarms(self, places: Places, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None]) -> Part:
         service, settings, clock, store = self.config.service, self.config.alarms, self.office.clock, self.office.store

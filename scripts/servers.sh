@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium, tinyproxy) and turn clocks with (faketime) where
-# it may; otherwise says what is missing and which tests skip.
+# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium, clamd, tinyproxy) and turn clocks with (faketime)
+# where it may; otherwise says what is missing and which tests skip.
 # With `bundle` also what makes another Debian and boots it, for `make bundle-test`.
 set -eu
 
@@ -12,6 +12,7 @@ for part in proxy account container object; do
     has "swift-$part-server" || missing="$missing swift-$part"
 done
 has chromium || missing="$missing chromium"
+has clamd || missing="$missing clamav-daemon"
 has tinyproxy || missing="$missing tinyproxy-bin"
 ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || missing="$missing libatomic1" # what drives the browser needs it
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"

@@ -16,6 +16,7 @@ from ingest.console import (
     correcting,
     deliveries,
     doors,
+    export,
     files,
     interface,
     login,
@@ -55,6 +56,7 @@ def create_console(
     app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
     app[CONSOLE] = assemble(store, config, desk, act, health, now, registry, in_force or InForce(now()))
     app.on_response_prepare.append(add_headers)
+    app.on_cleanup.append(_let_go)
     app.add_routes(
         [
             web.get("/healthz", probes.healthz),
@@ -73,6 +75,7 @@ def create_console(
             web.post("/language", login.switch_language),
             web.get("/", overview.show),
             web.get("/cases", case_list.show),
+            web.get("/cases.csv", export.send),
             web.get("/cases/{case_id}", case_page.show),
             web.get("/cases/{case_id}/sheet", sheets.send),
             web.get("/cases/{case_id}/correct", correcting.show),
@@ -103,3 +106,7 @@ def create_console(
         ]
     )
     return app
+
+
+async def _let_go(app: web.Application) -> None:
+    await app[CONSOLE].viewer.pool.close()

@@ -59,12 +59,12 @@ class Line:
 @needs(Right.CASES)
 async def show(request: web.Request) -> web.StreamResponse:
     console, role = request.app[CONSOLE], visitor_of(request).role
-    wanted, now, sealer = _wanted(request), console.now(), console.store.sealer
+    wanted, now, sealer = wanted_by(request), console.now(), console.store.sealer
     before, after = (Place.parse(request.query.get(name, "")) for name in ("before", "after"))
 
     def find(conn: Connection) -> tuple[Page, list[Line]]:
         found = find_cases(conn, sealer, role, wanted, now, before=before, after=after)
-        return found, [_line(row, sealer, role) for row in found.rows]
+        return found, [line_of(row, sealer, role) for row in found.rows]
 
     found, lines = await console.store.read(find)
     shown = [line.case_no for line in lines if line.facts is not None]
@@ -88,10 +88,11 @@ async def show(request: web.Request) -> web.StreamResponse:
 def lines_by_id(conn: Connection, sealer: Sealer, role: Role, ids: Sequence[str]) -> dict[str, Line]:
     """The lines of these cases."""
     rows = conn.execute(select(cases).where(cases.c.case_id.in_(ids))).all()
-    return {row.case_id: _line(row, sealer, role) for row in rows}
+    return {row.case_id: line_of(row, sealer, role) for row in rows}
 
 
-def _wanted(request: web.Request) -> Wanted:
+def wanted_by(request: web.Request) -> Wanted:
+    """What a list is asked for, by its address."""
     asked = {name: request.query.get(name, "").strip()[:LONGEST_QUERY] or None for name in request.query}
     kind, _, channel = (asked.get("channel") or "").partition(":")
     return Wanted(
@@ -105,7 +106,7 @@ def _wanted(request: web.Request) -> Wanted:
     )
 
 
-def _line(row: Any, sealer: Sealer, role: Role) -> Line:  # noqa: ANN401 - a row of `cases`
+def line_of(row: Any, sealer: Sealer, role: Role) -> Line:  # noqa: ANN401 - a row of `cases`
     readable = may_read(role, restricted=row.restricted)
     return Line(
         row.case_id,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +29,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     seen = await store.read(lambda conn: full_view(conn, store.sealer, role, case_id, calendar))
     if seen is None:  # it became restricted just now
         raise web.HTTPNotFound
-    originals = await asyncio.to_thread(lambda: [shown(store.blobs, one) for one in seen.originals])
+    originals = [await shown(console.viewer, store.blobs, one) for one in seen.originals]
     return page(request, "case.html", seen=seen, case=seen.case, originals=originals)
 
 

@@ -26,6 +26,7 @@ from ingest.console.roles import Right, may, may_correct, may_read
 from ingest.console.sessions import Session
 from ingest.console.settings import ConsoleSettings, is_within
 from ingest.console.throttle import Throttle
+from ingest.console.viewing import Viewer, viewers
 from ingest.fields import code_group
 from ingest.health import Health
 from ingest.operations import Answer
@@ -56,6 +57,7 @@ class Console:
     throttle: Throttle
     hashing: asyncio.Semaphore
     """Each password check takes 64 MB for a tenth of a second: a flood of logins must not take the machine."""
+    viewer: Viewer
     templates: Environment
     words: Mapping[Language, Words]
     alarms: Mapping[Language, Words]
@@ -121,6 +123,7 @@ def assemble(
         in_force=in_force,
         throttle=Throttle(),
         hashing=asyncio.Semaphore(2),
+        viewer=viewers(),
         templates=templates,
         words={language: load_words(HERE / "words", language) for language in LANGUAGES},
         alarms={language: load_words(ALARM_WORDS, language) for language in LANGUAGES},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -104,7 +103,7 @@ async def _page(
     seen = await store.read(lambda conn: _look(conn, store.sealer, visitor, case_id))
     if not may_read(role, restricted=seen.case.restricted):  # it became restricted just now
         raise web.HTTPNotFound
-    originals = await asyncio.to_thread(lambda: [shown(store.blobs, one) for one in seen.originals])
+    originals = [await shown(console.viewer, store.blobs, one) for one in seen.originals]
     filled = Shown(document_of(seen.case), written, problems, seen.program, seen.corrections, seen.hidden)
     form = form_of(console.settings.fields, console.settings.pen, filled)
     return page(

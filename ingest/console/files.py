@@ -20,6 +20,7 @@ from ingest.console.originals import as_sent, holds_restricted, may_see_raw
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
 from ingest.register import load_case
+from ingest.workers import WorkerFailed
 from store.blobs import Blobs, Kept, find
 from store.schema import attachment, raw, receipt
 from store.sealing import Sealer
@@ -70,7 +71,7 @@ async def send_original(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     await record_view(console, visitor, case_id, original=raw_id)
     kept, row = found
-    return download(*as_sent(await opened(store.blobs, kept), row))
+    return await send(console, await opened(store.blobs, kept), row)
 
 
 async def opened(blobs: Blobs, kept: Kept) -> bytes:
@@ -78,6 +79,14 @@ async def opened(blobs: Blobs, kept: Kept) -> bytes:
     if kept.removed_at is not None:
         raise web.HTTPGone(text=f"removed by retention on {kept.removed_at:%Y-%m-%d}")
     return await asyncio.to_thread(blobs.open, kept)
+
+
+async def send(console: Console, content: bytes, row: RawRow) -> web.Response:
+    """A Raw as a download."""
+    try:
+        return download(*await as_sent(console.viewer, content, row))
+    except WorkerFailed as error:
+        raise web.HTTPServiceUnavailable(reason="The record cannot be taken out of its page") from error
 
 
 def download(content: bytes, media_type: str | None, name: str) -> web.Response:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, select
 
-from adapters.base import Json, RawKind
-from adapters.document import NotJson, at_pointer, decoded, parse
+from adapters.base import RawKind
+from adapters.document import decoded
 from ingest import inbox
 from ingest.accounts import Role
-from ingest.console.letterhead import Letterhead, read_mail
 from ingest.console.roles import may_read
+from ingest.console.viewing import ShownMail, Viewer
 from ingest.inbox import RawRow
+from ingest.workers import WorkerFailed
 from store.blobs import Blobs, Kept, find
 from store.schema import cases, raw, reading, receipt
 from store.sealing import Sealer
@@ -52,7 +54,7 @@ class Original:
     """Its time had come."""
     size: int = 0
     media_type: str = "application/octet-stream"
-    mail: Letterhead | None = None
+    mail: ShownMail | None = None
     record: str | None = None
 
     @property
@@ -79,8 +81,8 @@ def lying(conn: Connection, sealer: Sealer, role: Role, row: RawRow) -> Lying:
     return Lying(row, find(conn, row.sha256) if may_see_raw(conn, sealer, role, row.id) else None)
 
 
-def shown(blobs: Blobs, found: Lying) -> Original:
-    """The Raw shaped for a page, or withheld. It may take its time: off the event loop, outside a transaction."""
+async def shown(viewer: Viewer, blobs: Blobs, found: Lying) -> Original:
+    """The Raw shaped for a page, or withheld; one that cannot be shown is there to be downloaded."""
     row = found.row
     plain = Original(row.id, row.channel, row.kind.value, row.locator, row.received_at, row.fetched_at, row.sha256)
     if found.kept is None:
@@ -88,13 +90,20 @@ def shown(blobs: Blobs, found: Lying) -> Original:
     if found.kept.removed_at is not None:
         return replace(plain, removed_at=found.kept.removed_at)
     try:
-        content = blobs.open(found.kept)
+        content = await asyncio.to_thread(blobs.open, found.kept)
     except OSError:
         return replace(plain, out_of_reach=True)
+    return await _made(viewer, plain, row, content)
+
+
+async def _made(viewer: Viewer, plain: Original, row: RawRow, content: bytes) -> Original:
     if row.kind is RawKind.MAIL:
-        return replace(plain, size=len(content), media_type="message/rfc822", mail=read_mail(content))
+        return replace(plain, size=len(content), media_type="message/rfc822", mail=await viewer.mail(content))
     if row.kind is RawKind.RECORD:
-        written = record_bytes(content, row.pointer)
+        try:
+            written = await viewer.record(content, row.pointer)
+        except WorkerFailed:
+            return replace(plain, size=len(content))
         return replace(plain, size=len(written), media_type="application/json", record=decoded(written)[:SHOWN])
     return replace(plain, size=len(content), media_type=media_type_of(content))
 
@@ -127,15 +136,6 @@ def suspected(conn: Connection, sealer: Sealer, raw_id: int) -> bool:
     return False
 
 
-def record_bytes(content: bytes, pointer: str) -> bytes:
-    """The record a pointer names, indented; what is no JSON comes as it is."""
-    try:
-        found: Json = at_pointer(parse(content), pointer)
-    except (NotJson, LookupError):
-        return content
-    return json.dumps(found, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace")
-
-
 def media_type_of(content: bytes) -> str:
     """By the first bytes: a file's name proves nothing."""
     if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
@@ -143,11 +143,14 @@ def media_type_of(content: bytes) -> str:
     return next((media for magic, media in _MAGIC if content.startswith(magic)), "application/octet-stream")
 
 
-def as_sent(content: bytes, row: RawRow) -> tuple[bytes, str, str]:
-    """The Raw to download: bytes, media type and a file name that says nothing of a person."""
+async def as_sent(viewer: Viewer, content: bytes, row: RawRow) -> tuple[bytes, str, str]:
+    """The Raw to download: bytes, media type and a file name that says nothing of a person.
+
+    Raises WorkerFailed: the record cannot be taken out of its page, which may hold others' records.
+    """
     if row.kind is RawKind.MAIL:
         return content, "message/rfc822", f"original-{row.id}.eml"
     if row.kind is RawKind.RECORD:
-        return record_bytes(content, row.pointer), "application/json", f"original-{row.id}.json"
+        return await viewer.record(content, row.pointer), "application/json", f"original-{row.id}.json"
     media = media_type_of(content)
     return content, media, f"original-{row.id}.{media.rpartition('/')[2] if '/octet' not in media else 'bin'}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from ingest.accounts import Role
 from ingest.console.acting import act, act_and_say, field_of, go_on
 from ingest.console.case_page import record_view
 from ingest.console.context import CONSOLE, page, visitor_of
-from ingest.console.files import download, opened
+from ingest.console.files import opened, send
 from ingest.console.forms import Shown, form_of, written_in
 from ingest.console.guard import needs
-from ingest.console.originals import as_sent, lying, may_see_raw, shown
+from ingest.console.originals import lying, may_see_raw, shown
 from ingest.console.paging import before_of, chosen, named, span_of
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
@@ -70,7 +69,7 @@ async def send_one(request: web.Request) -> web.StreamResponse:
     item = await store.read(lambda conn: _item(conn, store.sealer, role, raw_id))
     await record_view(console, visitor, None, raw=raw_id)
     kept = await store.read(lambda conn: find(conn, item.row.sha256))
-    return download(*as_sent(await opened(store.blobs, kept), item.row))
+    return await send(console, await opened(store.blobs, kept), item.row)
 
 
 @needs(Right.READ_AGAIN)
@@ -130,7 +129,7 @@ async def _page(
     item = await store.read(lambda conn: _item(conn, store.sealer, role, raw_id))
     await record_view(console, visitor, None, raw=raw_id)
     found = await store.read(lambda conn: lying(conn, store.sealer, role, item.row))
-    original = await asyncio.to_thread(shown, store.blobs, found)
+    original = await shown(console.viewer, store.blobs, found)
     form, part = None, 0
     if visitor.may(Right.REGISTER) and item.state == ASIDE:
         with suppress(OperationRefused):  # its channel is not configured any more: there is nothing to fill in

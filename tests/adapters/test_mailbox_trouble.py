@@ -231,3 +231,29 @@ async def test_a_cursor_that_is_none_is_refused_by_name(port: int) -> None:
 
     assert isinstance(error, ChannelRefused)
     assert "uid is 'soon'" in str(error)
+
+
+async def test_a_server_that_sends_more_than_was_asked_for_is_not_read_to_the_end(mailbox: Mailbox, port: int) -> None:
+    mailbox.mails = {1: b"Subject: 1\r\n\r\n" + b"x" * 20 * 2**20}
+    async with opened(adapter(port, max_bytes=2**10, batch_bytes=2**10)) as door:
+        batches, error = await brought(door)
+
+    assert batches == []
+    assert isinstance(error, ChannelUnavailable)
+    assert "larger than what was asked for" in str(error)
+
+
+async def test_a_server_that_promises_a_terabyte_takes_no_memory(mailbox: Mailbox, port: int) -> None:
+    mailbox.replies = {"SEARCH": "x\r\n* 1 FETCH (UID 1 BODY[] {1099511627776}"}
+    async with opened(adapter(port)) as door:
+        _, error = await brought(door)
+
+    assert isinstance(error, ChannelUnavailable)
+
+
+async def test_an_answer_that_is_no_imap_is_unavailable_and_says_so(mailbox: Mailbox, port: int) -> None:
+    mailbox.replies = {"FETCH": "x\r\n"}
+    async with opened(adapter(port)) as door:
+        _, error = await brought(door)
+
+    assert isinstance(error, ChannelUnavailable)

@@ -147,6 +147,28 @@ def fill(store: Store, count: int, now: datetime = NOW) -> None:
     store.submit(write).result()
 
 
+def set_aside(store: Store, mail: bytes, now: datetime = NOW) -> int:
+    """A mail that was kept aside; its number."""
+    aside = {"state": "quarantined", "reason": "a mail nobody could read"}
+    key = f"sha256:{_sha(mail)}"
+    number: int = store.submit(
+        lambda conn: _Writer(store, conn, now)._raw(RawKind.MAIL, "director_mailbox", key, mail, **aside)
+    ).result()
+    return number
+
+
+def attach(store: Store, case_id: str, content: bytes, media_type: str, now: datetime = NOW) -> str:
+    """One more file of a case; its hash."""
+    prepared = store.blobs.prepare(content)
+
+    def write(conn: Connection) -> None:
+        store.blobs.keep(conn, prepared, now)
+        _Writer(store, conn, now)._attach(case_id, prepared.sha256, media_type, prepared.size)
+
+    store.submit(write).result()
+    return prepared.sha256
+
+
 _HASHED = hash_password("anybody", PASSWORD)
 
 

@@ -31,6 +31,7 @@ class Host:
 
     failures: list[Exception] = field(default_factory=list)
     asked: int = 0
+    content: bytes = b"\x89PNG"
 
     async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         nothing: tuple[Batch, ...] = ()
@@ -44,7 +45,7 @@ class Host:
         self.asked += 1
         if self.failures:
             raise self.failures.pop(0)
-        return Fetched(b"\x89PNG", "image/png")
+        return Fetched(self.content, "image/png")
 
     async def probe(self) -> str:
         return "open"

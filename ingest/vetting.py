@@ -1,0 +1,92 @@
+"""The vetting stage: attachments are handed on once clamd has looked at them, where one is configured."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection
+
+from dispatch.retry import RetrySettings, delay
+from ingest import attachments, register
+from ingest.attachments import VET_LANE, Unvetted
+from ingest.cases import CaseDesk
+from ingest.clamd import Clamd, ClamdUnavailable
+from ingest.history import MACHINE, record_history
+from ingest.stage import Stage
+from store import ledger
+from store.engine import Store
+from store.ledger import Claim
+
+log = structlog.get_logger()
+PATIENCE = RetrySettings(first=timedelta(seconds=5), longest=timedelta(minutes=15))
+SAID_AT = 6
+"""Attempts after which a person must look: some five minutes without a verdict."""
+AT_ONCE = 2
+
+
+def vetting(address: str, store: Store, desk: CaseDesk, clock: Callable[[], datetime]) -> Stage:
+    """The stage that asks the clamd at an address."""
+    return Stage(VET_LANE, Vetter(Clamd(address), store, desk, clock).vet, store, clock, width=AT_ONCE)
+
+
+@dataclass(frozen=True)
+class Vetter:
+    """Has clamd look at what has come. Without its verdict nothing is handed on."""
+
+    clamd: Clamd
+    store: Store
+    desk: CaseDesk
+    clock: Callable[[], datetime]
+
+    async def vet(self, claims: Sequence[Claim]) -> None:
+        for held in claims:
+            number = held.payload["attachment"]
+            found = await self.store.read(lambda conn, number=number: attachments.unvetted(conn, number))  # type: ignore[misc]
+            if found is None:
+                await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
+            else:
+                await self._vet(held, found)
+
+    async def _vet(self, held: Claim, found: Unvetted) -> None:
+        content = await asyncio.to_thread(self.store.blobs.open, found.kept)
+        try:
+            harmful = await self.clamd.look(content)
+        except ClamdUnavailable as error:
+            await self._later(held, found, error)
+            return
+        if harmful is not None:
+            log.warning("attachment is infected; it stays sealed", case_id=found.case_id, attachment=found.id)
+        await self.store.write(lambda conn: self._judged(conn, held, found, harmful))
+
+    def _judged(self, conn: Connection, held: Claim, found: Unvetted, harmful: str | None) -> None:
+        now = self.clock()
+        attachments.vetted(conn, found.id, harmful)
+        if harmful is not None:
+            detail = {"attachment": found.id, "found": harmful}
+            record_history(conn, found.case_id, "attachment_infected", MACHINE, detail, now)
+        ledger.done(conn, held)
+        self._show(conn, found.case_id, now)
+
+    async def _later(self, held: Claim, found: Unvetted, error: ClamdUnavailable) -> None:
+        say = {1: log.warning, SAID_AT: log.error}.get(held.attempts)
+        if say is not None:
+            say("attachment waits for clamd", case_id=found.case_id, attachment=found.id, error=str(error))
+        due = self.clock() + delay(held.attempts, 0.5, PATIENCE)
+
+        def write(conn: Connection) -> None:
+            attachments.delayed(conn, found.id, str(error))
+            ledger.postpone(conn, held, due=due, reason=str(error))
+            if held.attempts == 1:
+                self._show(conn, found.case_id, self.clock())
+
+        await self.store.write(write)
+
+    def _show(self, conn: Connection, case_id: str, now: datetime) -> None:
+        """As the fetcher does: one revision for all of a case's attachments."""
+        register.hold(conn, case_id)
+        if attachments.all_tried(conn, case_id):
+            self.desk.refresh(conn, case_id, now)
