@@ -34,12 +34,19 @@ class Wakes:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: int | None = None
         self._over = False
+        self._early: set[str] = set()
+        self._beginning = threading.Lock()
 
     def ring(self, lanes: Iterable[str]) -> None:
-        """Wake whoever waits for these lanes; from any thread."""
-        loop, rung = self._loop, set(lanes)
-        if loop is None or loop.is_closed() or not rung:
+        """Wake whoever waits for these lanes, or will; from any thread."""
+        rung = set(lanes)
+        if not rung:
             return
+        with self._beginning:
+            loop = self._loop
+            if loop is None or loop.is_closed():
+                self._early |= rung
+                return
         if threading.get_ident() == self._thread:
             self._set(rung)
         else:
@@ -58,7 +65,10 @@ class Wakes:
         """Return when the lane is rung, or after `longest`."""
         if self._over:
             return
-        self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        with self._beginning:
+            self._loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+            early, self._early = self._early, set()
+        self._set(early)
         event = self._events.setdefault(lane, asyncio.Event())
         try:
             async with asyncio.timeout(max(self._nap(lane, longest).total_seconds(), 0)):

@@ -18,15 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several processes, a file's tests share one; what takes minutes goes first, each by itself."""
+    """Of several processes, a file's tests share one; what takes minutes goes first, the faults each by itself."""
     for item in items:
-        if not _is_long(item):
+        if item.path.parent.name != "faults":
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: not _is_long(item))
-
-
-def _is_long(item: pytest.Item) -> bool:
-    return item.get_closest_marker("crash") is not None
+    items.sort(key=lambda item: item.get_closest_marker("crash") is None)
 
 
 @pytest.fixture

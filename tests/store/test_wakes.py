@@ -26,6 +26,14 @@ async def test_a_rung_lane_wakes_who_waits_for_it() -> None:
     await bell.wait("read", HOUR)  # it is time to stop: nobody sleeps again
 
 
+async def test_what_rang_before_anybody_had_ever_waited_is_heard() -> None:
+    bell = Wakes()
+    bell.ring(["read"])
+
+    async with asyncio.timeout(5):
+        await bell.wait("read", HOUR)
+
+
 def test_embedded_nobody_wakes_without_a_reason() -> None:
     assert Wakes()._nap("read", HOUR) == HOUR
 
