@@ -209,7 +209,7 @@ class _Model:
             },
             "cases": {
                 "case_id": case_id, "case_no": case_no, "identity": f"sha256:{sha256}", "reading_id": number,
-                "source_no": f"<{number}@bench.example>", "received_at": moment,
+                "source_no": f"<{number}@bench.example>", "received_at": moment, "next_reminder_at": None,
                 "sealed_title": sealer.seal(self.opened["title"], f"cases.title:{case_id}"),
                 "sealed": sealer.seal(renamed("case"), f"cases:{case_id}"),
             },

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 BEAT = timedelta(minutes=1)
 LEASE = timedelta(minutes=3)
 """A process that dies has the clocks taken over after so long."""
-BATCH = 50
+BATCH = 20
 LATER = timedelta(hours=1)
 """A case that cannot be looked at is left alone for so long; the others are not kept waiting."""
 
@@ -47,14 +47,12 @@ class ClockKeeper:
             except Exception as error:  # noqa: BLE001 - an outer loop: a failed round must not end the daemon
                 if not isinstance(error, StoreUnreachable):  # which the store has said
                     log.error("clocks cannot be kept", error=place_of(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(BEAT.total_seconds()):
-                    await stopping.wait()
+            await _rest(stopping, BEAT.total_seconds())
 
     async def round(self, stopping: asyncio.Event) -> None:
         """Look at every case whose time has come, some at a time, as long as the clocks are ours to keep."""
         await self._follow_the_calendar()
-        now = self.clock()
+        now, loop = self.clock(), asyncio.get_running_loop()
         self._failed = {case_id: again for case_id, again in self._failed.items() if again > now}
         while not stopping.is_set() and await self._is_ours():
             known = tuple(self._failed)
@@ -63,7 +61,9 @@ class ClockKeeper:
             )
             if not found:
                 return
+            began = loop.time()
             await asyncio.gather(*(self._look(case_id) for case_id in found))
+            await _rest(stopping, loop.time() - began)  # of many that wait: others write meanwhile
 
     async def _follow_the_calendar(self) -> None:
         calendar, desk = await asyncio.to_thread(self.almanac.look), self.desk
@@ -88,3 +88,9 @@ class ClockKeeper:
             return
         for one in told:
             log.info("reminded", case_id=case_id, rule=one.rule, stage=one.stage.value)
+
+
+async def _rest(stopping: asyncio.Event, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stopping.wait()

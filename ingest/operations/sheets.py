@@ -16,7 +16,6 @@ from ingest.history import record_history
 from ingest.office import Office
 from ingest.operations.terms import Answer, OperationRefused, case_id_of
 from ingest.sheets.facts import Form, SheetRefused, check, gather
-from ingest.sheets.page import Printing, draw
 
 WORDS = Path(__file__).parents[1] / "console" / "words"
 _printer = ThreadPoolExecutor(1, thread_name_prefix="sheets")
@@ -45,7 +44,12 @@ async def sheet(office: Office, arguments: Mapping[str, Any], actor: str) -> Ans
     except SheetRefused as error:
         raise OperationRefused(str(error), code="restricted") from error
     service = office.config.service
-    printing = Printing(form, service.name, now, actor)
     words = load_words(WORDS, service.language)
-    drawn = await asyncio.get_running_loop().run_in_executor(_printer, draw, facts, printing, words, service.zone)
-    return {"case_no": facts.case.case_no, "form": form.value, "pdf": base64.b64encode(drawn).decode()}
+
+    def drawn() -> bytes:
+        from ingest.sheets.page import Printing, draw  # noqa: PLC0415 - 40 MB: only who prints has them loaded
+
+        return draw(facts, Printing(form, service.name, now, actor), words, service.zone)
+
+    printed = await asyncio.get_running_loop().run_in_executor(_printer, drawn)
+    return {"case_no": facts.case.case_no, "form": form.value, "pdf": base64.b64encode(printed).decode()}
