@@ -154,14 +154,15 @@ def on_postgres(folder: Path, parked: Sequence[int]) -> Iterator[list[Place]]:
         server = opened.enter_context(running_postgres(careful=True))
         places = []
         for number in parked:
-            database = server.migrated()
-            _prepare(database, folder, number)
+            database, here = server.migrated(), folder / f"{number}"
+            here.mkdir()
+            _prepare(database, here, number)
             there = server.database(name_of(database))
             for one in (database, there):
                 _tidy(one)
-            store = open_store(database, folder, KEY)
+            store = open_store(database, here, KEY)
             opened.callback(store.close)
-            others = opened.enter_context(_others(database, folder))
+            others = opened.enter_context(_others(database, here))
             places.append(Place(number, Ours(store, others), bare.OnPostgres(there)))
         server.say("CHECKPOINT")
         yield places
