@@ -17,7 +17,7 @@ run: setup ## the daemon with stand-ins and sample data: cases flow from four do
 
 test: setup ## set everything up (as root also the servers the tests need) and run all tests
 	@sh scripts/servers.sh
-	@$(PY) -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+	@$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder
 
 check: format lint types contracts test ## the whole ritual: format, lint, types, import contracts, tests
 

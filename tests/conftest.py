@@ -17,12 +17,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--write", action="store_true", help="renew the golden files; a person reads the diff")
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of several processes, a file's tests share one; what takes minutes goes first, the faults each by itself."""
-    for item in items:
-        if item.path.parent.name != "faults":
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    """Of several processes each takes a file at a time, in this order: what takes minutes goes first."""
     items.sort(key=lambda item: item.get_closest_marker("crash") is None)
 
 
