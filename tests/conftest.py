@@ -11,6 +11,9 @@ from tests.object_store import ObjectStore, running_object_store
 from tests.place import Place
 from tests.postgres import Server, running_postgres
 
+LONG = ("faults", "endtoend", "hostile")
+"""Folders whose tests start daemons."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--every-call", action="store_true", help="let every call fail, not only some by chance (minutes)")
@@ -19,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Of several processes each takes a file at a time, in this order: what takes minutes goes first."""
-    items.sort(key=lambda item: item.get_closest_marker("crash") is None)
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @pytest.fixture
