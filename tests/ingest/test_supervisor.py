@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -109,28 +109,33 @@ async def test_a_store_that_works_is_a_sign_of_life_again_and_again(store: Store
 
 async def test_no_sign_of_life_while_writing_hangs(store: Store) -> None:
     listener, stopping, hangs = Listener(), asyncio.Event(), threading.Event()
-    hanging = [asyncio.ensure_future(store.write(held_by(hangs))) for _ in range(engine.WRITERS)]
-    with capture_logs() as said:
-        running = asyncio.create_task(Heartbeat(store, PATIENCE, listener.heard.release).run(stopping))
-        await until(lambda: bool(said))
+    try:
+        hanging = [await hang(store, hangs) for _ in range(engine.WRITERS)]
+        with capture_logs() as said:
+            running = asyncio.create_task(Heartbeat(store, PATIENCE, listener.heard.release).run(stopping))
+            await until(lambda: bool(said))
 
-    assert {one["event"] for one in said} == {"store does not work; no sign of life is given"}
-    assert listener.heard.locked()
-
-    hangs.set()
+        assert {one["event"] for one in said} == {"store does not work; no sign of life is given"}
+        assert listener.heard.locked()
+    finally:
+        hangs.set()
     await asyncio.gather(*hanging)
     await listener.next()
     stopping.set()
     await running
 
 
-def held_by(hangs: threading.Event) -> Callable[[Connection], None]:
-    """An act that holds a writing thread until it is let go."""
+async def hang(store: Store, hangs: threading.Event) -> asyncio.Future[None]:
+    """Hold one more writing thread, if there is another, until it is let go."""
+    begun = threading.Event()
 
     def hold(_conn: Connection) -> None:
+        begun.set()
         hangs.wait(60)
 
-    return hold
+    held = asyncio.ensure_future(store.write(hold))
+    await asyncio.to_thread(begun.wait, 0.5)  # else one thread would take several as a batch
+    return held
 
 
 @pytest.mark.postgres
