@@ -137,8 +137,10 @@ def _counts(seen: Seen) -> Iterator[Condition]:
 def _waiting(seen: Seen, settings: AlarmSettings, now: datetime) -> Iterator[Condition]:
     shut = {f"push:{target.name}" for target in seen.targets if target.state != "open"}
     shut |= {f"{step}:{door.name}" for door in seen.doors if door.state == "paused" for step in ("fetch", "settle")}
+    opened = {f"push:{target.name}": target.since for target in seen.targets}
     for lane, due in seen.oldest.items():
-        if lane not in shut and now - due >= settings.waiting:  # why these wait is told already
+        since = max(due, opened.get(lane, due))  # before that its target was down: an outage is told once
+        if lane not in shut and now - since >= settings.waiting:  # why these wait is told already
             minutes = (now - due) // timedelta(minutes=1)
             yield Condition(f"waiting:{lane}", "waiting", {"lane": lane, "minutes": minutes})
 

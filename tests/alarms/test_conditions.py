@@ -92,6 +92,13 @@ def test_what_waits_too_long_is_noticed_unless_its_target_is_known_to_be_shut() 
     assert keys(Seen(targets=[shut], oldest=oldest)) == ["waiting:read"]
 
 
+def test_what_an_outage_left_waiting_has_an_hour_of_its_own_from_the_time_the_target_answers_again() -> None:
+    oldest = {"push:oa": NOW - 20 * HOUR}
+
+    assert keys(Seen(targets=[replace(TARGET, since=NOW - 59 * MINUTE)], oldest=oldest)) == []
+    assert keys(Seen(targets=[replace(TARGET, since=NOW - HOUR)], oldest=oldest)) == ["waiting:push:oa"]
+
+
 def test_what_a_paused_door_holds_back_is_no_alarm_of_its_own() -> None:
     oldest = {"fetch:hotline": NOW - HOUR, "settle:hotline": NOW - HOUR}
 

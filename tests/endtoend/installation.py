@@ -183,16 +183,19 @@ class Installation:
     async def at_rest(self, patience: float = 120) -> dict[str, Any]:
         """The status once every door was asked anew, wholly after now, and nothing waits in the ledger."""
         polls: dict[str, set[str]] = {}
-        async with asyncio.timeout(patience):
-            while True:
-                assert self.process.returncode is None, self.tail()
-                status = await self.status()
-                for door in status["doors"]:
-                    polls.setdefault(door["name"], set()).add(door["last_success_at"])
-                # The first end of a poll that we see may belong to one that began before now; the third does not.
-                if all(len(ends) > 2 for ends in polls.values()) and not status["stages"]["ledger"]:
-                    return status
-                await asyncio.sleep(0.2)
+        clock = asyncio.get_running_loop().time
+        end = clock() + patience
+        while True:
+            assert self.process.returncode is None, self.tail()
+            status = await self.status()
+            for door in status["doors"]:
+                polls.setdefault(door["name"], set()).add(door["last_success_at"])
+            # The first end of a poll that we see may belong to one that began before now; the third does not.
+            if all(len(ends) > 2 for ends in polls.values()) and not status["stages"]["ledger"]:
+                return status
+            seen = {name: len(ends) for name, ends in polls.items()}
+            assert clock() < end, f"not at rest: {seen} polls, {status}\n{self.tail()}"
+            await asyncio.sleep(0.3)
 
     def _command(self, name: str, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "ingest", name, "-c", str(self.config), *arguments]

@@ -20,10 +20,8 @@ from tests.faults.strikes.servers import OUTLIVED, SERVERS, outlive_their_leases
 from tests.faults.town import POSTGRESQL, SQLITE, Town, a_town
 from tests.faults.worker import FAKETIME
 
-PEACE = 420
-"""Seconds until all must be at rest: an attachment that failed five times is asked for again after 160."""
-
-
+PEACE = 180
+"""Seconds until all must be at rest."""
 STILL = 4
 """So many workers stand still at once."""
 
@@ -70,7 +68,7 @@ async def peace(town: Town) -> None:
     for worker in town.workers:
         if worker.lives:
             await worker.stop()
-    await town.leases_run_out()
+    await town.hours_pass()
     worker = town.workers[0]
     await worker.start()
     for _ in range(2):  # what was poisoned; and what came to be so while others were on their way

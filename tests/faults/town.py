@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import shutil
+import sqlite3
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ import psycopg
 from sqlalchemy import make_url
 
 from store.engine import Store, open_store
+from store.ledger import READY
 from tests.dovecot import PASSWORD, running_dovecot
 from tests.endtoend.letterbox import TO
 from tests.endtoend.standins import Standins, standins
@@ -148,11 +150,15 @@ class Town:
         if self.base is not None:
             await asyncio.to_thread(self.base.say, "UPDATE channel SET kept_until = 0")
 
-    async def leases_run_out(self) -> None:
-        """All of them, as after twenty minutes: whoever held them is dead."""
+    async def hours_pass(self) -> None:
+        """Of all steps: leases have run out, and what was put off is due. No daemon lives meanwhile."""
+        due = f"UPDATE ledger SET due = 0 WHERE state = '{READY}'"
         if self.base is not None:
             await self.doors_are_free()
-            await asyncio.to_thread(self.base.say, "UPDATE ledger SET due = 0 WHERE leased")
+            await asyncio.to_thread(self.base.say, due)
+        else:
+            with closing(sqlite3.connect(self.data / "xinqiao.db")) as database, database:
+                database.execute(due)
 
     def opened(self) -> Store:
         """The store itself, while no daemon is at work on it."""
