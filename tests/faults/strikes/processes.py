@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from random import Random
 
+from ingest.command_run import LAST_RESORT
 from tests.faults import moods
 from tests.faults.strikes.blow import KILL, PATIENCE, Blow, Strike, a_busy_worker, over, struck_dead
 from tests.faults.town import Town
@@ -79,13 +80,13 @@ async def amid_recognition(town: Town, dice: Random) -> list[Blow]:
 
 
 async def terminate(town: Town, dice: Random) -> list[Blow]:
-    """It ends in order and in time, and leaves nothing in its hands."""
+    """It ends in time, and in order, unless the machine is too busy for that: nothing is left in its hands then."""
     worker = await a_busy_worker(town, dice)
     hit = worker.oa.unanswered > 0
     took = await worker.stop()
     assert took < SOON, f"SIGTERM took {took:.1f} s"
-    if town.base is None:
-        assert worker.flight().leased == 0
+    if town.base is None and took < LAST_RESORT.total_seconds():
+        assert worker.flight().leased == 0, f"SIGTERM took {took:.1f} s: {worker.flight()}\n{worker.tail()}"
     await worker.start()
     return over(TERM) if hit else []
 
