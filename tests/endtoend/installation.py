@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from ingest.config import load
+from ingest.config import Config, load
 from ingest.control import ask
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -181,25 +181,28 @@ class Installation:
 
     async def status(self) -> dict[str, Any]:
         """As the command prints it, asked as the command asks: a process for each question takes a second."""
-        config = await asyncio.to_thread(load, self.config, self._environment)
-        return await ask(config, "status", {}, "test")
+        return await ask(await self._settings(), "status", {}, "test")
 
     async def at_rest(self, patience: float = 120) -> dict[str, Any]:
         """The status once every door was asked anew, wholly after now, and nothing waits in the ledger."""
-        polls: dict[str, set[str]] = {}
+        polls: dict[str, set[str]] = {name: set() for name in (await self._settings()).channels}
         clock = asyncio.get_running_loop().time
         end = clock() + patience
         while True:
             assert self.process.returncode is None, self.tail()
             status = await self.status()
             for door in status["doors"]:
-                polls.setdefault(door["name"], set()).add(door["last_success_at"])
+                if door["last_success_at"] is not None:
+                    polls.setdefault(door["name"], set()).add(door["last_success_at"])
             # The first end of a poll that we see may belong to one that began before now; the third does not.
             if all(len(ends) > 2 for ends in polls.values()) and not status["stages"]["ledger"]:
                 return status
             seen = {name: len(ends) for name, ends in polls.items()}
             assert clock() < end, f"not at rest: {seen} polls, {status}\n{self.tail()}"
             await asyncio.sleep(0.3)
+
+    async def _settings(self) -> Config:
+        return await asyncio.to_thread(load, self.config, self._environment)
 
     def _command(self, name: str, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "ingest", name, "-c", str(self.config), *arguments]
