@@ -47,7 +47,7 @@ from ingest.vetting import vetting
 SILENT_ROUNDS = 3
 """A door that has missed so many polls in a row, and the time one may take, is not open, whatever it last said."""
 READ_BATCH = 50
-LETTER_LEASE = timedelta(minutes=20)
+LETTER_LONGEST = timedelta(minutes=20)
 FETCHES_AT_ONCE = 4
 
 
@@ -140,7 +140,7 @@ class Parts:
     def _reading(self) -> Part:
         reader, store, clock = self.office.reader, self.office.store, self.office.clock
         read = Stage(READ_LANE, reader.read_batch, store, clock, batch=READ_BATCH, width=2)
-        letters = Stage(LETTER_LANE, reader.read_letters, store, clock, lease=LETTER_LEASE, width=1)
+        letters = Stage(LETTER_LANE, reader.read_letters, store, clock, longest=LETTER_LONGEST, width=1)
         return Part(finishing=[read.run, letters.run])
 
     def _vetting(self, clamd: str) -> Part:

@@ -20,6 +20,10 @@ from store.ledger import Claim, LeaseLost
 log = structlog.get_logger()
 IDLE = timedelta(seconds=30)
 """Wake-ups are hints: without one a lane is looked at this often."""
+LEASE = timedelta(minutes=1)
+"""After so long others take up what a dead process had in hand; who lives renews it."""
+RENEWALS = 3
+"""In the length of a lease: two may fail."""
 RETRY_FIRST = timedelta(seconds=5)
 RETRY_LONGEST = timedelta(minutes=10)
 
@@ -36,7 +40,9 @@ class Stage:
     work: Callable[[Sequence[Claim]], Awaitable[None]]
     store: Store
     clock: Callable[[], datetime]
-    lease: timedelta = timedelta(minutes=5)
+    lease: timedelta = LEASE
+    longest: timedelta = timedelta(minutes=5)
+    """So long leases are renewed. A step that may be what kills its workers is left alone for all of it."""
     batch: int = 1
     width: int = 1
     held: Callable[[Connection], bool] = lambda _: False
@@ -75,7 +81,10 @@ class Stage:
         def claim(conn: Connection) -> list[Claim] | None:
             if self.held(conn):
                 return None
-            return ledger.claim(conn, self.lane, now=now, lease=self.lease, limit=self.batch)
+            claims = ledger.claim(conn, self.lane, now=now, lease=self.lease, limit=self.batch)
+            if suspects := [one for one in claims if one.attempts >= ledger.SUSPECT]:
+                ledger.renew(conn, suspects, until=now + self.longest)
+            return claims
 
         return await self.store.write(claim)
 
@@ -84,6 +93,7 @@ class Stage:
         return IDLE if due is None else min(max(due - self.clock(), timedelta(0)), IDLE)
 
     async def _do(self, claims: Sequence[Claim]) -> None:
+        renewing = asyncio.create_task(self._renew([one for one in claims if one.attempts < ledger.SUSPECT]))
         try:
             await self.work(claims)
         except asyncio.CancelledError:
@@ -92,6 +102,18 @@ class Stage:
         except Exception as error:  # noqa: BLE001 - the stage's outer loop: the rows come back, the stage goes on
             log.error("step failed", lane=self.lane, error=place_of(error), rows=[one.id for one in claims])
             await self._put_back(claims, place_of(error), at_once=False)
+        finally:
+            renewing.cancel()
+
+    async def _renew(self, claims: Sequence[Claim]) -> None:
+        """Hold on to what is under way, as long as it may take."""
+        for _ in range(self.longest // self.lease * RENEWALS):
+            await asyncio.sleep(self.lease.total_seconds() / RENEWALS)
+            try:
+                await self.store.write(lambda conn: ledger.renew(conn, claims, until=self.clock() + self.lease))
+            except Exception as error:  # noqa: BLE001 - the next time may be in time
+                if not isinstance(error, StoreUnreachable):
+                    log.warning("lease not renewed", lane=self.lane, error=place_of(error))
 
     async def _put_back(self, claims: Sequence[Claim], reason: str, *, at_once: bool) -> None:
         """Also while the store fails, as on a full disk, again and again; in the end their leases bring them back."""

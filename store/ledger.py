@@ -23,7 +23,7 @@ from store.wakes import note
 __all__ = [
     "BLOCKED", "DEAD", "READY", "SUSPECT", "Claim", "LeaseLost", "claim", "counts", "discard", "done", "done_many",
     "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hold", "next_due", "open_strays", "postpone",
-    "release_all", "revive",
+    "release_all", "renew", "revive",
 ]  # fmt: skip
 
 
@@ -90,6 +90,12 @@ def claim(conn: Connection, lane: str, *, now: datetime, lease: timedelta, limit
 def extend(conn: Connection, held: Claim, *, now: datetime, lease: timedelta) -> None:
     """Hold on for another lease from now. Raises LeaseLost."""
     _change(conn, held, sql.EXTEND, until=now + lease)
+
+
+def renew(conn: Connection, held: Sequence[Claim], *, until: datetime) -> None:
+    """Hold on to those of these claims that are still ours."""
+    if held:
+        conn.execute(sql.EXTEND, [{"held": one.id, "held_fence": one.fence, "until": until} for one in held])
 
 
 def done(conn: Connection, held: Claim) -> None:

@@ -16,7 +16,7 @@ from ingest.stage import Stage
 from store import ledger
 from store.acts import TransactionLost
 from store.engine import Store, open_store
-from store.ledger import Claim
+from store.ledger import Claim, LeaseLost
 from tests.clock import utc_now
 
 T = TypeVar("T")
@@ -105,3 +105,72 @@ async def test_with_room_for_one_the_next_is_claimed_as_soon_as_that_has_ended(s
             done.set()
 
     await run_until(Stage(LANE, work, store, utc_now), done)  # sooner than a stage sleeps without a hint
+
+
+async def test_what_takes_long_is_held_on_to_and_claimed_by_nobody_else(store: Store) -> None:
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
+    lease, begun, may_end = timedelta(milliseconds=60), asyncio.Event(), asyncio.Event()
+
+    async def work(claims: Sequence[Claim]) -> None:
+        begun.set()
+        await may_end.wait()
+        await store.write(lambda conn: ledger.done_many(conn, claims))
+
+    async def others_claim() -> list[Claim]:
+        return await store.write(lambda conn: ledger.claim(conn, LANE, now=utc_now(), lease=lease))
+
+    ended = asyncio.Event()
+    running = asyncio.create_task(run_until(Stage(LANE, work, store, utc_now, lease=lease, longest=20 * lease), ended))
+    await begun.wait()
+    first = store.read_now(lambda conn: ledger.next_due(conn, LANE))
+    while (due := store.read_now(lambda conn: ledger.next_due(conn, LANE))) is not None and first is not None:
+        assert await others_claim() == []
+        if due - first > 2 * lease:
+            break
+        await asyncio.sleep(0.01)
+    may_end.set()
+    ended.set()
+    await running
+
+    assert store.read_now(ledger.counts) == {}
+
+
+async def test_what_takes_longer_than_it_may_comes_to_others(store: Store) -> None:
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
+    lease, came, fences = timedelta(milliseconds=60), asyncio.Event(), []
+
+    async def work(claims: Sequence[Claim]) -> None:
+        fences.append(claims[0].fence)
+        if len(fences) == 1:
+            await came.wait()
+            with pytest.raises(LeaseLost):
+                await store.write(lambda conn: ledger.done_many(conn, claims))
+            return
+        await store.write(lambda conn: ledger.done_many(conn, claims))
+        came.set()
+
+    await run_until(Stage(LANE, work, store, utc_now, lease=lease, longest=2 * lease, width=2), came)
+
+    assert fences == [1, 2]
+
+
+async def test_a_step_that_may_kill_its_workers_is_left_alone_for_as_long_as_it_may_take(store: Store) -> None:
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
+    lease, longest = timedelta(seconds=1), timedelta(hours=1)
+    for _ in range(ledger.SUSPECT - 1):
+        await store.write(lambda conn: ledger.claim(conn, LANE, now=utc_now(), lease=lease))
+        await store.write(lambda conn: ledger.release_all(conn, now=utc_now()))
+    begun = asyncio.Event()
+
+    async def work(_: Sequence[Claim]) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    running = asyncio.create_task(Stage(LANE, work, store, utc_now, lease=lease, longest=longest).run(asyncio.Event()))
+    await begun.wait()
+    due = store.read_now(lambda conn: ledger.next_due(conn, LANE))
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert due is not None
+    assert due - utc_now() > longest / 2
