@@ -145,9 +145,14 @@ def _try(commands: Commands[argparse.ArgumentParser]) -> None:
 
 def _read(commands: Commands[argparse.ArgumentParser]) -> None:
     does = "read files as the daemon would; print one JSON line for each case in them"
-    example = "xinqiao read --kind mailbox letter-to-the-director.eml\n  xinqiao read --kind letter scan-0001.tif"
+    example = (
+        "xinqiao read --kind mailbox letter-to-the-director.eml\n  xinqiao read --kind letter scan-0001.tif\n"
+        "  xinqiao read --kind feed --channel sunshine exported.xlsx"
+    )
     parser = _add(commands, "read", does, example, "ingest.command_read:read_files")
-    parser.add_argument("--kind", required=True, choices=("mailbox", "letter", "feed"), help="what the files are")
+    parser.add_argument(
+        "--kind", required=True, choices=("mailbox", "letter", "feed"), help="feed: records as JSON, XML or .xlsx"
+    )
     parser.add_argument("--channel", metavar="NAME", help="whose field map reads the records (for --kind feed)")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
     parser.set_defaults(config=None)  # mails and scans are read by the built-in rules unless a file is named

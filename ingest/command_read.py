@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import hashlib
 import json
 import os
 import sys
@@ -15,12 +16,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from adapters.base import RawKind
-from adapters.document import NotJson, at_pointer, parse
+from adapters.document import at_pointer
+from adapters.record_file import NotRecords, records_in
 from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import load_config
 from ingest.config import Config
 from ingest.office import calendar_of, doors_of, scan_workers
-from ingest.preview import Preview, source_of
+from ingest.preview import Preview, kept_aside, source_of
 from ingest.reader import Door
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
@@ -68,8 +70,14 @@ async def _read(files: Sequence[Path], kind: RawKind, channel: str, door: Door, 
                 continue
             now = datetime.now(zone)
             received = changed if kind is RawKind.LETTER else None
-            source = source_of(door, channel, kind, file.name, received, now, {"file_name": file.name})
-            for line in await preview.lines(content, _records(content, door), source, door):
+            meta = {"file_name": file.name, "sha256": hashlib.sha256(content).hexdigest()}
+            source = source_of(door, channel, kind, file.name, received, now, meta)
+            try:
+                told, pointer = _records(content, door) if kind is RawKind.RECORD else (content, "")
+                lines = await preview.lines(told, pointer, source, door)
+            except NotRecords as error:
+                lines = kept_aside(str(error))
+            for line in lines:
                 _print({"file": str(file), **line})
     finally:
         await scans.close()
@@ -81,15 +89,17 @@ def _load(file: Path, zone: ZoneInfo) -> tuple[bytes, datetime]:
     return file.read_bytes(), datetime.fromtimestamp(file.stat().st_mtime, zone)
 
 
-def _records(content: bytes, door: Door) -> str:
-    """Where the records stand: as in the platform's own answer if this is one, else the whole document."""
-    if not door.records:
-        return ""
+def _records(content: bytes, door: Door) -> tuple[bytes, str]:
+    """The file's document as JSON, and where its records stand: as in the platform's own answer if this is one, else
+    the whole document. Raises NotRecords.
+    """
+    document = records_in(content)
+    told = json.dumps(document).encode()
     try:
-        at_pointer(parse(content), door.records)
-    except (NotJson, LookupError):
-        return ""
-    return door.records
+        at_pointer(document, door.records)
+    except LookupError:
+        return told, ""
+    return told, door.records
 
 
 def _print(line: dict[str, Any]) -> None:

@@ -47,11 +47,11 @@ class Preview:
             found = read(content, pointer, source, self.rules, door.fields, scan)
             return [self._line(one, source) for one in found]
         except Unreadable as error:
-            return _kept_aside(str(error))
+            return kept_aside(str(error))
         except WorkerFailed as error:
-            return _kept_aside(f"the scan cannot be read: {error}")
+            return kept_aside(f"the scan cannot be read: {error}")
         except Exception as error:  # noqa: BLE001 - foreign bytes found a bug of ours: the other files are read all the same
-            return _kept_aside(f"the reader failed: {place_of(error)}")
+            return kept_aside(f"the reader failed: {place_of(error)}")
 
     def _line(self, found: Reading, source: Source) -> dict[str, Any]:
         return {
@@ -87,7 +87,7 @@ def source_of(
     return Source(channel, door.kind, kind, locator, received_at, now, door.platform, meta)
 
 
-def _kept_aside(reason: str) -> list[dict[str, Any]]:
+def kept_aside(reason: str) -> list[dict[str, Any]]:
     return [{"disposition": "quarantine", "reason": reason, "case": None}]
 
 

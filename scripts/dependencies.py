@@ -46,7 +46,7 @@ CARRIES = {
 }
 ALLOWED = frozenset({
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT",
-    "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
+    "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "PSFL", "Zlib",
 })  # fmt: skip
 NOT_OURS = ("sys_platform == 'win32'", "sys_platform == 'never'")
 """Markers of packages that are never installed where the program runs."""

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 import pytest_asyncio
 
+from tests.adapters.spreadsheets import sheet
 from tests.endtoend.conftest import Town, a_town
 from tests.endtoend.installation import Installation, Said, free_port
 from tests.endtoend.letterbox import letters
@@ -215,13 +216,34 @@ async def test_read_prints_what_the_daemon_would_make_of_a_file(town: Town, tmp_
     by_mail = await town.office.bare("read", "--kind", "mailbox", str(mail))
     by_letter = await town.office.bare("read", "--kind", "letter", str(scan))
     by_feed = await town.office.command("read", "--kind", "feed", "--channel", "sunshine", str(page))
+    exported = tmp_path / "exported.xlsx"
+    exported.write_bytes(sheet([["xfjid", "bt", "tsnr"], ["XF-1", "路灯不亮", "路灯坏了三天。"]]))
+    by_sheet = await town.office.command("read", "--kind", "feed", "--channel", "sunshine", str(exported))
 
-    for said, file in ((by_mail, mail), (by_letter, scan), (by_feed, page)):
+    for said, file in ((by_mail, mail), (by_letter, scan), (by_feed, page), (by_sheet, exported)):
         assert (said.status, said.err) == (0, "")
         assert [(line["file"], line["disposition"]) for line in said.lines] == [(str(file), "case")]
     assert by_mail.lines[0]["case"]["title"] == MAILS[0].title
     assert by_letter.lines[0]["case"]["reading"]["method"] == "ocr"
     assert by_feed.lines[0]["case"]["source_no"] == number
+    assert by_sheet.lines[0]["case"]["content"] == "路灯坏了三天。"
+
+
+async def test_a_file_without_records_is_told_with_its_reason_and_the_others_are_read(
+    town: Town, tmp_path: Path
+) -> None:
+    bomb, record = tmp_path / "bomb.xml", tmp_path / "a.xml"
+    bomb.write_text('<!DOCTYPE x [<!ENTITY a "a">]><x>&a;</x>')
+    record.write_text("<xfj><xfjid>XF-2</xfjid><bt>操场扬尘</bt><tsnr>操场扬尘大。</tsnr></xfj>", "utf-8")
+
+    said = await town.office.command("read", "--kind", "feed", "--channel", "sunshine", str(bomb), str(record))
+
+    assert (said.status, said.err) == (0, "")
+    assert [(one["file"], one["disposition"]) for one in said.lines] == [
+        (str(bomb), "quarantine"),
+        (str(record), "case"),
+    ]
+    assert "DTD" in said.lines[0]["reason"]
 
 
 async def test_read_goes_on_after_a_file_it_cannot_open(office: Installation, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from adapters.sunshine import SunshineSettings
+from tests.adapters.spreadsheets import sheet, workbook
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -162,3 +163,10 @@ def reports() -> Sequence[bytes]:
         b'{"case_id": "01J", "type": "accepted", "at": "2026-03-02T09:00:00+08:00", "unit": "a", "text": "b"}',
         b'{"case_id": "01J", "type": "extended", "at": "2026-03-02T09:00:00+08:00", "until": "2026-04-02T09:00:00Z"}',
     )
+
+
+def record_files() -> Sequence[bytes]:
+    rows: Sequence[Sequence[str | float]] = [["工单编号", "标题", "来电号码"], ["GD-1", "路灯不亮", 13800001111]]
+    listed = "<列表><工单 编号='1'><标题>路灯</标题></工单><工单 编号='2'><标题>扬尘</标题></工单></列表>"
+    encoded = [f"<?xml version='1.0' encoding='{name}'?>{listed}".encode(name) for name in ("utf-8", "gbk", "utf-16")]
+    return [sheet(rows), workbook("<worksheet><sheetData><row/>"), *encoded, b'[{"a": 1}]']

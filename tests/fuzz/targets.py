@@ -19,6 +19,7 @@ from adapters.feed.times import TimeFormat
 from adapters.feed.verdict import AskAgain, check_status, read_document
 from adapters.fieldmap import FieldMap
 from adapters.imap import NotHandedOver
+from adapters.record_file import NotRecords, records_in
 from adapters.sunshine import SunshineSettings
 from dispatch.answer import Response, id_of, judge
 from dispatch.reports import NotAReport, read_report
@@ -181,6 +182,9 @@ _REFUSED = (ChannelUnavailable, ChannelRefused)
 
 TARGETS: Mapping[str, Target] = {
     "mail": Target(read_mail, _golden("mail", ".eml"), _MIME),
+    "record file": Target(
+        records_in, seeds.record_files, (*_JSON, b"<!DOCTYPE", b"<!ENTITY", b"&a;", b"<", b"/>"), (NotRecords,)
+    ),
     "record json": Target(read_record, _golden("feed", ".raw"), _JSON),
     "letter": Target(read_letter, seeds.letters, _LETTER),
     "pdf": Target(read_scan, seeds.pdfs, _PDF, (Unreadable,)),
