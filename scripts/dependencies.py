@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import metadata, requires
 from pathlib import Path
+from typing import Any, Protocol
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = ROOT / "requirements"
@@ -28,6 +29,7 @@ SPDX = {
     "BSD License": "BSD-3-Clause",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
     "## The MIT License (MIT)": "MIT",
+    "PSFL": "PSF-2.0",
 }
 READ_BY_A_PERSON = {
     "imapclient": "BSD-3-Clause",  # its COPYING; the metadata is silent
@@ -46,7 +48,7 @@ CARRIES = {
 }
 ALLOWED = frozenset({
     "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "CC0-1.0", "LGPL-3.0-only", "LGPL-3.0-or-later", "MIT",
-    "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "PSFL", "Zlib",
+    "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0", "Zlib",
 })  # fmt: skip
 NOT_OURS = ("sys_platform == 'win32'", "sys_platform == 'never'")
 """Markers of packages that are never installed where the program runs."""
@@ -69,13 +71,24 @@ class Package:
 
     @property
     def licence(self) -> str:
-        if self.name in READ_BY_A_PERSON:
-            return READ_BY_A_PERSON[self.name]
-        about = metadata(self.name)
-        classifiers = [text.rpartition(" :: ")[2] for text in about.get_all("Classifier") or [] if "License" in text]
-        written = (about.get_all("License") or [""])[0].split("\n")[0]
-        said = " ".join(about.get_all("License-Expression") or []) or written or " ".join(classifiers)
-        return SPDX.get(said.strip(), said.strip())
+        """Of the package installed here."""
+        return licence_of(self.name, metadata(self.name))
+
+
+class Metadata(Protocol):
+    """Of a package; importlib's and an opened wheel's."""
+
+    def get_all(self, name: str, failobj: None = None, /) -> list[Any] | None: ...
+
+
+def licence_of(name: str, about: Metadata) -> str:
+    """What a person has read, else what its metadata says."""
+    if name in READ_BY_A_PERSON:
+        return READ_BY_A_PERSON[name]
+    classifiers = [text.rpartition(" :: ")[2] for text in about.get_all("Classifier") or [] if "License" in text]
+    written = (about.get_all("License") or [""])[0].split("\n")[0]
+    said = " ".join(about.get_all("License-Expression") or []) or written or " ".join(classifiers)
+    return SPDX.get(said.strip(), said.strip())
 
 
 def locked(lock: str, locks: Path = LOCKS) -> dict[str, Package]:

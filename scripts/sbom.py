@@ -19,7 +19,7 @@ from cyclonedx.validation.json import JsonStrictValidator
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scripts.dependencies import Package
+from scripts.dependencies import licence_of
 
 Models = Mapping[str, Sequence[str]]
 
@@ -58,7 +58,7 @@ def document(wheels: Path, release: str, moment: int, models: Models) -> dict[st
             },
         },
         "components": [
-            *({**_component(key, groups[key], "library"), "licenses": _licences(key)} for key in others),
+            *({**_component(key, groups[key], "library"), "licenses": _licences(key, about[key])} for key in others),
             *(model for key in others for model in _models(key, groups[key][0], models.get(key[0], ()))),
         ],
         "dependencies": [
@@ -91,8 +91,8 @@ def _component(key: tuple[str, str], wheels: list[Path], kind: str) -> dict[str,
     }  # fmt: skip
 
 
-def _licences(key: tuple[str, str]) -> list[dict[str, Any]]:
-    return [{"expression": Package(key[0], (key[1],)).licence}]
+def _licences(key: tuple[str, str], about: Message) -> list[dict[str, Any]]:
+    return [{"expression": licence_of(key[0], about)}]
 
 
 def _models(key: tuple[str, str], wheel: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:
