@@ -92,7 +92,11 @@ def _component(key: tuple[str, str], wheels: list[Path], kind: str) -> dict[str,
 
 
 def _licences(key: tuple[str, str], about: Message) -> list[dict[str, Any]]:
-    return [{"expression": licence_of(key[0], about)}]
+    """Raises NotAnSbom: none is known."""
+    licence = licence_of(key[0], about)
+    if not licence:
+        raise NotAnSbom(f"sbom: {key[0]} names no licence; read it, and say so in scripts/dependencies.py")
+    return [{"expression": licence}]
 
 
 def _models(key: tuple[str, str], wheel: Path, names: Sequence[str]) -> Iterator[dict[str, Any]]:

@@ -97,7 +97,8 @@ def test_a_wheel_without_any_licence_text_is_not_handed_on(tmp_path: Path) -> No
 def test_the_list_of_parts_is_cyclonedx_with_hashes_licences_models_and_who_needs_whom(tmp_path: Path) -> None:
     needs = "Requires-Dist: structlog>=1\nRequires-Dist: pytest; extra == 'test'\n"
     wheel(tmp_path, "xinqiao", "0.1.0+20260302.abc", needs=needs)
-    wheel(tmp_path, "structlog", "26.1.0", **{"structlog/models/eye.onnx": "seen"})
+    says = "License-Expression: MIT OR Apache-2.0\n"
+    wheel(tmp_path, "structlog", "26.1.0", needs=says, **{"structlog/models/eye.onnx": "seen"})
 
     sbom.write(tmp_path, "0.1.0+20260302.abc", 1_772_400_000, {"structlog": ("eye.onnx",)}, tmp_path / "sbom.json")
 
@@ -115,9 +116,17 @@ def test_the_list_of_parts_is_cyclonedx_with_hashes_licences_models_and_who_need
     }
 
 
+def test_a_wheel_that_names_no_licence_makes_no_list(tmp_path: Path) -> None:
+    wheel(tmp_path, "xinqiao")
+    wheel(tmp_path, "silent")
+
+    with pytest.raises(sbom.NotAnSbom, match="silent names no licence"):
+        sbom.write(tmp_path, "1.0", 1_772_400_000, {}, tmp_path / "sbom.json")
+
+
 def test_a_wheel_that_lost_its_models_makes_no_bundle(tmp_path: Path) -> None:
     wheel(tmp_path, "xinqiao")
-    wheel(tmp_path, "structlog")
+    wheel(tmp_path, "structlog", needs="License-Expression: MIT\n")
 
     with pytest.raises(sbom.NotAnSbom, match=r"eye\.onnx"):
         sbom.write(tmp_path, "1.0", 0, {"structlog": ("eye.onnx",)}, tmp_path / "sbom.json")
