@@ -69,6 +69,20 @@ def test_the_optional_lines_of_the_shipped_configuration_are_usable_too(tmp_path
     assert config.targets["oa"].retry.longest == timedelta(hours=1)
 
 
+def test_the_targets_shown_in_a_servers_first_configuration_are_usable(tmp_path: Path) -> None:
+    first = (ROOT / "deploy" / "config.yaml").read_text("utf-8")
+    for name, secret in (("oa", SECRET), ("oa-reports", "whsec_" + "R" * 32), ("key", KEY)):
+        (tmp_path / name).write_text(secret)
+    shown = re.sub(r"^# (targets:| +\w+:.*)$", r"\1", first.replace("targets: {}\n", ""), flags=re.MULTILINE)
+    (tmp_path / "calendar.yaml").write_bytes((ROOT / "calendar.yaml").read_bytes())
+    (tmp_path / "config.yaml").write_text(shown.replace("/etc/xinqiao/secrets", str(tmp_path)), "utf-8")
+
+    oa = load(tmp_path / "config.yaml", {}).targets["oa"]
+
+    assert oa.reports is not None
+    assert oa.reports.secret != oa.secret
+
+
 def test_the_shipped_year_file_agrees_with_the_built_in_arrangement() -> None:
     shipped, built_in = read_calendar(ROOT / "calendar.yaml"), WorkCalendar()
     days = [date(2026, 1, 1) + timedelta(days=number) for number in range(365)]
