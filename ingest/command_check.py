@@ -1,24 +1,30 @@
-"""`xinqiao check`: everything that is wrong with the configuration and, if asked, a knock at all it leads to."""
+"""`xinqiao check`: everything that is wrong with the configuration and, if asked, a knock at all it leads to.
+
+It speaks the language the configuration asks for; where that cannot be read, the one of who gives the command.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from argparse import Namespace
-from collections.abc import Coroutine, Sequence, Sized
-from dataclasses import asdict
+from collections.abc import Coroutine, Mapping, Sequence, Sized
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from ingest.alarms.sinks import Message
 from ingest.alarms.watch import Speaker
 from ingest.alarms.words import FOLDER as WORDS
-from ingest.catalogue import load_words
+from ingest.catalogue import Language, load_words
 from ingest.config import Config, ConfigErrors, Problem, load
 from ingest.office import scan_workers
 from ingest.probing import Probe, probe_channel, probe_scans, probe_sink, probe_target
 from ingest.probing_store import probe_blobs, probe_blobs_folder, probe_database, probe_database_folder
+from ingest.sayings.rewording import rewording
+from ingest.sayings.words import FOLDER as SAYINGS
 
 
 def check(args: Namespace) -> int:
@@ -31,19 +37,64 @@ def check(args: Namespace) -> int:
     try:
         config = load(path)
     except ConfigErrors as errors:
+        said = Saying(errors.language or of_locale(os.environ))
+        problems, warnings = said.problems(errors.problems), said.problems(errors.warnings)
         if args.json:
-            _print_json(None, errors.problems, errors.warnings, [])
+            _print_json(None, problems, warnings, [])
         else:
-            _complain(*errors.problems, *_as_warnings(errors.warnings))
+            _complain(*problems, *said.as_warnings(warnings))
         return 1
+    said = Saying(config.service.language)
     probes = asyncio.run(probe_all(config, tell=args.tell)) if args.connect or args.tell else []
+    warnings, probes = said.problems(config.warnings), [said.probe(probe) for probe in probes]
     if args.json:
-        _print_json(config, [], config.warnings, probes)
+        _print_json(config, [], warnings, probes)
     else:
-        _complain(*_as_warnings(config.warnings))
-        _say(f"{path}: ok, {_count(config.channels, 'channel')}, {_count(config.targets, 'target')}")
-        _print_probes(config, probes)
+        _complain(*said.as_warnings(warnings))
+        _say(
+            said.words(
+                "check.fine",
+                file=path,
+                channels=said.count("channel", config.channels),
+                targets=said.count("target", config.targets),
+            )
+        )
+        _print_probes(config, probes, said)
     return 0 if all(probe.ok for probe in probes) else 1
+
+
+def of_locale(environment: Mapping[str, str]) -> Language:
+    """The language of whoever gives the command, as POSIX has it told; English, unless it is Chinese."""
+    told = next((said for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (said := environment.get(name))), "")
+    return "zh" if told.startswith("zh") else "en"
+
+
+class Saying:
+    """Says in one language what was found."""
+
+    def __init__(self, language: Language) -> None:
+        self.words = load_words(SAYINGS, language)
+        self.again = rewording(language)
+
+    def problems(self, problems: Sequence[Problem]) -> list[Problem]:
+        return [replace(problem, text=self.again(problem.text)) for problem in problems]
+
+    def probe(self, probe: Probe) -> Probe:
+        return replace(probe, text=self.again(probe.text), doubts=tuple(map(self.again, probe.doubts)))
+
+    def as_warnings(self, problems: Sequence[Problem]) -> list[str]:
+        return [str(problem).replace(": ", f": {self.words('check.warning')}: ", 1) for problem in problems]
+
+    def seen(self, probe: Probe, title: str | None, outcome: str, text: str) -> str:
+        """A line about one of the places."""
+        what = self.words.label("probed", probe.what)
+        name = self.words.entries.get(f"probed.{probe.what}_{probe.name}", probe.name)
+        key = "check.probe" if title is None else "check.probe_titled"
+        return self.words(key, what=what, name=name, title=title, outcome=self.words(f"check.{outcome}"), text=text)
+
+    def count(self, word: str, things: Sized) -> str:
+        count = len(things)
+        return self.words(f"check.{word}" if count == 1 else f"check.{word}s", count=count)
 
 
 async def probe_all(config: Config, *, tell: bool = False) -> list[Probe]:
@@ -77,13 +128,13 @@ def _test_message(config: Config) -> Message:
     return speaker.message("raised", "test", {}, datetime.now(UTC))
 
 
-def _print_probes(config: Config, probes: Sequence[Probe]) -> None:
+def _print_probes(config: Config, probes: Sequence[Probe], said: Saying) -> None:
     for probe in probes:
-        title = f" ({config.channels[probe.name].title})" if probe.what == "channel" else ""
-        line = f"{probe.what} {probe.name}{title}: {'ok' if probe.ok else 'failed'}: {probe.text}"
+        title = config.channels[probe.name].title if probe.what == "channel" else None
+        line = said.seen(probe, title, "ok" if probe.ok else "failed", probe.text)
         (_say if probe.ok else _complain)(line)
         for doubt in probe.doubts:
-            _complain(f"{probe.what} {probe.name}{title}: warning: {doubt}")
+            _complain(said.seen(probe, title, "warning", doubt))
 
 
 def _print_json(
@@ -98,14 +149,6 @@ def _print_json(
         "probes": [asdict(probe) for probe in probes],
     }
     _say(json.dumps(report, ensure_ascii=False, indent=2))
-
-
-def _as_warnings(problems: Sequence[Problem]) -> list[str]:
-    return [str(problem).replace(": ", ": warning: ", 1) for problem in problems]
-
-
-def _count(things: Sized, word: str) -> str:
-    return f"{len(things)} {word}{'' if len(things) == 1 else 's'}"
 
 
 def _say(line: str) -> None:

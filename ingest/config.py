@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from dispatch.settings import TargetSettings
 from ingest.alarms.settings import AlarmSettings
 from ingest.calendar_files import read_calendar
+from ingest.catalogue import LANGUAGES, Language
 from ingest.config_blobs import BlobsSettings
 from ingest.config_channels import Channel
 from ingest.config_checks import Finding, check_channels, check_database_place, check_targets
@@ -123,12 +124,19 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     loading = Loading(document, folder, os.environ if environment is None else environment)
     parts = _parts(document.data, loading, folder)
     if loading.problems:
-        raise ConfigErrors(loading.problems, loading.warnings, loading.files)
+        raise ConfigErrors(loading.problems, loading.warnings, loading.files, _language(document.data))
     config = Config.model_validate(parts)
     config._warnings = in_order(loading.warnings)
     config._secrets_written_out = loading.secrets_written_out
     config._seen = Seen.of({path, *loading.files} - {config.calendar})
     return config
+
+
+def _language(data: Mapping[str, Plain]) -> Language | None:
+    """What is written under `service.language`, whatever else is wrong; None: not one of ours."""
+    service = data.get("service") or {}
+    written = service.get("language") if isinstance(service, dict) else None
+    return ServiceSettings().language if written is None else next((one for one in LANGUAGES if one == written), None)
 
 
 def _parts(data: Mapping[str, Plain], loading: Loading, folder: Path) -> dict[str, Any]:

@@ -53,9 +53,7 @@ def _platforms(channels: Mapping[str, Channel]) -> Iterator[Finding]:
                 f"its numbers are taken for those of channel {other} at another address (platform: {platform});"
                 " if they are not the same, give it a platform name of its own"
             )
-            yield Finding(
-                ("channels", name), f"{text}; if they are not the same, give it a platform name of its own", fatal=False
-            )
+            yield Finding(("channels", name), text, fatal=False)
 
 
 def _shared(channels: Mapping[str, Channel], attribute: str, does: str) -> Iterator[Finding]:

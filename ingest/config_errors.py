@@ -9,6 +9,8 @@ from pathlib import Path
 
 from pydantic_core import ErrorDetails
 
+from ingest.catalogue import Language
+
 SHOWN = 60
 """A value longer than this is not repeated in a message."""
 
@@ -30,15 +32,20 @@ class Problem:
 
 class ConfigErrors(Exception):
     """The configuration cannot be used; `problems` are all that was found, in the order of the file, and `files` are
-    those it refers to.
+    those it refers to, `language` the one it wants to be spoken to in, if that could be read.
     """
 
     def __init__(
-        self, problems: Iterable[Problem], warnings: Iterable[Problem] = (), files: Iterable[Path] = ()
+        self,
+        problems: Iterable[Problem],
+        warnings: Iterable[Problem] = (),
+        files: Iterable[Path] = (),
+        language: Language | None = None,
     ) -> None:
         self.problems = in_order(problems)
         self.warnings = in_order(warnings)
         self.files = frozenset(files)
+        self.language = language
         super().__init__("\n".join(map(str, self.problems)))
 
 

@@ -96,7 +96,7 @@ class Loading:
             if any(problem.line for problem in errors.problems):
                 self._problems.extend(errors.problems)
             else:
-                self.find(Finding(at, f"{problem.file} {problem.text}") for problem in errors.problems)
+                self.find(Finding(at, f"{problem.file}: {problem.text}") for problem in errors.problems)
 
     def _note(self, errors: list[ErrorDetails], kind: object, at: At, value: object, known: Iterable[str]) -> None:
         said: dict[At, list[str]] = {}

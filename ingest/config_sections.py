@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from ingest.catalogue import Language
 from store.acts import SCHEME
 
 KEY_BYTES = 32
@@ -57,7 +58,11 @@ class ServiceSettings(Section):
         default=None,
         description="the address under which people and the OA reach this service; none: the address it listens on",
     )
-    language: Literal["zh", "en"] = Field(default="zh", description="of the pages, where a visitor has not chosen one")
+    language: Language = Field(
+        default="zh",
+        description="of the pages where a visitor has not chosen one, of alarms, of `xinqiao check`, and of the reasons"
+        " why something could not be read",
+    )
 
     @property
     def zone(self) -> ZoneInfo:

@@ -136,7 +136,7 @@ async def test_check_says_that_all_is_well_and_knocks_everywhere(office: Install
     quiet = await office.command("check")
     knocked = await office.command("check", "--connect", "--json")
 
-    assert (quiet.status, quiet.out) == (0, f"{office.config}: ok, 4 channels, 2 targets\n")
+    assert (quiet.status, quiet.out) == (0, f"{office.config}：正常，4 个渠道，2 个目标\n")
     assert knocked.status == 0
     assert {probe["name"] for probe in knocked.json["probes"] if probe["ok"]} == {
         "sqlite", "recognition", *DOORS, "oa", "discipline",
@@ -149,7 +149,7 @@ async def test_check_names_the_door_that_is_shut(town: Town) -> None:
     await town.standins.fault("hotline", "none")
 
     assert said.status == 1
-    assert [line.partition(": ")[0] for line in said.err.splitlines()] == ["channel hotline (hotline)"]
+    assert [line.partition("：")[0] for line in said.err.splitlines()] == ["渠道 hotline（hotline）"]
 
 
 async def test_a_mistake_in_the_file_is_told_with_its_place_by_every_command(office: Installation) -> None:

@@ -14,8 +14,10 @@ from aiohttp.test_utils import TestServer, unused_port
 from dispatch.settings import TargetSettings
 from ingest.command_check import check, probe_all
 from ingest.probing import probe_target
-from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, SECRET, TARGETS, loaded, write
+from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SECRET, TARGETS, loaded, write
+from tests.ingest.config_files import SEALING as SEALED
 
+SEALING = "service: {language: en}\n" + SEALED
 SEEN = web.AppKey("seen", list[tuple[str, str, set[str]]])
 USABLE = SEALING + f"channels: {{box: {MAILBOX}}}\n" + TARGETS
 
@@ -66,7 +68,7 @@ def test_every_error_is_a_line_on_standard_error(tmp_path: Path, capsys: pytest.
     assert check(_args(path)) == 1
     out, err = capsys.readouterr()
     assert out == ""
-    assert [line.split(" ")[0] for line in err.splitlines()] == [f"{path}:4:14:", f"{path}:4:20:"]
+    assert [line.split(" ")[0] for line in err.splitlines()] == [f"{path}:5:14:", f"{path}:5:20:"]
 
 
 @pytest.mark.usefixtures("environment")
@@ -91,7 +93,7 @@ def test_a_program_gets_the_same_as_one_object(tmp_path: Path, capsys: pytest.Ca
     assert (good, usable["ok"], usable["channels"], usable["targets"]) == (0, True, ["box"], ["oa"])
     assert (bad, unusable["ok"], err) == (1, False, "")
     (error,) = unusable["errors"]
-    assert (error["file"], error["line"], error["column"], error["key"]) == (str(path), 2, 14, "log.level")
+    assert (error["file"], error["line"], error["column"], error["key"]) == (str(path), 3, 14, "log.level")
 
 
 @pytest.mark.usefixtures("environment")
@@ -161,3 +163,64 @@ async def test_answers_come_in_the_order_of_the_file(tmp_path: Path) -> None:
 
     doors = [(probe.name, probe.ok) for probe in probes if probe.what == "channel"]
     assert doors == [("c", True), ("a", True), ("b", True)]
+
+
+CHINESE = SEALED + f"channels: {{box: {MAILBOX}}}\n" + TARGETS
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_chinese_installation_is_told_in_chinese_what_is_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path, CHINESE + "log: {level: loud, levle: 1}\nlisten: {port: 0}\ncalendar: gone.yaml\n")
+
+    assert check(_args(path)) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        f"{path}:4:14: log.level: 是 \"loud\"，应为'debug', 'info', 'warning' 或 'error'",
+        f"{path}:4:20: log.levle: 没有这个键，是否想写“level”？",
+        f"{path}:5:16: listen.port: 是 0，应为不小于 1 的数",
+        f"{path}:6:11: calendar: {tmp_path / 'gone.yaml'}：读不了：没有这个文件或目录",
+    ]
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_chinese_installation_is_told_in_chinese_what_was_seen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scans").mkdir()
+    port = unused_port()
+    text = CHINESE.replace("channels: {", "channels: {scans: {kind: letters, folder: scans, title: 人民来信}, ")
+    path = write(tmp_path, text.replace("127.0.0.1:1/", f"127.0.0.1:{port}/").replace("mail.example", "mail.invalid"))
+
+    assert check(_args(path, connect=True)) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith(
+        f"{path}：正常，2 个渠道，1 个目标\n数据库 sqlite：正常：{tmp_path / 'data'} 可以写入，磁盘剩余 "
+    )
+    assert "\n扫描识别 模型：正常：模型齐备；识别 1 行用时 " in out
+    assert f"\n渠道 scans（人民来信）：正常：{tmp_path / 'scans'} 里有 0 个文件；读过的移入 " in out
+    assert err.startswith("渠道 box（box）：失败：信箱服务器 mail.invalid:993：")
+    assert err.endswith(f"\n目标 oa：失败：连不上 127.0.0.1:{port}：连接被拒绝\n")
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"), [("zh_CN.UTF-8", "没有这个文件或目录"), ("C.UTF-8", "No such file or directory")]
+)
+def test_where_nothing_can_be_read_the_one_who_asks_is_answered_in_his_language(
+    locale: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+
+    assert check(_args(tmp_path / "config.yaml")) == 1
+    assert capsys.readouterr().err.endswith(f"{said}\n")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_program_is_told_in_the_same_language(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(_args(write(tmp_path, SEALED), as_json=True))
+
+    said = json.loads(capsys.readouterr().out)
+    assert [one["text"] for one in said["warnings"]] == [
+        "没有配置渠道；不会收取任何来件",
+        "没有配置目标；信访件只存在本机，不发往任何地方",
+    ]

@@ -202,7 +202,7 @@ def test_the_calendar_file_is_part_of_the_check(tmp_path: Path) -> None:
         'days.yaml:2:3: 2027.holydays: unknown key, did you mean "holidays"?'
     ]
     assert refused(tmp_path, SEALING + "calendar: nights.yaml\n") == [
-        f"config.yaml:2:11: calendar: {tmp_path}/nights.yaml cannot be read: No such file or directory"
+        f"config.yaml:2:11: calendar: {tmp_path}/nights.yaml: cannot be read: No such file or directory"
     ]
 
 

@@ -1,0 +1,154 @@
+"""What the program says can be said in both languages, all of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from adapters import imap
+from ingest.catalogue import LANGUAGES, load_words
+from ingest.sayings.rewording import rewording
+from ingest.sayings.words import FOLDER
+from store.blob_bucket import WORDS
+
+ROOT = Path(__file__).parents[2]
+SPEAKERS = (
+    *ROOT.glob("ingest/config*.py"),
+    *ROOT.glob("ingest/probing*.py"),
+    *ROOT.glob("adapters/**/*.py"),
+    *(ROOT / "ingest" / name for name in ("secrets.py", "clamd.py", "calendar_files.py", "reader.py")),
+    *(ROOT / "ingest" / name for name in ("worker_process.py", "alarms/settings.py", "alarms/sinks.py")),
+    *(ROOT / "dispatch" / name for name in ("settings.py", "expressions.py", "client.py")),
+    *(
+        ROOT / "normalize" / name
+        for name in ("feed.py", "letter.py", "mail.py", "mail_auto.py", "raster.py", "read.py")
+    ),
+    ROOT / "store" / "blob_bucket.py",
+)
+"""Whose words `xinqiao check` shows, or the quarantine."""
+NO_WORDS = re.compile(
+    "application/|Unsafe Login|SELECT|-----BEGIN|bool \\|"
+    "|Value error|Input should|, unable to|count never ends|its pipes"
+)
+"""What is written to machines, read from libraries, or said of our own mistakes."""
+HOLE = "⟨⟩"
+ENGLISH = re.compile("[a-z]{2,} [a-z]{2,}")
+QUOTED = re.compile("“[^”]*”|openssl rand -(?:base64 32|hex 32)")
+
+
+def _said(module: Path) -> Iterator[tuple[int, str]]:
+    """What stands in a module in so many words: texts with a space that are neither docstring, log nor pattern."""
+    tree = ast.parse(module.read_text("utf-8"))
+    silent: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            silent.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            silent |= {part for part in ast.walk(node) if part is not node}
+        elif isinstance(node, ast.Call) and re.match(r"Field|log\.|say|re\.|description", ast.unparse(node.func)):
+            silent |= set(ast.walk(node))
+    for node in ast.walk(tree):
+        if node in silent:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
+            yield node.lineno, node.value
+        elif isinstance(node, ast.JoinedStr):
+            yield node.lineno, "".join(str(one.value) if isinstance(one, ast.Constant) else HOLE for one in node.values)
+
+
+PARTS = {
+    *WORDS.values(),
+    '"⟨⟩" is not ⟨⟩',
+    " and breaks at character ⟨⟩",
+    ", also after logging in",
+    "an event type",
+    "does not speak TLS",
+    "its proxy ",
+    imap._UNSAFE_MEANS,
+}
+"""Of sentences that are in the files as a whole."""
+
+
+@pytest.mark.parametrize("module", SPEAKERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_sentence_is_said_in_chinese(module: Path) -> None:
+    say = rewording("zh")
+    said = {(line, text): say(text) for line, text in _said(module) if text not in PARTS and not NO_WORDS.search(text)}
+
+    assert [place for place, sentence in said.items() if ENGLISH.search(QUOTED.sub("", sentence))] == []
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        *(f"{words} (Code)" for words in WORDS.values()),
+        '"oa2" is not a channel, did you mean "oa"?',
+        '"case.made" is not an event type, expected one of: case.created',
+        "hotline: POST https://x/list: answered 90001; expected code to be 0, also after logging in",
+        "hotline: POST https://x/list: answered 12 bytes that look like XML and breaks at character 1; expected JSON",
+        f"mailbox a at mail.example: Unsafe Login. {imap._UNSAFE_MEANS}",
+        "mailbox a at mail.example: it does not speak TLS on this port; expected tls: starttls or none",
+        "cannot connect to its proxy proxy.example:3128: Connection refused",
+        "reachable, answers OPTIONS with 404: fine if it knows POST only, else look at the path of its url",
+        "https://x answers and lists its records, 3 records changed within a day; its certificate is good for 9 days",
+        "not YAML: while scanning a simple key, could not find expected ':'; indent with spaces, not tabs",
+    ],
+)
+def test_sentences_put_together_are_said_whole(sentence: str) -> None:
+    assert not ENGLISH.search(QUOTED.sub("", rewording("zh")(sentence)))
+
+
+def test_both_languages_have_the_same_sentences_with_the_same_places() -> None:
+    chinese, english = (load_words(FOLDER, language).entries for language in LANGUAGES)
+
+    assert {key: _places(said) for key, said in chinese.items()} == {
+        key: _places(said) for key, said in english.items()
+    }
+
+
+def test_what_was_said_in_one_language_comes_back_from_the_other() -> None:
+    for key, template in load_words(FOLDER, "en").entries.items():
+        filled = {name: f"⟨{number}⟩" for number, name in enumerate(sorted(_places(template)))}
+        english, chinese = template.format(**filled), load_words(FOLDER, "zh").entries[key].format(**filled)
+
+        assert rewording("zh")(english) == chinese
+        assert rewording("zh")(rewording("en")(chinese)) == chinese
+
+
+@pytest.mark.parametrize(
+    ("stored", "chinese", "english"),
+    [
+        (
+            "the scan cannot be read: 图片文件头无法读取，文件损坏或不完整",
+            "扫描件无法读取：图片文件头无法读取，文件损坏或不完整",
+            "the scan cannot be read: the picture's header cannot be read; the file is damaged or incomplete",
+        ),
+        (
+            "letters: the file is empty",
+            "letters：文件是空的",
+            "letters: the file is empty",
+        ),
+        (
+            "记录没有编号，应在 id + sub_id",
+            "记录没有编号，应在 id + sub_id",
+            "the record has no number, expected in id + sub_id",
+        ),
+    ],
+)
+def test_a_reason_of_any_age_is_in_one_language(stored: str, chinese: str, english: str) -> None:
+    assert (rewording("zh")(stored), rewording("en")(stored)) == (chinese, english)
+
+
+@pytest.mark.parametrize(
+    "words", ["NO [AUTHENTICATIONFAILED] bad: user; try again", "孩子：六点；出门", "x" * 5000, ""]
+)
+def test_what_others_have_said_stays_as_it_is(words: str) -> None:
+    assert [rewording(language)(words) for language in LANGUAGES] == [words, words]
+
+
+def _places(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name}
