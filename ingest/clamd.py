@@ -34,8 +34,14 @@ class Clamd:
             return verdict.removesuffix(" FOUND")
         raise ClamdUnavailable(f"clamd at {self.address}: answered {said[:100]!r}; expected OK or FOUND")
 
+    async def greet(self) -> None:
+        """Raises ClamdUnavailable: it does not answer, or something else does."""
+        said = await self._said(b"zPING\0", None)
+        if said != "PONG":
+            raise ClamdUnavailable(f"clamd at {self.address}: answered {said[:100]!r}; expected PONG")
+
     async def version(self) -> str:
-        """Which program with which signatures answers. Raises ClamdUnavailable."""
+        """Which program with which signatures answers, as it says. Raises ClamdUnavailable."""
         return await self._said(b"zVERSION\0", None)
 
     async def _said(self, command: bytes, content: bytes | None) -> str:
@@ -45,8 +51,10 @@ class Clamd:
                 await _send(writer, content)
                 answer = await reader.read(_LONGEST_ANSWER)
         except (ConnectionResetError, BrokenPipeError) as error:
-            size = len(content or b"")
-            said = f"hung up on {size} bytes; its StreamMaxLength must be at least the largest attachment's size"
+            said = "hung up; is it clamd that listens there?"
+            if content is not None:
+                least = "its StreamMaxLength must be at least the largest attachment's size"
+                said = f"hung up on {len(content)} bytes; {least}"
             raise ClamdUnavailable(f"clamd at {self.address}: {said}") from error
         except TimeoutError as error:
             raise ClamdUnavailable(f"clamd at {self.address}: no answer within {self.patience}") from error

@@ -22,6 +22,7 @@ from ingest.catalogue import Language, load_words
 from ingest.config import Config, ConfigErrors, Problem, load
 from ingest.office import scan_workers
 from ingest.probing import Probe, probe_channel, probe_scans, probe_sink, probe_target
+from ingest.probing_clamd import probe_clamd
 from ingest.probing_store import probe_blobs, probe_blobs_folder, probe_database, probe_database_folder
 from ingest.sayings.rewording import rewording
 from ingest.sayings.words import FOLDER as SAYINGS
@@ -98,14 +99,15 @@ class Saying:
 
 
 async def probe_all(config: Config, *, tell: bool = False) -> list[Probe]:
-    """Knock at database and bucket, every enabled door and target, every sink of alarms at once; the answers in the
-    order of the file.
+    """Knock at database, bucket and virus scanner, every enabled door and target, every sink of alarms at once; the
+    answers in the order of the file.
     """
     doors = [one for one in config.channels.values() if one.settings.enabled]
     scanned = any(one.settings.kind == "letters" for one in doors)
     test = _test_message(config) if tell else None
     return await asyncio.gather(
         *_of_the_store(config),
+        *([probe_clamd(clamd, datetime.now(UTC))] if (clamd := config.attachments.clamd) else []),
         *([probe_scans(scan_workers())] if scanned else []),
         *map(probe_channel, doors),
         *(probe_target(name, target) for name, target in config.targets.items() if target.enabled),

@@ -33,7 +33,7 @@ PATIENCE = timedelta(seconds=30)
 class Probe:
     """What was seen at one of the places the configuration leads to, in a sentence an operator understands."""
 
-    what: Literal["channel", "target", "database", "blobs", "scans", "sink"]
+    what: Literal["channel", "target", "database", "blobs", "clamd", "scans", "sink"]
     name: str
     ok: bool
     text: str

@@ -24,6 +24,7 @@ from adapters.letters_archive import try_moving
 from dispatch.settings import TargetSettings
 from ingest.office import scan_workers
 from ingest.probing import Probe, probe_scans, probe_sink, probe_target
+from ingest.probing_clamd import probe_clamd, seen
 from ingest.probing_store import probe_blobs_folder, probe_database_folder
 from store.engine import open_store
 from tests.adapters.test_wire import Authority, serving
@@ -193,3 +194,44 @@ def test_scans_that_could_not_be_moved_away_are_told(tmp_path: Path) -> None:
     (tmp_path / "archive").unlink()
     try_moving(tmp_path / "scans", tmp_path / "archive")
     assert [one.name for one in tmp_path.iterdir()] == ["scans"]
+
+
+@pytest.mark.parametrize(
+    ("version", "text", "doubts"),
+    [
+        ("ClamAV 1.4.3/27700/Tue Jul  1 08:36:00 2025", "answers; ClamAV 1.4.3, signatures 27700 of 2025-07-01", ()),
+        (
+            "ClamAV 1.4.3/27690/Sat Jun 21 08:36:00 2025",
+            "answers; ClamAV 1.4.3, signatures 27690 of 2025-06-21",
+            ("its signatures are 11 days old; look at freshclam",),
+        ),
+        ("ClamAV 1.4.3", "answers; ClamAV 1.4.3", ("it has none of ClamAV's own signatures; look at freshclam",)),
+        ("COMMAND UNAVAILABLE", "answers, but does not say its version", ()),
+    ],
+)
+def test_the_age_of_the_scanners_signatures_is_told(version: str, text: str, doubts: tuple[str, ...]) -> None:
+    assert seen("host:3310", version, datetime(2025, 7, 2, 9, 0, tzinfo=UTC)) == (f"clamd at host:3310 {text}", doubts)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [(b"220 mail ESMTP\0", "answered '220 mail ESMTP'; expected PONG"), (b"", "answered ''; expected PONG")],
+)
+async def test_what_is_no_scanner_is_told(answer: bytes, said: str) -> None:
+    async def answering(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\0")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(answering, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        probe = await probe_clamd(f"127.0.0.1:{port}", datetime.now(UTC))
+
+    assert not probe.ok
+    assert said in probe.text
+
+
+async def test_a_scanner_that_is_not_there_is_told(tmp_path: Path) -> None:
+    probe = await probe_clamd(str(tmp_path / "clamd.ctl"), datetime.now(UTC))
+
+    assert (probe.ok, probe.text) == (False, f"clamd at {tmp_path / 'clamd.ctl'}: No such file or directory")

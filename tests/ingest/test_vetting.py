@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from sqlalchemy import select
 
 from ingest.clamd import Clamd, ClamdUnavailable
 from ingest.fetcher import Fetcher
+from ingest.probing_clamd import probe_clamd
 from ingest.vetting import Vetter
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Part
@@ -147,3 +148,11 @@ async def test_an_answer_that_is_no_verdict_passes_nothing(answer: bytes) -> Non
     async with one_that_says(answer) as clamd:
         with pytest.raises(ClamdUnavailable, match="expected OK or FOUND"):
             await clamd.look(b"words")
+
+
+async def test_the_check_greets_it_and_doubts_signatures_that_are_not_clamavs(clamd: Clamd) -> None:
+    probe = await probe_clamd(clamd.address, datetime.now(UTC))
+
+    assert (probe.what, probe.ok) == ("clamd", True)
+    assert probe.text.startswith(f"clamd at {clamd.address} answers; ClamAV ")
+    assert probe.doubts == ("it has none of ClamAV's own signatures; look at freshclam",)
