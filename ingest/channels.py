@@ -79,6 +79,18 @@ def resume(conn: Connection, name: str, now: datetime) -> bool:
     return bool(conn.execute(resumed.values(values)).rowcount)
 
 
+def lane(name: str) -> str:
+    """Rung when a person has resumed the door; no rows lie in it."""
+    return f"door:{name}"
+
+
+def resumed_at(conn: Connection, name: str) -> datetime | None:
+    """Since when the door waits for its first visit, or the first since it was resumed; None: it was visited."""
+    wanted = select(channel.c.since).where(channel.c.name == name, channel.c.state == NEW)
+    found: datetime | None = conn.execute(wanted).scalar_one_or_none()
+    return found
+
+
 def is_paused(conn: Connection, name: str) -> bool:
     """Whether its source is to be left alone."""
     found = conn.execute(select(channel.c.state).where(channel.c.name == name)).scalar_one_or_none()

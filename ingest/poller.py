@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
 from ingest import channels, inbox
@@ -18,7 +19,7 @@ from ingest.channels import DoorLost
 from ingest.keeping import Keeper
 from store import crashpoint, ledger
 from store.blobs import Prepared
-from store.engine import Store
+from store.engine import Store, StoreFailed
 from store.failure import place_of
 from store.ledger import Claim
 
@@ -32,7 +33,9 @@ PATIENCE = timedelta(minutes=20)
 SETTLE_PATIENCE = timedelta(minutes=4)
 SETTLE_LEASE = SETTLE_PATIENCE + timedelta(minutes=1)
 PAUSE_LOOK = timedelta(seconds=30)
-"""So often a paused door is looked at, to be polled again soon after a person has resumed it."""
+"""So often a paused door is looked at, should the word that it was resumed be lost."""
+RESUME_LOOK = timedelta(hours=1)
+"""For that word is waited so long at a time; of several processes none waits longer than a second."""
 UNCOUNTED = 4
 """Failures in a row to assume while they cannot be written down: the store itself is in trouble."""
 
@@ -54,6 +57,8 @@ class Poller:
     stored: Counter
     """Told how many new matters a batch brought."""
     due: asyncio.Event = field(default_factory=asyncio.Event)
+    resumed: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a person has resumed the door: it is visited whatever it waits for."""
     not_before: datetime | None = None
     """While the door fails: when it is tried again; while it is paused: when that is asked again."""
     patience: timedelta = PATIENCE
@@ -71,9 +76,29 @@ class Poller:
         await self.keeper.keep(lambda: self._poll(stopping))
 
     async def _poll(self, stopping: asyncio.Event) -> None:
+        resumed_at = await self._resumed_at()
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(self._listen(resumed_at, stopping))
+            while not stopping.is_set():
+                await self._wait()
+                await self.round()
+            listening.cancel()
+
+    async def _listen(self, before: datetime | None, stopping: asyncio.Event) -> None:
+        """Have the door visited at once when a person has resumed it, also where another process was told so."""
         while not stopping.is_set():
-            await self._wait()
-            await self.round()
+            await self.store.wakes.wait(channels.lane(self.name), RESUME_LOOK)
+            since = await self._resumed_at()
+            if since not in (None, before):
+                self.resumed.set()
+                self.due.set()
+            before = since or before
+
+    async def _resumed_at(self) -> datetime | None:
+        try:
+            return await self.store.read(lambda conn: channels.resumed_at(conn, self.name))
+        except (StoreFailed, SQLAlchemyError):  # whose trouble every visit says
+            return None
 
     async def ring(self) -> None:
         """The schedule's voice; a coroutine function, since the scheduler calls others from a thread."""
@@ -85,12 +110,17 @@ class Poller:
         self._enrolled = True
 
     async def _wait(self) -> None:
-        """Until the schedule says so; after a failure until the back-off is over, whatever the schedule says."""
+        """Until the schedule says so; after a failure until the back-off is over, whatever the schedule says. A person
+        who resumes the door is waited for no longer.
+        """
         if self.not_before is None:
             await self.due.wait()
         else:
-            await asyncio.sleep(max((self.not_before - self.clock()).total_seconds(), 0))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max((self.not_before - self.clock()).total_seconds(), 0)):
+                    await self.resumed.wait()
         self.due.clear()
+        self.resumed.clear()
 
     async def round(self) -> None:
         """One visit to the source; its failure is written down, and said when it is news."""

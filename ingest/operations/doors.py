@@ -50,7 +50,8 @@ async def resume(office: Office, arguments: Mapping[str, Any], actor: str) -> An
     def write(conn: Connection) -> bool:
         resumed = (channels.resume if what == DOOR else targets.resume)(conn, name, now)
         if resumed:
-            note(conn, fetch_lane(name) if what == DOOR else lane_of(name))  # who works there sleeps
+            for lane in (channels.lane(name), fetch_lane(name)) if what == DOOR else (lane_of(name),):
+                note(conn, lane)  # who works there sleeps
             record_history(conn, None, "resumed", actor, {what: name, "reason": reason or None}, now)
         return resumed
 

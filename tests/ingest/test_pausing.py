@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from datetime import timedelta
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
 from sqlalchemy import select
 
+from adapters.base import Batch, ChannelRefused, Cursor, Fetched, Json
 from dispatch import targets
+from dispatch.outbox import lane_of
 from ingest import channels, listings
 from ingest.command_status import needs_a_person
 from ingest.office import Office, open_office
 from ingest.operations import Answer, OperationRefused, perform
+from ingest.poller import Poller
 from ingest.stage import Stage
 from store import ledger
 from store.ledger import Claim
@@ -119,6 +123,59 @@ async def test_no_attachment_is_fetched_through_a_paused_door(office: Office) ->
 
     assert before == []
     assert len(worked) == 1
+
+
+@dataclass
+class Shut:
+    """A door that is shut, and says when it was tried."""
+
+    tried: asyncio.Queue[datetime] = field(default_factory=asyncio.Queue)
+    shut: bool = True
+
+    async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
+        self.tried.put_nowait(start_from)
+        if self.shut:
+            raise ChannelRefused("box: login refused")
+        yield Batch((), (), {})
+
+    async def settle(self, token: Json) -> None: ...
+
+    async def fetch(self, ref: str) -> Fetched:
+        raise ChannelRefused(ref)
+
+    async def probe(self) -> str:
+        raise ChannelRefused("box: login refused")
+
+    async def close(self) -> None: ...
+
+
+async def test_a_door_that_is_resumed_is_visited_at_once_whatever_it_waits_for(office: Office, place: Place) -> None:
+    door, stopping = Shut(), asyncio.Event()
+    poller = Poller("box", door, office.store, office.clock, office.clock(), lambda *_: None)
+    other = office if office.store.exclusive else open_office(office.config)  # a console in another process
+    await poller.enrol()
+    polling = asyncio.create_task(poller.run(stopping))
+    poller.due.set()
+    await door.tried.get()
+    async with asyncio.timeout(20):  # refused: it would be tried in a quarter of an hour
+        while (await office.store.read(lambda conn: channels.state(conn, "box"))).state != channels.REFUSED:  # noqa: ASYNC110 - the state is the database's
+            await asyncio.sleep(0)
+        await ask(other, "pause", "door", "box", "another password")
+        await ask(other, "resume", "door", "box")
+        await door.tried.get()
+    polling.cancel()
+    await asyncio.wait([polling])
+    if other is not office:
+        await other.close()
+
+    assert door.tried.empty()
+
+
+async def test_a_target_that_is_resumed_has_its_worker_woken(office: Office) -> None:
+    await ask(office, "pause", "target", "oa", "upgrade tonight")
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        group.create_task(office.store.wakes.wait(lane_of("oa"), timedelta(hours=1)))
+        await ask(office, "resume", "target", "oa")
 
 
 async def _let_pass(office: Office) -> None:
