@@ -24,8 +24,8 @@ from ingest.office import scan_workers
 from ingest.probing import Probe, probe_channel, probe_scans, probe_sink, probe_target
 from ingest.probing_clamd import probe_clamd
 from ingest.probing_store import probe_blobs, probe_blobs_folder, probe_database, probe_database_folder
+from ingest.sayings.check import FOLDER as CHECK_WORDS
 from ingest.sayings.rewording import rewording
-from ingest.sayings.words import FOLDER as SAYINGS
 
 
 def check(args: Namespace) -> int:
@@ -54,7 +54,7 @@ def check(args: Namespace) -> int:
         _complain(*said.as_warnings(warnings))
         _say(
             said.words(
-                "check.fine",
+                "fine",
                 file=path,
                 channels=said.count("channel", config.channels),
                 targets=said.count("target", config.targets),
@@ -74,7 +74,7 @@ class Saying:
     """Says in one language what was found."""
 
     def __init__(self, language: Language) -> None:
-        self.words = load_words(SAYINGS, language)
+        self.words = load_words(CHECK_WORDS, language)
         self.again = rewording(language)
 
     def problems(self, problems: Sequence[Problem]) -> list[Problem]:
@@ -84,18 +84,18 @@ class Saying:
         return replace(probe, text=self.again(probe.text), doubts=tuple(map(self.again, probe.doubts)))
 
     def as_warnings(self, problems: Sequence[Problem]) -> list[str]:
-        return [str(problem).replace(": ", f": {self.words('check.warning')}: ", 1) for problem in problems]
+        return [str(problem).replace(": ", f": {self.words('warning')}: ", 1) for problem in problems]
 
     def seen(self, probe: Probe, title: str | None, outcome: str, text: str) -> str:
         """A line about one of the places."""
-        what = self.words.label("probed", probe.what)
-        name = self.words.entries.get(f"probed.{probe.what}_{probe.name}", probe.name)
-        key = "check.probe" if title is None else "check.probe_titled"
-        return self.words(key, what=what, name=name, title=title, outcome=self.words(f"check.{outcome}"), text=text)
+        what = self.words.label("what", probe.what)
+        name = self.words.label("what", probe.name) if probe.what == "scans" else probe.name
+        key = "probe" if title is None else "probe_titled"
+        return self.words(key, what=what, name=name, title=title, outcome=self.words(outcome), text=text)
 
     def count(self, word: str, things: Sized) -> str:
         count = len(things)
-        return self.words(f"check.{word}" if count == 1 else f"check.{word}s", count=count)
+        return self.words(word if count == 1 else f"{word}s", count=count)
 
 
 async def probe_all(config: Config, *, tell: bool = False) -> list[Probe]:

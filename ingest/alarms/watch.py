@@ -15,6 +15,7 @@ from ingest.alarms.conditions import LOCAL, SLOW, Condition
 from ingest.alarms.settings import AlarmSettings
 from ingest.alarms.sinks import Message
 from ingest.catalogue import Words
+from ingest.sayings.rewording import rewording
 from store import ledger
 from store.schema import alarm
 from store.schema import ledger as ledger_rows
@@ -38,10 +39,17 @@ class Speaker:
     zone: ZoneInfo
 
     def message(self, state: str, kind: str, facts: Mapping[str, Any], since: datetime) -> Message:
-        what = self.words(f"what.{kind}", **facts)
+        what = what_is(self.words, kind, facts)
         at = f"{since.astimezone(self.zone):%Y-%m-%d %H:%M}"
         text = self.words(state, what=what, since=at)
         return Message(kind, state, self.words("subject", service=self.service, what=text), text, at)
+
+
+def what_is(words: Words, kind: str, facts: Mapping[str, Any]) -> str:
+    """A condition in words; what somebody said of it as well."""
+    error = facts.get("error")
+    said = {"error": rewording(words.language)(error)} if isinstance(error, str) else {}
+    return words(f"what.{kind}", **{**facts, **said})
 
 
 def compare(

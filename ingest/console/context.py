@@ -31,6 +31,7 @@ from ingest.fields import code_group
 from ingest.health import Health
 from ingest.operations import Answer
 from ingest.rereading import InForce
+from ingest.sayings.rewording import rewording
 from store.engine import Store
 
 HERE = Path(__file__).parent
@@ -150,6 +151,7 @@ def page(request: web.Request, template: str, *, status: int = 200, **values: ob
     body = console.templates.get_template(template).render(
         t=words,
         label=words.label,
+        say=rewording(visitor.language),
         code_group=code_group,
         look=Look(words, ZoneInfo(console.settings.time_zone), console.now()),
         service=console.settings.service,

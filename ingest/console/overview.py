@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from ingest import listings
 from ingest.accounts import Role
-from ingest.alarms.watch import Standing, standing
+from ingest.alarms.watch import Standing, standing, what_is
 from ingest.console.case_list import Line, lines_by_id
 from ingest.console.context import CONSOLE, page, visitor_of
 from ingest.console.guard import needs
@@ -40,7 +40,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         request,
         "overview.html",
         seen=seen,
-        alarms=[(told(f"what.{one.kind}", **one.facts), one.since) for one in seen.alarms],
+        alarms=[(what_is(told, one.kind, one.facts), one.since) for one in seen.alarms],
         refused=console.in_force.refused if visitor.may(Right.CONFIGURATION) else None,
         read_at=console.in_force.read_at,
         health=console.health(),

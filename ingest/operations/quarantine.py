@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -21,6 +22,7 @@ from ingest.office import Office
 from ingest.operations.cases import refuse_unfit
 from ingest.operations.terms import Answer, OperationRefused, plain
 from ingest.register import load_case
+from ingest.sayings.rewording import rewording
 from ingest.spans import Span
 from normalize.reading import Disposition
 from store.blobs import find
@@ -44,7 +46,13 @@ async def look_through(office: Office, arguments: Mapping[str, Any], _actor: str
         )
     )  # fmt: skip
     more = found[listings.PAGE - 1].raw_id if len(found) > listings.PAGE else None
-    return {"items": plain(found[: listings.PAGE]), "before": more}
+    return {"items": plain(said(office, found[: listings.PAGE])), "before": more}
+
+
+def said(office: Office, found: Sequence[listings.Quarantined]) -> list[listings.Quarantined]:
+    """With their reasons in the installation's language; of what a person laid aside the reason is a code."""
+    say = rewording(office.config.service.language)
+    return [replace(one, reason=say(one.reason)) if one.state == ASIDE and one.reason else one for one in found]
 
 
 async def read_again(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from ingest import listings
 from ingest.depot_watch import said_of
 from ingest.office import Office
+from ingest.operations.quarantine import said
 from ingest.operations.terms import Answer, plain
 
 NEWEST = 20
@@ -27,7 +28,7 @@ async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> 
             "stages": plain(stages),
             "oldest": plain(listings.oldest_waiting(conn)),
             "quarantined": stages.raws.get("quarantined", 0),
-            "quarantine": plain(listings.quarantine(conn, limit=NEWEST)),
+            "quarantine": plain(said(office, listings.quarantine(conn, limit=NEWEST))),
             "targets": plain(listings.targets(conn)),
             "deadlines": plain(listings.deadlines(conn, now)),
         }

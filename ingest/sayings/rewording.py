@@ -8,7 +8,8 @@ its places is said again in turn. What is in no file (the words of a server, a l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from string import Formatter
 
@@ -17,10 +18,21 @@ from ingest.sayings.words import FOLDER
 
 LONGEST = 1000
 """Characters; what is longer holds more of others' words than of ours."""
-MOST_PARTS = 12
+MOST_PARTS, DEEPEST = 12, 4
+"""So many sentences are put together, and so many stand within each other, at most: others' words may look like ours,
+again and again.
+"""
 _PIECE = 3
 """What is not known is better left whole: dearer than the joint within it."""
 _JOINTS = {"zh": ("：", "；"), "en": (": ", "; ")}
+
+
+@dataclass(frozen=True)
+class _Way:
+    """A way to say something, and how many characters of others' words it leaves as they are."""
+
+    unsaid: int
+    said: str
 
 
 class Rewording:
@@ -28,53 +40,54 @@ class Rewording:
 
     def __init__(self, language: Language) -> None:
         said = {one: load_words(FOLDER, one).entries for one in LANGUAGES}
-        others = [(said[one][key], own) for key, own in said[language].items() for one in LANGUAGES if one != language]
-        others.sort(key=lambda pair: -len(_literal(pair[0])))
-        self._turns = [(_pattern(other), own) for other, own in others]
+        turns = [(said[one][key], own) for key, own in said[language].items() for one in LANGUAGES]
+        turns.sort(key=lambda turn: -len(_literal(turn[0])))
+        self._turns = [(_pattern(one), own) for one, own in turns]
         self._joints = {
             joint: own for one in LANGUAGES for joint, own in zip(_JOINTS[one], _JOINTS[language], strict=True)
         }
         self._joint = re.compile(f"({'|'.join(map(re.escape, self._joints))})")
-        self._again = lru_cache(maxsize=4096)(self._said_again)
+        self._best = lru_cache(maxsize=4096)(self._best_way)
 
     def __call__(self, text: str) -> str:
         """The sentence in this language, as far as it is known; that of its parts which is not stays as it is."""
-        return self._again(text) if len(text) <= LONGEST else text
+        return self._best(text, DEEPEST).said if len(text) <= LONGEST else text
 
-    def _said_again(self, text: str) -> str:
-        whole = self._whole(text)
-        return self._in_parts(text) if whole is None else whole
+    def _best_way(self, text: str, deep: int) -> _Way:
+        if deep == 0:
+            return _left(text)
+        return min([*self._whole(text, deep), self._in_parts(text, deep), _left(text)], key=lambda way: way.unsaid)
 
-    def _whole(self, text: str) -> str | None:
+    def _whole(self, text: str, deep: int) -> Iterator[_Way]:
+        """As each of the sentences it may be, the one with most words of its own first."""
         for pattern, own in self._turns:
             if found := pattern.fullmatch(text):
-                return own.format(**{name: self(value) for name, value in found.groupdict().items()})
-        return None
+                places = {name: self._best(value, deep - 1) for name, value in found.groupdict().items()}
+                said = own.format(**{name: way.said for name, way in places.items()})
+                yield _Way(sum(way.unsaid for way in places.values()), said)
 
-    def _in_parts(self, text: str) -> str:
-        """Sentences put together with colons and semicolons: the way to part them that leaves least unsaid."""
+    def _in_parts(self, text: str, deep: int) -> _Way:
+        """As sentences put together with colons and semicolons."""
         pieces = self._joint.split(text)
         count = len(pieces) // 2 + 1
         if not 1 < count <= MOST_PARTS:
-            return text
-        best: dict[int, tuple[int, list[str]]] = {count: (0, [])}
+            return _left(text)
+        best = {count: _Way(0, "")}
         for first in reversed(range(count)):
-            best[first] = min(self._begun(pieces, first, best), key=lambda way: way[0])
-        return "".join(best[0][1])
+            ways = (self._begun(pieces, first, last, best[last + 1], deep) for last in reversed(range(first, count)))
+            best[first] = min(ways, key=lambda way: way.unsaid)
+        return best[0]
 
-    def _begun(
-        self, pieces: list[str], first: int, rest: Mapping[int, tuple[int, list[str]]]
-    ) -> Iterator[tuple[int, list[str]]]:
-        """Each way to go on from a piece: how many characters it leaves as they are, and what is said then."""
-        for last in reversed(range(first, len(pieces) // 2 + 1)):
-            part = "".join(pieces[2 * first : 2 * last + 1])
-            said = self._whole(part)
-            unsaid, after = rest[last + 1]
-            joint = [self._joints[pieces[2 * last + 1]]] if after else []
-            if said is not None:
-                yield unsaid, [said, *joint, *after]
-            else:
-                yield unsaid + len(part) + _PIECE, [part, *joint, *after]
+    def _begun(self, pieces: list[str], first: int, last: int, after: _Way, deep: int) -> _Way:
+        """With the pieces up to the last as one sentence, and the rest after it."""
+        part = "".join(pieces[2 * first : 2 * last + 1])
+        way = min((*self._whole(part, deep), _left(part, _PIECE)), key=lambda way: way.unsaid)
+        joint = self._joints[pieces[2 * last + 1]] if after.said else ""
+        return _Way(way.unsaid + after.unsaid, way.said + joint + after.said)
+
+
+def _left(text: str, besides: int = 0) -> _Way:
+    return _Way(len(text) + besides, text)
 
 
 @lru_cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -191,3 +192,10 @@ def test_one_machines_own_trouble_is_not_over_because_another_has_none(desk: Des
     seen_by("a", [refused], NOW + 3 * HOUR)
     assert seen_by("b", [], NOW + 10 * HOUR) == []
     assert seen_by("b", [], NOW + 12 * HOUR) == [("over", "configuration@a")]  # a is gone for good
+
+
+def test_what_a_door_said_is_told_in_the_same_language(desk: Desk) -> None:
+    said = "hotline: POST https://x/list: HTTP 502; expected 200"
+    look(desk, [replace(DOWN, facts={"name": "hotline", "error": said})])
+
+    assert in_line(desk)[0]["text"] == "渠道 hotline 不可用：hotline: POST https://x/list：HTTP 502；应为 200"

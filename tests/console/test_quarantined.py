@@ -11,7 +11,7 @@ from sqlalchemy import select, update
 from ingest.accounts import Role
 from store import ledger
 from store.schema import cases, history, raw
-from tests.console.conftest import Browser, House, log_in, read
+from tests.console.conftest import Browser, House, form_token, log_in, origin, read
 from tests.console.test_acts import post, said_after
 from tests.console.test_correcting import at_field, filled, post_form
 from tests.console.town import SECRET_WORDS
@@ -173,3 +173,22 @@ async def test_what_was_done_stands_in_the_audit_log_without_a_word_of_it(house:
     assert "原因 其他" in page
     for words in ("要求公示收费", "误寄的贺卡"):
         assert words not in page
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("zh", "扫描件无法读取：PDF 有密码保护，请提供不加密的文件"),
+        ("en", "the scan cannot be read: the PDF is protected by a password; have it sent without"),
+    ],
+)
+async def test_a_reason_is_in_the_pages_language(house: House, clerk: Browser, language: str, said: str) -> None:
+    number = house.town.quarantined
+    stored = "the scan cannot be read: PDF 有密码保护，请提供不加密的文件"
+    await house.store.write(lambda conn: conn.execute(update(raw).where(raw.c.id == number).values(reason=stored)))
+    token = await form_token(clerk, "/quarantine")
+    form = {"csrf": token, "language": language, "next": "/quarantine"}
+    await clerk.post("/language", data=form, headers=origin(clerk))
+
+    assert said in await read(clerk, "/quarantine")
+    assert said in await read(clerk, f"/quarantine/{number}")

@@ -366,7 +366,7 @@ class _Writer:
     def _quarantine(self) -> tuple[int, int]:
         plain = self._raw(
             RawKind.MAIL, "director_mailbox", "sha256:odd", b"From: b@mail.example\r\n\r\n\xff\xfe",
-            state="quarantined", reason="mail 42: the body is encrypted (S/MIME), expected text",
+            state="quarantined", reason="不是邮件：找不到 From、Subject、Date 等邮件头",
         )  # fmt: skip
         closed = self._raw(
             RawKind.LETTER, "letters", "sha256:blur", b"%PDF-1.4 " + SECRET_WORDS.encode(), state="quarantined",

@@ -35,7 +35,8 @@ def written(page: str) -> str:
 
 def _row(item: Item, *, chinese: bool) -> str:
     becomes = _BECOMES[item.becomes][chinese]
-    said = f": `{item.says}`" if item.says and not chinese else f"：`{item.says}`" if item.says else ""
+    words = (item.says_zh or item.says) if chinese else item.says
+    said = f"{'：' if chinese else ': '}`{words}`" if words else ""
     what, door = (item.what_zh, _DOORS[item.door]) if chinese else (item.what, item.door)
     return f"| {what} | {door} | {becomes}{said} |\n"
 

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 
 from adapters.document import at_pointer, parse
+from ingest.sayings.rewording import rewording
 from normalize.case import Case
 from tests.hostile import gifts
 from tests.hostile.catalogue import ASIDE, ASKED_AGAIN, CASE, ITEMS
@@ -57,8 +58,12 @@ async def test_it_is_kept_aside_whole_and_the_reason_is_clear(office: Seen, name
     kept = kept_of(office, name)
 
     assert kept.state == "quarantined"
-    assert ITEMS[name].says in str(kept.reason)
-    assert "failed" not in str(kept.reason)
+    english, chinese = (rewording(language)(str(kept.reason)) for language in ("en", "zh"))
+    assert ITEMS[name].says in english
+    assert ITEMS[name].says_zh in chinese
+    assert not re.search("[\u4e00-\u9fff]", english)
+    assert not re.search("[a-z]{2,} [a-z]{2,}", chinese)
+    assert "failed" not in english
 
 
 @pytest.mark.parametrize("name", [name for name, item in ITEMS.items() if item.becomes == CASE])
@@ -76,6 +81,7 @@ async def test_nothing_is_taken_of_an_answer_that_is_none_and_it_is_asked_for_ag
     said = [line for line in office.log if line.get("channel") == name and line["event"] == "channel unavailable"]
 
     assert [ITEMS[name].says in str(line["error"]) for line in said] == [True]
+    assert [ITEMS[name].says_zh in rewording("zh")(str(line["error"])) for line in said] == [True]
     assert [(one.key, one.state) for one in office.kept if one.channel == name] == [(f"sound-{name}", "read")]
 
 

@@ -300,3 +300,17 @@ async def test_one_item_is_read_again_by_its_number(office: Office, desk: Desk) 
     for act in (read_again(office, second), dismiss(office, second, "test"), register(office, second)):
         with pytest.raises(OperationRefused, match="not in quarantine"):
             await act
+
+
+async def test_a_reason_is_listed_in_the_installations_language_whatever_it_was_stored_in(
+    office: Office, desk: Desk
+) -> None:
+    keep_aside(desk, reason="the scan cannot be read: 图片文件头无法读取，文件损坏或不完整")
+    keep_aside(desk, reason="scans: the file is empty; it stays in the folder", key="k2")
+
+    listed = await perform(office, "quarantine-list", {}, "li")
+    status = await perform(office, "status", {}, "li")
+
+    said = ["scans：文件是空的；留在原文件夹", "扫描件无法读取：图片文件头无法读取，文件损坏或不完整"]
+    assert [one["reason"] for one in listed["items"]] == said
+    assert [one["reason"] for one in status["quarantine"]] == said
