@@ -15,7 +15,8 @@ _IDENTITY = re.compile(r"\d{17}[\dXx]")
 _ADDRESS_LABEL = re.compile(r"^[\u4e00-\u9fff \u3000]{0,4}(?:[住地]\s*址|住所)\s*[：:]")
 _ADDRESS_TAIL = re.compile(r"[\u4e00-\u9fffA-Za-z0-9-]{1,20}(?:号楼?|[室幢栋楼户组弄村苑园]|单元|小区)\d{0,4}[室号]?")
 _CLOSING = re.compile(r"(?:此\s*致|敬\s*礼|致\s*敬|此致\s*敬礼|盼复)[！!。]?")
-_LONGEST_VALUE, _LONGEST_REST = 40, 24
+LONGEST_VALUE, _LONGEST_REST = 40, 24
+"""Characters: of a value under a label, and of the line in which one ends."""
 
 
 def goes_on(before: str, filled: float, after: str) -> bool:
@@ -51,7 +52,7 @@ def _is_told(value: str, after: str) -> bool:
     value = value.strip()
     if _IDENTITY.fullmatch(value) or (_NUMBER_ALONE.fullmatch(value) and phones(value, field=True)):
         return True
-    if len(value) > _LONGEST_VALUE:
+    if len(value) > LONGEST_VALUE:
         return False  # words under a label such as 诉求：
     goes_on_listing = value.endswith(("、", "，", ","))
     return full_date(after) is not None or (is_person_name(after.strip()) and not goes_on_listing)

@@ -6,7 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from normalize.line_breaks import goes_on, value_goes_on
+from normalize.line_breaks import LONGEST_VALUE, goes_on, value_goes_on
+from normalize.margins import margins
 from normalize.salutation import is_salutation_line, opens_formally
 from normalize.scan import Line, Page
 
@@ -17,6 +18,8 @@ _FURNITURE = re.compile(
 )
 _TOP = 5
 """Within so many lines a letter greets."""
+_END, _LABEL = 200, 12
+"""Characters: what is looked at of a long paragraph on either side, and the longest label with its colon."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,20 @@ class _Row:
     size: int
 
 
+@dataclass
+class _Paragraph:
+    """A paragraph as it grows."""
+
+    pieces: list[str]
+    seen: str
+    """What of it decides whether it goes on: all of it, or where it is long its two ends."""
+
+    def add(self, line: str) -> None:
+        glued = f" {line}" if _both_latin(self.seen, line) else line
+        self.pieces.append(glued)
+        self.seen = _ends(self.seen + glued)
+
+
 def paragraphs(pages: Sequence[Page]) -> list[str]:
     """The paragraphs of a letter over all its pages.
 
@@ -36,23 +53,22 @@ def paragraphs(pages: Sequence[Page]) -> list[str]:
     one is not indented. What stands on lines of its own (heading, salutation, signature) stays so. What is printed on
     the paper (its name, page numbers) is left out.
     """
-    texts: list[str] = []
+    found: list[_Paragraph] = []
     filled = 0.0
     greeted = False
     for page in pages:
         rows = [_row(line) for line in _written(page.lines)]
-        for row in rows:
-            begin, end = _margins(row, rows)
+        for row, (begin, end) in zip(rows, margins([(row.begin, row.end) for row in rows]), strict=True):
             indented = row.begin > begin + 1.2 * row.size
-            greets = len(texts) < _TOP and _greets(row.text, texts)
-            if texts and not (greeted or greets) and _joins(texts[-1], filled, row.text, indented=indented):
-                texts[-1] = _glued(texts[-1], row.text)
+            greets = len(found) < _TOP and _greets(row.text, [one.seen for one in found])
+            if found and not (greeted or greets) and _joins(found[-1].seen, filled, row.text, indented=indented):
+                found[-1].add(row.text)
             else:
-                texts.append(row.text)
+                found.append(_Paragraph([row.text], _ends(row.text)))
             reach = end - 2.5 * row.size - begin
             filled = (row.end - begin) / reach if reach > 0 else 0.0
             greeted = greets and is_salutation_line(row.text)
-    return texts
+    return ["".join(one.pieces) for one in found]
 
 
 def _joins(before: str, filled: float, after: str, *, indented: bool) -> bool:
@@ -63,7 +79,7 @@ def _greets(line: str, above: Sequence[str]) -> bool:
     """Whether a line is the salutation, with which nothing above it goes on; plain words above may end in an office."""
     if opens_formally(line):
         return True
-    return is_salutation_line(line) and not any(re.search("[。；;]", text) or len(text) > 60 for text in above)
+    return is_salutation_line(line) and not any(len(text) > 60 or re.search("[。；;]", text) for text in above)
 
 
 def _written(lines: Sequence[Line]) -> list[Line]:
@@ -79,15 +95,12 @@ def _row(line: Line) -> _Row:
     return _Row(line.text, left, right, bottom - top)
 
 
-def _margins(row: _Row, rows: Sequence[_Row]) -> tuple[int, int]:
-    """Where the lines of this one's column begin and end."""
-    column = [other for other in rows if min(row.end, other.end) > max(row.begin, other.begin)] or [row]
-    begins, ends = sorted(other.begin for other in column), sorted(other.end for other in column)
-    # One line sticking out, such as a page number or a stamp, does not move the margin.
-    out = len(column) // 10
-    return begins[out], ends[len(ends) - 1 - out]
+def _ends(text: str) -> str:
+    """A text without its middle, where that is certain to be in no label, to end no value and to leave one long."""
+    head, tail = text[:_END], text[-_END:]
+    told = len(text) > 2 * _END and len(head[_LABEL:].strip()) > LONGEST_VALUE and tail.strip()
+    return head + tail if told else text
 
 
-def _glued(before: str, after: str) -> str:
-    both_latin = before[-1:].isascii() and after[:1].isascii() and before[-1:].isalpha() and after[:1].isalpha()
-    return f"{before} {after}" if both_latin else before + after
+def _both_latin(before: str, after: str) -> bool:
+    return before[-1:].isascii() and after[:1].isascii() and before[-1:].isalpha() and after[:1].isalpha()

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from normalize.paragraphs import paragraphs
+from normalize.line_breaks import goes_on, value_goes_on
+from normalize.paragraphs import _ends, paragraphs
 from tests.normalize.scans import page
 
 FULL = "我家住在青枫花园，孩子每天早上六点就要出门上学去了。"
@@ -87,6 +88,29 @@ def test_a_sentence_goes_on_over_a_page_number() -> None:
     pages = [page(1, f"　　{LONG[2:]}\n{LONG}\n>第1页"), page(2, "晚上七点才能到家。\n第2页")]
 
     assert paragraphs(pages) == [LONG[2:] + LONG + "晚上七点才能到家。"]
+
+
+def test_a_paragraph_of_some_thousand_lines_is_one_over_which_the_end_decides() -> None:
+    lines = [LONG] * 3000
+
+    assert written("　　" + LONG[2:] + "\n" + "\n".join([*lines, "就这些。", "联系人：顾晓岚", "2025年3月5日"])) == [
+        LONG[2:] + "".join(lines) + "就这些。",
+        "联系人：顾晓岚",
+        "2025年3月5日",
+    ]
+
+
+@pytest.mark.parametrize("before", ["", "住址：", "诉求：", "住址：" + "　" * 300, "写信人：顾晓岚、"])
+@pytest.mark.parametrize("middle", ["", "青枫花园" * 30, "青枫花园" * 200, " " * 400, "1" * 30])
+@pytest.mark.parametrize("end", ["", "。", "、", "：", "12幢301室", "1", " " * 300])
+@pytest.mark.parametrize("after", ["12幢301室", "002X", "2025年3月5日", "顾晓岚", "电话：13800001234", "而且如此。"])
+def test_of_a_long_paragraph_its_two_ends_decide_as_the_whole_does(
+    before: str, middle: str, end: str, after: str
+) -> None:
+    whole = before + middle + end
+    for filled in (0.5, 0.8, 1.0):
+        assert goes_on(_ends(whole), filled, after) == goes_on(whole, filled, after)
+        assert value_goes_on(_ends(whole), filled, after) == value_goes_on(whole, filled, after)
 
 
 @pytest.mark.parametrize(
