@@ -48,16 +48,14 @@ class Outbox:
         now: datetime,
         *,
         was_restricted: bool = False,
-        due: Due | None = None,
     ) -> str:
         """Write the event and its deliveries; held when the case is restricted and no target takes such cases.
 
         `was_restricted`: the revision before was, so `change` repeats its words: only who takes restricted cases gets
         them; the others get the case as it now is, as a new one where they do not have it.
-        `due`: the deadline it is about; everybody who gets the event may know of it.
         """
         secret = case.restricted or was_restricted
-        row = self._row(case, case.model_dump_json(), type_, change, now, secret=secret, due=due)
+        row = self._row(case, case.model_dump_json(), type_, change, now, secret=secret)
         conn.execute(insert(event), [row | {"held": self._is_held(case)}])
         if secret:
             self._withdraw(conn, case, now)
@@ -76,6 +74,23 @@ class Outbox:
             rows.append(row | {"held": self._is_held(case)})
             deliveries += self._deliveries(row, case, secret=case.restricted)
         conn.execute(insert(event), rows)
+        self._deliver(conn, deliveries, now)
+
+    def remind(self, conn: Connection, about: Sequence[tuple[Case, str, Due]], now: datetime) -> None:
+        """Publish events of these types about deadlines, several of one case in their order, one statement a table;
+        everybody who gets one may know of its deadline.
+        """
+        if not about:
+            return
+        written = {case.case_id: case.model_dump_json() for case, _, _ in about}
+        rows, deliveries = [], []
+        for case, type_, due in about:
+            row = self._row(case, written[case.case_id], type_, None, now, secret=case.restricted, due=due)
+            rows.append(row | {"held": self._is_held(case)})
+            deliveries += self._deliveries(row, case, secret=case.restricted)
+        conn.execute(insert(event), rows)
+        for case in {case.case_id: case for case, _, _ in about if case.restricted}.values():
+            self._withdraw(conn, case, now)
         self._deliver(conn, deliveries, now)
 
     def release(self, conn: Connection, now: datetime) -> int:

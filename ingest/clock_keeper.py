@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -14,7 +14,7 @@ import structlog
 from ingest import duties
 from ingest.almanac import Almanac
 from ingest.cases import CaseDesk
-from ingest.reminding import look, waiting
+from ingest.reminding import look, look_together, waiting
 from normalize.reminders import Reminder
 from store.engine import Store, StoreFailed, StoreUnreachable
 from store.failure import place_of
@@ -24,6 +24,7 @@ BEAT = timedelta(minutes=1)
 LEASE = timedelta(minutes=3)
 """A process that dies has the clocks taken over after so long."""
 BATCH = 20
+"""Cases in one transaction: the writer is held for some fifteen milliseconds."""
 LATER = timedelta(hours=1)
 """A case that cannot be looked at is left alone for so long; the others are not kept waiting."""
 
@@ -62,7 +63,7 @@ class ClockKeeper:
             if not found:
                 return
             began = loop.time()
-            await asyncio.gather(*(self._look(case_id) for case_id in found))
+            await self._look_together(found)
             await _rest(stopping, loop.time() - began)  # of many that wait: others write meanwhile
 
     async def _follow_the_calendar(self) -> None:
@@ -76,6 +77,19 @@ class ClockKeeper:
         now, name = self.clock(), self.name
         return await self.store.write(lambda conn: duties.take(conn, "clocks", name, now=now, lease=LEASE))
 
+    async def _look_together(self, case_ids: Sequence[str]) -> None:
+        """In one transaction or, where one of them cannot be looked at, each in its own."""
+        now = self.clock()
+        try:
+            told = await self.store.write(lambda conn: look_together(conn, self.desk, case_ids, now))
+        except StoreFailed:
+            raise
+        except Exception:  # noqa: BLE001 - which of them it is shows, and is said, when each is looked at by itself
+            await asyncio.gather(*(self._look(case_id) for case_id in case_ids))
+        else:
+            for case_id, reminders in told.items():
+                _say(case_id, reminders)
+
     async def _look(self, case_id: str) -> None:
         now = self.clock()
         try:
@@ -86,8 +100,12 @@ class ClockKeeper:
             self._failed[case_id] = now + LATER
             log.error("case cannot be reminded of", case_id=case_id, error=place_of(error))
             return
-        for one in told:
-            log.info("reminded", case_id=case_id, rule=one.rule, stage=one.stage.value)
+        _say(case_id, told)
+
+
+def _say(case_id: str, told: Sequence[Reminder]) -> None:
+    for one in told:
+        log.info("reminded", case_id=case_id, rule=one.rule, stage=one.stage.value)
 
 
 async def _rest(stopping: asyncio.Event, seconds: float) -> None:

@@ -25,5 +25,12 @@ def record_each(
     conn: Connection, kind: str, actor: str, happened: Sequence[tuple[str | None, dict[str, Any]]], now: datetime
 ) -> None:
     """Append an entry for each case, with its own detail."""
-    common = {"kind": kind, "actor": actor, "at": now}
-    chain.append(conn, [{**common, "case_id": case_id, "detail": detail} for case_id, detail in happened])
+    record_all(conn, actor, [(case_id, kind, detail) for case_id, detail in happened], now)
+
+
+def record_all(
+    conn: Connection, actor: str, happened: Sequence[tuple[str | None, str, dict[str, Any]]], now: datetime
+) -> None:
+    """Append entries, each of its own kind, in their order."""
+    common = {"actor": actor, "at": now}
+    chain.append(conn, [{**common, "case_id": one, "kind": kind, "detail": detail} for one, kind, detail in happened])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
 
 from ingest.compute import Correction, Registration, digest
 from ingest.inbox import opened, receipt_of
@@ -105,6 +105,13 @@ def load_entry(conn: Connection, sealer: Sealer, case_id: str) -> Entry:
     )
 
 
+def load_entries(conn: Connection, sealer: Sealer, case_ids: Sequence[str]) -> list[Entry]:
+    """The entries of these cases, held, in one order for whoever holds several. Raises KeyError."""
+    wanted = select(cases).where(cases.c.case_id.in_(case_ids)).order_by(cases.c.case_id)
+    rows = {row.case_id: row for row in conn.execute(_held(wanted))}
+    return [_existing(rows.get(case_id), case_id, sealer) for case_id in sorted(case_ids)]
+
+
 def is_restricted(conn: Connection, case_id: str) -> bool:
     """Raises NoResultFound."""
     return bool(conn.execute(select(cases.c.restricted).where(cases.c.case_id == case_id)).scalar_one())
@@ -147,9 +154,17 @@ def save(conn: Connection, sealer: Sealer, case: Case, timing: Timing, now: date
     _save(conn, sealer, case, case.model_dump_json(), timing, now)
 
 
-def rewind(conn: Connection, case_id: str, timing: Timing) -> None:
-    """Note when a case must be looked at again; nothing else of it has changed."""
-    conn.execute(update(cases).where(cases.c.case_id == case_id).values(vars(timing)))
+def rewind(conn: Connection, timings: Mapping[str, Timing]) -> None:
+    """Note when cases must be looked at again; nothing else of them has changed."""
+    if timings:
+        conn.execute(_REWIND, [{"rewound": case_id, **vars(timing)} for case_id, timing in timings.items()])
+
+
+_REWIND = (
+    update(cases)
+    .where(cases.c.case_id == bindparam("rewound"))
+    .values(next_reminder_at=bindparam("next_reminder_at"), dated_by=bindparam("dated_by"))
+)
 
 
 def point_to(conn: Connection, case_id: str, reading_id: int, modified_at: datetime | None) -> None:

@@ -1,8 +1,8 @@
-"""Looks at one case when it is time: counts its dates anew if they are counted differently by now, and reminds."""
+"""Looks at cases when it is time: counts their dates anew if they are counted differently by now, and reminds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, Select, insert, select
@@ -11,7 +11,8 @@ from dispatch.payload import Due, EventType
 from ingest import register
 from ingest.cases import CaseDesk
 from ingest.clockwork import Clockwork
-from ingest.history import MACHINE, record_history
+from ingest.history import MACHINE, record_all
+from ingest.register import Entry
 from ingest.reported import progress_of_case
 from normalize.case import Case
 from normalize.dates import CHINA
@@ -39,41 +40,68 @@ def asked(mark: str, now: datetime, limit: int, without: Sequence[str]) -> Itera
 
 def look(conn: Connection, desk: CaseDesk, case_id: str, now: datetime) -> list[Reminder]:
     """In one transaction: its dates, the events about them, and when to look again. What it told of."""
-    clockwork, entry = desk.clockwork, register.load_entry(conn, desk.sealer, case_id)
-    case = entry.case
-    if entry.timing.dated_by != clockwork.mark:
-        case = clockwork.dated(case, progress_of_case(conn, case_id))
-    due = clockwork.to_tell(case, _told(conn, case_id), withdrawn=entry.withdrawn, now=now)
-    _note(conn, case_id, due, now)
-    if entry.timing.dated_by is None:  # it was here before anybody was reminded: what is over by now is no news
-        due = []
-    for one in due:
-        _tell(conn, desk, case, one, now)
-    timing = clockwork.rewound(case, withdrawn=entry.withdrawn, now=now)
-    if case == entry.case:
-        register.rewind(conn, case_id, timing)
-    else:
-        register.save(conn, desk.sealer, case, timing, now)
+    return look_together(conn, desk, [case_id], now)[case_id]
+
+
+def look_together(
+    conn: Connection, desk: CaseDesk, case_ids: Sequence[str], now: datetime
+) -> dict[str, list[Reminder]]:
+    """As `look` at each, one statement a table; one that cannot be looked at undoes them all. Raises KeyError."""
+    clockwork = desk.clockwork
+    entries = register.load_entries(conn, desk.sealer, case_ids)
+    dated = [_dated(conn, entry, clockwork) for entry in entries]
+    told = _told(conn, case_ids)
+    due = {
+        entry.case.case_id: clockwork.to_tell(case, told[case.case_id], withdrawn=entry.withdrawn, now=now)
+        for entry, case in zip(entries, dated, strict=True)
+    }
+    _note(conn, due, now)
+    for entry in entries:
+        if entry.timing.dated_by is None:  # it was here before anybody was reminded: what is over by now is no news
+            due[entry.case.case_id] = []
+    _tell(conn, desk, [(case, one) for case in dated for one in due[case.case_id]], now)
+    timings = {}
+    for entry, case in zip(entries, dated, strict=True):
+        timing = clockwork.rewound(case, withdrawn=entry.withdrawn, now=now)
+        if case == entry.case:
+            timings[case.case_id] = timing
+        else:
+            register.save(conn, desk.sealer, case, timing, now)
+    register.rewind(conn, timings)
     return due
 
 
-def _told(conn: Connection, case_id: str) -> list[tuple[str, Stage, datetime]]:
-    rows = conn.execute(select(reminder).where(reminder.c.case_id == case_id))
-    return [(row.rule, Stage(row.stage), row.due_at) for row in rows]
+def _dated(conn: Connection, entry: Entry, clockwork: Clockwork) -> Case:
+    """The case with its dates, counted anew if they were counted differently."""
+    if entry.timing.dated_by == clockwork.mark:
+        return entry.case
+    return clockwork.dated(entry.case, progress_of_case(conn, entry.case.case_id))
 
 
-def _note(conn: Connection, case_id: str, due: Sequence[Reminder], now: datetime) -> None:
+def _told(conn: Connection, case_ids: Sequence[str]) -> Mapping[str, list[tuple[str, Stage, datetime]]]:
+    found: dict[str, list[tuple[str, Stage, datetime]]] = {case_id: [] for case_id in case_ids}
+    for row in conn.execute(select(reminder).where(reminder.c.case_id.in_(case_ids))):
+        found[row.case_id].append((row.rule, Stage(row.stage), row.due_at))
+    return found
+
+
+def _note(conn: Connection, due: Mapping[str, Sequence[Reminder]], now: datetime) -> None:
     rows = [
         {"case_id": case_id, "rule": one.rule, "stage": one.stage.value, "due_at": one.due_at, "told_at": now}
-        for one in due
+        for case_id, reminders in due.items()
+        for one in reminders
     ]
     if rows:
         conn.execute(insert(reminder), rows)
 
 
-def _tell(conn: Connection, desk: CaseDesk, case: Case, one: Reminder, now: datetime) -> None:
-    deadline = next(it for it in case.deadlines if it.rule == one.rule)
-    type_ = EventType.OVERDUE if one.stage is Stage.OVERDUE else EventType.DUE_SOON
-    desk.outbox.publish(conn, case, type_, None, now, due=Due(**vars(deadline), stage=one.stage))
-    detail = {"rule": one.rule, "stage": one.stage.value, "due": one.due_at.astimezone(CHINA).isoformat()}
-    record_history(conn, case.case_id, type_.removeprefix("case."), MACHINE, detail, now)
+def _tell(conn: Connection, desk: CaseDesk, told: Sequence[tuple[Case, Reminder]], now: datetime) -> None:
+    about, happened = [], []
+    for case, one in told:
+        deadline = next(it for it in case.deadlines if it.rule == one.rule)
+        type_ = EventType.OVERDUE if one.stage is Stage.OVERDUE else EventType.DUE_SOON
+        about.append((case, type_, Due(**vars(deadline), stage=one.stage)))
+        detail = {"rule": one.rule, "stage": one.stage.value, "due": one.due_at.astimezone(CHINA).isoformat()}
+        happened.append((case.case_id, type_.removeprefix("case."), detail))
+    desk.outbox.remind(conn, about, now)
+    record_all(conn, MACHINE, happened, now)

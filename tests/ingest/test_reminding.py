@@ -18,6 +18,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from sqlalchemy import event as sqlalchemy_event
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
@@ -32,7 +33,7 @@ from ingest.clock_keeper import BATCH, ClockKeeper
 from ingest.clockwork import Clockwork
 from ingest.duties import take
 from ingest.office import open_office
-from ingest.reminding import asked, look
+from ingest.reminding import asked, look, look_together
 from normalize.calendar import WorkCalendar
 from normalize.case import SourceStatus
 from normalize.clocks import ClockRules
@@ -252,6 +253,31 @@ def _round_of_a_process(place: Place, now: str, crash_at: str | None = None) -> 
     command = [sys.executable, "-m", "tests.ingest.keeping_process", place.database, str(place.folder), now]
     environment = {**os.environ, **({"XINQIAO_CRASH_AT": crash_at} if crash_at else {})}
     return subprocess.run(command, env=environment, cwd=ROOT, check=False, timeout=120).returncode
+
+
+def test_twenty_cases_take_the_statements_of_one_but_for_their_deliveries(desk: Desk) -> None:
+    counted: list[int] = []
+    now = at("2026-03-06 08:31")
+    found = [desk.take_in(reading(f"x:{number}"), key=str(number))[0] for number in range(21)]
+
+    def statements(case_ids: Sequence[str]) -> int:
+        def act(conn: Any) -> int:
+            def count(*_: object) -> None:
+                counted[-1] += 1
+
+            counted.append(0)
+            sqlalchemy_event.listen(conn, "before_cursor_execute", count)
+            look_together(conn, desk.desk, case_ids, now)
+            sqlalchemy_event.remove(conn, "before_cursor_execute", count)
+            return counted[-1]
+
+        made: int = desk.write(act)
+        return made
+
+    one, twenty = statements(found[:1]), statements(found[1:])
+
+    assert 0 < twenty <= one + 2 * 19  # SQLite gives each delivery its number in a statement of its own
+    assert told(desk) == [("case.due_soon", "xf.object", "workday_before")] * 21
 
 
 async def test_one_case_that_cannot_be_opened_silences_no_other(desk: Desk) -> None:
