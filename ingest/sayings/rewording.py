@@ -82,7 +82,7 @@ class Rewording:
         """With the pieces up to the last as one sentence, and the rest after it."""
         part = "".join(pieces[2 * first : 2 * last + 1])
         way = min((*self._whole(part, deep), _left(part, _PIECE)), key=lambda way: way.unsaid)
-        joint = self._joints[pieces[2 * last + 1]] if after.said else ""
+        joint = self._joints[pieces[2 * last + 1]] if 2 * last + 1 < len(pieces) else ""
         return _Way(way.unsaid + after.unsaid, way.said + joint + after.said)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from string import Formatter
 
@@ -39,6 +39,9 @@ NO_WORDS = re.compile(
 )
 """What is written to machines, read from libraries, or said of our own mistakes."""
 HOLE = "⟨⟩"
+CHINESE = re.compile("[\u4e00-\u9fff]")
+ADDRESSED = re.compile(r"^raise |^return f?['\"(]|^reason =|^unkeyed =|^return Reading|^return '、'")
+"""Statements by which a reader says why."""
 ENGLISH = re.compile("[a-z]{2,} [a-z]{2,}")
 QUOTED = re.compile("“[^”]*”|openssl rand -(?:base64 32|hex 32)")
 
@@ -50,14 +53,23 @@ def _said(module: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             silent.add(node.value)
-        elif isinstance(node, ast.JoinedStr):
-            silent |= {part for part in ast.walk(node) if part is not node}
         elif isinstance(node, ast.Call) and re.match(r"Field|log\.|say|re\.|description", ast.unparse(node.func)):
             silent |= set(ast.walk(node))
+    return ((line, text) for line, text in _texts(tree, silent) if " " in text.strip())
+
+
+def _texts(tree: ast.AST, silent: Container[ast.AST] = ()) -> Iterator[tuple[int, str]]:
+    inner = {
+        part
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        for part in ast.walk(node)
+        if part is not node
+    }
     for node in ast.walk(tree):
-        if node in silent:
+        if node in silent or node in inner:
             continue
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value.strip():
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
         elif isinstance(node, ast.JoinedStr):
             yield node.lineno, "".join(str(one.value) if isinstance(one, ast.Constant) else HOLE for one in node.values)
@@ -82,6 +94,16 @@ def test_every_sentence_is_said_in_chinese(module: Path) -> None:
     said = {(line, text): say(text) for line, text in _said(module) if text not in PARTS and not NO_WORDS.search(text)}
 
     assert [place for place, sentence in said.items() if ENGLISH.search(QUOTED.sub("", sentence))] == []
+
+
+@pytest.mark.parametrize("module", SPEAKERS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_sentence_is_said_in_english(module: Path) -> None:
+    say = rewording("en")
+    tree = ast.parse(module.read_text("utf-8"))
+    spoken = [node for node in ast.walk(tree) if isinstance(node, ast.Raise | ast.Return | ast.Assign)]
+    reasons = {text for node in spoken if ADDRESSED.search(ast.unparse(node)) for _, text in _texts(node)}
+
+    assert [text for text in reasons if CHINESE.search(say(text).replace(imap._UNSAFE_MEANS, ""))] == []
 
 
 @pytest.mark.parametrize(
@@ -147,7 +169,7 @@ def test_a_reason_of_any_age_is_in_one_language(stored: str, chinese: str, engli
 
 
 @pytest.mark.parametrize(
-    "words", ["NO [AUTHENTICATIONFAILED] bad: user; try again", "孩子：六点；出门", "x" * 5000, ""]
+    "words", ["NO [AUTHENTICATIONFAILED] bad: user; try again", "孩子：六点；出门", "x" * 5000, "", "a: ", "; b"]
 )
 def test_what_others_have_said_stays_as_it_is(words: str) -> None:
     assert [rewording(language)(words) for language in LANGUAGES] == [words, words]
