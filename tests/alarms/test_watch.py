@@ -118,7 +118,7 @@ async def test_a_look_at_the_rows_finds_what_is_amiss(desk: Desk) -> None:
         update(raw).values(state="quarantined"),
         update(delivery).values(state="unknown"),
         update(channel).values(state="refused", error="login refused"),
-        insert(target).values(name="oa", state="open", since=NOW),
+        insert(target).values(name="oa", state="open", since=desk.now),
     ):
         desk.write(lambda conn, change=change: conn.execute(change))
     now = desk.now + 2 * HOUR
