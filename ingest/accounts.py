@@ -14,10 +14,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 from sqlalchemy import Connection, delete, insert, select, update
 
-from ingest.history import record_history
+from ingest.history import MACHINE, record_history
 from store.schema import account, session
 
 _NAME = re.compile(r"[a-z0-9\u4e00-\u9fff][a-z0-9\u4e00-\u9fff._-]{1,31}")
+RESERVED = frozenset({MACHINE, "anonymous", "created", "source", "mailbox", "letters"})
+"""Who or what else the record says has acted."""
 SHORTEST, LONGEST = 10, 256
 _hasher = PasswordHasher()
 
@@ -93,6 +95,8 @@ def clean_name(name: str) -> str:
 def add_account(conn: Connection, name: str, role: Role, hashed: str, *, by: str, now: datetime) -> Account:
     """Make an account with a password from `hash_password`. Raises AccountRefused."""
     name = clean_name(name)
+    if name in RESERVED:
+        raise AccountRefused(f"account name {name!r}: the record means something else by it, expected another")
     if find_account(conn, name) is not None:
         raise AccountRefused(f"account {name}: exists already")
     conn.execute(insert(account).values(name=name, role=role, password=hashed, created_at=now, disabled=False))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, exists, func, select, update
 
 from ingest.compute import StoredAttachment
 from ingest.readings import KeptPart
@@ -104,6 +104,16 @@ def vetted(conn: Connection, number: int, harmful: str | None) -> None:
     state = AttachmentState.STORED if harmful is None else AttachmentState.REFUSED
     reason = None if harmful is None else f"{_INFECTED}{harmful}"
     conn.execute(update(attachment).where(attachment.c.id == number).values(state=state.value, reason=reason))
+
+
+def is_infected(conn: Connection, sha256: str) -> bool:
+    """Whether these very bytes are an attachment in which something was found."""
+    here = exists().where(
+        attachment.c.sha256 == sha256,
+        attachment.c.state == AttachmentState.REFUSED.value,
+        attachment.c.reason.startswith(_INFECTED),
+    )
+    return bool(conn.execute(select(here)).scalar_one())
 
 
 def of_case(conn: Connection, case_id: str) -> dict[str, StoredAttachment]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import base64
 import os
+import stat
 from pathlib import Path
 
 from ingest.cli import UsersMistake
@@ -23,7 +24,10 @@ def sheet(arguments: argparse.Namespace) -> int:
 def _write(path: Path, content: bytes) -> None:
     """For its owner only: it names a citizen."""
     try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                os.fchmod(file.fileno(), 0o600)  # one that was there before keeps no wider rights
+                file.truncate()
             file.write(content)
     except OSError as error:
         raise UsersMistake(f"{path}: {error.strerror}") from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import os
+import pwd
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,7 @@ from store.migrate import MigrationBroken
 STORE_REFUSES = (*CANNOT_OPEN, MigrationBroken)
 """Why a data folder cannot be opened; the message says what to do."""
 OFTEN = 2.0
+LOGIN, NOBODY_LOGGED_IN = Path("/proc/self/loginuid"), 2**32 - 1
 """Seconds between two lines of progress about one thing."""
 
 
@@ -62,12 +63,25 @@ def changes_of(command: str, written: Sequence[str]) -> dict[str, str]:
 
 
 def asker() -> str:
-    """Who gives the command; a container's account may have a number only."""
+    """Who gives the command: who logged in, whatever account he works as since (`sudo -u xinqiao`); where the system
+    does not keep that, whom sudo names; else the account. A container's may have a number only.
+    """
+    return f"{_logged_in() or os.environ.get('SUDO_USER') or _name_of(os.getuid())}@command"
+
+
+def _logged_in() -> str | None:
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = str(os.getuid())
-    return f"{name}@command"
+        number = int(LOGIN.read_text())
+    except (OSError, ValueError):
+        return None
+    return None if number == NOBODY_LOGGED_IN else _name_of(number)
+
+
+def _name_of(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
 
 
 def _content(command: str, path: str) -> str:

@@ -11,6 +11,7 @@ from aiohttp import web
 from sqlalchemy import Connection, select
 
 from ingest import readings, register
+from ingest.accounts import Role
 from ingest.console.acting import act, act_and_say, field_of, go_on
 from ingest.console.case_page import readable, record_view
 from ingest.console.case_view import Corrected, corrections_seen
@@ -50,7 +51,8 @@ async def correct(request: web.Request) -> web.StreamResponse:
     await _admit(request)
     console, case_id = request.app[CONSOLE], request.match_info["case_id"]
     asked = int(await field_of(request, "revision") or 0)
-    before = await console.store.read(lambda conn: _as_shown(conn, console.store.sealer, case_id, asked))
+    role = visitor_of(request).role
+    before = await console.store.read(lambda conn: _as_shown(conn, console.store.sealer, role, case_id, asked))
     if before is None:
         raise web.HTTPBadRequest
     written = written_in(await request.post(), console.settings.fields, before)
@@ -137,9 +139,11 @@ def _look(conn: Connection, sealer: Sealer, visitor: Visitor, case_id: str) -> S
     )
 
 
-def _as_shown(conn: Connection, sealer: Sealer, case_id: str, number: int) -> dict[str, Any] | None:
-    """The case in the revision the form was filled with."""
+def _as_shown(conn: Connection, sealer: Sealer, role: Role, case_id: str, number: int) -> dict[str, Any] | None:
+    """The case in the revision the form was filled with; None: there is none, or not for this role."""
     wanted = select(revision.c.sealed).where(revision.c.case_id == case_id, revision.c.revision == number)
+    if not may_read(role, restricted=True):
+        wanted = wanted.where(~revision.c.restricted)
     sealed = conn.execute(wanted).scalar_one_or_none()
     if sealed is None:
         return None

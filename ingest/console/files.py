@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 
 from dispatch.holdings import may_fetch
 from ingest import inbox
+from ingest.attachments import is_infected
 from ingest.console.case_page import readable, record_fetch, record_view
 from ingest.console.context import CONSOLE, Console, visitor_of
 from ingest.console.guard import needs
@@ -62,7 +63,7 @@ async def send_original(request: web.Request) -> web.StreamResponse:
     def load(conn: Connection) -> tuple[Kept, RawRow] | None:
         wanted = select(raw).join(receipt, receipt.c.raw_id == raw.c.id)
         row = conn.execute(wanted.where(raw.c.id == raw_id, receipt.c.case_id == case_id).limit(1)).one_or_none()
-        if row is None or not may_see_raw(conn, store.sealer, role, raw_id):
+        if row is None or not may_see_raw(conn, store.sealer, role, raw_id) or is_infected(conn, row.blob):
             return None
         return find(conn, row.blob), inbox.opened(row, store.sealer)
 

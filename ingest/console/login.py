@@ -37,11 +37,15 @@ async def log_in(request: web.Request) -> web.StreamResponse:
         return _later(request, wait, target, name)
     console.throttle.charge(name, address, now)
     if not await _right_password(console, name, password):
-        detail = {"account": name[:64], "address": address}
-        await console.store.write(lambda conn: record_history(conn, None, "login_failed", "anonymous", detail, now))
+        await _note_failure(console, name, address, by="anonymous")
         return page(request, "login.html", status=401, problem="wrong", next=target, name=name)
     console.throttle.forgive(name, address)
     return await _welcome(request, console, name, target)
+
+
+async def _note_failure(console: Console, name: str, address: str, *, by: str) -> None:
+    detail, now = {"account": name[:64], "address": address}, console.now()
+    await console.store.write(lambda conn: record_history(conn, None, "login_failed", by, detail, now))
 
 
 async def log_out(request: web.Request) -> web.StreamResponse:
@@ -78,6 +82,7 @@ async def change_password(request: web.Request) -> web.StreamResponse:
         return page(request, "password.html", status=400, problem="differ")
     console.throttle.charge(name, address, now)
     if not await _right_password(console, name, old):
+        await _note_failure(console, name, address, by=name)
         return page(request, "password.html", status=400, problem="old")
     console.throttle.forgive(name, address)
     try:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, exists, select
 
 from adapters.base import RawKind
 from adapters.document import decoded
-from ingest import inbox
+from ingest import attachments, inbox
 from ingest.accounts import Role
 from ingest.console.roles import may_read
 from ingest.console.viewing import ShownMail, Viewer
@@ -48,6 +48,8 @@ class Original:
     sha256: str
     withheld: bool = False
     """It also holds a restricted matter that this role must not see."""
+    infected: bool = False
+    """A scan in which clamd found something: its bytes are an attachment's."""
     out_of_reach: bool = False
     """Where large originals are kept does not answer now."""
     removed_at: datetime | None = None
@@ -68,6 +70,7 @@ class Lying:
 
     row: RawRow
     kept: Kept | None
+    infected: bool
 
 
 def lying_of(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> list[Lying]:
@@ -78,7 +81,8 @@ def lying_of(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> list
 
 
 def lying(conn: Connection, sealer: Sealer, role: Role, row: RawRow) -> Lying:
-    return Lying(row, find(conn, row.sha256) if may_see_raw(conn, sealer, role, row.id) else None)
+    kept = find(conn, row.sha256) if may_see_raw(conn, sealer, role, row.id) else None
+    return Lying(row, kept, attachments.is_infected(conn, row.sha256))
 
 
 async def shown(viewer: Viewer, blobs: Blobs, found: Lying) -> Original:
@@ -87,6 +91,8 @@ async def shown(viewer: Viewer, blobs: Blobs, found: Lying) -> Original:
     plain = Original(row.id, row.channel, row.kind.value, row.locator, row.received_at, row.fetched_at, row.sha256)
     if found.kept is None:
         return replace(plain, withheld=True)
+    if found.infected:
+        return replace(plain, infected=True)
     if found.kept.removed_at is not None:
         return replace(plain, removed_at=found.kept.removed_at)
     try:

@@ -25,8 +25,8 @@ _printer = ThreadPoolExecutor(1, thread_name_prefix="sheets")
 async def sheet(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """The PDF of a case's sheet, in Base64; that somebody looks at personal data is written down first.
 
-    `restricted`: who reads it may see restricted cases; else such a case is refused, and of earlier ones there is but
-    the number.
+    `restricted`: who reads it may see restricted cases; else such a case is refused, and none is
+    among the earlier ones.
     """
     form, now, store = Form(arguments.get("form") or Form.READING), office.clock(), office.store
     restricted, role = bool(arguments.get("restricted")), arguments.get("role")
@@ -40,7 +40,7 @@ async def sheet(office: Office, arguments: Mapping[str, Any], actor: str) -> Ans
 
     try:
         case_id = await store.write(record)
-        facts = await store.read(lambda conn: gather(conn, store.sealer, case_id, restricted=restricted))
+        facts = await store.read(lambda conn: gather(conn, store.sealer, case_id, restricted=restricted, form=form))
     except SheetRefused as error:
         raise OperationRefused(str(error), code="restricted") from error
     service = office.config.service

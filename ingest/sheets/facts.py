@@ -30,8 +30,7 @@ class Earlier:
     case_no: str
     received_at: datetime
     channel_kind: str
-    title: str | None
-    """None: restricted, and the reader may know its number only."""
+    title: str
 
 
 @dataclass(frozen=True)
@@ -53,10 +52,15 @@ def check(conn: Connection, case_id: str, *, restricted: bool) -> None:
         raise SheetRefused(f"case {row.case_no}: is restricted, and who reads the sheet may not see such cases")
 
 
-def gather(conn: Connection, sealer: Sealer, case_id: str, *, restricted: bool) -> Facts:
-    """The facts, in one snapshot. Raises SheetRefused."""
+def gather(conn: Connection, sealer: Sealer, case_id: str, *, restricted: bool, form: Form = Form.READING) -> Facts:
+    """The facts, in one snapshot. Raises SheetRefused.
+
+    That the same person accused somebody ties his name to it: on the sheet of an open case only who may see restricted
+    cases finds those among the earlier ones, and no unit does that the case is handed to.
+    """
     check(conn, case_id, restricted=restricted)
     case = load_case(conn, sealer, case_id)
+    among_restricted = restricted and (case.restricted or form is Form.READING)
     digests = [
         (lookup.c.kind == kind) & (lookup.c.digest == sealer.lookup(kind, value))
         for kind, value in sorted(set(keys_of(case)))
@@ -68,8 +72,9 @@ def gather(conn: Connection, sealer: Sealer, case_id: str, *, restricted: bool) 
         cases.c.case_id.in_(select(lookup.c.case_id).where(or_(*digests))),
         cases.c.case_id != case_id,
         cases.c.received_at <= case.received_at,
+        *(() if among_restricted else (~cases.c.restricted,)),
     )
-    columns = ("case_id", "case_no", "received_at", "channel_kind", "restricted", "sealed_title")
+    columns = ("case_id", "case_no", "received_at", "channel_kind", "sealed_title")
     wanted = select(*(cases.c[name] for name in columns)).where(*others)
     rows = conn.execute(wanted.order_by(cases.c.received_at.desc(), cases.c.case_id.desc()).limit(EARLIER)).all()
     total = conn.execute(select(func.count()).select_from(cases).where(*others)).scalar_one()
@@ -78,9 +83,7 @@ def gather(conn: Connection, sealer: Sealer, case_id: str, *, restricted: bool) 
             row.case_no,
             row.received_at,
             row.channel_kind,
-            None
-            if row.restricted and not restricted
-            else sealer.open(row.sealed_title, f"cases.title:{row.case_id}").decode(),
+            sealer.open(row.sealed_title, f"cases.title:{row.case_id}").decode(),
         )
         for row in rows
     ]

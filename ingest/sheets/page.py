@@ -174,8 +174,7 @@ class _Page:
     def _earlier(self) -> Iterator[str]:
         measure = RIGHT - LEFT - LABEL - 2 * PADDING
         for one in self._facts.earlier:
-            title = self._say("restricted_title") if one.title is None else spelled(one.title[:200])
-            kind = self._words.label("channel_kind", one.channel_kind)
+            title, kind = spelled(one.title[:200]), self._words.label("channel_kind", one.channel_kind)
             yield cut(f"{one.case_no}　{self._day(one.received_at)}　{kind}　{title}", measure, PLAIN, 1, "……")[0]
         if self._facts.more:
             yield self._say("more", count=self._facts.more)

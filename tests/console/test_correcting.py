@@ -261,6 +261,10 @@ async def test_what_was_corrected_while_the_case_was_restricted_is_neither_seen_
     csrf = filled(page)["csrf"]
     undone = await post_form(clerk, f"/cases/{case_id}/corrections/{number}/undo", {"csrf": csrf, "revision": ["3"]})
     assert undone.status == 404
+    guessed = await post_form(
+        clerk, f"/cases/{case_id}/correct", {"csrf": csrf, "revision": ["1"], "request_type__code": ["report"]}
+    )
+    assert guessed.status == 400  # nor compared with a guess
 
 
 async def test_opening_the_form_is_a_view_that_is_written_down(house: House, clerk: Browser, case_id: str) -> None:

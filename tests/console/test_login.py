@@ -192,7 +192,9 @@ async def test_a_person_changes_his_password_and_logs_in_anew(house: House, brow
     assert (await log_in(browser, "clerk", fresh)).status == 303
 
 
-async def test_a_password_change_is_refused_with_its_reason(browser: Browser) -> None:
+async def test_a_password_change_is_refused_with_its_reason_and_a_wrong_password_is_on_record(
+    house: House, browser: Browser
+) -> None:
     await log_in(browser, "clerk")
     for form, word in (
         ({"old": "not it at all", "new": "a fresh password", "again": "a fresh password"}, "当前密码不正确"),
@@ -203,6 +205,7 @@ async def test_a_password_change_is_refused_with_its_reason(browser: Browser) ->
         answer = await browser.post("/password", data=form, headers=origin(browser))
         assert answer.status == 400
         assert word in await answer.text()
+    assert happened(house, "login_failed") == [("clerk", None, {"account": "clerk", "address": "127.0.0.1"})]
 
 
 async def test_a_weaker_hash_is_renewed_at_login(house: House, browser: Browser) -> None:

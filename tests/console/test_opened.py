@@ -12,12 +12,13 @@ from sqlalchemy import insert, literal, select, update
 
 from dispatch.attempts import Attempt, attempt_row
 from dispatch.settings import TargetSettings
+from ingest.attachments import vetted
 from ingest.compute import Correction
 from ingest.console import ConsoleSettings, FileAccess
 from ingest.office import Office
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Part
-from store.schema import attempt, delivery, raw
+from store.schema import attachment, attempt, delivery, raw
 from tests.console.conftest import Browser, House, build, log_in, read
 from tests.console.town import populate
 from tests.ingest.desk import Desk, desk_over, reading, target
@@ -148,3 +149,22 @@ def _as_oa(case_id: str, state: str) -> Any:
         columns,
         sent.add_columns(*(literal(value) for value in ("oa", "full", state, 0))).where(delivery.c.case_id == case_id),
     )
+
+
+async def test_a_scan_in_which_something_was_found_is_shown_and_handed_to_nobody(
+    house: House, browser: Browser, desk: Desk
+) -> None:
+    part = Part(
+        "来信.pdf", AttachmentRole.SCAN, AttachmentState.STORED, whole=True, media_type="application/pdf", size=9
+    )
+    (case_id,) = desk.take_in(reading("x:9", parts=(part,)), key="opened")
+    (raw_id,) = raws_of(desk)
+    await log_in(browser, "clerk")
+    before = (await browser.get(f"/cases/{case_id}/originals/{raw_id}")).status
+    ours = select(attachment.c.id).where(attachment.c.case_id == case_id)
+    desk.write(lambda conn: vetted(conn, conn.execute(ours).scalar_one(), "Eicar"))
+    page = await read(browser, f"/cases/{case_id}")
+    after = (await browser.get(f"/cases/{case_id}/originals/{raw_id}")).status
+
+    assert (before, after) == (200, 404)
+    assert "此扫描件查出病毒，已封存，不能显示。" in page

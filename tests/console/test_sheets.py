@@ -103,15 +103,17 @@ async def test_earlier_matters_of_the_same_person_are_found_by_number_and_phone_
     texts = {}
     for role in ("clerk", "discipline"):
         await log_in(browser, role)
-        texts[role] = text_of(await (await browser.get(f"/cases/{house.town.fees}/sheet")).read())
+        for form in ("reading", "assignment"):
+            answer = await browser.get(f"/cases/{house.town.fees}/sheet?form={form}")
+            texts[role, form] = text_of(await answer.read())
 
     for text in texts.values():
         assert "2026-000201" in text
-        assert "2026-000203" in text
         assert "2026-000202" not in text
         assert "2026-000204" not in text
-    assert "第 203 号旧件" not in texts["clerk"]
-    assert "第 203 号旧件" in texts["discipline"]
+    assert [whose for whose, text in texts.items() if "第 203 号旧件" in text] == [("discipline", "reading")]
+    assert [whose for whose, text in texts.items() if "2026-000203" in text] == [("discipline", "reading")]
+    assert [whose for whose, text in texts.items() if "另有" in text] == []
 
 
 async def test_more_earlier_matters_than_fit_are_counted(house: House, browser: Browser) -> None:
