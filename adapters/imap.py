@@ -25,7 +25,7 @@ _UNSAFE_MEANS = (
     "NetEase (163, 126, yeah.net) wants to know the client: leave `identify` set, switch IMAP on in the mailbox's "
     "settings and use its authorization code (授权码) as the password"
 )
-_NOT_UNDERSTOOD = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError)
+_NOT_UNDERSTOOD = (RecursionError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, AssertionError)
 """What imapclient and imaplib raise of answers that are no IMAP; they have no error for it."""
 _LISTED_AT_ONCE = 500
 """A command line of so many UIDs stays below what servers accept."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from adapters.base import ChannelUnavailable
+from tests.fuzz.imap import visit
 from tests.fuzz.running import run
+from tests.fuzz.seeds import imap_sessions
 from tests.fuzz.targets import TARGETS
 
 RUNS = 150
@@ -17,3 +20,10 @@ def test_whatever_it_is_given_the_reader_keeps_its_promise(name: str) -> None:
 
     assert [(one.said, one.data) for one in ran.findings] == []
     assert ran.longest < 5
+
+
+def test_an_imap_answer_that_is_all_brackets_is_not_understood() -> None:
+    session = imap_sessions()[0].replace(b"RFC822.SIZE 20", b"RFC822.SIZE " + b"(" * 5000)
+
+    with pytest.raises(ChannelUnavailable, match=r"not understood \(RecursionError\)"):
+        visit(session)
