@@ -8,6 +8,7 @@ and seals of their own, written by SQL: a million take minutes.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import sqlite3
@@ -33,6 +34,7 @@ from dispatch.outbox import Outbox
 from dispatch.settings import TargetSettings
 from ingest import channels, inbox
 from ingest.cases import CaseDesk, Read
+from ingest.chaining import ChainKeeper
 from ingest.clockwork import Clockwork
 from ingest.config_sections import SealingSettings
 from ingest.readings import PreparedReading, prepare
@@ -76,12 +78,23 @@ def fill(folder: Path, number: int, *, waiting: bool = False) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-1000000", "foreign_keys=OFF"):
         conn.execute(f"PRAGMA {pragma}")
     _multiply(conn, sealer, patterns, number, began)
+    conn.execute("UPDATE cases SET next_reminder_at = NULL")
     if waiting:
         conn.execute("DELETE FROM attempt")
         conn.execute("UPDATE delivery SET state = 'waiting', attempts = 0")
         conn.execute(_STEPS, (TARGET, lane_of(TARGET)))
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()
+    asyncio.run(_link(folder))
+
+
+async def _link(folder: Path) -> None:
+    """Its history is linked, as a daemon's that has kept up: else whoever is measured does that beside."""
+    store = open_store("sqlite", folder, SealingSettings(key=SecretStr(KEY)).master())
+    keeper = ChainKeeper(store, store.clock)
+    while await keeper.link():
+        pass
+    store.close()
 
 
 def _take_in(store: Store, number: int, now: datetime) -> None:
