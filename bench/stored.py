@@ -8,7 +8,6 @@ and seals of their own, written by SQL: a million take minutes.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import sqlite3
@@ -34,7 +33,6 @@ from dispatch.outbox import Outbox
 from dispatch.settings import TargetSettings
 from ingest import channels, inbox
 from ingest.cases import CaseDesk, Read
-from ingest.chaining import ChainKeeper
 from ingest.clockwork import Clockwork
 from ingest.config_sections import SealingSettings
 from ingest.readings import PreparedReading, prepare
@@ -44,7 +42,7 @@ from normalize.clocks import ClockRules
 from normalize.read import read
 from normalize.reading import Source
 from normalize.reminders import ReminderRules
-from store import ledger
+from store import chain, ledger
 from store.engine import Store, open_store
 from store.sealing import Sealer
 
@@ -85,14 +83,18 @@ def fill(folder: Path, number: int, *, waiting: bool = False) -> None:
         conn.execute(_STEPS, (TARGET, lane_of(TARGET)))
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()
-    asyncio.run(_link(folder))
+    _link(folder)
 
 
-async def _link(folder: Path) -> None:
+def _link(folder: Path) -> None:
     """Its history is linked, as a daemon's that has kept up: else whoever is measured does that beside."""
     store = open_store("sqlite", folder, SealingSettings(key=SecretStr(KEY)).master())
-    keeper = ChainKeeper(store, store.clock)
-    while await keeper.link():
+
+    def link(conn: Connection) -> bool:
+        found = chain.next_link(conn, store.sealer, chain.mark(conn).last)
+        return found is not None and chain.add_link(conn, store.sealer, found, store.clock())
+
+    while store.submit(link).result():
         pass
     store.close()
 
