@@ -107,7 +107,7 @@ class TargetWorker:
         self._doubts = 0
         """Failures in a row."""
         self._spoiled = False
-        """The target failed, or keeps us waiting: what still waits in line is given back."""
+        """The target failed, or keeps us waiting, or we are cut off: what still waits in line is given back."""
         self._shutting = 0
         """So many answers said so, and are not written down yet: until then the target's row would still let us on."""
         self._stopping = asyncio.Event()
@@ -245,7 +245,7 @@ class TargetWorker:
         try:
             outcome = await self._attempt(sender, parcel)
             if outcome is not None:
-                if self._settings.repeatable(parcel.type):  # else one at a time of these may be in doubt
+                if self._settings.repeatable(parcel.type):  # else it keeps its slot: no more than those may be in doubt
                     self._under_way.discard(parcel.delivery_id)
                     self._go_on(sender, sending)
                 await self._take_down(parcel, outcome)
@@ -253,6 +253,7 @@ class TargetWorker:
         except LeaseLost:
             log.warning("delivery outlived its lease", target=self._name, event_id=parcel.event_id)
         except asyncio.CancelledError:
+            self._spoiled = True  # nothing more is sent
             await asyncio.shield(self._give_back([parcel]))
             raise
         except Exception as error:  # noqa: BLE001 - the target's outer loop: the lease brings the row back

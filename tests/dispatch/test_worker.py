@@ -158,20 +158,24 @@ async def test_stopping_finishes_the_delivery_at_hand(place: Place) -> None:
             assert all_delivered(desk.deliveries())
 
 
-async def test_a_delivery_cut_off_is_given_back(place: Place) -> None:
+async def test_a_delivery_cut_off_is_given_back_with_all_in_line(place: Place) -> None:
     async with receiving() as oa:
-        settings = target(oa.url)
+        settings = target(oa.url, concurrency=2)
         with open_desk(place, {"oa": settings}) as desk:
-            desk.take_in(reading())
+            for key in ("A", "B", "C", "D"):
+                desk.take_in(reading(f"sunshine:{key}"), key=key)
             oa.gate.clear()
             worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *_: None)
             task = asyncio.create_task(worker.run(asyncio.Event()))
-            await oa.count(1)
+            await oa.count(2)
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            (ended,) = await asyncio.gather(task, return_exceptions=True)
 
-            held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=utc_now(), lease=timedelta(minutes=1)))
-            assert len(held) == 1
+            assert isinstance(ended, asyncio.CancelledError)
+            minute = timedelta(minutes=1)
+            held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=utc_now(), lease=minute, limit=9))
+            assert len(held) == 4
+            assert len(oa.received) == 2
 
 
 async def test_the_next_event_is_sent_while_the_last_answer_is_written_down(place: Place) -> None:
