@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import json
 import sys
 import tempfile
@@ -45,14 +46,20 @@ def daemon(folder: Path, dovecot: Dovecot, oa: Oa, events: int) -> float:
 
 
 async def post(url: str, events: int, body: bytes) -> None:
-    """What the daemon's worker does, without the daemon."""
+    """What the daemon's worker asks of its client, without the daemon: as many headers and bytes, nothing signed."""
     waiting = iter(range(events))
+    signature = f"v1,{base64.b64encode(bytes(32)).decode()}"
     connector = aiohttp.TCPConnector(limit=CONCURRENCY)
     async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
 
         async def send() -> None:
             for number in waiting:
-                headers = {"content-type": "application/json; charset=utf-8", "x-number": str(number)}
+                headers = {
+                    "content-type": "application/json; charset=utf-8",
+                    "x-number": f"evt_{number:026}",
+                    "x-timestamp": "1700000000",
+                    "x-signature": signature,
+                }
                 async with session.post(f"{url}/webhook", data=body, headers=headers) as answer:
                     await answer.read()
 
@@ -71,7 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     with running_dovecot() as dovecot, receiving() as oa, tempfile.TemporaryDirectory(dir=options.folder) as place:
         body = Path(place) / "event.json"
-        body.write_text(json.dumps({"type": "case.created", "data": "字" * 1000}, ensure_ascii=False))
+        body.write_text(json.dumps({"type": "case.created", "data": "字" * 1060}, ensure_ascii=False))
         turns = [
             (ceiling(oa, options.events, body), daemon(Path(place) / "office", dovecot, oa, options.events))
             for _ in range(options.rounds)

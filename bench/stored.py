@@ -42,7 +42,7 @@ from normalize.clocks import ClockRules
 from normalize.read import read
 from normalize.reading import Source
 from normalize.reminders import ReminderRules
-from store import ledger
+from store import chain, ledger
 from store.engine import Store, open_store
 from store.sealing import Sealer
 
@@ -76,12 +76,27 @@ def fill(folder: Path, number: int, *, waiting: bool = False) -> None:
     for pragma in ("journal_mode=WAL", "synchronous=OFF", "cache_size=-1000000", "foreign_keys=OFF"):
         conn.execute(f"PRAGMA {pragma}")
     _multiply(conn, sealer, patterns, number, began)
+    conn.execute("UPDATE cases SET next_reminder_at = NULL")
     if waiting:
         conn.execute("DELETE FROM attempt")
         conn.execute("UPDATE delivery SET state = 'waiting', attempts = 0")
         conn.execute(_STEPS, (TARGET, lane_of(TARGET)))
     conn.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     conn.close()
+    _link(folder)
+
+
+def _link(folder: Path) -> None:
+    """Its history is linked, as a daemon's that has kept up: else whoever is measured does that beside."""
+    store = open_store("sqlite", folder, SealingSettings(key=SecretStr(KEY)).master())
+
+    def link(conn: Connection) -> bool:
+        found = chain.next_link(conn, store.sealer, chain.mark(conn).last)
+        return found is not None and chain.add_link(conn, store.sealer, found, store.clock())
+
+    while store.submit(link).result():
+        pass
+    store.close()
 
 
 def _take_in(store: Store, number: int, now: datetime) -> None:

@@ -21,12 +21,12 @@ ASK_A_PERSON = "it may have arrived; look in the receiver, then say whether it h
 
 def sign_of(answer: Answer, *, probe: bool, doubts: int, chance: float) -> Sign | None:
     """What the answer says of the target; `doubts`: failures in a row before this one."""
+    if answer.verdict is Verdict.DELIVERED:
+        return Sign(Health.GOOD, probe=probe)
     facts = {"error": answer.detail, "status": answer.status, "probe": probe, "chance": chance}
     match answer.verdict:
         case Verdict.GONE:
             return Sign(Health.GONE, **facts)  # type: ignore[arg-type]  # facts are Sign's own fields
-        case Verdict.DELIVERED:
-            return Sign(Health.GOOD, probe=probe)
         case Verdict.REJECTED if answer.status is None:
             return None  # it was never asked
         case Verdict.REJECTED if answer.status not in NOT_LET_IN:

@@ -54,12 +54,14 @@ def note_claimed(
     *, now: datetime, patience: timedelta,
 ) -> None:  # fmt: skip
     """Charge what was claimed; `patience`: how long a probe may take before another process sends one."""
-    here = update(target).where(target.c.name == name)
+    values: dict[str, object] = {}
     if admission.probe:
-        conn.execute(here.values(retry_at=now + patience))
+        values["retry_at"] = now + patience
     elif rate is not None:
         free_at = conn.execute(_ROW, {"of": name}).one().free_at
-        conn.execute(here.values(free_at=max(free_at or now, now) + claimed * rate.interval))
+        values["free_at"] = max(free_at or now, now) + claimed * rate.interval
+    if values:
+        conn.execute(update(target).where(target.c.name == name).values(values))
 
 
 def note_success(conn: Connection, name: str, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pydantic import SecretStr
+from yarl import URL
 
 from dispatch.answer import Answer, judge, judge_silence
 from dispatch.client import Client, Silence, merged
@@ -34,13 +35,14 @@ class Webhook:
     def __init__(self, settings: TargetSettings, client: Client) -> None:
         self._settings = settings
         self._client = client
+        self._url = URL(settings.url)
+        self._headers = merged({"content-type": "application/json; charset=utf-8"}, settings.headers)
 
     async def send(self, parcel: Parcel, now: datetime) -> Answer:
         """Send once; never raises for anything the network or the receiver does."""
-        settings = self._settings
-        said = {"content-type": "application/json; charset=utf-8"}
-        headers = merged(said, settings.headers, sign(settings.secret, parcel.event_id, now, parcel.body))
+        settings, headers = self._settings, self._headers.copy()
+        headers.update(sign(settings.secret, parcel.event_id, now, parcel.body))
         try:
-            return judge(await self._client.exchange(settings.url, parcel.body, headers), settings, now)
+            return judge(await self._client.exchange(self._url, parcel.body, headers), settings, now)
         except Silence as silence:
             return judge_silence(str(silence), settings, sent=silence.sent, words=silence.words)

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -35,7 +35,7 @@ from dispatch.deciding import (
 from dispatch.holdings import lane_of
 from dispatch.own_api import Found
 from dispatch.parcel import Parcel, opened, pack
-from dispatch.recording import Health, Recorder, Sign, State
+from dispatch.recording import End, Health, Recorder, Sign, State
 from dispatch.retry import delay
 from dispatch.sender import Sender
 from dispatch.settings import TargetSettings
@@ -51,11 +51,27 @@ log = structlog.get_logger()
 LEASE_MARGIN = timedelta(seconds=30)
 IDLE = timedelta(seconds=30)
 """How long to sleep when nothing is known to fall due: wake-ups are hints and may be lost."""
+AHEAD = timedelta(milliseconds=250)
+"""For so long a target's line lasts: who takes events quickly has more of them claimed together."""
+LONGEST_LINE = 100
+UNWRITTEN = 64
+"""So many answers may wait to be written down while the next events are sent; a crash has as many sent again."""
 
 Observer = Callable[[str, Verdict, timedelta, timedelta, timedelta | None], None]
 """Told of every attempt: target, verdict, time of the attempt, age of the event, and of one that opens a case how long
 ago its matter was taken in.
 """
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What an attempt came to."""
+
+    end: End
+    sign: Sign | None
+    verdict: Verdict
+    took: timedelta
+    at: datetime
 
 
 class TargetWorker:
@@ -77,13 +93,21 @@ class TargetWorker:
         self._observe = observe
         self._window = settings.concurrency
         """So many may be under way at once: after trouble one, and one more with every event that arrives."""
-        self._queue: deque[Parcel] = deque()
-        self._under_way = 0
+        self._queue: deque[tuple[Parcel, datetime]] = deque()
+        """Who waits in line, and until when he may be sent: later his lease would not last."""
+        self._under_way: set[int] = set()
+        """The deliveries with the receiver now."""
+        self._begun = 0
+        """Those and the ones whose answers are not written down yet."""
+        self._took: timedelta | None = None
+        """A delivery to this target, of late."""
+        self._more = False
+        """Not all that was due could be claimed."""
         self._recorder = Recorder(name, settings.retry, store, clock)
         self._doubts = 0
         """Failures in a row."""
         self._spoiled = False
-        """The target failed: what still waits in line is given back."""
+        """The target failed, or keeps us waiting, or we are cut off: what still waits in line is given back."""
         self._shutting = 0
         """So many answers said so, and are not written down yet: until then the target's row would still let us on."""
         self._stopping = asyncio.Event()
@@ -134,25 +158,44 @@ class TargetWorker:
         if self._spoiled:
             self._spoiled = False
             await self._empty_queue()
-        room = self._room()
+        room, claimed_at = self._room(), self._clock()
         admission, parcels = await self._claim(room) if room else (Admission(targets.OPEN, 0), [])
+        self._more = not room or (bool(parcels) and len(parcels) == admission.limit)
         if admission.state != targets.OPEN:
             self._window = 1
-        self._queue.extend(parcels)
+        until = claimed_at + self._lease - self._asking - LEASE_MARGIN / 2
+        self._queue.extend((parcel, until) for parcel in parcels)
         self._pump(sender, sending)
         if not parcels:
             await self._store.wakes.wait(self._lane, await self._idle_time(admission))
 
     def _room(self) -> int:
-        """How many to claim: as many as are under way wait in line, and they are claimed together."""
-        in_hand = len(self._queue) + self._under_way
-        free = in_hand <= self._window and self._settings.enabled and not self._shutting
-        return 2 * self._window - in_hand if free else 0
+        """How many to claim: when half of what a quarter of a second takes is gone, the rest is claimed together."""
+        in_hand, full = len(self._queue) + len(self._under_way), self._window + self._line()
+        free = 2 * in_hand <= full and self._settings.enabled and not self._shutting
+        return full - in_hand if free else 0
+
+    def _line(self) -> int:
+        """How many may wait claimed: as many as are under way, of a target in full swing what it soon takes."""
+        if self._took is None or self._window < self._settings.concurrency:
+            return self._window
+        soon = self._window * AHEAD // max(self._took, timedelta(milliseconds=1))
+        return max(self._window, min(soon, LONGEST_LINE))
 
     def _pump(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
-        while self._queue and self._under_way < self._window and not (self._spoiled or self._stopping.is_set()):
-            self._under_way += 1
-            sending.create_task(self._deliver(sender, sending, self._queue.popleft()))
+        """Send from the line as far as the window is open."""
+        while self._queue and self._has_room() and not (self._spoiled or self._stopping.is_set()):
+            parcel, until = self._queue.popleft()
+            if self._clock() > until:
+                self._queue.appendleft((parcel, until))
+                self._spoiled = True
+                break
+            self._under_way.add(parcel.delivery_id)
+            self._begun += 1
+            sending.create_task(self._deliver(sender, sending, parcel))
+
+    def _has_room(self) -> bool:
+        return len(self._under_way) < self._window and self._begun < self._window + UNWRITTEN
 
     async def _claim(self, room: int) -> tuple[Admission, list[Parcel]]:
         now = self._clock()
@@ -178,11 +221,16 @@ class TargetWorker:
     @property
     def _lease(self) -> timedelta:
         """Long enough for all that one delivery may ask, after one that is before it in line."""
+        return 2 * self._asking + LEASE_MARGIN
+
+    @property
+    def _asking(self) -> timedelta:
+        """What one delivery may ask takes at most so long."""
         settings = self._settings
         requests = 2 * (1 + len(settings.login.calls)) if settings.login else 1
         if settings.lookup is not None:
             requests *= 2
-        return 2 * requests * settings.timeout + LEASE_MARGIN
+        return requests * settings.timeout
 
     async def _idle_time(self, admission: Admission) -> timedelta:
         now = self._clock()
@@ -193,35 +241,50 @@ class TargetWorker:
         return IDLE if due is None else min(max(due - now, timedelta(0)), IDLE)
 
     async def _deliver(self, sender: Sender, sending: asyncio.TaskGroup, parcel: Parcel) -> None:
+        arrived = False
         try:
-            await self._attempt(sender, parcel)
+            outcome = await self._attempt(sender, parcel)
+            if outcome is not None:
+                if self._settings.repeatable(parcel.type):  # else it keeps its slot: no more than those may be in doubt
+                    self._under_way.discard(parcel.delivery_id)
+                    self._go_on(sender, sending)
+                await self._take_down(parcel, outcome)
+                arrived = outcome.end.over and not parcel.probe
         except LeaseLost:
             log.warning("delivery outlived its lease", target=self._name, event_id=parcel.event_id)
         except asyncio.CancelledError:
+            self._spoiled = True  # nothing more is sent
             await asyncio.shield(self._give_back([parcel]))
             raise
         except Exception as error:  # noqa: BLE001 - the target's outer loop: the lease brings the row back
             log.error("delivery failed", target=self._name, event_id=parcel.event_id, error=place_of(error))
         finally:
-            self._under_way -= 1
-            self._pump(sender, sending)
+            self._under_way.discard(parcel.delivery_id)
+            self._begun -= 1
+            self._go_on(sender, sending, look=not arrived)
+
+    def _go_on(self, sender: Sender, sending: asyncio.TaskGroup, *, look: bool = False) -> None:
+        """Send the next, and have more claimed if there may be more; `look`: something else may be due now."""
+        self._pump(sender, sending)
+        if look or self._spoiled or (self._more and self._room()):
             self._store.wakes.ring([self._lane])
 
-    async def _attempt(self, sender: Sender, parcel: Parcel) -> None:
+    async def _attempt(self, sender: Sender, parcel: Parcel) -> _Outcome | None:
+        """Send it; None: it was not sent, and that is written down."""
         whole = await self._opened(parcel)
         if whole is None:
-            return
+            return None
         parcel = whole
         if parcel.fault is not None or not parcel.allowed:
             await self._end_unsent(parcel)
-            return
+            return None
         if not self._settings.repeatable(parcel.type) and not await self._may_begin(sender, parcel):
-            return
+            return None
         started = self._clock()
         crashpoint.reach("before_post")
         answer = await sender.send(parcel, started)
         crashpoint.reach("after_answer")
-        await self._take_down(parcel, answer, started)
+        return self._understood(parcel, answer, started)
 
     async def _opened(self, parcel: Parcel) -> Parcel | None:
         """With its attachments, or with the fault of one; None: they cannot be had now, and it was put back."""
@@ -279,21 +342,26 @@ class TargetWorker:
         here = (delivery.c.id == parcel.delivery_id) & (delivery.c.state != State.DROPPED)
         return bool(conn.execute(update(delivery).where(here).values(state=State.SENDING)).rowcount)
 
-    async def _take_down(self, parcel: Parcel, answer: Answer, started: datetime) -> None:
-        """Have it written down what came of an attempt, and act on what it says of the target."""
+    def _understood(self, parcel: Parcel, answer: Answer, started: datetime) -> _Outcome:
+        """What an answer means for event and target; from here on the target is treated by it."""
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
         sign = sign_of(answer, probe=parcel.probe, doubts=self._doubts, chance=chance)
         self._feel(sign)
+        self._took = took if self._took is None else (7 * self._took + took) / 8
         end = end_of(parcel, answer, self._settings, at=started, took=took, sign=sign, chance=chance)
+        return _Outcome(end, sign, answer.verdict, took, started + took)
+
+    async def _take_down(self, parcel: Parcel, outcome: _Outcome) -> None:
+        """Have it written down what came of an attempt, and tell of it."""
+        end, sign = outcome.end, outcome.sign
         shutting = sign is not None and sign.health in (Health.TROUBLED, Health.GONE)
         self._shutting += shutting
         try:
             await self._recorder.write(end, sign)
         finally:
             self._shutting -= shutting
-        ended = started + took
-        way = None if parcel.taken_in_at is None else ended - parcel.taken_in_at
-        self._observe(self._name, answer.verdict, took, ended - parcel.created_at, way)
+        way = None if parcel.taken_in_at is None else outcome.at - parcel.taken_in_at
+        self._observe(self._name, outcome.verdict, outcome.took, outcome.at - parcel.created_at, way)
         match end.state:
             case State.DELIVERED:
                 log.info("event delivered", **self._facts(parcel), attempt=parcel.claim.attempts)
@@ -333,18 +401,20 @@ class TargetWorker:
         }
 
     async def _empty_queue(self) -> None:
-        parcels = list(self._queue)
+        parcels = [parcel for parcel, _ in self._queue]
         self._queue.clear()
         await self._give_back(parcels)
 
     async def _give_back(self, parcels: Sequence[Parcel]) -> None:
         """Their leases end now, uncounted: somebody else may send them, or we later."""
-        for parcel in parcels:
-            due = self._clock()
-            with suppress(LeaseLost):  # it ended, or another has it: nothing to give back
-                await self._store.write(
-                    partial(ledger.postpone, held=parcel.claim, due=due, reason="stopped", charged=False)
-                )
+        due = self._clock()
+        await asyncio.gather(*(self._put_back(parcel, due) for parcel in parcels))
+
+    async def _put_back(self, parcel: Parcel, due: datetime) -> None:
+        with suppress(LeaseLost):  # it ended, or another has it: nothing to give back
+            await self._store.write(
+                partial(ledger.postpone, held=parcel.claim, due=due, reason="stopped", charged=False)
+            )
 
 
 async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:

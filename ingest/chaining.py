@@ -31,6 +31,8 @@ class ChainKeeper:
     store: Store
     clock: Callable[[], datetime]
     _mark: Mark | None = field(default=None, init=False)
+    _linked: int | None = field(default=None, init=False)
+    """Up to here nothing was left to link: as long as nothing happens there is nothing to look for."""
     _told: datetime | None = field(default=None, init=False)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -50,10 +52,13 @@ class ChainKeeper:
         """Add the next link; whether more is waiting for one."""
         store, now = self.store, self.clock()
         settled = await store.read(self._settled)
-        if settled is None:
+        if settled is None or settled == self._linked:
             return False
         found = await store.read(lambda conn: chain.next_link(conn, store.sealer, settled))  # of a later snapshot
-        if found is None or not await store.write(lambda conn: chain.add_link(conn, store.sealer, found, now)):
+        if found is None:
+            self._linked = settled
+            return False
+        if not await store.write(lambda conn: chain.add_link(conn, store.sealer, found, now)):
             return False
         if self._told is None or now - self._told >= TOLD_EVERY:
             self._told = now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -40,6 +41,9 @@ class Metrics:
             "xinqiao_door_to_oa_seconds", "from a matter's being taken in to its case's delivery", ["target"],
             buckets=DOOR_TO_OA, registry=self.registry,
         )  # fmt: skip
+        # Finding a labelled metric costs more than counting in it.
+        self._attempts_of, self._duration_of = cache(self._attempts.labels), cache(self._duration.labels)
+        self._age_of, self._way_of = cache(self._age.labels), cache(self._way.labels)
         self.channel_open = Gauge("xinqiao_channel_open", "1: the door is open", ["channel"], registry=self.registry)
         self.blobs_open = Gauge("xinqiao_blobs_open", "1: large originals can be kept and had", registry=self.registry)
         self.configuration_refused = Gauge(
@@ -66,12 +70,12 @@ class Metrics:
         self._matters.labels(channel).inc(count)
 
     def attempted(self, target: str, verdict: Verdict, took: timedelta, age: timedelta, way: timedelta | None) -> None:
-        self._attempts.labels(target, verdict.value).inc()
-        self._duration.labels(target).observe(took.total_seconds())
+        self._attempts_of(target, verdict.value).inc()
+        self._duration_of(target).observe(took.total_seconds())
         if verdict is Verdict.DELIVERED:
-            self._age.labels(target).observe(age.total_seconds())
+            self._age_of(target).observe(age.total_seconds())
             if way is not None:
-                self._way.labels(target).observe(way.total_seconds())
+                self._way_of(target).observe(way.total_seconds())
 
 
 class _OfStore(Collector):

@@ -17,7 +17,6 @@ from ingest.workers import WorkerPool
 from normalize.calendar import WorkCalendar
 from normalize.case import Receipt
 from normalize.clocks import deadlines
-from normalize.read import read
 from normalize.reading import Part, Reading, Source, Unreadable
 from normalize.rules import Rules
 from store.failure import place_of
@@ -37,6 +36,8 @@ class Preview:
 
     async def lines(self, content: bytes, pointer: str, source: Source, door: Door) -> list[dict[str, Any]]:
         """A JSON object for each matter: disposition, reason, case."""
+        from normalize.read import read  # noqa: PLC0415 - the daemon has others read
+
         source = replace(source, meta={"sha256": hashlib.sha256(content).hexdigest(), **source.meta})
         try:
             scan = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 ALL: list[Hinted] = []
 """Every one there is, for the test that checks the hints."""
@@ -16,13 +17,22 @@ ALL: list[Hinted] = []
 class Hinted:
     """As the compiled `pattern`, whose every match begins with one of the characters of the class `first`.
 
-    It must match no empty text. IGNORECASE holds for the class as well.
+    It must match no empty text. IGNORECASE holds for the class as well. It is compiled when first asked for: who only
+    knows the rules of reading does not read.
     """
 
     def __init__(self, first: str, pattern: str, flags: re.RegexFlag = re.NOFLAG) -> None:
-        self.first = re.compile(f"[{first}]", flags)
-        self.pattern = re.compile(pattern, flags)
+        self._first, self._pattern, self._flags = first, pattern, flags
         ALL.append(self)
+
+    @cached_property
+    def first(self) -> re.Pattern[str]:
+        """The characters a match begins with."""
+        return re.compile(f"[{self._first}]", self._flags)
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self._pattern, self._flags)
 
     def search(self, text: str, start: int = 0) -> re.Match[str] | None:
         match = self.pattern.match

@@ -5,17 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from normalize.labels import LabelRules
 from normalize.mail_auto import why_no_case
 from normalize.mail_bodies import Bodies, gather
 from normalize.mail_draft import draft
 from normalize.mail_entity import Entity, Limits, parse_entity
 from normalize.mail_headers import header_text, message_ids
 from normalize.mail_identity import identity
-from normalize.mail_links import DEFAULT_SERVICES, large_attachments
-from normalize.places import PlaceRules
+from normalize.mail_links import large_attachments
+from normalize.mail_rules import MailRules
 from normalize.reading import Disposition, Reading, Source, Unreadable
 
 _TELLING = frozenset(
@@ -24,20 +21,6 @@ _TELLING = frozenset(
 _NUMBER = re.compile(
     r"(?:查询码|查询编号|工单号|工单编号|受理编号|信访件?编号|登记号|流水号|编号)\s*[:：#]?\s*([A-Za-z]{0,4}\d[\dA-Za-z-]{5,24})|(?<!\d)(\d{18}|20\d{2}-\d{6})(?!\d)"
 )
-
-
-class MailRules(BaseModel):
-    """How mails are read."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    labels: LabelRules = Field(default=LabelRules(), description="label words of web forms that arrive as mail")
-    places: PlaceRules = Field(default=PlaceRules(), description="districts and schools known by name")
-    max_depth: int = Field(default=20, ge=1, le=100, description="how deep parts within parts are taken apart")
-    max_parts: int = Field(default=500, ge=1, le=10_000, description="how many parts of one mail are taken apart")
-    large_attachment_links: tuple[str, ...] = Field(
-        default=DEFAULT_SERVICES, description="parts of addresses under which mail services keep large attachments"
-    )
 
 
 def read_mail(data: bytes, source: Source, rules: MailRules) -> list[Reading]:

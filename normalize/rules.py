@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from normalize.accusation import AccusationRules
 from normalize.clocks import ClockRules
 from normalize.kind import KindRules
-from normalize.letter import LetterRules
-from normalize.mail import MailRules
+from normalize.letter_rules import LetterRules
+from normalize.mail_rules import MailRules
 from normalize.reminders import ReminderRules
 from normalize.restrict import RestrictRules
 from normalize.topics import TopicRules

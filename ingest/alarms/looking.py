@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
 from sqlalchemy import Connection, Row, func, select
 
 from ingest.alarms.conditions import DoorSeen, Seen, TargetSeen
@@ -92,8 +91,13 @@ def _certificates(files: Iterable[Path]) -> tuple[dict[str, datetime], Sequence[
     unusable = []
     for file in files:
         try:
-            found = x509.load_pem_x509_certificates(file.read_bytes())
-            ends[str(file)] = min(one.not_valid_after_utc for one in found)
+            ends[str(file)] = _end_of(file)
         except (OSError, ValueError):
             unusable.append(str(file))
     return ends, unusable
+
+
+def _end_of(file: Path) -> datetime:
+    from cryptography import x509  # noqa: PLC0415 - only an office with certificates of its own has it loaded
+
+    return min(one.not_valid_after_utc for one in x509.load_pem_x509_certificates(file.read_bytes()))

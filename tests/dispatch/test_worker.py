@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
 from aiohttp import web
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from standardwebhooks.webhooks import Webhook as Verifier
 
 from dispatch.retry import RetrySettings
@@ -18,6 +19,7 @@ from dispatch.worker import TargetWorker
 from normalize.reading import Signal, SignalKind
 from store import ledger
 from store.schema import attempt, delivery
+from store.schema import ledger as ledger_table
 from store.schema import target as target_table
 from tests.clock import utc_now
 from tests.dispatch.receiver import Receiver, receiving
@@ -156,20 +158,85 @@ async def test_stopping_finishes_the_delivery_at_hand(place: Place) -> None:
             assert all_delivered(desk.deliveries())
 
 
-async def test_a_delivery_cut_off_is_given_back(place: Place) -> None:
+async def test_a_delivery_cut_off_is_given_back_with_all_in_line(place: Place) -> None:
     async with receiving() as oa:
-        settings = target(oa.url)
+        settings = target(oa.url, concurrency=2)
         with open_desk(place, {"oa": settings}) as desk:
-            desk.take_in(reading())
+            for key in ("A", "B", "C", "D"):
+                desk.take_in(reading(f"sunshine:{key}"), key=key)
             oa.gate.clear()
             worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *_: None)
             task = asyncio.create_task(worker.run(asyncio.Event()))
-            await oa.count(1)
+            await oa.count(2)
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            (ended,) = await asyncio.gather(task, return_exceptions=True)
 
-            held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=utc_now(), lease=timedelta(minutes=1)))
-            assert len(held) == 1
+            assert isinstance(ended, asyncio.CancelledError)
+            minute = timedelta(minutes=1)
+            held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=utc_now(), lease=minute, limit=9))
+            assert len(held) == 4
+            assert len(oa.received) == 2
+
+
+async def test_the_next_event_is_sent_while_the_last_answer_is_written_down(place: Place) -> None:
+    async with receiving() as oa, at_work(place, oa, concurrency=1) as desk:
+        oa.gate.clear()
+        for key in ("A", "B"):
+            await asyncio.to_thread(desk.take_in, reading(f"sunshine:{key}"), key=key)
+        await oa.count(1)
+        await until(desk, lambda _rows: _fences(desk) == [1, 1])
+        with busy_writing(desk):
+            oa.gate.set()
+            await oa.count(2)
+
+        await until(desk, all_delivered)
+
+
+async def test_who_waited_too_long_in_line_is_claimed_anew(place: Place) -> None:
+    later = timedelta(0)
+    async with receiving() as oa:
+        settings = target(oa.url, concurrency=1)
+        with open_desk(place, {"oa": settings}) as desk:
+            for key in ("A", "B"):
+                desk.take_in(reading(f"sunshine:{key}"), key=key)
+            stopping, seen = asyncio.Event(), list[list[int]]()
+            oa.judge = lambda _body: seen.append(_fences(desk))
+            worker = TargetWorker("oa", settings, desk.store, lambda: utc_now() + later, lambda *_: None)
+            oa.gate.clear()
+            task = asyncio.create_task(worker.run(stopping))
+            await oa.count(1)
+            later = timedelta(hours=1)  # as long as the first one takes
+            oa.gate.set()
+            await until(desk, all_delivered)
+            stopping.set()
+            desk.store.wakes.ring_all()
+            await asyncio.wait_for(task, 10)
+
+    assert seen[-1][-1] == 3  # claimed, given back, claimed
+
+
+@contextmanager
+def busy_writing(desk: Desk) -> Iterator[None]:
+    """Nothing is written down until the block ends."""
+    begun, over = threading.Event(), threading.Event()
+
+    def occupy(_conn: Connection) -> None:
+        begun.set()
+        over.wait(10)
+
+    occupied = desk.store.submit(occupy)
+    begun.wait(10)
+    try:
+        yield
+    finally:
+        over.set()
+        occupied.result(10)
+
+
+def _fences(desk: Desk) -> list[int]:
+    """How often each step to the target that has not ended changed hands."""
+    of_target = select(ledger_table.c.fence).where(ledger_table.c.lane == "push:oa").order_by(ledger_table.c.id)
+    return list(desk.store.read_now(lambda conn: conn.execute(of_target).scalars().all()))
 
 
 def _state(desk: Desk) -> str | None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from adapters.base import RawKind
 from normalize.case import ChannelKind, Draft
-from normalize.mail import MailRules, read_mail
+from normalize.mail import read_mail
+from normalize.mail_rules import MailRules
 from normalize.reading import Reading, Source
 
 FETCHED = datetime(2026, 3, 9, 1, 0, tzinfo=UTC)

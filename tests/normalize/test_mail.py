@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from normalize.case import AttachmentRole, AttachmentState, RequestTypeCode
-from normalize.mail import MailRules, read_mail
+from normalize.mail import read_mail
+from normalize.mail_rules import MailRules
 from normalize.reading import Disposition
 from tests.normalize.mails import draft_of, plain, read, source
 
