@@ -12,7 +12,7 @@ import structlog
 from sqlalchemy import Connection
 
 from store import chain
-from store.chain import Link, Mark
+from store.chain import ChainCut, Link, Mark
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 
@@ -34,6 +34,7 @@ class ChainKeeper:
     _linked: int | None = field(default=None, init=False)
     """Up to here nothing was left to link: as long as nothing happens there is nothing to look for."""
     _told: datetime | None = field(default=None, init=False)
+    _cut: bool = field(default=False, init=False)
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -41,6 +42,11 @@ class ChainKeeper:
             try:
                 if await self.link():
                     pause = BREATH
+                self._cut = False
+            except ChainCut:
+                if not self._cut:
+                    log.error("history was cut", advice="nothing is linked any more; see xinqiao verify")
+                self._cut = True
             except Exception as error:  # noqa: BLE001 - an outer loop: a link that failed is made in the next round
                 if not isinstance(error, StoreUnreachable):  # which the store has said
                     log.error("history cannot be linked", error=place_of(error))
@@ -49,7 +55,7 @@ class ChainKeeper:
                     await stopping.wait()
 
     async def link(self) -> bool:
-        """Add the next link; whether more is waiting for one."""
+        """Add the next link; whether more is waiting for one. Raises ChainCut."""
         store, now = self.store, self.clock()
         settled = await store.read(self._settled)
         if settled is None or settled == self._linked:

@@ -3,7 +3,8 @@
 The stamp is made with the entry, under the store's key: whoever can write to the database but has no key can neither
 make nor change an entry, nor give it another number. The links are made soon after, many entries at a time, by whoever
 keeps house: a chain through every single entry would have all writers wait for each other. An entry that is taken out,
-a case with all its entries, or the end of the history is missed by its link.
+a case with all its entries, or the end of the history is missed by its link. The chain has its beginning, a row like
+every link's, from the day the store was made: one that was cut off as a whole is not begun again.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ class Link:
 BEGINNING = Link(0, 0, 0, _START)
 
 
+class ChainCut(Exception):
+    """The last link there is has no crown, or there is not even the beginning: what came behind was taken out."""
+
+
 @dataclass(frozen=True)
 class Mark:
     """How many numbers had been given to entries at a moment."""
@@ -50,6 +55,18 @@ class Mark:
 def equip(conn: Connection, sealer: Sealer) -> None:
     """Give a connection the key under which it stamps."""
     conn.info[_SEALER] = sealer
+
+
+def begin(conn: Connection, sealer: Sealer, now: datetime) -> int:
+    """Lay the chain's beginning, whose crown the first link takes; up to which number entries have no stamp.
+
+    Believes what it finds: whoever calls it has to see to it that it is called once in a store's life.
+    """
+    crown = crown_of(sealer, _START) if last_link(conn) == BEGINNING else None
+    conn.execute(insert(link).values(place=0, upto=0, entries=0, mac=_START, at=now, crown=crown))
+    first = conn.execute(select(func.min(history.c.id)).where(history.c.stamp.is_not(None))).scalar()
+    before = select(func.coalesce(func.max(history.c.id), 0))
+    return int(conn.execute(before if first is None else before.where(history.c.id < first)).scalar_one())
 
 
 def append(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
@@ -125,8 +142,16 @@ def next_link(conn: Connection, sealer: Sealer, upto: int) -> Link | None:
     return Link(before.place + 1, last, len(entries), mac_of(sealer, before, last, entries))
 
 
+def is_whole(conn: Connection, sealer: Sealer) -> bool:
+    """Whether the last link, or the beginning while there is none, has its crown."""
+    row = conn.execute(select(link.c.mac, link.c.crown).order_by(link.c.place.desc()).limit(1)).one_or_none()
+    return row is not None and row.crown == crown_of(sealer, row.mac)
+
+
 def add_link(conn: Connection, sealer: Sealer, one: Link, now: datetime) -> bool:
-    """Put it at the end, unless another process was there first."""
+    """Put it at the end, unless another process was there first. Raises ChainCut: it would hide what was taken out."""
+    if not is_whole(conn, sealer):
+        raise ChainCut
     newest = last_link(conn)
     if newest.place != one.place - 1:
         return False

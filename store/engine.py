@@ -38,7 +38,7 @@ from store.blob_folder import BlobFolder
 from store.blobs import Blobs, Depot
 from store.embedded import READERS, Embedded
 from store.migrate import TablesNewer, open_alone, upgrade
-from store.sealing import SealBroken, Sealer, data_keys, load_sealer, renew_seal
+from store.sealing import SealBroken, Sealer, data_keys, load_sealer, opened_sealer, renew_seal, vouch_for_beginning
 from store.sqlite import StoreBusy
 from store.wakes import Wakes
 
@@ -219,7 +219,11 @@ def _open(opened: Database, folder: Path, bucket: Bucket | None, master_key: byt
         with opened.writing.begin() as conn:
             open_alone(conn)
             load_keys = partial(opened.read, partial(data_keys, master=master_key))
-            sealer = load_sealer(conn, master_key, now or opened.now(), load_keys)
+            moment = now or opened.now()
+            sealer = load_sealer(conn, master_key, moment, load_keys)
+            if sealer.unstamped is None:  # a new store, or one from before migration 0013: once in its life
+                vouch_for_beginning(conn, master_key, chain.begin(conn, sealer, moment))
+                sealer = opened_sealer(conn, master_key, load_keys)
         alone = opened.exclusive and bucket is None
         depot = depot_at(folder, bucket)
         if not alone:

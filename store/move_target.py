@@ -24,7 +24,7 @@ from store.move_source import named, wrapped_keys
 from store.postgres_batch import raw_of
 from store.postgres_connections import filling
 from store.row_bytes import HEAD, TAIL, Row
-from store.schema import channel, data_key, metadata
+from store.schema import channel, data_key, link, metadata
 from store.sealing import Sealer
 
 _MOVING = (0x586E, 0x72)
@@ -79,7 +79,7 @@ class Target:
                 stamp(self._conn, at.removeprefix(FILLING))
             bring_up(self._conn)
             if found is State.EMPTY:
-                self._conn.execute(text("TRUNCATE data_key RESTART IDENTITY"))
+                self._conn.execute(text("TRUNCATE data_key, link RESTART IDENTITY"))
             stamp(self._conn, FILLING + head())
         reach("move.begun")
         return found
@@ -134,18 +134,18 @@ class Target:
             return State.EMPTY
         theirs = wrapped_keys(self._conn)
         if any(one.startswith(FILLING) for one in at):
-            if theirs <= keys:
+            if not theirs or theirs & keys:
                 return State.BEGUN
             raise StoreRefused(f"{self.place}: the move of another installation was begun here")
         if not self._holds_anything():
             return State.EMPTY
-        if keys <= theirs:
+        if keys & theirs:
             return State.COMPLETE
         raise StoreRefused(f"{self.place}: another installation's data are in it; expected an empty database")
 
     def _holds_anything(self) -> bool:
-        """Whether there is more than the keys that whoever looks at a new database makes."""
-        there = {name for name in self._tables() if name in metadata.tables} - {data_key.name}
+        """Whether there is more than the keys and the beginning that whoever opens a new database makes."""
+        there = {name for name in self._tables() if name in metadata.tables} - {data_key.name, link.name}
         return any(self._conn.execute(text(f'SELECT EXISTS (SELECT FROM "{name}")')).scalar_one() for name in there)  # noqa: S608
 
     def _tables(self) -> list[str]:

@@ -16,7 +16,7 @@ from store.backup_files import SUMS, empty, read_sums, take_out
 from store.blob_claim import claimed, mark
 from store.blobs import Depot
 from store.migrate import refuse_unknown
-from store.sealing import Sealer, unwrap
+from store.sealing import LOOKUP, Sealer, unwrap
 from store.snapshot import BARE, DUMP, EMBEDDED, DatabaseFile, Tell, connected, count_rows, run_program
 
 RESTORING = "restoring"
@@ -55,7 +55,8 @@ def restore(backup: Path, to: Place, master: bytes, tell: Tell) -> Manifest:
         raise StoreRefused(f"{backup}: is of {manifest.engine}, and the configuration's database is not")
     keys = [(purpose, unwrap(master, purpose, bytes.fromhex(wrapped))) for purpose, wrapped in manifest.keys]
     if to.bucket is not None:
-        _into_bucket(place / "blobs", to.bucket, Sealer({}, 0, dict(keys)["lookup"]), tell)
+        lookup = next(key for purpose, key in keys if purpose.startswith(LOOKUP))
+        _into_bucket(place / "blobs", to.bucket, Sealer({}, 0, lookup), tell)
     if shared:
         _into_postgres(place / DUMP, to.database, manifest, tell)
     else:

@@ -78,7 +78,8 @@ data_key = Table(
     "data_key",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("purpose", Text, nullable=False),  # seal | lookup
+    # seal | lookup:N, entries of the history up to N may be without a stamp | lookup, of before migration 0013
+    Column("purpose", Text, nullable=False),
     Column("wrapped", LargeBinary, nullable=False),
     Column("created_at", Moment, nullable=False),
 )
@@ -269,7 +270,7 @@ history = Table(
 link = Table(
     "link",
     metadata,
-    Column("place", Id, primary_key=True, autoincrement=False),  # 1, 2, 3 …
+    Column("place", Id, primary_key=True, autoincrement=False),  # 0: the beginning, made with the tables; 1, 2, 3 …
     Column("upto", BigInteger, nullable=False),  # the last entry of the history it covers; the first follows the last
     Column("entries", Integer, nullable=False),
     Column("at", Moment, nullable=False),

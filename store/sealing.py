@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
-from store.schema import data_key
+from store.schema import data_key, history
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -21,6 +21,8 @@ _HEAD = struct.Struct(">BI")  # format, data key's number
 _FORMAT = 1
 RENEW_AFTER = timedelta(days=90)
 """A data key seals for so long: random 96-bit nonces allow 2^32 seals a key, far more than a quarter brings."""
+LOOKUP = "lookup"
+"""The lookup key's purpose; once the history has its beginning the number that it vouches for is added: `lookup:17`."""
 LoadKeys = Callable[[], Mapping[int, bytes]]
 
 
@@ -32,9 +34,16 @@ class Sealer:
     """Seals and opens with AES-256-GCM; each seal is bound to its context (table, column, row) and cannot be moved."""
 
     def __init__(
-        self, keys: dict[int, bytes], current: int, lookup_key: bytes, load_keys: LoadKeys = dict[int, bytes]
+        self,
+        keys: dict[int, bytes],
+        current: int,
+        lookup_key: bytes,
+        load_keys: LoadKeys = dict[int, bytes],
+        unstamped: int | None = None,
     ) -> None:
         """`load_keys` looks for keys that another process has made since."""
+        self.unstamped = unstamped
+        """Up to this number entries of the history may be without a stamp; None: it has no beginning yet."""
         self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
         self._current = current
         self._lookup_key = lookup_key
@@ -85,13 +94,16 @@ def load_sealer(conn: Connection, master: bytes, now: datetime, load_keys: LoadK
     Old keys stay and open what they sealed; the lookup key is never renewed, or nobody would be found again.
 
     Raises:
-        SealBroken: the master key is not the one this store was made with.
+        SealBroken: the master key is not the one this store was made with, or its keys were taken out.
     """
     if len(master) != KEY_BYTES:
         raise SealBroken(f"sealing key: {len(master)} bytes, expected {KEY_BYTES}")
+    new = conn.execute(select(data_key.c.id).limit(1)).first() is None
+    if new and conn.execute(select(history.c.id).limit(1)).first() is not None:
+        raise SealBroken("this store has a history but no data keys: they were taken out; restore a backup")
     renew_seal(conn, master, now)
-    if conn.execute(select(data_key.c.id).where(data_key.c.purpose == "lookup")).first() is None:
-        _add_key(conn, master, "lookup", now)
+    if new:
+        _add_key(conn, master, LOOKUP, now)
     return opened_sealer(conn, master, load_keys)
 
 
@@ -109,7 +121,19 @@ def opened_sealer(conn: Connection, master: bytes, load_keys: LoadKeys = dict[in
     rows = conn.execute(select(data_key).order_by(data_key.c.id)).all()
     keys = data_keys(conn, master)
     current = max(row.id for row in rows if row.purpose == "seal")
-    return Sealer(keys, current, next(keys[row.id] for row in rows if row.purpose == "lookup"), load_keys)
+    lookup = next((row for row in rows if row.purpose.startswith(LOOKUP)), None)
+    if lookup is None:
+        raise SealBroken("this store's lookup key was taken out; restore a backup")
+    _, _, unstamped = lookup.purpose.partition(":")
+    return Sealer(keys, current, keys[lookup.id], load_keys, int(unstamped) if unstamped else None)
+
+
+def vouch_for_beginning(conn: Connection, master: bytes, unstamped: int) -> None:
+    """Wrap the lookup key anew, with this number: from now on it opens with it alone, and nothing opens without it."""
+    row = conn.execute(select(data_key).where(data_key.c.purpose == LOOKUP)).one()
+    purpose = f"{LOOKUP}:{unstamped}"
+    wrapped = _wrap(master, purpose, unwrap(master, row.purpose, row.wrapped))
+    conn.execute(update(data_key).where(data_key.c.id == row.id).values(purpose=purpose, wrapped=wrapped))
 
 
 def data_keys(conn: Connection, master: bytes) -> dict[int, bytes]:
@@ -119,10 +143,14 @@ def data_keys(conn: Connection, master: bytes) -> dict[int, bytes]:
 
 
 def _add_key(conn: Connection, master: bytes, purpose: str, now: datetime) -> int:
-    nonce = os.urandom(NONCE_BYTES)
-    wrapped = nonce + AESGCM(master).encrypt(nonce, os.urandom(KEY_BYTES), f"data_key:{purpose}".encode())
+    wrapped = _wrap(master, purpose, os.urandom(KEY_BYTES))
     made = insert(data_key).values(purpose=purpose, wrapped=wrapped, created_at=now).returning(data_key.c.id)
     return int(conn.execute(made).scalar_one())
+
+
+def _wrap(master: bytes, purpose: str, key: bytes) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(master).encrypt(nonce, key, f"data_key:{purpose}".encode())
 
 
 def unwrap(master: bytes, purpose: str, wrapped: bytes) -> bytes:

@@ -58,6 +58,8 @@ class Seen:
     held: int = 0
     given_up: int = 0
     """Steps laid aside, beside deliveries."""
+    history_cut: bool = False
+    """Links of the history were taken out."""
     oldest: Mapping[str, datetime] = field(default_factory=dict)
     """By lane: since when its oldest step is due."""
     disk_free: Mapping[str, float] = field(default_factory=dict)
@@ -128,6 +130,8 @@ def _counts(seen: Seen) -> Iterator[Condition]:
     for kind, count in (("quarantine", seen.quarantined), ("held", seen.held), ("given_up", seen.given_up)):
         if count:
             yield Condition(kind, kind, {"count": count})
+    if seen.history_cut:
+        yield Condition("history_cut", "history_cut")
     if seen.configuration is not None:
         yield Condition("configuration", "configuration", {"error": seen.configuration})
     if seen.calendar_file is not None:

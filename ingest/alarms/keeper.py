@@ -73,7 +73,7 @@ class AlarmKeeper:
     async def look(self) -> None:
         """Look once, and have told what changed."""
         now, store = self.clock(), self.store
-        rows = await store.read(lambda conn: look(conn, self.places))
+        rows = await store.read(lambda conn: look(conn, self.places, store.sealer))
         around = await asyncio.to_thread(look_around, rows, self.places)
         seen = replace(around, configuration=self.configuration(), calendar_file=self.almanac.error, depot=self.depot())
         found = [one.on(self.machine) for one in conditions(seen, self.settings, self.almanac.calendar, now)]

@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from ingest.alarms.conditions import DoorSeen, Seen, TargetSeen
-from store import ledger
+from store import chain, ledger
 from store.schema import channel, delivery, event, raw
 from store.schema import ledger as ledger_rows
 from store.schema import target as target_rows
+from store.sealing import Sealer
 
 FOR_A_PERSON = ("rejected", "unknown")
 
@@ -30,7 +31,7 @@ class Places:
     certificates: tuple[Path, ...]
 
 
-def look(conn: Connection, places: Places) -> Seen:
+def look(conn: Connection, places: Places, sealer: Sealer) -> Seen:
     """The rows' part; the rest is `look_around`."""
     by_target = {name: _for_a_person(conn, name) for name in places.targets}
     rows = {row.name: row for row in conn.execute(select(target_rows))}
@@ -48,6 +49,7 @@ def look(conn: Connection, places: Places) -> Seen:
         quarantined=conn.execute(quarantined).scalar_one(),
         held=conn.execute(select(func.count()).where(event.c.held)).scalar_one(),
         given_up=conn.execute(given_up).scalar_one(),
+        history_cut=not chain.is_whole(conn, sealer),
         oldest=_oldest(conn),
     )
 

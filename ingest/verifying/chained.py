@@ -23,24 +23,32 @@ _RESTORE = "compare with a backup and the log; who could write to the database?"
 
 def prove_history(proof: Proof, expected: tuple[int, str] | None = None) -> Iterator[Finding]:
     """`expected`: an anchor that was told before, through which the chain must pass."""
-    before, stamped, met = BEGINNING, False, expected is None
+    before, met = BEGINNING, expected is None
+    first = proof.look.read(partial(chain.links_behind, place=-1, limit=1))
+    begun = [row.crown for row in first if _link(row) == BEGINNING and proof.look.sealer.unstamped is not None]
+    if not begun:
+        yield _gone("the beginning of the chain, which was made with the store")
+    crown = begun[0] if begun else None
     while links := proof.look.read(partial(chain.links_behind, place=before.place, limit=LINKS)):
         for row in links:
-            one = Link(row.place, row.upto, row.entries, row.mac)
+            one = _link(row)
             if one.place != before.place + 1:
                 yield _gone(f"links {before.place + 1} to {one.place - 1} of the chain, with what they held")
-            found, stamped = _prove_link(proof, before, one, stamped)
-            yield from found
+            yield from _prove_link(proof, before, one)
             met = met or expected == (one.upto, one.mac.hex())
             before, crown = one, row.crown
             proof.counted("links")
     if before is not BEGINNING:
         proof.anchor = anchor(before)
-        if crown != chain.crown_of(proof.look.sealer, before.mac) and not _went_on(proof, before):
-            yield _gone(f"what came behind entry {before.upto}: the end of the history was cut off")
+    if crown != chain.crown_of(proof.look.sealer, before.mac) and not _went_on(proof, before):
+        yield _gone(f"what came behind entry {before.upto}: the end of the history was cut off")
     if not met and expected is not None:
         yield _gone(f"entry {expected[0]} as it was when the anchor was told, or what came behind it")
-    yield from _prove_rest(proof, before.upto, stamped)
+    yield from _prove_rest(proof, before.upto)
+
+
+def _link(row: Row[Any]) -> Link:
+    return Link(row.place, row.upto, row.entries, row.mac)
 
 
 def _went_on(proof: Proof, last: Link) -> bool:
@@ -48,8 +56,8 @@ def _went_on(proof: Proof, last: Link) -> bool:
     return proof.look.read(chain.last_link).place > last.place
 
 
-def _prove_link(proof: Proof, before: Link, one: Link, stamped: bool) -> tuple[list[Finding], bool]:
-    """What is amiss among the entries of a link; whether there were stamps by its end."""
+def _prove_link(proof: Proof, before: Link, one: Link) -> list[Finding]:
+    """What is amiss among the entries of a link."""
 
     def read(conn: Connection) -> tuple[list[Row[Any]], list[Finding]]:
         entries = chain.entries_between(conn, before.upto, one.upto)
@@ -58,8 +66,8 @@ def _prove_link(proof: Proof, before: Link, one: Link, stamped: bool) -> tuple[l
     try:
         entries, found = proof.look.read(read)
     except ValueError:
-        return [_unreadable(before.upto, one.upto)], stamped
-    own, stamped = _prove_entries(proof, entries, stamped)
+        return [_unreadable(before.upto, one.upto)]
+    own = _prove_entries(proof, entries)
     if len(entries) < one.entries:
         found.append(_taken_out(before, one, entries))
     elif len(entries) > one.entries:
@@ -69,23 +77,22 @@ def _prove_link(proof: Proof, before: Link, one: Link, stamped: bool) -> tuple[l
         what = f"link {one.place} does not hold entries {before.upto + 1} to {one.upto}: it or one of them was changed"
         found.append(Finding("history", what, _RESTORE))
     proof.counted("entries", len(entries))
-    return own + found, stamped
+    return own + found
 
 
-def _prove_entries(proof: Proof, entries: Sequence[Row[Any]], stamped: bool) -> tuple[list[Finding], bool]:
-    """Each by its stamp. Those of before there were stamps come before all others, and have their link alone."""
-    found = []
+def _prove_entries(proof: Proof, entries: Sequence[Row[Any]]) -> list[Finding]:
+    """Each by its stamp. Those of before there were stamps, up to the number vouched for, have their link alone."""
+    found, unstamped = [], proof.look.sealer.unstamped or 0
     for entry in entries:
         named = f"entry {entry.id} ({entry.kind}, case {entry.case_id or '—'})"
-        if entry.stamp is None and stamped:
+        if entry.stamp is None and entry.id > unstamped:
             found.append(Finding("history", f"{named} has no stamp: somebody else wrote it", _RESTORE))
         elif entry.stamp is not None and entry.stamp != chain.stamp(proof.look.sealer, entry._asdict()):
             found.append(Finding("history", f"{named} was changed, or somebody else wrote it", _RESTORE))
-        stamped = stamped or entry.stamp is not None
-    return found, stamped
+    return found
 
 
-def _prove_rest(proof: Proof, after: int, stamped: bool) -> Iterator[Finding]:
+def _prove_rest(proof: Proof, after: int) -> Iterator[Finding]:
     """What was written since the last link: the stamps alone."""
 
     def read(conn: Connection) -> tuple[list[Row[Any]], list[Finding]]:
@@ -101,8 +108,7 @@ def _prove_rest(proof: Proof, after: int, stamped: bool) -> Iterator[Finding]:
             return
         if not entries:
             return
-        own, stamped = _prove_entries(proof, entries, stamped)
-        yield from own + found
+        yield from _prove_entries(proof, entries) + found
         after = entries[-1].id
         proof.counted("entries", len(entries))
         proof.counted("entries not linked yet", len(entries))

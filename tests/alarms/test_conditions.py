@@ -113,11 +113,12 @@ def test_the_machine_is_watched() -> None:
         quarantined=1,
         held=2,
         given_up=3,
+        history_cut=True,
         configuration="config.yaml:3:5: …",
     )
 
     assert keys(seen) == [
-        "quarantine", "held", "given_up", "configuration", "disk:/data", "certificate:near.pem",
+        "quarantine", "held", "given_up", "history_cut", "configuration", "disk:/data", "certificate:near.pem",
         "certificate_unusable:broken.pem",
     ]  # fmt: skip
 

@@ -21,7 +21,7 @@ from ingest.alarms.words import FOLDER
 from ingest.almanac import Almanac
 from ingest.catalogue import LANGUAGES, load_words
 from normalize.calendar import WorkCalendar
-from store.schema import channel, delivery, raw, target
+from store.schema import channel, delivery, link, raw, target
 from store.schema import ledger as ledger_rows
 from tests.ingest.desk import Desk, open_desk, reading
 from tests.ingest.test_cases import ACCUSATION
@@ -119,6 +119,7 @@ async def test_a_look_at_the_rows_finds_what_is_amiss(desk: Desk) -> None:
         update(delivery).values(state="unknown"),
         update(channel).values(state="refused", error="login refused"),
         insert(target).values(name="oa", state="open", since=desk.now),
+        delete(link),
     ):
         desk.write(lambda conn, change=change: conn.execute(change))
     now = desk.now + 2 * HOUR
@@ -126,7 +127,7 @@ async def test_a_look_at_the_rows_finds_what_is_amiss(desk: Desk) -> None:
     await keeper(desk, now).look()
 
     assert sorted(one["kind"] for one in in_line(desk)) == [
-        "deliveries", "door_refused", "quarantine", "waiting", "waiting"
+        "deliveries", "door_refused", "history_cut", "quarantine", "waiting", "waiting"
     ]  # fmt: skip
 
 

@@ -271,7 +271,10 @@ def test_of_processes_that_start_at_once_on_postgresql_one_makes_the_tables_and_
         with create_engine(address, poolclass=NullPool).begin() as conn:
             context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
             assert compare_metadata(context, metadata) == []
-            assert conn.execute(text("SELECT purpose FROM data_key ORDER BY id")).scalars().all() == ["seal", "lookup"]
+            assert conn.execute(text("SELECT purpose FROM data_key ORDER BY id")).scalars().all() == [
+                "seal",
+                "lookup:0",
+            ]
             made.append(sorted(conn.execute(text("SELECT what FROM notes.made")).scalars()))
     assert made[0] == made[1]
     assert len(made[0]) > len(metadata.tables)
