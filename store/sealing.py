@@ -132,7 +132,7 @@ def vouch_for_beginning(conn: Connection, master: bytes, unstamped: int) -> None
     """Wrap the lookup key anew, with this number: from now on it opens with it alone, and nothing opens without it."""
     row = conn.execute(select(data_key).where(data_key.c.purpose == LOOKUP)).one()
     purpose = f"{LOOKUP}:{unstamped}"
-    wrapped = _wrap(master, purpose, unwrap(master, row.purpose, row.wrapped))
+    wrapped = wrap(master, purpose, unwrap(master, row.purpose, row.wrapped))
     conn.execute(update(data_key).where(data_key.c.id == row.id).values(purpose=purpose, wrapped=wrapped))
 
 
@@ -143,12 +143,13 @@ def data_keys(conn: Connection, master: bytes) -> dict[int, bytes]:
 
 
 def _add_key(conn: Connection, master: bytes, purpose: str, now: datetime) -> int:
-    wrapped = _wrap(master, purpose, os.urandom(KEY_BYTES))
+    wrapped = wrap(master, purpose, os.urandom(KEY_BYTES))
     made = insert(data_key).values(purpose=purpose, wrapped=wrapped, created_at=now).returning(data_key.c.id)
     return int(conn.execute(made).scalar_one())
 
 
-def _wrap(master: bytes, purpose: str, key: bytes) -> bytes:
+def wrap(master: bytes, purpose: str, key: bytes) -> bytes:
+    """A data key under the master key, bound to its purpose."""
     nonce = os.urandom(NONCE_BYTES)
     return nonce + AESGCM(master).encrypt(nonce, key, f"data_key:{purpose}".encode())
 

@@ -21,7 +21,7 @@ from store.engine import open_store
 from store.restore import Place as There
 from store.restore import restore
 from store.schema import data_key, history, link
-from store.sealing import LOOKUP, SealBroken, _wrap, unwrap
+from store.sealing import LOOKUP, SealBroken, unwrap, wrap
 from store.snapshot import snapshot
 from tests.ingest.desk import NOW, open_desk
 from tests.ingest.test_verifying import KEY, Kept, end, findings, kept, linked, said
@@ -143,7 +143,7 @@ async def test_keys_that_were_taken_out_are_not_made_again(kept: Kept, which: An
 def as_of_migration_12(conn: Connection) -> None:
     """Undo what the migration to a beginning has brought."""
     row = conn.execute(select(data_key).where(data_key.c.purpose.startswith(LOOKUP))).one()
-    wrapped = _wrap(KEY, LOOKUP, unwrap(KEY, row.purpose, row.wrapped))
+    wrapped = wrap(KEY, LOOKUP, unwrap(KEY, row.purpose, row.wrapped))
     conn.execute(update(data_key).where(data_key.c.id == row.id).values(purpose=LOOKUP, wrapped=wrapped))
     conn.execute(delete(link).where(link.c.place == 0))
     conn.execute(text("UPDATE alembic_version SET version_num = '0012'"))

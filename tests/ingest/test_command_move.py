@@ -23,8 +23,8 @@ pytestmark = pytest.mark.postgres
 MASTER = b"k" * 32
 LARGE = b"large" * 40_000
 ROWS = 3
-COUNTED = f"  {len(metadata.tables)} tables, {(len(metadata.tables) - 1) * ROWS + 3} rows"
-"""With two keys and a blob more."""
+COUNTED = f"  {len(metadata.tables)} tables, {(len(metadata.tables) - 1) * ROWS + 4} rows"
+"""With two keys, a blob and the beginning of the history's chain more."""
 Move = Callable[..., tuple[int, str, str]]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import Connection, insert, select, text, update
 
 from store import ledger, moved, moving
 from store.acts import StoreFailed
@@ -27,9 +27,9 @@ from store.migrate import TablesNewer
 from store.move_source import Source
 from store.move_target import State, Target, numbered
 from store.row_bytes import Unstorable, encoder
-from store.schema import account, attempt, history, metadata
+from store.schema import account, attempt, data_key, history, metadata
 from store.schema import ledger as steps
-from store.sealing import SealBroken
+from store.sealing import LOOKUP, SealBroken, unwrap, wrap
 from tests.object_store import ObjectStore
 from tests.postgres import Server
 from tests.store.filling import fill
@@ -240,6 +240,25 @@ def test_whatever_was_there_before_the_source_went_on_is_copied_anew(folder: Pat
     without_entry(after)
     assert state is State.BEGUN
     assert after == before
+
+
+def test_a_move_begun_before_the_lookup_key_was_wrapped_anew_is_gone_on_with(folder: Path, address: str) -> None:
+    assert in_process(folder, address, crash_at="move.verified") == -signal.SIGKILL
+    with closing(open_store("sqlite", folder, MASTER)) as store:
+        store.submit(_wrap_lookup_key).result(60)
+    before = all_rows("sqlite", folder)
+
+    assert move(folder, address) is State.BEGUN
+    after = all_rows(address, folder)
+    without_entry(after)
+    assert after == before
+
+
+def _wrap_lookup_key(conn: Connection) -> None:
+    """As an upgrade does."""
+    row = conn.execute(select(data_key).where(data_key.c.purpose.startswith(LOOKUP))).one()
+    key = unwrap(MASTER, row.purpose, row.wrapped)
+    conn.execute(update(data_key).where(data_key.c.id == row.id).values(wrapped=wrap(MASTER, row.purpose, key)))
 
 
 @pytest.mark.parametrize("point", ["move.marked", "move.finished"])
