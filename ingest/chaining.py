@@ -35,6 +35,7 @@ class ChainKeeper:
     """Up to here nothing was left to link: as long as nothing happens there is nothing to look for."""
     _told: datetime | None = field(default=None, init=False)
     _cut: bool = field(default=False, init=False)
+    """Which is said once; how long it lasts the alarm says."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -42,7 +43,6 @@ class ChainKeeper:
             try:
                 if await self.link():
                     pause = BREATH
-                self._cut = False
             except ChainCut:
                 if not self._cut:
                     log.error("history was cut", advice="nothing is linked any more; see xinqiao verify")
