@@ -15,7 +15,7 @@ from aiohttp import web
 from sqlalchemy import Connection, select, update
 from structlog.testing import capture_logs
 
-from ingest import control, operations, preview
+from ingest import control, operations
 from ingest.cli import main
 from ingest.config import Config
 from ingest.control import SOCKET, ask, serve_control
@@ -277,7 +277,7 @@ def test_a_reader_s_bug_costs_one_file(
             raise ValueError(QUOTED)
         return read(content, *more)
 
-    monkeypatch.setattr(preview, "read", fails_once)
+    monkeypatch.setattr("normalize.read.read", fails_once)
     for name, content in (("a.eml", b"X-Bad: 1\r\n" + MAIL), ("b.eml", MAIL)):
         (tmp_path / name).write_bytes(content)
 
