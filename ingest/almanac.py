@@ -8,26 +8,30 @@ from pathlib import Path
 import structlog
 
 from ingest.calendar_files import read_calendar
-from ingest.config_errors import ConfigErrors
+from ingest.config_errors import ConfigErrors, in_a_line
 from normalize.calendar import WorkCalendar
 
 log = structlog.get_logger()
 
 
 class Almanac:
-    """Holds the calendar in force; `error` says why the file as it stands is not."""
+    """Holds the calendar in force; `problems` are why the file as it stands is not."""
 
     def __init__(self, calendar: WorkCalendar, path: Path | None = None) -> None:
         self.calendar = calendar
-        self.error: str | None = None
+        self.problems: tuple[str, ...] = ()
         self._path = path
         self._seen: str | None = None
         self._judged: str | None = None
 
     def turn_to(self, calendar: WorkCalendar, path: Path | None) -> None:
         """Hold this one, just read from that file: the configuration names it now."""
-        self.calendar, self.error, self._path = calendar, None, path
+        self.calendar, self.problems, self._path = calendar, (), path
         self._seen = self._judged = None
+
+    def said(self) -> str | None:
+        """Why the file as it stands is not in force, in a line; None: it is."""
+        return in_a_line(self.problems) if self.problems else None
 
     def look(self) -> WorkCalendar:
         """The calendar in force, from the file if it is another one by now. Blocking.
@@ -46,10 +50,10 @@ class Almanac:
         try:
             calendar = read_calendar(path)
         except ConfigErrors as error:
-            self.error = str(error)
-            log.error("calendar refused; the old one stays in force", problems=self.error.splitlines())
+            self.problems = tuple(map(str, error.problems))
+            log.error("calendar refused; the old one stays in force", problems=self.problems)
             return
-        self.error = None
+        self.problems = ()
         if calendar.mark != self.calendar.mark:
             self.calendar = calendar
             log.info("calendar reread", years=sorted(calendar.years))

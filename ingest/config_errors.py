@@ -53,6 +53,12 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=lambda problem: (problem.file, problem.line, problem.column)))
 
 
+def in_a_line(problems: Sequence[str]) -> str:
+    """The first of them, and how many more there are."""
+    first, *others = problems
+    return f"{first} (+{len(others)})" if others else first
+
+
 def unknown_key(key: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if close:

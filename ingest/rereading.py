@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from ingest.config import Config, ConfigErrors, load
+from ingest.config_errors import in_a_line
 from ingest.config_files import LOOK, QUIET, Seen, at_rest, have_changed
 from ingest.config_yaml import At, read
 from ingest.crew import Changes
@@ -54,10 +55,7 @@ class InForce:
 
     def said(self) -> str | None:
         """Why it is refused, in a line; None: it is not."""
-        if self.refused is None:
-            return None
-        first, *others = self.refused.problems
-        return f"{first} (+{len(others)})" if others else first
+        return None if self.refused is None else in_a_line(self.refused.problems)
 
 
 @dataclass

@@ -11,6 +11,7 @@ import structlog
 
 from ingest.alarms.sinks import Message, Teller, Untold
 from ingest.alarms.watch import Speaker
+from store.failure import place_of
 
 log = structlog.get_logger()
 KIND = "database"
@@ -59,5 +60,8 @@ class Blackout:
             await self.tellers[name].tell(message, now)
         except Untold as error:
             log.warning("alarm cannot be told", sink=name, alarm=KIND, error=str(error))
+            return False
+        except Exception as error:  # noqa: BLE001 - who watches goes on, and the other sinks are told
+            log.error("alarm cannot be said", sink=name, alarm=KIND, error=place_of(error))
             return False
         return True

@@ -33,6 +33,8 @@ BEAT = timedelta(minutes=1)
 LONGEST_LOOK = timedelta(minutes=1)
 LOOKS_AT_ONCE = timedelta(seconds=20)
 """After a start doors have so long to open before they are judged."""
+TRIES = 5
+"""A message over which we fail ourselves, for no reason of the sink's, is tried so often."""
 
 
 @dataclass
@@ -75,7 +77,9 @@ class AlarmKeeper:
         now, store = self.clock(), self.store
         rows = await store.read(lambda conn: look(conn, self.places, store.sealer))
         around = await asyncio.to_thread(look_around, rows, self.places)
-        seen = replace(around, configuration=self.configuration(), calendar_file=self.almanac.error, depot=self.depot())
+        seen = replace(
+            around, configuration=self.configuration(), calendar_file=self.almanac.said(), depot=self.depot()
+        )
         found = [one.on(self.machine) for one in conditions(seen, self.settings, self.almanac.calendar, now)]
         settings, speaker, machine = self.settings, self.speaker, self.machine
         for state, key in await store.write(lambda conn: compare(conn, found, settings, speaker, now, machine)):
@@ -101,7 +105,9 @@ class AlarmKeeper:
 
 @dataclass(frozen=True)
 class Telling:
-    """Works off what is to be told through one sink; what cannot be told is tried again, later and later."""
+    """Works off what is to be told through one sink; what cannot be told is tried again, later and later. What we
+    cannot even say is let go of in the end: what follows of its alarm must not wait behind it for ever.
+    """
 
     store: Store
     sink: str
@@ -110,18 +116,23 @@ class Telling:
 
     async def work(self, claims: Sequence[Claim]) -> None:
         for held in claims:
-            message = Message(**held.payload["message"])
             try:
-                await self.teller.tell(message, self.clock())
+                await self.teller.tell(Message(**held.payload["message"]), self.clock())
             except Untold as error:
                 log.warning("alarm cannot be told", sink=self.sink, alarm=held.key, error=str(error))
-                due = self.clock() + min(timedelta(seconds=30) * 2 ** min(held.attempts, 8), timedelta(hours=1))
-                reason = str(error)
-                await self.store.write(
-                    lambda conn, held=held, due=due, reason=reason: ledger.postpone(conn, held, due=due, reason=reason)  # type: ignore[misc]
-                )
+                await self._later(held, str(error))
+            except Exception as error:  # noqa: BLE001 - whatever is odd about one message, the others are told
+                log.error("alarm cannot be said", sink=self.sink, alarm=held.key, error=place_of(error))
+                await (self._later(held, place_of(error)) if held.attempts < TRIES else self._ended(held))
             else:
-                await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
+                await self._ended(held)
+
+    async def _later(self, held: Claim, reason: str) -> None:
+        due = self.clock() + min(timedelta(seconds=30) * 2 ** min(held.attempts, 8), timedelta(hours=1))
+        await self.store.write(lambda conn: ledger.postpone(conn, held, due=due, reason=reason))
+
+    async def _ended(self, held: Claim) -> None:
+        await self.store.write(lambda conn: ledger.done(conn, held))
 
 
 def _said(error: Exception) -> str:

@@ -37,8 +37,12 @@ class Message:
     state: str
     """raised, still, over or digest."""
     title: str
+    """One line, whatever the errors are like that it tells of: a mail has it as its subject."""
     text: str
     since: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", " ".join(self.title.split()))
 
 
 class Teller(Protocol):

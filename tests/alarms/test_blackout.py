@@ -17,14 +17,14 @@ from ingest.alarms.blackout import Blackout
 from ingest.alarms.keeper import AlarmKeeper
 from ingest.alarms.looking import Places
 from ingest.alarms.settings import AlarmSettings
-from ingest.alarms.sinks import Message, Robot, Teller
+from ingest.alarms.sinks import Mailer, Message, Robot, Teller
 from ingest.alarms.watch import Speaker
 from ingest.alarms.words import FOLDER
 from ingest.almanac import Almanac
 from ingest.catalogue import load_words
 from normalize.calendar import WorkCalendar
 from store.acts import StoreUnreachable
-from tests.alarms.test_sinks import robot, wecom
+from tests.alarms.test_sinks import post_office, robot, sink, wecom
 from tests.ingest.desk import Desk, open_desk
 from tests.place import Place
 
@@ -99,6 +99,17 @@ class Ear:
 
     async def tell(self, message: Message, now: datetime) -> None:
         self.heard.put_nowait(message)
+
+
+async def test_a_sink_that_fails_for_a_reason_of_its_own_keeps_no_other_from_hearing_and_ends_no_watch() -> None:
+    outage, ear = Outage(), Ear()
+    with post_office() as (box, port):
+        blackout = outage.blackout(chief=Mailer(sink(port)), duty=ear)
+        await blackout.lasts("x")
+        outage.clock.now += 6 * MINUTE
+        await blackout.lasts("half a character: \udc80")  # which no mail can say
+
+    assert (ear.heard.qsize(), len(box.mails)) == (1, 0)
 
 
 @pytest.fixture

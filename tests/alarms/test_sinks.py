@@ -7,11 +7,14 @@ import hmac
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.header import decode_header, make_header
+from email.message import Message as Mail
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import trustme
@@ -20,15 +23,24 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, Envelope
 from yarl import URL
 
-from ingest.alarms.keeper import Telling
-from ingest.alarms.settings import MailSink, WebhookSink
+from ingest.alarms.conditions import Seen, conditions
+from ingest.alarms.keeper import TRIES, Telling
+from ingest.alarms.settings import AlarmSettings, MailSink, WebhookSink
 from ingest.alarms.sinks import Mailer, Message, Robot, Untold
+from ingest.alarms.watch import Speaker
+from ingest.alarms.words import FOLDER
+from ingest.almanac import Almanac
+from ingest.calendar_files import read_calendar
+from ingest.catalogue import load_words
+from normalize.calendar import WorkCalendar
 from store import ledger
 from tests.clock import utc_now
 from tests.endtoend.installation import free_port
 from tests.ingest.desk import NOW, open_desk
 
 TEXT = "渠道 hotline 不可用：HTTP 502"
+SPEAKER = Speaker(load_words(FOLDER, "en"), "Xinqiao", ZoneInfo("Asia/Shanghai"))
+CALENDAR = WorkCalendar()
 MESSAGE = Message("door_down", "raised", f"【信桥】{TEXT}", TEXT, "2026-03-04 10:00")
 
 
@@ -61,19 +73,57 @@ def sink(port: int, **more: Any) -> MailSink:
     return MailSink.model_validate({**fields, **more})
 
 
+def mail_in(envelope: Envelope) -> Mail:
+    assert isinstance(envelope.content, bytes)
+    return message_from_bytes(envelope.content)
+
+
+def subject_of(box: Box) -> str:
+    """Of the only mail that came; a long one is folded on its way, as mail is."""
+    (envelope,) = box.mails
+    folded: str = mail_in(envelope)["Subject"]
+    return str(make_header(decode_header(folded.replace("\n", "").replace("\r", ""))))
+
+
 async def test_a_mail_arrives_in_chinese() -> None:
     with post_office() as (box, port):
         await Mailer(sink(port, to=["duty@jy.example", "chief@jy.example"])).tell(MESSAGE, NOW)
 
     (envelope,) = box.mails
-    assert isinstance(envelope.content, bytes)
-    mail = message_from_bytes(envelope.content)
+    mail = mail_in(envelope)
     assert envelope.rcpt_tos == ["duty@jy.example", "chief@jy.example"]
-    assert str(make_header(decode_header(mail["Subject"]))) == MESSAGE.title
+    assert subject_of(box) == MESSAGE.title
     payload = mail.get_payload(decode=True)
     assert isinstance(payload, bytes)
     assert payload.decode().strip() == MESSAGE.text
     assert mail["Auto-Submitted"] == "auto-generated"
+
+
+async def test_a_calendar_file_with_two_mistakes_is_a_mail_with_one_line_of_subject(tmp_path: Path) -> None:
+    file = tmp_path / "calendar.yaml"
+    file.write_text("# nothing yet\n", "utf-8")
+    almanac = Almanac(read_calendar(file), file)
+    file.write_text("2027:\n  holidays: [2027-13-01]\n  workdays: [nobody]\n", "utf-8")
+    almanac.look()
+    almanac.look()
+    (found,) = conditions(Seen(calendar_file=almanac.said()), AlarmSettings(calendar=timedelta(0)), CALENDAR, NOW)
+
+    with post_office() as (box, port):
+        await Mailer(sink(port)).tell(SPEAKER.message("raised", found.kind, found.facts, NOW), NOW)
+
+    subject = subject_of(box)
+    assert ("calendar.yaml:2:" in subject, subject.endswith("(+1)")) == (True, True)
+
+
+async def test_an_error_of_several_lines_is_one_line_of_subject_and_whole_in_the_text() -> None:
+    error = "FATAL: no pg_hba.conf entry\nfor host\r\n  10.0.0.7"
+    message = SPEAKER.message("raised", "door_down", {"name": "hotline", "error": error}, NOW)
+
+    with post_office() as (box, port):
+        await Mailer(sink(port)).tell(message, NOW)
+
+    assert subject_of(box) == "[Xinqiao] door hotline is unavailable: FATAL: no pg_hba.conf entry for host 10.0.0.7"
+    assert error in message.text
 
 
 async def test_a_mail_goes_over_tls_with_a_password(tmp_path: Path) -> None:
@@ -159,6 +209,26 @@ async def test_a_robot_that_does_not_take_it_is_said_without_its_key(answer: dic
             await Robot(wecom(url)).tell(MESSAGE, NOW)
 
     assert "secret-key" not in str(refused.value)
+
+
+async def test_a_message_that_cannot_even_be_said_is_let_go_and_the_next_of_its_alarm_told(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk, post_office() as (box, port):
+        odd = replace(MESSAGE, text="half a character: \udc80")
+        for message in (odd, MESSAGE):
+            payload = {"message": vars(message)}
+            desk.write(
+                lambda conn, payload=payload: ledger.enqueue(conn, "tell:duty", payload, now=NOW, key="door_down:x")
+            )
+
+        for hours in range(TRIES + 1):
+            now = utc_now() + timedelta(hours=hours)
+            claims = desk.write(
+                lambda conn, now=now: ledger.claim(conn, "tell:duty", now=now, lease=timedelta(minutes=5))
+            )
+            await Telling(desk.store, "duty", Mailer(sink(port)), lambda now=now: now).work(claims)  # type: ignore[misc]
+
+        assert subject_of(box) == MESSAGE.title
+        assert desk.store.read_now(ledger.counts) == {}
 
 
 async def test_what_cannot_be_told_is_told_later(tmp_path: Path) -> None:

@@ -399,13 +399,13 @@ async def test_a_bad_year_file_leaves_the_old_calendar_in_force_and_says_so(
 
     assert date_of(desk, case_id) == ("2027-01-07", False)
     assert [line["log_level"] for line in logs if "calendar" in line["event"]] == ["error"]
-    seen = Seen(calendar_file=almanac.error)
+    seen = Seen(calendar_file=almanac.said())
     (found,) = conditions(seen, AlarmSettings(calendar=timedelta(0)), almanac.calendar, at("2026-12-29 09:00"))
     assert (found.kind, "2027-13-01" in str(found.facts["error"])) == ("calendar_file", True)
 
     written(year_file, YEAR)
     await followed(desk, almanac, *["2026-12-29 09:00"] * 2)
-    assert almanac.error is None
+    assert almanac.said() is None
 
 
 async def test_a_file_that_is_just_being_written_is_not_taken(desk: Desk, year_file: Path, almanac: Almanac) -> None:
