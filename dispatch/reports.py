@@ -118,10 +118,10 @@ def read_report(body: bytes, now: datetime) -> Report:
 
 
 def progress_of(reports: Iterable[Report]) -> Progress:
-    """How far a case has come by these reports, in the order in which they were taken."""
+    """How far a case has come by these reports, in the order in which they were taken; they could follow then."""
     found = Progress()
     for one in reports:
-        found = after(found, one)
+        found = _moved(found, one)
     return found
 
 
@@ -130,9 +130,25 @@ def after(before: Progress, report: Report) -> Progress:
     expected = expected_after(before)
     if report.type not in expected:
         raise OutOfOrder(f"case {report.case_id}: {report.type} cannot follow now; expected {', '.join(expected)}")
-    limit = before.extended_until
-    if report.until is not None and limit is not None and report.until <= limit:
-        raise OutOfOrder(f"case {report.case_id}: expected an until later than {limit.isoformat()}")
+    return _moved(before, report)
+
+
+def expected_after(before: Progress) -> tuple[ReportType, ...]:
+    """The types that can follow. A matter is extended once (信访工作条例 第三十四条: by 30 days at most, which is the
+    office's to keep: the same report also moves limits of local rules).
+    """
+    kind = ReportType
+    if before.over:
+        rest = (kind.REVIEWED, kind.RATED) if before.closed_at or before.answered_at else ()
+        return (kind.REOPENED, *rest)
+    if before.answered_at is not None:
+        return (kind.ANSWERED, kind.CLOSED, kind.REOPENED, kind.REVIEWED, kind.RATED, kind.ASSIGNED)
+    opening = () if before.accepted_at is not None else (kind.ACCEPTED,)
+    extending = () if before.extended_until is not None else (kind.EXTENDED,)
+    return (*opening, kind.NOT_OURS, kind.ASSIGNED, *extending, kind.ANSWERED, kind.CLOSED)
+
+
+def _moved(before: Progress, report: Report) -> Progress:
     at = report.at
     changes: Mapping[ReportType, dict[str, Any]] = {
         ReportType.ASSIGNED: {"assigned_at": before.assigned_at or at},
@@ -144,15 +160,3 @@ def after(before: Progress, report: Report) -> Progress:
         ReportType.REOPENED: {"refused_at": None, "answered_at": None, "closed_at": None},
     }
     return replace(before, **changes.get(report.type, {}))
-
-
-def expected_after(before: Progress) -> tuple[ReportType, ...]:
-    """The types that can follow."""
-    kind = ReportType
-    if before.over:
-        rest = (kind.REVIEWED, kind.RATED) if before.closed_at or before.answered_at else ()
-        return (kind.REOPENED, *rest)
-    if before.answered_at is not None:
-        return (kind.ANSWERED, kind.CLOSED, kind.REOPENED, kind.REVIEWED, kind.RATED, kind.ASSIGNED)
-    opening = () if before.accepted_at is not None else (kind.ACCEPTED,)
-    return (*opening, kind.NOT_OURS, kind.ASSIGNED, kind.EXTENDED, kind.ANSWERED, kind.CLOSED)

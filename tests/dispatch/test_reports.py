@@ -137,11 +137,27 @@ def test_what_cannot_follow_is_refused_with_what_could(before: list[str], then: 
         after(progress_of(report(one) for one in before), report(then))
 
 
-def test_a_limit_is_only_ever_extended() -> None:
-    extended = progress_of([report("extended", until=NOW + 30 * DAY)])
+@pytest.mark.parametrize("between", [[], ["closed", "reopened"]])
+def test_a_limit_is_extended_once(between: list[str]) -> None:
+    extended = progress_of([report("extended", until=NOW + 30 * DAY), *(report(one) for one in between)])
 
-    with pytest.raises(OutOfOrder, match="expected an until later than 2026-04-01"):
-        after(extended, report("extended", 1, until=NOW + 30 * DAY))
+    with pytest.raises(OutOfOrder, match="extended cannot follow now; expected accepted, not_ours"):
+        after(extended, report("extended", 1, until=NOW + 60 * DAY))
+
+
+@pytest.mark.parametrize("type_", ["assigned", "accepted", "answered", "closed", "not_ours"])
+def test_any_report_after_an_extension_may_repeat_its_limit_or_name_another(type_: str) -> None:
+    until = NOW + 30 * DAY
+    extended = progress_of([report("extended", until=until)])
+
+    for said in (until, until - DAY, until + DAY):
+        assert after(extended, report(type_, 1, until=said)).extended_until == until
+
+
+def test_what_was_taken_before_matters_were_extended_only_once_still_counts() -> None:
+    found = progress_of([report("extended", until=NOW + 30 * DAY), report("extended", 1, until=NOW + 60 * DAY)])
+
+    assert found.extended_until == NOW + 60 * DAY
 
 
 @given(st.lists(st.sampled_from(ReportType), max_size=12))

@@ -139,8 +139,17 @@ def test_an_extension_moves_the_limit_once(desk: Desk, case_id: str) -> None:
 
     found = clocks(desk, case_id)["xf.close"]
     assert (found.due_at, found.extended) == (at("2026-06-02 18:00"), True)
-    with pytest.raises(OutOfOrder, match="later than"):
-        says(desk, case_id, "extended", "2026-04-21 10:00", until=at("2026-06-02 18:00").isoformat())
+    with pytest.raises(OutOfOrder, match="extended cannot follow now"):
+        says(desk, case_id, "extended", "2026-04-21 10:00", until=at("2026-06-09 18:00").isoformat())
+
+
+def test_an_answer_that_repeats_the_extended_limit_stops_the_clock(desk: Desk, case_id: str) -> None:
+    limit = at("2026-06-02 18:00").isoformat()
+    says(desk, case_id, "accepted", "2026-03-04 10:00")
+    says(desk, case_id, "extended", "2026-04-20 10:00", until=limit)
+    says(desk, case_id, "answered", "2026-05-20 10:00", until=limit)
+
+    assert clocks(desk, case_id)["xf.close"].ended_at == at("2026-05-20 10:00")
 
 
 async def test_an_extended_limit_is_told_of_at_its_own_time(desk: Desk, case_id: str) -> None:
