@@ -17,13 +17,13 @@ from ingest.reported import progress_of_case
 from normalize.case import Case
 from normalize.dates import CHINA
 from normalize.reminders import Reminder, Stage
-from store.schema import cases, reminder
+from store.schema import RUNNING, cases, reminder
 
 
 def waiting(
     conn: Connection, clockwork: Clockwork, now: datetime, *, limit: int, without: Sequence[str] = ()
 ) -> list[str]:
-    """Cases it is time to look at, the earliest first; else those whose dates were counted by another calendar."""
+    """Cases it is time to look at, the earliest first; else those whose clocks run by another calendar."""
     for wanted in asked(clockwork.mark, now, limit, without):
         if found := conn.execute(wanted).scalars().all():
             return list(found)
@@ -35,7 +35,7 @@ def asked(mark: str, now: datetime, limit: int, without: Sequence[str]) -> Itera
     some = select(cases.c.case_id).where(cases.c.case_id.not_in(without)).limit(limit)
     yield some.where(cases.c.next_reminder_at <= now).order_by(cases.c.next_reminder_at)
     for other in (cases.c.dated_by < mark, cases.c.dated_by > mark):
-        yield some.where(other, cases.c.next_reminder_at.is_not(None)).order_by(cases.c.dated_by)
+        yield some.where(other, RUNNING).order_by(cases.c.dated_by)
 
 
 def look(conn: Connection, desk: CaseDesk, case_id: str, now: datetime) -> list[Reminder]:

@@ -173,6 +173,8 @@ reading = Table(
 )
 
 _DUE = text("next_reminder_at IS NOT NULL")
+RUNNING = text("next_due_at IS NOT NULL AND NOT withdrawn")
+"""Cases with a clock that runs: neither closed nor taken back, however long its date has passed."""
 cases = Table(
     "cases",
     metadata,
@@ -203,7 +205,7 @@ cases = Table(
     Column("next_reminder_at", Moment),  # when it must be looked at; null: nothing of it is due any more
     Column("dated_by", Text),  # names the calendar and rules its deadlines were counted by; null: before that was noted
     Index("ix_cases_next_reminder_at", "next_reminder_at", info=_among(_DUE)),
-    Index("ix_cases_dated_by", "dated_by", info=_among(_DUE)),
+    Index("ix_cases_dated_by", "dated_by", info=_among(RUNNING)),
     Index("ix_cases_received", "received_at", "case_id"),
     Index("ix_cases_updated", "updated_at", "case_id"),
     # A page of the list under each of its usual filters, in its order, without reading the other cases.

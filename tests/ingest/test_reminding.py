@@ -375,15 +375,52 @@ async def test_dates_beyond_the_calendar_follow_it_when_the_year_is_known(
     assert ("case.due_soon", "xf.object", "workday_before") in told(desk)
 
 
-async def test_what_is_over_is_not_counted_again(desk: Desk, year_file: Path, almanac: Almanac) -> None:
-    (case_id,) = desk.take_in(reading(received_at=at("2026-03-02 09:00")))
-    await followed(desk, almanac, "2026-03-30 09:00")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"signals": (Signal(SignalKind.WITHDRAWN, "w"),)},
+        {"source_status": SourceStatus(code="closed", raw="已办结")},
+    ],
+)
+async def test_what_is_over_is_not_counted_again(
+    desk: Desk, year_file: Path, almanac: Almanac, change: dict[str, Any]
+) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=at("2026-03-02 09:00")))
+    desk.take_in(reading(modified_at=at("2026-03-03 09:00"), **change))
     mark = row(desk, case_id).dated_by
 
     written(year_file, YEAR)
     await followed(desk, almanac, *["2026-12-29 09:00"] * 3)
 
     assert row(desk, case_id).dated_by == mark
+
+
+async def test_what_is_overdue_and_open_is_counted_again(desk: Desk, year_file: Path, almanac: Almanac) -> None:
+    (case_id,) = desk.take_in(reading(received_at=at("2026-12-28 09:00")))
+    await kept(desk, *days("2026-12-28", 30))
+    assert (row(desk, case_id).next_reminder_at, date_of(desk, case_id)) == (None, ("2027-01-04", True))
+    before = len(told(desk))
+
+    written(year_file, YEAR)
+    await followed(desk, almanac, *["2027-01-27 09:00"] * 3)
+    await followed(desk, almanac, *days("2027-01-28", 40))
+
+    assert date_of(desk, case_id) == ("2027-01-07", False)
+    assert row(desk, case_id).dated_by == desk.desk.clockwork.mark
+    assert told(desk)[before:] == [("case.overdue", "xf.object", "overdue")]  # by its true date, once
+
+
+async def test_an_overdue_limit_that_is_lengthened_runs_on(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading())
+    await kept(desk, *days("2026-03-02", 20))
+    rules = ClockRules.model_validate(
+        {"rules": [{"rule": "xf.object", "kind": "object", "limit": 20, "unit": "working", "channels": ["sunshine"]}]}
+    )
+    office = with_clockwork(desk, Clockwork(rules, ReminderRules(), WorkCalendar()))
+    await kept(office, "2026-03-22 09:00")
+
+    assert date_of(office, case_id) == ("2026-03-30", False)
+    assert row(office, case_id).next_reminder_at == at("2026-03-27 08:30")
 
 
 async def test_a_bad_year_file_leaves_the_old_calendar_in_force_and_says_so(
