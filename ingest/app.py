@@ -161,7 +161,7 @@ class Daemon:
         if self.stages & {"keep", "console"}:
             yield "pulse", Plan(None, lambda: Part(finishing=[self.pulse.run, self.depot.run]))
         if "keep" in self.stages:
-            yield from parts.alarms(self.in_force.said, lambda: self.depot.trouble)
+            yield from parts.alarms(self.in_force.said, lambda: self.depot.trouble, self.pulse.answer_by)
             keeper = ClockKeeper(self.office.store, self.office.desk, self.office.almanac, self.office.clock)
             yield "clocks", Plan(None, lambda: Part(finishing=[keeper.run]))
             yield "retention", parts.retention()

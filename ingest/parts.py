@@ -22,7 +22,7 @@ from ingest import channels
 from ingest.alarms.blackout import Blackout
 from ingest.alarms.conditions import DepotSeen
 from ingest.alarms.keeper import AlarmKeeper, Telling
-from ingest.alarms.looking import Places
+from ingest.alarms.looking import AnswerBy, Places
 from ingest.alarms.settings import Sink
 from ingest.alarms.sinks import teller_of
 from ingest.alarms.watch import Speaker, tell_lane
@@ -78,7 +78,7 @@ class Parts:
             yield "vetting", Plan(clamd, partial(self._vetting, clamd))
 
     def alarms(
-        self, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None]
+        self, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None], answer_by: AnswerBy
     ) -> Iterator[tuple[str, Plan]]:
         """What watches, and what tells whom; nothing without a sink."""
         settings, service = self.config.alarms, self.config.service
@@ -86,7 +86,7 @@ class Parts:
             return
         places = places_of(self.config)
         terms = (settings, self._files(settings), places, service)
-        yield "alarms", Plan(terms, partial(self._alarms, places, refused, depot))
+        yield "alarms", Plan(terms, partial(self._alarms, places, refused, depot, answer_by))
         for name, sink in settings.sinks.items():
             yield f"alarm sink {name}", Plan((sink, self._files(sink)), partial(self._sink, name, sink))
 
@@ -146,7 +146,13 @@ class Parts:
     def _vetting(self, clamd: str) -> Part:
         return Part(finishing=[vetting(clamd, self.office.store, self.office.desk, self.office.clock).run])
 
-    def _alarms(self, places: Places, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None]) -> Part:
+    def _alarms(
+        self,
+        places: Places,
+        refused: Callable[[], str | None],
+        depot: Callable[[], DepotSeen | None],
+        answer_by: AnswerBy,
+    ) -> Part:
         service, settings, clock, store = self.config.service, self.config.alarms, self.office.clock, self.office.store
         speaker = Speaker(load_words(WORDS, service.language), service.name, service.zone)
         tellers = {name: teller_of(sink) for name, sink in settings.sinks.items()}
@@ -160,6 +166,7 @@ class Parts:
             Blackout(settings.store_down, speaker, tellers, clock),
             refused,
             depot,
+            answer_by,
             None if store.exclusive else socket.gethostname(),
         )
         return Part(finishing=[keeper.run])

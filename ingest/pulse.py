@@ -52,6 +52,11 @@ class Pulse:
         self.metrics.forget(set(self.channels) - set(channels), set(self.targets) - set(targets))
         self.channels, self.targets, self.answer_due = channels, targets, answer_due
 
+    def answer_by(self, name: str, last: datetime) -> datetime | None:
+        """By when a door that answered last at `last` must have answered again; None: we know no such door."""
+        due = self.answer_due.get(name)
+        return None if due is None else due(last)
+
     async def run(self, stopping: asyncio.Event) -> None:
         beat = 0
         while not stopping.is_set():
@@ -91,10 +96,10 @@ class Pulse:
 
     def _state(self, door: listings.Door) -> str:
         seen = max(filter(None, (door.last_success_at, door.last_new_at)), default=None)
-        due = self.answer_due.get(door.name)
-        if door.state != "open" or seen is None or due is None:
+        due = None if seen is None else self.answer_by(door.name, seen)
+        if door.state != "open" or due is None:
             return door.state
-        return "open" if self.clock() <= due(seen) else "silent"
+        return "open" if self.clock() <= due else "silent"
 
     async def sweep(self) -> None:
         """Open blocked steps whose predecessor is gone; forget sessions that ran out."""

@@ -27,6 +27,8 @@ class DoorSeen:
     last_new_at: datetime | None
     begun_at: datetime
     """When the door was first configured: before it nothing could come."""
+    answer_due: datetime | None = None
+    """By when it has answered again, by its own schedule, if all is well; none: not known."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ def _doors(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: dat
             yield Condition(f"door_refused:{door.name}", "door_refused", facts)
         elif door.state == "unavailable" and lasted >= settings.door_down:
             yield Condition(f"door_down:{door.name}", "door_down", facts)
-        elif now - answered >= settings.no_success:
+        elif now - answered >= settings.no_success and (door.answer_due is None or now > door.answer_due):
             hours = (now - answered) // timedelta(hours=1)
             yield Condition(f"door_silent:{door.name}", "door_silent", {"name": door.name, "hours": hours})
         came = (door.last_new_at or door.begun_at).astimezone(CHINA).date()

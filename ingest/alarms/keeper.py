@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from ingest.alarms.blackout import Blackout
 from ingest.alarms.conditions import DepotSeen, conditions
 from ingest.alarms.digest import digest, look_back
-from ingest.alarms.looking import Places, look, look_around
+from ingest.alarms.looking import AnswerBy, Places, look, look_around
 from ingest.alarms.settings import AlarmSettings, DigestSettings
 from ingest.alarms.sinks import Message, Teller, Untold
 from ingest.alarms.watch import DIGEST, Speaker, compare, tell
@@ -51,6 +51,7 @@ class AlarmKeeper:
     configuration: Callable[[], str | None] = lambda: None
     """Why the files as they stand are not in force."""
     depot: Callable[[], DepotSeen | None] = lambda: None
+    answer_by: AnswerBy = lambda _name, _last: None
     machine: str | None = None
     """Ours, where others watch the same database."""
 
@@ -75,7 +76,7 @@ class AlarmKeeper:
     async def look(self) -> None:
         """Look once, and have told what changed."""
         now, store = self.clock(), self.store
-        rows = await store.read(lambda conn: look(conn, self.places, store.sealer))
+        rows = await store.read(lambda conn: look(conn, self.places, store.sealer, self.answer_by))
         around = await asyncio.to_thread(look_around, rows, self.places)
         seen = replace(
             around, configuration=self.configuration(), calendar_file=self.almanac.said(), depot=self.depot()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +31,11 @@ class Places:
     certificates: tuple[Path, ...]
 
 
-def look(conn: Connection, places: Places, sealer: Sealer) -> Seen:
+AnswerBy = Callable[[str, datetime], datetime | None]
+"""By when a door that answered last at some time has answered again, if that is known."""
+
+
+def look(conn: Connection, places: Places, sealer: Sealer, answer_by: AnswerBy) -> Seen:
     """The rows' part; the rest is `look_around`."""
     by_target = {name: _for_a_person(conn, name) for name in places.targets}
     rows = {row.name: row for row in conn.execute(select(target_rows))}
@@ -39,7 +43,9 @@ def look(conn: Connection, places: Places, sealer: Sealer) -> Seen:
     given_up = select(func.count()).where(ledger_rows.c.state == ledger.DEAD, ~ledger_rows.c.lane.startswith("push:"))
     return Seen(
         doors=[
-            _door(row) for row in conn.execute(select(channel).order_by(channel.c.name)) if row.name in places.doors
+            _door(row, answer_by)
+            for row in conn.execute(select(channel).order_by(channel.c.name))
+            if row.name in places.doors
         ],
         targets=[
             TargetSeen(name, row.state, row.since, row.error, by_target[name])
@@ -61,9 +67,10 @@ def look_around(seen: Seen, places: Places) -> Seen:
     return replace(seen, disk_free=free, certificates=ends, unusable_certificates=unusable)
 
 
-def _door(row: Row[Any]) -> DoorSeen:
+def _door(row: Row[Any], answer_by: AnswerBy) -> DoorSeen:
     begun = row.enrolled_at or row.since
-    return DoorSeen(row.name, row.state, row.since, row.error, row.last_success_at, row.last_new_at, begun)
+    due = answer_by(row.name, row.last_success_at or begun)
+    return DoorSeen(row.name, row.state, row.since, row.error, row.last_success_at, row.last_new_at, begun, due)
 
 
 def _for_a_person(conn: Connection, name: str) -> int:

@@ -49,6 +49,14 @@ def test_a_door_is_missed(change: dict[str, object], expected: list[str]) -> Non
     assert keys(Seen([replace(DOOR, **change)])) == expected  # type: ignore[arg-type]
 
 
+def test_a_door_is_not_missed_before_an_answer_is_due_by_its_own_schedule() -> None:
+    quiet = replace(DOOR, last_success_at=NOW - 15 * HOUR)
+
+    assert keys(Seen([replace(quiet, answer_due=NOW)])) == []
+    assert keys(Seen([replace(quiet, answer_due=NOW - MINUTE)])) == ["door_silent:hotline"]
+    assert keys(Seen([replace(DOOR, last_success_at=NOW - 3 * HOUR, answer_due=NOW - 2 * HOUR)])) == []
+
+
 @pytest.mark.parametrize(
     ("last", "now", "expected"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,13 +17,15 @@ from ingest.alarms.conditions import Condition
 from ingest.alarms.keeper import AlarmKeeper
 from ingest.alarms.looking import Places
 from ingest.alarms.settings import AlarmSettings
-from ingest.alarms.watch import Speaker, compare
+from ingest.alarms.watch import Speaker, compare, standing
 from ingest.alarms.words import FOLDER
 from ingest.almanac import Almanac
 from ingest.catalogue import LANGUAGES, load_words
+from ingest.parts import answer_due
 from normalize.calendar import WorkCalendar
 from store.schema import channel, delivery, link, raw, target
 from store.schema import ledger as ledger_rows
+from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
 from tests.ingest.desk import Desk, open_desk, reading
 from tests.ingest.test_cases import ACCUSATION
 from tests.place import Place
@@ -129,6 +132,23 @@ async def test_a_look_at_the_rows_finds_what_is_amiss(desk: Desk) -> None:
     assert sorted(one["kind"] for one in in_line(desk)) == [
         "deliveries", "door_refused", "history_cut", "quarantine", "waiting", "waiting"
     ]  # fmt: skip
+
+
+async def test_a_door_that_keeps_office_hours_is_not_missed_at_night_and_on_sundays(desk: Desk, tmp_path: Path) -> None:
+    door = f'channels:\n  sunshine: {MAILBOX[:-1]}, cron: "*/5 8-18 * * mon-fri", jitter: 0s}}\n'
+    config = loaded(tmp_path, SEALING + TARGETS + door)
+    friday = datetime(2026, 3, 6, 18, 55, tzinfo=SPEAKER.zone)
+    desk.take_in(reading(), key="1")
+    desk.write(lambda conn: conn.execute(update(channel).values(state="open", last_success_at=friday)))
+
+    async def missed(now: str) -> bool:
+        watching = keeper(desk, datetime.fromisoformat(now).replace(tzinfo=SPEAKER.zone))
+        watching.answer_by = lambda name, last: answer_due(config.channels[name].settings, config, last)
+        await watching.look()
+        return "door_silent" in {one.kind for one in desk.store.read_now(standing)}
+
+    nights = [await missed(now) for now in ("2026-03-07 03:00", "2026-03-08 12:00", "2026-03-09 08:01")]
+    assert (nights, await missed("2026-03-09 09:00")) == ([False] * 3, True)
 
 
 async def test_the_summary_comes_once_on_a_working_morning(desk: Desk) -> None:

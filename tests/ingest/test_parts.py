@@ -57,7 +57,14 @@ def office(folder: Path) -> Iterator[Office]:
 
 def terms(office: Office, config: Config) -> dict[str, object]:
     parts = Parts(office, config, Metrics(), AsyncIOScheduler())
-    plans = dict([*parts.doors(), *parts.targets(), *parts.reading(), *parts.alarms(lambda: None, lambda: None)])
+    plans = dict(
+        [
+            *parts.doors(),
+            *parts.targets(),
+            *parts.reading(),
+            *parts.alarms(lambda: None, lambda: None, lambda _name, _last: None),
+        ]
+    )
     return {name: plan.terms for name, plan in plans.items()}
 
 
