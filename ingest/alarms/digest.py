@@ -20,8 +20,10 @@ NAMED = 20
 class Day:
     """What there was and is to do."""
 
+    since: datetime
+    """When the summary before this one was told."""
     came: dict[str, int]
-    """New cases by channel since yesterday's summary."""
+    """New cases by channel since then, each in one summary."""
     due_today: list[str]
     overdue: list[str]
     review: int
@@ -30,18 +32,18 @@ class Day:
     alarms: int
 
 
-def look_back(conn: Connection, zone: ZoneInfo, now: datetime) -> Day:
-    """The day's figures; restricted cases count, and are named by number only, like all."""
+def look_back(conn: Connection, zone: ZoneInfo, since: datetime, now: datetime) -> Day:
+    """The figures, with what came `since`; restricted cases count, and are named by number only, like all."""
     begins = datetime.combine(now.astimezone(zone).date(), time(), zone)
-    since = now - timedelta(days=1)
     came = (
         select(cases.c.channel, func.count().label("number"))
-        .where(cases.c.ingested_at >= since)
+        .where(cases.c.ingested_at >= since, cases.c.ingested_at < now)
         .group_by(cases.c.channel)
     )
     running = ~cases.c.withdrawn
     waits = delivery.c.state.in_(("rejected", "unknown"))
     return Day(
+        since=since,
         came={row.channel: row.number for row in conn.execute(came)},
         due_today=_numbers(conn, running & cases.c.next_due_at.between(now, begins + timedelta(days=1))),
         overdue=_numbers(conn, running & (cases.c.next_due_at < now)),
@@ -55,7 +57,8 @@ def look_back(conn: Connection, zone: ZoneInfo, now: datetime) -> Day:
 def digest(day: Day, speaker: Speaker, now: datetime) -> Message:
     """The summary in words."""
     words, date = speaker.words, f"{now.astimezone(speaker.zone):%Y-%m-%d}"
-    lines = [words("digest.came", count=sum(day.came.values()))]
+    since = f"{day.since.astimezone(speaker.zone):%Y-%m-%d %H:%M}"
+    lines = [words("digest.came", since=since, count=sum(day.came.values()))]
     lines += [words("digest.came_at", channel=name, count=count) for name, count in sorted(day.came.items())]
     lines += [
         words("digest.due_today", count=len(day.due_today), numbers=_listed(day.due_today)),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 
 from ingest.alarms.blackout import Blackout
@@ -33,6 +33,8 @@ BEAT = timedelta(minutes=1)
 LONGEST_LOOK = timedelta(minutes=1)
 LOOKS_AT_ONCE = timedelta(seconds=20)
 """After a start doors have so long to open before they are judged."""
+FIRST_LOOK_BACK = timedelta(days=1)
+"""What came before counts in no summary."""
 TRIES = 5
 """A message over which we fail ourselves, for no reason of the sink's, is tried so often."""
 
@@ -93,14 +95,15 @@ class AlarmKeeper:
         return self.almanac.calendar.is_workday(local.date()) and local.time() >= settings.at
 
     def _tell_digest(self, conn: Connection, settings: DigestSettings | None, now: datetime) -> None:
-        """Once a day, whichever process comes first."""
+        """Once a day, whichever process comes first; what came since the last one, over weekends and holidays."""
+        last = conn.execute(select(alarm.c.told_at).where(alarm.c.key == DIGEST)).scalar_one_or_none()
         day = f"{now.astimezone(self.speaker.zone):%Y-%m-%d}"
         row = {"key": DIGEST, "kind": DIGEST, "facts": {"day": day}, "since": now, "told_at": now}
         made = insert_into(conn, alarm).values(row).on_conflict_do_nothing().returning(alarm.c.key)
         fresh = conn.execute(made).first() is not None
         again = update(alarm).where(alarm.c.key == DIGEST, alarm.c.facts["day"].as_string() != day)
         if settings is not None and (fresh or conn.execute(again.values(facts={"day": day}, told_at=now)).rowcount):
-            message = digest(look_back(conn, self.speaker.zone, now), self.speaker, now)
+            message = digest(look_back(conn, self.speaker.zone, last or now - FIRST_LOOK_BACK, now), self.speaker, now)
             tell(conn, settings.sinks, message, f"{DIGEST}:{day}", now)
 
 

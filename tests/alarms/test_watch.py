@@ -23,7 +23,7 @@ from ingest.almanac import Almanac
 from ingest.catalogue import LANGUAGES, load_words
 from ingest.parts import answer_due
 from normalize.calendar import WorkCalendar
-from store.schema import channel, delivery, link, raw, target
+from store.schema import cases, channel, delivery, link, raw, target
 from store.schema import ledger as ledger_rows
 from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
 from tests.ingest.desk import Desk, open_desk, reading
@@ -166,9 +166,35 @@ async def test_the_summary_comes_once_on_a_working_morning(desk: Desk) -> None:
 
     assert len(found) == 1
     assert found[0]["title"] == "【信桥】2026-03-03 信访件简报"
-    assert "昨日早上以来新收：2 件" in found[0]["text"]
+    assert "自 2026-03-02 08:10 以来新收：2 件" in found[0]["text"]
     assert secret not in str(in_line(desk))
     assert len([one for one in in_line(desk) if one["kind"] == "digest"]) == 2
+
+
+async def test_what_came_over_a_weekend_is_in_one_summary(desk: Desk) -> None:
+    digest = {"at": "08:10", "sinks": ["duty"]}
+    friday = datetime(2026, 3, 6, 8, 10, tzinfo=SPEAKER.zone)
+    arrivals = [friday - HOUR, friday, friday + 10 * HOUR, friday + 30 * HOUR]  # the last on Saturday
+
+    def take_in(moments: Sequence[datetime]) -> None:
+        for moment in moments:
+            name = f"{moment:%d%H}"
+            (case_id,) = desk.take_in(reading(f"x:{name}"), key=name)
+            came = update(cases).where(cases.c.case_id == case_id).values(ingested_at=moment)
+            desk.write(lambda conn, came=came: conn.execute(came))
+
+    take_in(arrivals[:1])
+    await keeper(desk, friday, digest=digest).look()
+    take_in(arrivals[1:])
+    for days in (1, 2, 3, 4):
+        await keeper(desk, friday + timedelta(days=days), digest=digest).look()
+
+    said = [one["text"].partition("\n")[0] for one in in_line(desk) if one["kind"] == "digest"]
+    assert said == [
+        "自 2026-03-05 08:10 以来新收：1 件",
+        "自 2026-03-06 08:10 以来新收：3 件",
+        "自 2026-03-09 08:10 以来新收：0 件",
+    ]
 
 
 def test_both_languages_have_words_for_every_alarm() -> None:
