@@ -321,7 +321,7 @@ async def test_a_refused_file_is_an_alarm(bureau: Bureau) -> None:
 
     ((said, _),) = bureau.oa.took["duty"]
     assert said.startswith("配置文件现有内容未生效：")
-    assert "nonsense: unknown key" in said
+    assert "nonsense：没有这个键" in said
 
 
 Change = Callable[[Bureau], str]
