@@ -80,10 +80,8 @@ class Parts:
     def alarms(
         self, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None], answer_by: AnswerBy
     ) -> Iterator[tuple[str, Plan]]:
-        """What watches, and what tells whom; nothing without a sink."""
+        """What watches, also where nobody is told: alarms stand on the overview, and end; and what tells whom."""
         settings, service = self.config.alarms, self.config.service
-        if not settings.sinks:
-            return
         places = places_of(self.config)
         terms = (settings, self._files(settings), places, service)
         yield "alarms", Plan(terms, partial(self._alarms, places, refused, depot, answer_by))
@@ -194,6 +192,7 @@ def places_of(config: Config) -> Places:
     return Places(
         frozenset(channels),
         frozenset(targets),
+        frozenset(config.alarms.sinks),
         tuple(folders),
         tuple(dict.fromkeys(one for one in files if one is not None)),
     )

@@ -63,7 +63,9 @@ class Seen:
     history_cut: bool = False
     """Links of the history were taken out."""
     oldest: Mapping[str, datetime] = field(default_factory=dict)
-    """By lane: since when its oldest step is due."""
+    """By lane that is worked on: since when its oldest step is due."""
+    unheard: Sequence[str] = ()
+    """Lanes of sinks that are gone."""
     disk_free: Mapping[str, float] = field(default_factory=dict)
     """By place: the free share, in percent."""
     certificates: Mapping[str, datetime] = field(default_factory=dict)

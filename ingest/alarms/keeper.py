@@ -19,7 +19,7 @@ from ingest.alarms.digest import digest, look_back
 from ingest.alarms.looking import AnswerBy, Places, look, look_around
 from ingest.alarms.settings import AlarmSettings, DigestSettings
 from ingest.alarms.sinks import Message, Teller, Untold
-from ingest.alarms.watch import DIGEST, Speaker, compare, tell
+from ingest.alarms.watch import DIGEST, Speaker, compare, drop, tell
 from ingest.almanac import Almanac
 from store import ledger
 from store.engine import Store, StoreUnreachable
@@ -84,6 +84,8 @@ class AlarmKeeper:
             around, configuration=self.configuration(), calendar_file=self.almanac.said(), depot=self.depot()
         )
         found = [one.on(self.machine) for one in conditions(seen, self.settings, self.almanac.calendar, now)]
+        if seen.unheard:
+            await store.write(lambda conn: drop(conn, seen.unheard))
         settings, speaker, machine = self.settings, self.speaker, self.machine
         for state, key in await store.write(lambda conn: compare(conn, found, settings, speaker, now, machine)):
             log.warning("alarm", state=state, alarm=key)

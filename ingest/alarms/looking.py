@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select
 
 from ingest.alarms.conditions import DoorSeen, Seen, TargetSeen
+from ingest.alarms.watch import is_tell_lane
 from store import chain, ledger
 from store.schema import channel, delivery, event, raw
 from store.schema import ledger as ledger_rows
@@ -27,6 +28,7 @@ class Places:
 
     doors: frozenset[str]
     targets: frozenset[str]
+    sinks: frozenset[str]
     folders: tuple[Path, ...]
     certificates: tuple[Path, ...]
 
@@ -40,6 +42,7 @@ def look(conn: Connection, places: Places, sealer: Sealer, answer_by: AnswerBy) 
     by_target = {name: _for_a_person(conn, name) for name in places.targets}
     rows = {row.name: row for row in conn.execute(select(target_rows))}
     quarantined = select(func.count()).where(raw.c.state == "quarantined")
+    oldest = _oldest(conn)
     given_up = select(func.count()).where(ledger_rows.c.state == ledger.DEAD, ~ledger_rows.c.lane.startswith("push:"))
     return Seen(
         doors=[
@@ -56,7 +59,8 @@ def look(conn: Connection, places: Places, sealer: Sealer, answer_by: AnswerBy) 
         held=conn.execute(select(func.count()).where(event.c.held)).scalar_one(),
         given_up=conn.execute(given_up).scalar_one(),
         history_cut=not chain.is_whole(conn, sealer),
-        oldest=_oldest(conn),
+        oldest={lane: due for lane, due in oldest.items() if _is_worked(lane, places)},
+        unheard=[lane for lane in oldest if is_tell_lane(lane) and not _is_worked(lane, places)],
     )
 
 
@@ -84,6 +88,13 @@ def _oldest(conn: Connection) -> dict[str, datetime]:
         ledger_rows.c.state == ledger.READY
     )
     return {row.lane: row.first for row in conn.execute(due.group_by(ledger_rows.c.lane))}
+
+
+def _is_worked(lane: str, places: Places) -> bool:
+    """Whether the configuration still has the door, target or sink whose lane it is."""
+    step, _, name = lane.partition(":")
+    theirs = {"fetch": places.doors, "settle": places.doors, "push": places.targets, "tell": places.sinks}
+    return step not in theirs or name in theirs[step]
 
 
 def _free(folder: Path) -> float | None:

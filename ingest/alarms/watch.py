@@ -30,6 +30,10 @@ def tell_lane(sink: str) -> str:
     return f"tell:{sink}"
 
 
+def is_tell_lane(lane: str) -> bool:
+    return lane.startswith(tell_lane(""))
+
+
 @dataclass(frozen=True)
 class Speaker:
     """Puts conditions into words."""
@@ -81,6 +85,11 @@ def tell(conn: Connection, sinks: Sequence[str], message: Message, key: str, now
     """Put a message in line for each of these."""
     for sink in sinks:
         ledger.enqueue(conn, tell_lane(sink), {"message": asdict(message)}, key=key, now=now)
+
+
+def drop(conn: Connection, lanes: Sequence[str]) -> None:
+    """What waits in these lanes is told to nobody any more."""
+    conn.execute(delete(ledger_rows).where(ledger_rows.c.lane.in_(lanes)))
 
 
 @dataclass(frozen=True)

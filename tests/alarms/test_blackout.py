@@ -129,7 +129,7 @@ async def test_the_keeper_tells_of_a_database_that_is_gone(desk: Desk, monkeypat
     ear = Ear()
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         told = Blackout(timedelta(0), SPEAKER, {"duty": ear}, lambda: NOW)
-        places = Places(frozenset(), frozenset(), (), ())
+        places = Places(frozenset(), frozenset(), frozenset(), (), ())
         watching = AlarmKeeper(desk.store, AlarmSettings(), places, SPEAKER, Almanac(WorkCalendar()), lambda: NOW, told)
         group.create_task(watching.run(stopping))
         first = await ear.heard.get()
@@ -150,7 +150,7 @@ async def test_a_full_disk_is_told_in_the_databases_own_words(desk: Desk, monkey
     ear, stopping = Ear(), asyncio.Event()
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         told = Blackout(timedelta(0), SPEAKER, {"duty": ear}, lambda: NOW)
-        places = Places(frozenset(), frozenset(), (), ())
+        places = Places(frozenset(), frozenset(), frozenset(), (), ())
         watching = AlarmKeeper(desk.store, AlarmSettings(), places, SPEAKER, Almanac(WorkCalendar()), lambda: NOW, told)
         group.create_task(watching.run(stopping))
         message = await ear.heard.get()

@@ -23,6 +23,7 @@ from ingest.almanac import Almanac
 from ingest.catalogue import LANGUAGES, load_words
 from ingest.parts import answer_due
 from normalize.calendar import WorkCalendar
+from store import ledger
 from store.schema import cases, channel, delivery, link, raw, target
 from store.schema import ledger as ledger_rows
 from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
@@ -111,7 +112,7 @@ def test_alarms_are_told_apart(desk: Desk) -> None:
 
 def keeper(desk: Desk, now: datetime, **settings: Any) -> AlarmKeeper:
     found = AlarmSettings.model_validate({"sinks": {"duty": MAIL}, "calendar": "P0D", **settings})
-    places = Places(frozenset({"sunshine"}), frozenset({"oa"}), (), ())
+    places = Places(frozenset({"sunshine"}), frozenset({"oa"}), frozenset(found.sinks), (), ())
     return AlarmKeeper(desk.store, found, places, SPEAKER, Almanac(WorkCalendar()), lambda: now)
 
 
@@ -149,6 +150,40 @@ async def test_a_door_that_keeps_office_hours_is_not_missed_at_night_and_on_sund
 
     nights = [await missed(now) for now in ("2026-03-07 03:00", "2026-03-08 12:00", "2026-03-09 08:01")]
     assert (nights, await missed("2026-03-09 09:00")) == ([False] * 3, True)
+
+
+async def test_alarms_of_a_door_a_target_and_a_sink_end_when_they_leave_the_configuration(desk: Desk) -> None:
+    desk.take_in(reading(), key="1")
+    lanes = ("fetch:sunshine", "settle:sunshine", "push:oa", "tell:duty", "read")
+    for lane in lanes:
+        desk.write(lambda conn, lane=lane: ledger.enqueue(conn, lane, {}, now=desk.now))
+    watching = keeper(desk, desk.now + 2 * HOUR)
+    await watching.look()
+    before = waiting_lanes(desk)
+
+    watching.places = Places(frozenset(), frozenset(), frozenset(), (), ())
+    watching.settings = AlarmSettings(calendar=timedelta(0))
+    await watching.look()
+
+    assert set(lanes) <= before
+    assert waiting_lanes(desk) == {"read"}  # somebody should still work that one
+    assert in_line(desk) == []
+
+
+def waiting_lanes(desk: Desk) -> set[str]:
+    return {str(one.facts["lane"]) for one in desk.store.read_now(standing) if one.kind == "waiting"}
+
+
+async def test_without_a_sink_alarms_stand_and_end_all_the_same(desk: Desk) -> None:
+    desk.take_in(reading(), key="1")
+    desk.write(lambda conn: conn.execute(update(channel).values(state="refused", error="login refused")))
+    await keeper(desk, NOW, sinks={}, nothing_new=0, waiting="P9D").look()
+    before = [one.kind for one in desk.store.read_now(standing)]
+
+    desk.write(lambda conn: conn.execute(update(channel).values(state="open", error=None, last_success_at=NOW)))
+    await keeper(desk, NOW, sinks={}, nothing_new=0, waiting="P9D").look()
+
+    assert (before, desk.store.read_now(standing), in_line(desk)) == (["door_refused"], [], [])
 
 
 async def test_the_summary_comes_once_on_a_working_morning(desk: Desk) -> None:

@@ -235,7 +235,7 @@ async def test_a_half_written_file_is_not_taken(bureau: Bureau) -> None:
             await asyncio.sleep(0.4)  # the slow writer is the test: the daemon looks meanwhile
 
     await bureau.reread(1)
-    assert bureau.office.said(REREAD, added=["target stats"], removed=[], changed=[]) == 1
+    assert bureau.office.said(REREAD, added=["target stats"], removed=[], changed=["alarms"]) == 1
     assert bureau.office.said(REFUSED) == 0
 
 
@@ -314,7 +314,7 @@ async def test_the_console_moves_to_another_address_and_a_taken_one_is_refused(b
 async def test_a_refused_file_is_an_alarm(bureau: Bureau) -> None:
     alarms = 'alarms: {calendar: 0s, sinks: {duty: {kind: webhook, url: "%s/duty", body: {type: "{{ text }}"}}}}\n'
     bureau.put(bureau.text() + alarms % bureau.oa.url)
-    await bureau.reread(1, added=["alarms", "alarm sink duty"])
+    await bureau.reread(1, added=["alarm sink duty"], changed=["alarms"])
     bureau.put(bureau.text() + alarms % bureau.oa.url + "nonsense: true\n")
     await bureau.refused(1)
     await bureau.took("duty", 1)  # the first look after a start is twenty seconds later

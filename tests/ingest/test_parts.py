@@ -117,6 +117,15 @@ def test_a_door_that_is_switched_off_ends_and_its_alarms_with_it(office: Office,
     )
 
 
+def test_the_last_sink_gone_the_watch_goes_on(office: Office, folder: Path) -> None:
+    before = terms(office, read(folder))
+    replacing("  sinks: {duty: {kind: webhook, url: 'http://127.0.0.1:3/'}}\n", "")(folder)
+
+    changes = compare(before, terms(office, read(folder)))
+
+    assert (changes.removed, changes.changed) == (("alarm sink duty",), ("alarms",))
+
+
 def test_what_is_taken_up_holds_for_desk_reader_and_almanac(office: Office, folder: Path) -> None:
     (folder / "other.yaml").write_text("2032: {holidays: [2032-01-01]}\n", "utf-8")
     replacing("calendar: calendar.yaml", "calendar: other.yaml")(folder)
