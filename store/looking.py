@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from store import sqlite
 from store.acts import SCHEME, StoreRefused, StoreUnreachable
+from store.address import shown
 from store.blob_bucket import Bucket
 from store.blobs import Blobs
 from store.engine import depot_at
@@ -62,7 +63,7 @@ def looked_at(database: str, folder: Path, master: bytes, bucket: Bucket | None 
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]
         if database.startswith(SCHEME) and error.connection_invalidated:
-            raise StoreUnreachable(f"{engine.url.render_as_string()}: {said}") from error
+            raise StoreUnreachable(f"{shown(engine.url)}: {said}") from error
         raise StoreRefused(f"{folder}: the database refuses: {said}") from error
     finally:
         engine.dispose()

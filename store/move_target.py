@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from store import chain, ledger
 from store.acts import SCHEME, StoreFailed, StoreRefused, StoreUnreachable
+from store.address import shown
 from store.crashpoint import reach
 from store.migrate import FILLING, bring_up, head, heads, open_alone, stamp
 from store.move_source import named, wrapped_keys
@@ -55,7 +56,7 @@ class Target:
                 raise StoreUnreachable(f"--to: not a usable address, expected {SCHEME}user@host/name") from error
             except DBAPIError as error:
                 raise StoreUnreachable(f"--to: {' '.join(str(error.orig).split())}") from error
-            self.place = engine.url.render_as_string(hide_password=True)
+            self.place = shown(engine.url)
             with self._conn.begin():
                 free = self._conn.execute(select(func.pg_try_advisory_lock(*_MOVING))).scalar_one()
             if not free:

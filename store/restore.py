@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from store.acts import SCHEME, StoreRefused
+from store.address import shown
 from store.backup import FORMAT, MANIFEST, Manifest
 from store.backup_files import SUMS, empty, read_sums, take_out
 from store.blob_claim import claimed, mark
@@ -134,7 +135,7 @@ def _into_bucket(blobs: Path, bucket: Depot, sealer: Sealer, tell: Tell) -> None
 
 
 def _named(conn: Connection) -> str:
-    return conn.engine.url.render_as_string()
+    return shown(conn.engine.url)
 
 
 def _counted(rows: Mapping[str, int], manifest: Manifest, where: str) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from store.acts import SCHEME, StoreRefused, StoreUnreachable
+from store.address import shown
 
 EMBEDDED, DUMP = "xinqiao.db", "xinqiao.pgdump"
 PAGES = 1000
@@ -192,7 +193,7 @@ def _of_postgres(database: str) -> Iterator[_Postgres]:
     with connected(database) as conn:
         conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         if not conn.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one():
-            raise StoreRefused(f"{conn.engine.url.render_as_string()}: there is no installation in it")
+            raise StoreRefused(f"{shown(conn.engine.url)}: there is no installation in it")
         yield _Postgres(conn)
 
 
@@ -206,7 +207,7 @@ def connected(database: str) -> Iterator[Connection]:
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg.OperationalError):
             raise
-        raise StoreUnreachable(f"{engine.url.render_as_string()}: {' '.join(str(error.orig).split())}") from error
+        raise StoreUnreachable(f"{shown(engine.url)}: {' '.join(str(error.orig).split())}") from error
     finally:
         engine.dispose()
 
