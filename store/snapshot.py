@@ -214,15 +214,20 @@ def connected(database: str) -> Iterator[Connection]:
 
 def count_rows(conn: Connection) -> dict[str, int]:
     """How many rows each table of ours has."""
-    tables = conn.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"))
     return {
         name: conn.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()  # noqa: S608 - a table of our own
-        for name in tables.scalars().all()
+        for name in tables(conn)
     }
 
 
-def run_program(engine: Engine, program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's own programs on the engine's database; the password is never an argument.
+def tables(conn: Connection) -> list[str]:
+    """The names of all tables of a PostgreSQL, in order."""
+    wanted = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
+    return list(conn.execute(wanted).scalars())
+
+
+def run_program(engine: Engine, program: str, *arguments: str) -> str:
+    """What one of PostgreSQL's own programs says on the engine's database; the password is never an argument.
 
     Raises:
         StoreRefused: it is not installed, or fails; with what it said last.
@@ -238,3 +243,4 @@ def run_program(engine: Engine, program: str, *arguments: str) -> None:
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]
         raise StoreRefused(f"{program}: {said}")
+    return done.stdout
