@@ -18,7 +18,7 @@ from store.address import shown
 from store.blob_bucket import Bucket
 from store.blobs import Blobs
 from store.engine import depot_at
-from store.migrate import head
+from store.migrate import head, refuse_half_filled
 from store.sealing import Sealer, data_keys, opened_sealer
 from store.snapshot import EMBEDDED
 
@@ -90,6 +90,7 @@ def _expect_tables(conn: Connection, where: str) -> None:
     at = MigrationContext.configure(conn).get_current_revision()
     if at is None:
         raise StoreRefused(f"{where}: there is no installation in it")
+    refuse_half_filled({at}, where)
     if at != head():
         raise StoreRefused(
             f"{where}: its tables are of migration {at}, this version's of {head()}; `xinqiao status` brings them up"

@@ -71,15 +71,19 @@ def migrate(conn: Connection) -> None:
 
 def refuse_unknown(applied: Set[str], where: str) -> None:
     """Refuse tables at a migration this version does not know. Raises TablesNewer, StoreRefused as `upgrade` does."""
+    refuse_half_filled(applied, where)
     known = _known()
-    unknown = applied - set(known)
-    for gate, command in ((FILLING, "move"), (RESTORING, "restore")):
-        if any(one.startswith(gate) for one in unknown):
-            raise StoreRefused(f"{where}: `xinqiao {command}` has not finished filling this database; give it again")
-    if unknown:
+    if unknown := applied - set(known):
         raise TablesNewer(
             f"{where}: migration {min(unknown)} is from a later version; this one knows up to {known[-1]}"
         )
+
+
+def refuse_half_filled(applied: Set[str], where: str) -> None:
+    """Refuse tables that a move or a restore is filling. Raises StoreRefused."""
+    for gate, command in ((FILLING, "move"), (RESTORING, "restore")):
+        if any(one.startswith(gate) for one in applied):
+            raise StoreRefused(f"{where}: `xinqiao {command}` has not finished filling this database; give it again")
 
 
 def head() -> str:

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 
 from store.acts import SCHEME, StoreRefused, StoreUnreachable
 from store.address import shown
+from store.migrate import refuse_half_filled
 
 EMBEDDED, DUMP = "xinqiao.db", "xinqiao.pgdump"
 PAGES = 1000
@@ -66,7 +67,7 @@ def snapshot(database: str, folder: Path) -> Iterator[Snapshot]:
     The tables may be of an older version: nothing is changed.
 
     Raises:
-        StoreRefused: there is nothing.
+        StoreRefused: there is nothing, or no more than half of it.
         StoreUnreachable: PostgreSQL does not answer, or not to us.
     """
     if not database.startswith(SCHEME):
@@ -194,7 +195,9 @@ def _of_postgres(database: str) -> Iterator[_Postgres]:
         conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         if not conn.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one():
             raise StoreRefused(f"{shown(conn.engine.url)}: there is no installation in it")
-        yield _Postgres(conn)
+        found = _Postgres(conn)
+        refuse_half_filled({found.migration()}, shown(conn.engine.url))
+        yield found
 
 
 @contextmanager

@@ -434,11 +434,24 @@ def test_a_restore_into_postgresql_killed_at_every_border_is_no_installation_and
         assert killed(made, there, address, point) == -9
         with pytest.raises(StoreRefused, match="`xinqiao restore` has not finished filling this database"):
             open_store(address, there, MASTER)
-        with pytest.raises(StoreRefused):
-            look(address, there)
     restore(made, There(there, address), MASTER, silent)
 
     assert contents(address, there) == kept
+    postgres.drop(address)
+
+
+@pytest.mark.postgres
+def test_what_is_half_restored_is_neither_proved_nor_backed_up(
+    dumped: tuple[Path, dict[str, bytes]], postgres: Server
+) -> None:
+    (made, _), address = dumped, postgres.database()
+    there = made.parent / "elsewhere"
+    assert killed(made, there, address, "restore.filled") == -9
+
+    with pytest.raises(StoreRefused, match="has not finished filling"):
+        look(address, there)
+    with pytest.raises(StoreRefused, match="has not finished filling"):
+        backup(Place(there, address), made.parent / "of_half")
     postgres.drop(address)
 
 
