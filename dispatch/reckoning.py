@@ -57,6 +57,8 @@ class Meant:
     """By the source; the target was told."""
     delivered: int | None
     """The last revision it has taken."""
+    delivered_at: datetime | None
+    """When it last took something of the case."""
     pending: int
     """Events still on their way to it, or waiting for a person."""
 
@@ -120,14 +122,15 @@ def is_meant(conn: Connection, name: str, case_id: str) -> bool:
     return bool(conn.execute(select(sent)).scalar_one())
 
 
-def _told(conn: Connection, name: str, case_ids: Sequence[str]) -> dict[str, tuple[int | None, int]]:
-    """By case: the last revision delivered, and how many events are not."""
+def _told(conn: Connection, name: str, case_ids: Sequence[str]) -> dict[str, tuple[int | None, datetime | None, int]]:
+    """By case: the last revision delivered, when the last event was, and how many are not."""
     delivered = func.max(case((delivery.c.state == "delivered", event.c.revision)))
+    delivered_at = func.max(case((delivery.c.state == "delivered", delivery.c.delivered_at)))
     pending = func.count(case((delivery.c.state.in_(PENDING), 1)))
     rows = conn.execute(
-        select(delivery.c.case_id, delivered, pending)
+        select(delivery.c.case_id, delivered, delivered_at, pending)
         .join(event, event.c.id == delivery.c.event_id)
         .where(delivery.c.target == name, delivery.c.case_id.in_(case_ids))
         .group_by(delivery.c.case_id)
     )
-    return {case_id: (revision, count) for case_id, revision, count in rows}
+    return {case_id: (revision, at, count) for case_id, revision, at, count in rows}

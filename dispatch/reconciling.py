@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,7 +34,8 @@ class Comparison:
     behind: tuple[str, ...]
     """It has an older revision than it took."""
     waiting: tuple[str, ...]
-    """It does not have them yet, or not their last revision: they are on their way, or wait for a person."""
+    """It did not have them yet, or not their last revision: they are on their way, came while it was asked, or wait
+    for a person."""
     surplus: tuple[str, ...]
     """It has them, and they are not, or not any more, for it."""
 
@@ -43,8 +44,12 @@ class Comparison:
         return bool(self.missing or self.behind or self.surplus)
 
 
-async def ask_holdings(settings: TargetSettings, since: datetime | None, now: datetime) -> dict[str, int | None]:
+async def ask_holdings(
+    settings: TargetSettings, since: datetime | None, clock: Callable[[], datetime]
+) -> dict[str, int | None]:
     """Which cases the receiver says it has: case_id -> revision (None: it does not say).
+
+    All pages together may take longer than a signature is good for: each is signed when it is asked for.
 
     Raises HoldingsUnknown, TrustBroken.
     """
@@ -52,22 +57,29 @@ async def ask_holdings(settings: TargetSettings, since: datetime | None, now: da
         raise HoldingsUnknown("holdings is not configured: how to ask which cases it has")
     client = Client(settings)
     try:
-        return await _ask(client, settings, settings.holdings, since, now)
+        return await _ask(client, settings, settings.holdings, since, clock)
     finally:
         await client.close()
 
 
-def compare(meant: Iterable[Meant], held: Mapping[str, int | None], *, all_of_it: Iterable[str]) -> Comparison:
-    """`meant` are the cases to look for; `all_of_it` every case it may have: what else it has is surplus."""
-    agreed, missing, behind, waiting = 0, [], [], []
+def compare(
+    meant: Iterable[Meant], held: Mapping[str, int | None], *, asked_at: datetime, all_of_it: Iterable[str]
+) -> Comparison:
+    """`meant` are the cases to look for; `all_of_it` every case it may have: what else it has is surplus.
+
+    Of what it has taken since it was asked it could not say that it has it.
+    """
+    agreed = 0
+    missing: list[str] = []
+    behind: list[str] = []
+    waiting: list[str] = []
     for one in meant:
         there = held.get(one.case_id)
-        if one.delivered is None and one.case_id not in held:
-            waiting.append(one.case_id)
-        elif one.case_id not in held:
-            missing.append(one.case_id)
+        unsaid = one.delivered is None or (one.delivered_at is not None and one.delivered_at >= asked_at)
+        if one.case_id not in held:
+            (waiting if unsaid else missing).append(one.case_id)
         elif there is not None and one.delivered is not None and there < one.delivered:
-            behind.append(one.case_id)
+            (waiting if unsaid else behind).append(one.case_id)
         elif one.pending:
             waiting.append(one.case_id)
         else:
@@ -77,13 +89,17 @@ def compare(meant: Iterable[Meant], held: Mapping[str, int | None], *, all_of_it
 
 
 async def _ask(
-    client: Client, settings: TargetSettings, holdings: HoldingsSettings, since: datetime | None, now: datetime
+    client: Client,
+    settings: TargetSettings,
+    holdings: HoldingsSettings,
+    since: datetime | None,
+    clock: Callable[[], datetime],
 ) -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     cursor: object = None
     for _ in range(PAGES):
         document = await _page(
-            client, settings, holdings, {"since": since and since.isoformat(), "cursor": cursor}, now
+            client, settings, holdings, {"since": since and since.isoformat(), "cursor": cursor}, clock()
         )
         cases = look_up(holdings.cases, document)
         if not isinstance(cases, list):

@@ -19,6 +19,7 @@ from ingest.commands import STORE_REFUSES, Progress, asker, load_config
 from ingest.config import Config
 from ingest.config_sections import POSTGRESQL, check_database
 from ingest.secrets import SecretMissing, expand, references
+from store.address import shown
 from store.blob_bucket import Bucket
 from store.blob_claim import claimed, mark
 from store.engine import StoreFailed, depot_at
@@ -99,7 +100,7 @@ def _goal_at(args: Namespace, config: Config) -> Goal:
     except (SecretMissing, ValueError) as error:
         raise WrongUsage(f"--to: {error}") from error
     url = make_url(args.to)
-    hidden = url.render_as_string(hide_password=True).replace(":***@", ":${PG_PASSWORD}@")
+    hidden = shown(url).replace(":***@", ":${PG_PASSWORD}@")
     said = hidden if url.password and not references(str(url.password)) else args.to
     advice = (f"now write in {args.config}:", f"  database: {said}")
     if not args.blobs:

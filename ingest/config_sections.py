@@ -18,6 +18,7 @@ from sqlalchemy.exc import ArgumentError
 
 from ingest.catalogue import Language
 from store.acts import SCHEME
+from store.address import secrets_in_query
 
 KEY_BYTES = 32
 SQLITE, POSTGRESQL = "sqlite:///", SCHEME
@@ -176,6 +177,11 @@ def check_database(url: str) -> str:
         raise ValueError(f"is not an address, {expected}") from None  # the cause quotes it
     if "@" in (parts.host or ""):
         raise ValueError('has several "@"; one in the password is written %40')
+    if found := secrets_in_query(parts):
+        raise ValueError(
+            f'has {", ".join(found)} after "?"; no secret may stand there: the password is written before the host, '
+            "a key file has none"
+        )
     if not parts.database:
         raise ValueError(f"names no database, {expected}")
     return url

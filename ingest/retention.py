@@ -19,7 +19,7 @@ from ingest import readings
 from ingest.history import MACHINE, record_each
 from ingest.listings import REMOVAL_LANE
 from store import ledger
-from store.blobs import Blobs, key_of
+from store.blobs import INLINE_LIMIT, Blobs, key_of
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim
@@ -88,9 +88,14 @@ class Retention:
         return removed
 
     async def delete(self, claims: Sequence[Claim]) -> None:
-        """The files of large ones, unless they have come again."""
+        """The files of large ones, unless their row refers to them: once removed, it never does again."""
+        depot = self.store.blobs.depot
+        hashes = [held.payload["sha256"] for held in claims]
+        free = await self.store.read(lambda conn: _without_file(conn, hashes))
         for held in claims:
-            await self.store.write(lambda conn, held=held: _delete(conn, self.store.blobs, held))  # type: ignore[misc]
+            if held.payload["sha256"] in free:
+                await asyncio.to_thread(depot.remove, key_of(held.payload["sha256"]))
+            await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
 
     def _is_night(self) -> bool:
         begins, ends = NIGHT
@@ -196,7 +201,7 @@ def _remove(conn: Connection, blobs: Blobs, named: Sequence[tuple[str | None, in
     """Their rows stay, with the hash; the history tells."""
     for sha256 in sorted({sha256 for _, _, sha256 in named}):
         here = blob.c.sha256 == sha256
-        large = conn.execute(select(blob.c.sealed.is_(None)).where(here)).scalar_one()
+        large = conn.execute(select(blob.c.size > INLINE_LIMIT).where(here)).scalar_one()
         conn.execute(update(blob).where(here).values(blobs.removal(sha256, now)))
         if large:
             ledger.enqueue(conn, REMOVAL_LANE, {"sha256": sha256}, now=now, due=now + LINGERS)
@@ -204,13 +209,10 @@ def _remove(conn: Connection, blobs: Blobs, named: Sequence[tuple[str | None, in
     record_each(conn, "removed", MACHINE, told, now)
 
 
-def _delete(conn: Connection, blobs: Blobs, held: Claim) -> None:
-    """Delete a file and end the step; while we hold the row nobody can keep the same bytes again."""
-    sha256 = held.payload["sha256"]
-    row = conn.execute(select(blob.c.removed_at).where(blob.c.sha256 == sha256).with_for_update()).one_or_none()
-    if row is None or row.removed_at is not None:
-        blobs.depot.remove(key_of(sha256))
-    ledger.done(conn, held)
+def _without_file(conn: Connection, hashes: Sequence[str]) -> set[str]:
+    """Those of them whose row does not refer to the depot."""
+    wanted = select(blob.c.sha256).where(blob.c.sha256.in_(hashes), blob.c.sealed.is_not(None))
+    return set(conn.execute(wanted).scalars())
 
 
 async def _rest(stopping: asyncio.Event, longest: timedelta) -> None:

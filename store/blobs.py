@@ -2,16 +2,15 @@
 
 `prepare` does the slow part (hash, seal, carry a large content to the depot) outside any transaction; `keep` inserts
 the row inside the caller's. What lies in the depot without a row, left by a crash between the two, is harmless and
-found again by its name.
+found again by its name. No transaction waits for a depot.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from errno import ENOENT
 from typing import Protocol
 
 from sqlalchemy import Connection, select, update
@@ -52,6 +51,7 @@ class Prepared:
     sha256: str
     size: int
     sealed: bytes | None  # None: already in the depot
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,6 @@ class BlobRemoved(SealBroken):
         super().__init__(f"blob {kept.sha256}: was removed by retention on {kept.removed_at:%Y-%m-%d}")
 
 
-class BlobVanished(OSError):
-    """Large bytes that were there have just been removed; given again they are kept anew."""
-
-
 class Blobs:
     """The content-addressed bytes of one store."""
 
@@ -85,10 +81,10 @@ class Blobs:
         """Hash and seal; a large content is in the depot, durable, when this returns. Raises OSError: the depot's."""
         sha = hashlib.sha256(content).hexdigest()
         if len(content) <= INLINE_LIMIT:
-            return Prepared(sha, len(content), self._sealer.seal(content, f"blob:{sha}"))
+            return Prepared(sha, len(content), self._seal(sha, content), content)
         if not self._lies_intact(sha):
-            self.depot.write(key_of(sha), self._sealer.seal(content, f"blob:{sha}"))
-        return Prepared(sha, len(content), None)
+            self.depot.write(key_of(sha), self._seal(sha, content))
+        return Prepared(sha, len(content), None, content)
 
     def keep(self, conn: Connection, prepared: Prepared, now: datetime) -> None:
         """Insert the row unless the same bytes are kept already."""
@@ -129,16 +125,21 @@ class Blobs:
         return unsealed(self._sealer, kept.sha256, sealed)
 
     def _revive(self, conn: Connection, prepared: Mapping[str, Prepared], now: datetime) -> None:
-        """What was removed and comes again is kept again. Until this transaction ends none of these is removed."""
+        """What was removed and comes again is kept again. Until this transaction ends none of these is removed.
+
+        It lies in its row from then on, however large: its file may be being deleted at this moment.
+        """
         named = select(blob.c.sha256, blob.c.removed_at).where(blob.c.sha256.in_(prepared))
         for row in conn.execute(named.with_for_update(read=True, key_share=True)).all():
             if row.removed_at is None:
                 continue
-            sealed = prepared[row.sha256].sealed
-            if sealed is None and self.depot.read(key_of(row.sha256)) is None:
-                raise BlobVanished(ENOENT, "an original that comes again was just removed; it is taken once more")
+            one = prepared[row.sha256]
+            sealed = self._seal(one.sha256, one.content) if one.sealed is None else one.sealed
             values = {"sealed": sealed, "removed_at": None, "created_at": now}
             conn.execute(update(blob).where(blob.c.sha256 == row.sha256).values(values))
+
+    def _seal(self, sha256: str, content: bytes) -> bytes:
+        return self._sealer.seal(content, f"blob:{sha256}")
 
     def _lies_intact(self, sha256: str) -> bool:
         """What lies there may be damaged, or of an earlier store under another key: then it is written anew."""

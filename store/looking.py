@@ -14,10 +14,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from store import sqlite
 from store.acts import SCHEME, StoreRefused, StoreUnreachable
+from store.address import shown
 from store.blob_bucket import Bucket
 from store.blobs import Blobs
 from store.engine import depot_at
-from store.migrate import head
+from store.migrate import head, refuse_half_filled
 from store.sealing import Sealer, data_keys, opened_sealer
 from store.snapshot import EMBEDDED
 
@@ -62,7 +63,7 @@ def looked_at(database: str, folder: Path, master: bytes, bucket: Bucket | None 
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]
         if database.startswith(SCHEME) and error.connection_invalidated:
-            raise StoreUnreachable(f"{engine.url.render_as_string()}: {said}") from error
+            raise StoreUnreachable(f"{shown(engine.url)}: {said}") from error
         raise StoreRefused(f"{folder}: the database refuses: {said}") from error
     finally:
         engine.dispose()
@@ -89,6 +90,7 @@ def _expect_tables(conn: Connection, where: str) -> None:
     at = MigrationContext.configure(conn).get_current_revision()
     if at is None:
         raise StoreRefused(f"{where}: there is no installation in it")
+    refuse_half_filled({at}, where)
     if at != head():
         raise StoreRefused(
             f"{where}: its tables are of migration {at}, this version's of {head()}; `xinqiao status` brings them up"

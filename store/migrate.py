@@ -19,10 +19,10 @@ _VERSION_TABLE = (
 """As Alembic makes it."""
 _OPENING = (0x586E, 0x71)
 """An advisory lock of our own: two numbers, as those of the ledger's keys are of one."""
-
-
-FILLING = "moving "
-"""Before the number of the migration, while a move fills the tables: no version opens them then."""
+_FILLING = (0x586E, 0x72)
+"""Another: one move or restore at a time fills a database."""
+FILLING, RESTORING = "moving ", "restoring "
+"""Before the number of the migration, while a move or a restore fills the tables: no version opens them then."""
 
 
 class TablesNewer(Exception):
@@ -38,7 +38,7 @@ def upgrade(engine: Engine) -> None:
 
     Raises:
         TablesNewer: the database carries a migration this version does not know.
-        StoreRefused: a move is filling them.
+        StoreRefused: a move or a restore is filling them.
         MigrationBroken: the tables are as they were before.
     """
     with engine.connect() as conn, _unconstrained(conn), conn.begin():
@@ -52,8 +52,7 @@ def bring_up(conn: Connection) -> None:
     refuse_unknown(applied, str(conn.engine.url.database))
     if not applied:
         metadata.create_all(conn)
-        conn.exec_driver_sql(_VERSION_TABLE)
-        conn.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": latest})
+        stamp_first(conn, latest)
     elif applied != {latest}:
         migrate(conn)
         _check_references(conn)
@@ -72,14 +71,19 @@ def migrate(conn: Connection) -> None:
 
 def refuse_unknown(applied: Set[str], where: str) -> None:
     """Refuse tables at a migration this version does not know. Raises TablesNewer, StoreRefused as `upgrade` does."""
+    refuse_half_filled(applied, where)
     known = _known()
-    unknown = applied - set(known)
-    if any(one.startswith(FILLING) for one in unknown):
-        raise StoreRefused(f"{where}: `xinqiao move` has not finished filling this database; give it again")
-    if unknown:
+    if unknown := applied - set(known):
         raise TablesNewer(
             f"{where}: migration {min(unknown)} is from a later version; this one knows up to {known[-1]}"
         )
+
+
+def refuse_half_filled(applied: Set[str], where: str) -> None:
+    """Refuse tables that a move or a restore is filling. Raises StoreRefused."""
+    for gate, command in ((FILLING, "move"), (RESTORING, "restore")):
+        if any(one.startswith(gate) for one in applied):
+            raise StoreRefused(f"{where}: `xinqiao {command}` has not finished filling this database; give it again")
 
 
 def head() -> str:
@@ -99,6 +103,12 @@ def stamp(conn: Connection, revision: str) -> None:
     conn.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
 
 
+def stamp_first(conn: Connection, revision: str) -> None:
+    """As `stamp`, where nothing has said so before."""
+    conn.exec_driver_sql(_VERSION_TABLE)
+    conn.execute(text("INSERT INTO alembic_version VALUES (:revision)"), {"revision": revision})
+
+
 def _known() -> list[str]:
     """The migrations' numbers, in order: their files begin with them."""
     return sorted(path.name.partition("_")[0] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
@@ -108,6 +118,11 @@ def open_alone(conn: Connection) -> None:
     """Until this transaction ends, no other process that opens the same database passes here."""
     if conn.dialect.name == "postgresql":
         conn.execute(select(func.pg_advisory_xact_lock(*_OPENING)))
+
+
+def fill_alone(conn: Connection) -> bool:
+    """Whether, until this connection to PostgreSQL is closed, no other move or restore fills the database."""
+    return bool(conn.execute(select(func.pg_try_advisory_lock(*_FILLING))).scalar_one())
 
 
 @contextmanager

@@ -18,17 +18,16 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from store import chain, ledger
 from store.acts import SCHEME, StoreFailed, StoreRefused, StoreUnreachable
+from store.address import shown
 from store.crashpoint import reach
-from store.migrate import FILLING, bring_up, head, heads, open_alone, stamp
+from store.migrate import FILLING, RESTORING, bring_up, fill_alone, head, heads, open_alone, stamp
 from store.move_source import named, wrapped_keys
 from store.postgres_batch import raw_of
 from store.postgres_connections import filling
 from store.row_bytes import HEAD, TAIL, Row
 from store.schema import channel, data_key, link, metadata
 from store.sealing import Sealer
-
-_MOVING = (0x586E, 0x72)
-"""An advisory lock: one move at a time fills a database."""
+from store.snapshot import tables
 
 
 class State(Enum):
@@ -45,21 +44,21 @@ class Target:
     """One connection to the database; closed, it lets another move begin."""
 
     def __init__(self, url: str) -> None:
-        """Raises StoreUnreachable; StoreRefused: another move is at work on it."""
+        """Raises StoreUnreachable; StoreRefused: another move or restore is at work on it."""
         with ExitStack() as undo:
             try:
-                engine = filling(url)
+                engine = filling(url, "xinqiao move")
                 undo.callback(engine.dispose)
                 self._conn = undo.enter_context(engine.connect())
             except (ArgumentError, ValueError) as error:
                 raise StoreUnreachable(f"--to: not a usable address, expected {SCHEME}user@host/name") from error
             except DBAPIError as error:
                 raise StoreUnreachable(f"--to: {' '.join(str(error.orig).split())}") from error
-            self.place = engine.url.render_as_string(hide_password=True)
+            self.place = shown(engine.url)
             with self._conn.begin():
-                free = self._conn.execute(select(func.pg_try_advisory_lock(*_MOVING))).scalar_one()
+                free = fill_alone(self._conn)
             if not free:
-                raise StoreRefused(f"{self.place}: another move is at work on this database")
+                raise StoreRefused(f"{self.place}: another move or restore is at work on this database")
             self.close = undo.pop_all().close
 
     def state(self, keys: set[bytes]) -> State:
@@ -132,6 +131,8 @@ class Target:
         at = heads(self._conn)
         if not at:
             return State.EMPTY
+        if any(one.startswith(RESTORING) for one in at):
+            raise StoreRefused(f"{self.place}: a restore was begun here; give that again, or name an empty database")
         theirs = wrapped_keys(self._conn)
         if any(one.startswith(FILLING) for one in at):
             if not theirs or theirs & keys:
@@ -145,12 +146,8 @@ class Target:
 
     def _holds_anything(self) -> bool:
         """Whether there is more than the keys and the beginning that whoever opens a new database makes."""
-        there = {name for name in self._tables() if name in metadata.tables} - {data_key.name, link.name}
+        there = {name for name in tables(self._conn) if name in metadata.tables} - {data_key.name, link.name}
         return any(self._conn.execute(text(f'SELECT EXISTS (SELECT FROM "{name}")')).scalar_one() for name in there)  # noqa: S608
-
-    def _tables(self) -> list[str]:
-        wanted = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
-        return list(self._conn.execute(wanted).scalars())
 
     def _expect_nobody(self) -> None:
         others = text(

@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from store.acts import SCHEME, Job, StoreUnreachable
+from store.address import shown
 from store.database_clock import DatabaseClock
 from store.postgres_batch import TRIES, ConnectionBroken, transact
 from store.postgres_connections import reading, writing
@@ -47,7 +48,7 @@ class Postgres:
             self._reading = reading(url, READERS)
         except (ArgumentError, ValueError) as error:
             raise StoreUnreachable(f"database: not a usable address, expected {SCHEME}user@host/name") from error
-        self._place = self.writing.url.render_as_string(hide_password=True)
+        self._place = shown(self.writing.url)
         self._hurried = threading.Event()
         self._out = False
         try:

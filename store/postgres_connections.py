@@ -66,8 +66,9 @@ def reading(url: str, connections: int) -> Engine:
     return _engine(url, connections, greet, ping=True)
 
 
-def filling(url: str) -> Engine:
-    """An engine for the one connection of a move; a commit of rows that can be copied again need not wait for the disk.
+def filling(url: str, name: str) -> Engine:
+    """An engine for the one connection of a move or a restore, whose rows can be copied again: a commit need not wait
+    for the disk.
 
     Raises:
         ArgumentError, ValueError: this is not an address.
@@ -78,7 +79,7 @@ def filling(url: str) -> Engine:
         raw.execute("SET synchronous_commit = off; SET statement_timeout = 0")
         raw.commit()
 
-    return _engine(url, 1, greet, ping=False, name="xinqiao move")
+    return _engine(url, 1, greet, ping=False, name=name)
 
 
 def ask(clock: DatabaseClock, raw: Raw) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-
-from sqlalchemy import Connection
 
 from store.acts import SCHEME, StoreRefused
 from store.backup import FORMAT, MANIFEST, Manifest
@@ -16,8 +15,9 @@ from store.backup_files import SUMS, empty, read_sums, take_out
 from store.blob_claim import claimed, mark
 from store.blobs import Depot
 from store.migrate import refuse_unknown
+from store.restore_database import Room
 from store.sealing import LOOKUP, Sealer, unwrap
-from store.snapshot import BARE, DUMP, EMBEDDED, DatabaseFile, Tell, connected, count_rows, run_program
+from store.snapshot import DUMP, EMBEDDED, DatabaseFile, Tell
 
 RESTORING = "restoring"
 """Inside the folder, until everything is proved."""
@@ -46,24 +46,32 @@ def restore(backup: Path, to: Place, master: bytes, tell: Tell) -> Manifest:
         StoreUnreachable: PostgreSQL does not answer.
         OSError: the disk's, or the bucket's.
     """
-    if shared := to.database.startswith(SCHEME):
-        _must_be_empty(to.database)
+    if not to.database.startswith(SCHEME):
+        return _restore(backup, to, None, master, tell)
+    with closing(Room(to.database)) as room:
+        return _restore(backup, to, room, master, tell)
+
+
+def _restore(backup: Path, to: Place, room: Room | None, master: bytes, tell: Tell) -> Manifest:
     place = _place_in(to.folder)
     manifest = _proved(backup, place, take_out(backup, place, lambda name: tell(f"copied {name}")))
     refuse_unknown({manifest.migration}, str(backup))
-    if shared != (manifest.engine == "postgresql"):
+    if (room is not None) != (manifest.engine == "postgresql"):
         raise StoreRefused(f"{backup}: is of {manifest.engine}, and the configuration's database is not")
     keys = [(purpose, unwrap(master, purpose, bytes.fromhex(wrapped))) for purpose, wrapped in manifest.keys]
     if to.bucket is not None:
         lookup = next(key for purpose, key in keys if purpose.startswith(LOOKUP))
         _into_bucket(place / "blobs", to.bucket, Sealer({}, 0, lookup), tell)
-    if shared:
-        _into_postgres(place / DUMP, to.database, manifest, tell)
+    if room is not None:
+        _into_postgres(place / DUMP, room, manifest, tell)
     else:
         _check_file(place / EMBEDDED, manifest, tell)
     tell("writing to disk")
     os.sync()
     _settle(place, to.folder)
+    if room is not None:
+        room.open(manifest.migration)  # the last thing that can fail
+    _clear(place)
     return manifest
 
 
@@ -104,19 +112,10 @@ def _check_file(path: Path, manifest: Manifest, tell: Tell) -> None:
     _counted(file.rows(), manifest, path.name)
 
 
-def _must_be_empty(database: str) -> None:
-    with connected(database) as conn:
-        if there := count_rows(conn):
-            raise StoreRefused(f"{_named(conn)}: is not empty, it has a table {min(there)}; expected an empty database")
-
-
-def _into_postgres(dump: Path, database: str, manifest: Manifest, tell: Tell) -> None:
+def _into_postgres(dump: Path, room: Room, manifest: Manifest, tell: Tell) -> None:
     tell("database: pg_restore")
-    with connected(database) as conn:
-        engine = conn.engine
-    run_program(engine, "pg_restore", "--single-transaction", "--exit-on-error", *BARE, str(dump))
-    with connected(database) as conn:
-        _counted(count_rows(conn), manifest, _named(conn))
+    room.shut(manifest.migration, {bytes.fromhex(wrapped) for _, wrapped in manifest.keys})
+    _counted(room.fill(dump), manifest, room.place)
 
 
 def _into_bucket(blobs: Path, bucket: Depot, sealer: Sealer, tell: Tell) -> None:
@@ -131,10 +130,6 @@ def _into_bucket(blobs: Path, bucket: Depot, sealer: Sealer, tell: Tell) -> None
     if blobs.exists():
         empty(blobs)
         blobs.rmdir()
-
-
-def _named(conn: Connection) -> str:
-    return conn.engine.url.render_as_string()
 
 
 def _counted(rows: Mapping[str, int], manifest: Manifest, where: str) -> None:
@@ -153,6 +148,10 @@ def _settle(place: Path, to: Path) -> None:
         blobs.rename(to / "blobs")
     if file.exists():
         file.rename(to / EMBEDDED)
+    os.sync()
+
+
+def _clear(place: Path) -> None:
     empty(place)
     place.rmdir()
     os.sync()

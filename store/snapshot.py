@@ -22,6 +22,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from store.acts import SCHEME, StoreRefused, StoreUnreachable
+from store.address import shown
+from store.migrate import refuse_half_filled
 
 EMBEDDED, DUMP = "xinqiao.db", "xinqiao.pgdump"
 PAGES = 1000
@@ -65,7 +67,7 @@ def snapshot(database: str, folder: Path) -> Iterator[Snapshot]:
     The tables may be of an older version: nothing is changed.
 
     Raises:
-        StoreRefused: there is nothing.
+        StoreRefused: there is nothing, or no more than half of it.
         StoreUnreachable: PostgreSQL does not answer, or not to us.
     """
     if not database.startswith(SCHEME):
@@ -192,8 +194,10 @@ def _of_postgres(database: str) -> Iterator[_Postgres]:
     with connected(database) as conn:
         conn.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
         if not conn.execute(text("SELECT to_regclass('alembic_version') IS NOT NULL")).scalar_one():
-            raise StoreRefused(f"{conn.engine.url.render_as_string()}: there is no installation in it")
-        yield _Postgres(conn)
+            raise StoreRefused(f"{shown(conn.engine.url)}: there is no installation in it")
+        found = _Postgres(conn)
+        refuse_half_filled({found.migration()}, shown(conn.engine.url))
+        yield found
 
 
 @contextmanager
@@ -206,22 +210,27 @@ def connected(database: str) -> Iterator[Connection]:
     except DBAPIError as error:
         if not isinstance(error.orig, psycopg.OperationalError):
             raise
-        raise StoreUnreachable(f"{engine.url.render_as_string()}: {' '.join(str(error.orig).split())}") from error
+        raise StoreUnreachable(f"{shown(engine.url)}: {' '.join(str(error.orig).split())}") from error
     finally:
         engine.dispose()
 
 
 def count_rows(conn: Connection) -> dict[str, int]:
     """How many rows each table of ours has."""
-    tables = conn.execute(text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"))
     return {
         name: conn.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()  # noqa: S608 - a table of our own
-        for name in tables.scalars().all()
+        for name in tables(conn)
     }
 
 
-def run_program(engine: Engine, program: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's own programs on the engine's database; the password is never an argument.
+def tables(conn: Connection) -> list[str]:
+    """The names of all tables of a PostgreSQL, in order."""
+    wanted = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1")
+    return list(conn.execute(wanted).scalars())
+
+
+def run_program(engine: Engine, program: str, *arguments: str) -> str:
+    """What one of PostgreSQL's own programs says on the engine's database; the password is never an argument.
 
     Raises:
         StoreRefused: it is not installed, or fails; with what it said last.
@@ -237,3 +246,4 @@ def run_program(engine: Engine, program: str, *arguments: str) -> None:
     if done.returncode != 0:
         said = (done.stderr.strip().splitlines() or [f"exit {done.returncode}"])[0]
         raise StoreRefused(f"{program}: {said}")
+    return done.stdout

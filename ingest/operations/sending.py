@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -120,7 +121,7 @@ def _here(arguments: Mapping[str, Any], case_id: str) -> ColumnElement[bool]:
 
 async def reconcile(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Compare what targets should have with what they say they have; with `send`, send what they miss again."""
-    wanted, now = arguments.get("target"), office.clock()
+    wanted = arguments.get("target")
     known_target(office, wanted)
     since = datetime.fromisoformat(arguments["since"]) if arguments.get("since") else None
     names = [wanted] if wanted else [name for name, one in office.config.targets.items() if one.holdings is not None]
@@ -128,30 +129,39 @@ async def reconcile(office: Office, arguments: Mapping[str, Any], actor: str) ->
         raise OperationRefused("reconcile: no target says how to ask what it has; expected holdings in its block")
     found: dict[str, Answer] = {}
     for name in names:
-        settings = office.config.targets[name]
+        settings, asked_at = office.config.targets[name], office.clock()
         try:
-            held = await ask_holdings(settings, since, now)
+            held = await ask_holdings(settings, since, office.clock)
         except (HoldingsUnknown, TrustBroken) as error:
             found[name] = {"error": str(error)}
             continue
-        compared = await office.store.read(lambda conn, n=name, h=held: _compared(conn, office, n, h, since))  # type: ignore[misc]
+        compared = await office.store.read(
+            partial(_compared, office=office, name=name, held=held, since=since, asked_at=asked_at)
+        )
         found[name] = plain(compared)
         if arguments.get("send"):
             found[name]["sent_again"] = await _send_last(office, name, [*compared.missing, *compared.behind])
     if arguments.get("send"):
         sent = {name: one.get("sent_again", 0) for name, one in found.items()}
-        await office.store.write(lambda conn: record_history(conn, None, "replayed", actor, {"reconcile": sent}, now))
+        await office.store.write(
+            lambda conn: record_history(conn, None, "replayed", actor, {"reconcile": sent}, office.clock())
+        )
     return {"targets": found}
 
 
 def _compared(
-    conn: Connection, office: Office, name: str, held: Mapping[str, int | None], since: datetime | None
+    conn: Connection,
+    office: Office,
+    name: str,
+    held: Mapping[str, int | None],
+    since: datetime | None,
+    asked_at: datetime,
 ) -> Comparison:
     settings = office.config.targets[name]
     meant = [one for one in all_meant_for(conn, name, settings, since=since) if one.view == "full"]
     ours = {one.case_id for one in meant}
     others = [case_id for case_id in held if case_id not in ours]
-    return compare(meant, held, all_of_it=ours | meant_among(conn, name, settings, others))
+    return compare(meant, held, asked_at=asked_at, all_of_it=ours | meant_among(conn, name, settings, others))
 
 
 async def _send_last(office: Office, name: str, case_ids: Sequence[str]) -> int:

@@ -126,6 +126,11 @@ def test_an_unknown_key_is_told_what_it_may_have_meant(tmp_path: Path, text: str
             "database: postgresql+psycopg://u:ge@heim@db/x\n",
             'config.yaml:2:11: database: has several "@"; one in the password is written %40',
         ),
+        (
+            "database: postgresql+psycopg://h/db?user=u&password=geheim&sslpassword=geheim\n",
+            'config.yaml:2:11: database: has password, sslpassword after "?"; no secret may stand there:'
+            " the password is written before the host, a key file has none",
+        ),
     ],
 )
 def test_a_wrong_value_is_told_what_was_expected(tmp_path: Path, text: str, expected: str) -> None:

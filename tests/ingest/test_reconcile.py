@@ -7,19 +7,20 @@ import dataclasses
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from dispatch.reckoning import Meant
-from dispatch.reconciling import compare
+from dispatch.reconciling import ask_holdings, compare
 from dispatch.settings import HoldingsSettings, TargetSettings
 from dispatch.worker import TargetWorker
 from ingest.cli import main
 from ingest.office import Office, open_office
-from ingest.operations import OperationRefused, perform
+from ingest.operations import OperationRefused, perform, sending
 from sandbox import oa as oa_module
 from sandbox.oa import OaInbox
 from tests.clock import utc_now
@@ -28,6 +29,7 @@ from tests.ingest.desk import NOW, Desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_sending import text, with_targets
 
+ASKED = NOW + timedelta(minutes=1)
 pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
@@ -113,6 +115,50 @@ async def test_what_an_oa_lost_or_has_only_in_part_is_found_and_sent_again(pair:
     assert whole in {one["case_id"] for one in pair.oa.ledger.cases("")}
 
 
+async def test_what_is_delivered_while_an_oa_is_asked_is_neither_missing_nor_sent_again(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair.desk.take_in(reading("x:1"), key="1")
+    await pair.deliver()
+    arrived: list[str] = []
+
+    async def ask(*arguments: Any) -> dict[str, int | None]:
+        held = await ask_holdings(*arguments)
+        arrived.extend(pair.desk.take_in(reading("x:2"), key="2"))
+        await pair.deliver()
+        return held
+
+    monkeypatch.setattr(sending, "ask_holdings", ask)
+    found = await pair.reconcile(send=True)
+
+    assert (found["missing"], found["waiting"], found["agreed"], found["sent_again"]) == ([], arrived, 1, 0)
+
+
+async def test_an_oa_whose_pages_take_longer_than_a_signature_is_good_for_is_asked_to_the_end(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        pair.desk.take_in(reading(f"x:{number}"), key=str(number))
+    await pair.deliver()
+    now = [utc_now()]
+    page = pair.oa.ledger.holdings
+
+    def slow(*arguments: Any) -> list[dict[str, Any]]:
+        now[0] += timedelta(minutes=4)
+        return page(*arguments)
+
+    def oas_time() -> float:
+        return now[0].timestamp()
+
+    monkeypatch.setattr(oa_module, "PAGE", 1)
+    monkeypatch.setattr(oa_module, "time", SimpleNamespace(time=oas_time))
+    monkeypatch.setattr(pair.oa.ledger, "holdings", slow)
+    pair.office = dataclasses.replace(pair.office, clock=lambda: now[0])
+    found = await pair.reconcile()
+
+    assert found == {"agreed": 3, "missing": [], "behind": [], "waiting": [], "surplus": []}
+
+
 async def test_what_is_on_its_way_is_no_finding(pair: Pair) -> None:
     pair.desk.take_in(reading("x:1"), key="1")
     await pair.deliver()
@@ -179,17 +225,27 @@ def test_the_command_says_what_is_amiss_and_ends_with_one(
     assert capsys.readouterr().out == "oa: holdings: ClientConnectorError: Connection refused\n"
 
 
-def meant(case_id: str, delivered: int | None, pending: int = 0) -> Meant:
-    return Meant(case_id, case_id, "full", False, 3, NOW, False, delivered, pending)
+def meant(case_id: str, delivered: int | None, pending: int = 0, at: datetime = NOW) -> Meant:
+    return Meant(case_id, case_id, "full", False, 3, NOW, False, delivered, at, pending)
 
 
 def test_comparing_is_by_what_it_took_and_not_by_what_we_have() -> None:
     cases = [meant("a", 3), meant("b", 2), meant("c", 3), meant("d", None, 1), meant("e", 2, 1), meant("f", 1)]
 
-    found = compare(cases, {"a": 3, "b": 1, "e": 2, "f": None, "z": 1}, all_of_it={one.case_id for one in cases})
+    found = compare(
+        cases, {"a": 3, "b": 1, "e": 2, "f": None, "z": 1}, asked_at=ASKED, all_of_it=[one.case_id for one in cases]
+    )
 
     assert (found.agreed, found.missing, found.behind) == (2, ("c",), ("b",))
     assert (found.waiting, found.surplus, found.finding) == (("d", "e"), ("z",), True)
+
+
+def test_what_it_took_since_it_was_asked_is_neither_missing_nor_behind() -> None:
+    cases = [meant("a", 1, at=ASKED), meant("b", 2, at=ASKED), meant("c", 2, at=ASKED), meant("d", 1)]
+
+    found = compare(cases, {"b": 1, "c": 2}, asked_at=ASKED, all_of_it=[one.case_id for one in cases])
+
+    assert (found.missing, found.behind, found.waiting, found.agreed) == (("d",), (), ("a", "b"), 1)
 
 
 def test_the_shipped_way_to_ask_is_what_the_sandbox_answers() -> None:

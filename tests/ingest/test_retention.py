@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +22,7 @@ from ingest.retention import LINGERS, Retention
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Disposition, Part, Signal, SignalKind
 from store import ledger
-from store.blobs import INLINE_LIMIT, BlobRemoved, Prepared, key_of
+from store.blobs import INLINE_LIMIT, BlobRemoved, Depot, Prepared, key_of
 from store.engine import open_store
 from store.schema import attachment, blob, cases, delivery, history, raw, reading, receipt, revision
 from tests.ingest.config_files import ENVIRONMENT, loaded
@@ -32,6 +34,7 @@ from tests.postgres import Server
 
 YEAR = timedelta(days=365)
 LATER = NOW + 2 * YEAR + timedelta(hours=14)  # 23:30 in the office
+LARGE = b"x" * (INLINE_LIMIT + 1)
 OVER = (Signal(SignalKind.WITHDRAWN, "w", NOW),)
 
 
@@ -66,6 +69,21 @@ def removed(desk: Desk) -> int:
     wanted = select(func.count()).select_from(blob).where(blob.c.removed_at.is_not(None))
     count: int = desk.store.read_now(lambda conn: conn.execute(wanted).scalar_one())
     return count
+
+
+async def removed_large(desk: Desk) -> str:
+    """The hash of a large attachment that was removed, its file not yet deleted."""
+    over(desk, parts=(picture(LARGE),))
+    await gone_through(desk)
+    return hashlib.sha256(LARGE).hexdigest()
+
+
+def loaded_of(desk: Desk, sha256: str) -> bytes:
+    return desk.store.read_now(lambda conn: desk.store.blobs.load(conn, sha256))
+
+
+def file_of(place: Place, sha256: str) -> Path:
+    return place.folder / "blobs" / key_of(sha256)
 
 
 async def test_the_original_and_attachments_of_a_case_that_is_over_go_and_everything_else_stays(
@@ -160,11 +178,7 @@ async def test_bytes_that_come_again_are_kept_again(desk: Desk) -> None:
 
 
 async def test_a_large_one_loses_its_file_a_day_later(desk: Desk, place: Place) -> None:
-    large = b"x" * (INLINE_LIMIT + 1)
-    over(desk, parts=(picture(large),))
-    await gone_through(desk)
-    sha256 = desk.store.blobs.prepare(large).sha256
-    file = place.folder / "blobs" / key_of(sha256)
+    file = file_of(place, await removed_large(desk))
     at_once, lane = claims(desk, LATER), desk.store.read_now(oldest_waiting)
     there = file.exists()
     await retention(desk).delete(claims(desk, LATER + LINGERS))
@@ -174,29 +188,93 @@ async def test_a_large_one_loses_its_file_a_day_later(desk: Desk, place: Place) 
     assert findings(place) == []
 
 
-async def test_a_large_one_that_comes_again_meanwhile_keeps_its_file(desk: Desk, place: Place) -> None:
-    large = b"x" * (INLINE_LIMIT + 1)
-    over(desk, parts=(picture(large),))
-    await gone_through(desk)
-    over(desk, "X2", parts=(picture(large),))
+async def test_a_large_one_that_comes_again_meanwhile_is_kept(desk: Desk, place: Place) -> None:
+    sha256 = await removed_large(desk)
+    over(desk, "X2", parts=(picture(LARGE),))
     await retention(desk).delete(claims(desk, LATER + LINGERS))
 
-    assert (place.folder / "blobs" / key_of(desk.store.blobs.prepare(large).sha256)).exists()
+    assert loaded_of(desk, sha256) == LARGE
     assert findings(place) == []
 
 
-async def test_a_large_one_removed_between_being_found_and_being_kept_is_not_taken_for_kept(desk: Desk) -> None:
-    large = b"x" * (INLINE_LIMIT + 1)
-    over(desk, parts=(picture(large),))
-    await gone_through(desk)
-    found = desk.store.blobs.prepare(large)
+async def test_a_large_one_removed_between_being_found_and_being_kept_is_kept_all_the_same(desk: Desk) -> None:
+    sha256 = await removed_large(desk)
+    found = desk.store.blobs.prepare(LARGE)
     await retention(desk).delete(claims(desk, LATER + LINGERS))
+    desk.write(lambda conn: desk.store.blobs.keep(conn, found, LATER))
 
-    with pytest.raises(OSError, match="was just removed; it is taken once more"):
-        desk.write(lambda conn: desk.store.blobs.keep(conn, found, LATER))
-    again = desk.store.blobs.prepare(large)
-    desk.write(lambda conn: desk.store.blobs.keep(conn, again, LATER))
-    assert desk.store.read_now(lambda conn: desk.store.blobs.load(conn, again.sha256)) == large
+    assert loaded_of(desk, sha256) == LARGE
+
+
+@dataclass
+class Meanwhile:
+    """A depot during whose deleting something else happens."""
+
+    depot: Depot
+    happens: Callable[[], None]
+    place: str = "here"
+
+    def remove(self, key: str) -> None:
+        self.happens()
+        self.depot.remove(key)
+        self.happens()
+
+
+async def test_a_depot_that_deletes_keeps_no_write_waiting_and_takes_nothing_that_comes_again_meanwhile(
+    desk: Desk, place: Place
+) -> None:
+    sha256 = await removed_large(desk)
+    depot = desk.store.blobs.depot
+    found = desk.store.blobs.prepare(LARGE)
+    told: list[bytes] = []
+
+    def come_again() -> None:
+        desk.store.submit(lambda conn: desk.store.blobs.keep(conn, found, LATER)).result(30)
+        told.append(loaded_of(desk, sha256))
+
+    desk.store.blobs.depot = Meanwhile(depot, come_again)  # type: ignore[assignment]
+    await retention(desk).delete(claims(desk, LATER + LINGERS))
+    desk.store.blobs.depot = depot
+
+    assert told == [LARGE, LARGE]
+    assert loaded_of(desk, sha256) == LARGE
+    assert findings(place) == []
+
+
+async def test_keeping_again_asks_nothing_of_the_depot(desk: Desk) -> None:
+    sha256 = await removed_large(desk)
+    found = desk.store.blobs.prepare(LARGE)
+    desk.store.blobs.depot = None  # type: ignore[assignment]
+    desk.write(lambda conn: desk.store.blobs.keep(conn, found, LATER))
+
+    assert loaded_of(desk, sha256) == LARGE
+
+
+async def test_one_that_came_again_and_goes_again_leaves_no_file(desk: Desk, place: Place) -> None:
+    sha256 = await removed_large(desk)
+    await retention(desk).delete(claims(desk, LATER + LINGERS))
+    desk.now = LATER + timedelta(days=2)
+    over(desk, "X2", parts=(picture(LARGE),))
+    lying = file_of(place, sha256).exists()
+    later = desk.now + 2 * YEAR
+    await gone_through(desk, later)
+    await retention(desk).delete(claims(desk, later + LINGERS))
+
+    assert (lying, file_of(place, sha256).exists()) == (True, False)
+    with pytest.raises(BlobRemoved):
+        loaded_of(desk, sha256)
+
+
+async def test_a_file_to_which_its_row_refers_is_not_deleted(desk: Desk, place: Place) -> None:
+    sha256 = await removed_large(desk)
+    kept = update(blob).where(blob.c.sha256 == sha256).values(sealed=None, removed_at=None)
+    desk.write(lambda conn: conn.execute(kept))
+    ended = claims(desk, LATER + LINGERS)
+    await retention(desk).delete(ended)
+
+    assert len(ended) == 1
+    assert loaded_of(desk, sha256) == LARGE
+    assert claims(desk, LATER + 2 * LINGERS) == []
 
 
 async def test_who_says_that_retention_removed_an_original_is_betrayed(desk: Desk, place: Place) -> None:
@@ -229,7 +307,7 @@ async def test_bytes_that_are_just_being_kept_again_elsewhere_stay(postgres: Ser
         sha256 = desk.store.read_now(lambda conn: conn.execute(select(blob.c.sha256)).scalar_one())
         other = open_store(place.database, place.folder, b"k" * 32, now=NOW)
         with other._database.writing.begin() as conn:
-            other.blobs.keep(conn, Prepared(sha256, 1, b""), NOW)
+            other.blobs.keep(conn, Prepared(sha256, 1, b"", b""), NOW)
             row = dict(conn.execute(select(raw)).one()._mapping) | {"id": 99, "channel": "mailbox", "state": "waiting"}
             conn.execute(insert(raw).values(row))
             removing = asyncio.create_task(gone_through(desk))

@@ -11,6 +11,7 @@ import sys
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,9 +24,12 @@ from store.blob_bucket import BlobBucket
 from store.blob_claim import CLAIM
 from store.blobs import INLINE_LIMIT, key_of
 from store.engine import Store, open_store
+from store.looking import looked_at
 from store.migrate import TablesNewer
+from store.move_target import Target
 from store.restore import Place as There
 from store.restore import restore
+from store.restore_database import Room
 from store.schema import blob, history
 from store.sealing import SealBroken
 from store.snapshot import Tell, snapshot
@@ -390,6 +394,99 @@ def test_an_interrupted_restore_is_no_installation_and_may_be_given_again(made: 
 
     assert left == {"restoring"}
     assert len(contents("sqlite", there)) == 2
+
+
+RESTORING = """
+import sys
+from pathlib import Path
+from store.restore import Place, restore
+from tests.store.keys import MASTER
+restore(Path(sys.argv[1]), Place(Path(sys.argv[2]), sys.argv[3]), MASTER, lambda _: None)
+"""
+
+
+@pytest.fixture
+def dumped(postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, dict[str, bytes]]:
+    """A backup of a store on PostgreSQL, and what it holds."""
+    monkeypatch.setenv("PATH", f"{postgres.programs}:{os.environ['PATH']}")
+    place = Place(tmp_path, postgres.migrated())
+    store = open_store(place.database, tmp_path / "data", MASTER)
+    kept = {keep(store, one): one for one in (b"small", large("large"))}
+    store.close()
+    backup(place, tmp_path / "backup")
+    postgres.drop(place.database)
+    return tmp_path / "backup", kept
+
+
+def killed(dumped: Path, there: Path, address: str, at: str) -> int:
+    command = [sys.executable, "-c", RESTORING, str(dumped), str(there), address]
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, "XINQIAO_CRASH_AT": at}, check=False).returncode
+
+
+@pytest.mark.crash
+@pytest.mark.postgres
+def test_a_restore_into_postgresql_killed_at_every_border_is_no_installation_and_may_be_given_again(
+    dumped: tuple[Path, dict[str, bytes]], postgres: Server
+) -> None:
+    (made, kept), address = dumped, postgres.database()
+    there = made.parent / "elsewhere"
+    for point in ("restore.shut", "restore.filled", "restore.settled", "restore.filled"):
+        assert killed(made, there, address, point) == -9
+        with pytest.raises(StoreRefused, match="`xinqiao restore` has not finished filling this database"):
+            open_store(address, there, MASTER)
+    restore(made, There(there, address), MASTER, silent)
+
+    assert contents(address, there) == kept
+    postgres.drop(address)
+
+
+@pytest.mark.postgres
+def test_what_is_half_restored_is_neither_proved_nor_backed_up(
+    dumped: tuple[Path, dict[str, bytes]], postgres: Server
+) -> None:
+    (made, _), address = dumped, postgres.database()
+    there = made.parent / "elsewhere"
+    assert killed(made, there, address, "restore.filled") == -9
+
+    with pytest.raises(StoreRefused, match="has not finished filling"):
+        look(address, there)
+    with pytest.raises(StoreRefused, match="has not finished filling"):
+        backup(Place(there, address), made.parent / "of_half")
+    postgres.drop(address)
+
+
+@pytest.mark.postgres
+def test_only_a_restore_of_the_same_installation_goes_on_where_one_was_interrupted(
+    dumped: tuple[Path, dict[str, bytes]], postgres: Server
+) -> None:
+    (made, _), address = dumped, postgres.database()
+    other = Place(made.parent / "other", postgres.migrated())
+    open_store(other.database, other.folder / "data", MASTER).close()
+    backup(other, made.parent / "of_another")
+    assert killed(made, made.parent / "elsewhere", address, "restore.filled") == -9
+
+    with pytest.raises(StoreRefused, match="the restore of another installation was begun here"):
+        restore(made.parent / "of_another", There(made.parent / "elsewhere2", address), MASTER, silent)
+    with closing(Target(address)) as target, pytest.raises(StoreRefused, match="a restore was begun here"):
+        target.state(set())
+    restore(made, There(made.parent / "elsewhere", address), MASTER, silent)
+    for database in (address, other.database):
+        postgres.drop(database)
+
+
+@pytest.mark.postgres
+def test_two_restores_do_not_fill_one_database(dumped: tuple[Path, dict[str, bytes]], postgres: Server) -> None:
+    (made, _), address = dumped, postgres.database()
+
+    with closing(Room(address)), pytest.raises(StoreRefused, match="another move or restore is at work"):
+        restore(made, There(made.parent / "elsewhere", address), MASTER, silent)
+    restore(made, There(made.parent / "elsewhere", address), MASTER, silent)
+    postgres.drop(address)
+
+
+def look(address: str, folder: Path) -> None:
+    with looked_at(address, folder, MASTER):
+        pass
 
 
 def test_an_older_version_s_tables_are_backed_up_and_restored_as_they_are(tmp_path: Path) -> None:

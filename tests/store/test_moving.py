@@ -312,7 +312,10 @@ def test_nothing_is_moved_to_where_a_process_works(folder: Path, address: str) -
 
 
 def test_one_move_at_a_time_fills_a_database(folder: Path, address: str) -> None:
-    with closing(Target(address)), pytest.raises(StoreRefused, match="another move is at work on this database"):
+    with (
+        closing(Target(address)),
+        pytest.raises(StoreRefused, match="another move or restore is at work on this database"),
+    ):
         Target(address)
     Target(address).close()
 
