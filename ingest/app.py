@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from ingest import heaps
 from ingest.chaining import ChainKeeper
 from ingest.chores import Chore
 from ingest.clock_keeper import ClockKeeper
@@ -44,6 +45,7 @@ RELEASE = timedelta(minutes=1)
 """So often held events are looked at: one may have been written just as a target was given the right to it."""
 RENEWAL = timedelta(days=1)
 """So often the age of the data key is looked at."""
+TRIMMING = timedelta(minutes=5)
 PATIENCE = timedelta(seconds=10)
 """What can be done a minute later need not hold up a new configuration."""
 
@@ -178,6 +180,7 @@ class Daemon:
         """What the stage `keep` does beside its lanes, each by the configuration in force when it does it."""
         yield Chore("held events released", RELEASE, self._release_held)
         yield Chore("data key renewed", RENEWAL, self.office.renew_key)
+        yield Chore("memory given back", TRIMMING, partial(asyncio.to_thread, heaps.trim))
 
     def _look_at(self, config: Config) -> None:
         """Have pulse and console go by this configuration."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import ctypes
 import faulthandler
 import os
 import signal
 import sys
 import threading
-from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
+from ingest import heaps
 from ingest.app import STAGES, Daemon
 from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import STORE_REFUSES, load_config
@@ -24,7 +23,6 @@ from ingest.office import open_office
 from ingest.rereading import Unusable
 from ingest.supervisor import Supervisor
 
-_M_ARENA_MAX = -8
 LAST_RESORT = timedelta(seconds=9)
 """After SIGTERM; an orderly stop takes less."""
 HELD = timedelta(milliseconds=50)
@@ -37,7 +35,7 @@ FAREWELL = timedelta(seconds=1)
 
 def run(arguments: argparse.Namespace) -> int:
     """Run until SIGTERM or SIGINT."""
-    _share_heaps()
+    heaps.share()
     stages = _stages(arguments.stages)
     config = load_config(arguments.config)
     configure(config.log.format, config.log.level, final=True)
@@ -49,12 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
     except (*STORE_REFUSES, CannotListen, Unusable) as error:
         raise UsersMistake(str(error)) from error
     return 0
-
-
-def _share_heaps() -> None:
-    """Give our dozen threads two heaps: one for each, as the C library would have it, costs more than it brings."""
-    with suppress(AttributeError):  # a library without it has other ways
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 2)
 
 
 class Orders:
