@@ -19,32 +19,32 @@ NOT_LET_IN = (401, 403)
 ASK_A_PERSON = "it may have arrived; look in the receiver, then say whether it has"
 
 
-def sign_of(answer: Answer, *, probe: bool, doubts: int, chance: float) -> Sign | None:
-    """What the answer says of the target; `doubts`: failures in a row before this one."""
+def sign_of(answer: Answer, *, at: datetime, probe: bool, doubts: int, chance: float) -> Sign | None:
+    """What the answer to an attempt begun at `at` says of the target; `doubts`: failures in a row before this one."""
     if answer.verdict is Verdict.DELIVERED:
-        return Sign(Health.GOOD, probe=probe)
-    facts = {"error": answer.detail, "status": answer.status, "probe": probe, "chance": chance}
+        return Sign(Health.GOOD, at, probe=probe)
+    facts = {"started": at, "error": answer.detail, "status": answer.status, "probe": probe, "chance": chance}
     match answer.verdict:
         case Verdict.GONE:
             return Sign(Health.GONE, **facts)  # type: ignore[arg-type]  # facts are Sign's own fields
         case Verdict.REJECTED if answer.status is None:
             return None  # it was never asked
         case Verdict.REJECTED if answer.status not in NOT_LET_IN:
-            return Sign(Health.GOOD, probe=probe)
+            return Sign(Health.GOOD, at, probe=probe)
     troubled = probe or not answer.reached or answer.wait is not None or doubts + 1 >= TRIP
     health = Health.TROUBLED if troubled else Health.DOUBTFUL
     return Sign(health, wait=answer.wait, **facts)  # type: ignore[arg-type]
 
 
-def sign_of_lookup(finding: Finding, *, probe: bool, doubts: int, chance: float) -> Sign | None:
+def sign_of_lookup(finding: Finding, *, at: datetime, probe: bool, doubts: int, chance: float) -> Sign | None:
     """What looking up says of the target; None: nothing, or what is sent next says more."""
     if finding.found is Found.ABSENT:
         return None
     status = finding.status or 0
     if finding.reached and status != 429 and status < 500:
-        return Sign(Health.GOOD, probe=probe) if finding.status is not None else None
+        return Sign(Health.GOOD, at, probe=probe) if finding.status is not None else None
     health = Health.TROUBLED if probe or doubts + 1 >= TRIP else Health.DOUBTFUL
-    return Sign(health, error=finding.detail, status=finding.status, probe=probe, chance=chance)
+    return Sign(health, at, error=finding.detail, status=finding.status, probe=probe, chance=chance)
 
 
 def end_of(

@@ -68,6 +68,8 @@ class Sign:
     """Of a target's health."""
 
     health: Health
+    started: datetime
+    """When the attempt began."""
     error: str | None = None
     status: int | None = None
     wait: timedelta | None = None
@@ -136,7 +138,8 @@ class Recorder:
         found = [one.sign for one in batch if one.sign is not None and one.sign.health is not Health.DOUBTFUL]
         fresh = self._noted is not None and self._clock() - self._noted < NOTED
         good = [sign for sign in found if sign.health is Health.GOOD and (sign.probe or not fresh)]
-        return [sign for sign in found if sign.health is not Health.GOOD] + good[:1]
+        best = sorted(good, key=lambda sign: (sign.probe, sign.started))[-1:]
+        return [sign for sign in found if sign.health is not Health.GOOD] + best
 
     def _record(self, conn: Connection, ends: Sequence[End], signs: Sequence[Sign], now: datetime) -> list[Sign]:
         """The whole batch in this transaction; what of the target is to be said once it is committed."""
@@ -151,7 +154,7 @@ class Recorder:
         """Write down how the target is; whether that is news."""
         match sign.health:
             case Health.GOOD:
-                return targets.note_success(conn, self._name, now)
+                return targets.note_success(conn, self._name, now, started=sign.started, probe=sign.probe)
             case Health.GONE:
                 return targets.pause(conn, self._name, sign.error or "", now)
         return targets.note_trouble(

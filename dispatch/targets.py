@@ -64,10 +64,16 @@ def note_claimed(
         conn.execute(update(target).where(target.c.name == name).values(values))
 
 
-def note_success(conn: Connection, name: str, now: datetime) -> bool:
-    """It took an event; whether that is news. A paused target waits for a person, not an answer."""
-    before = conn.execute(_ROW, {"of": name}).one()
+def note_success(conn: Connection, name: str, now: datetime, *, started: datetime, probe: bool) -> bool:
+    """It took an event; whether that is news. A paused target waits for a person, not an answer.
+
+    What was on its way already when the trouble began says nothing of now, and ends no wait the receiver asked for.
+    """
+    before = conn.execute(_HELD_ROW, {"of": name}).one()
     values: dict[str, object] = {"last_success_at": now}
+    if before.state == UNAVAILABLE and not probe and started < before.since:
+        conn.execute(update(target).where(target.c.name == name).values(values))
+        return False
     if before.state != PAUSED:
         values |= {"error": None, "retry_at": None, "failures": 0}
     if before.state == UNAVAILABLE:

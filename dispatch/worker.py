@@ -106,6 +106,8 @@ class TargetWorker:
         self._recorder = Recorder(name, settings.retry, store, clock)
         self._doubts = 0
         """Failures in a row."""
+        self._closed_at: datetime | None = None
+        """When the target was last found in trouble."""
         self._spoiled = False
         """The target failed, or keeps us waiting, or we are cut off: what still waits in line is given back."""
         self._shutting = 0
@@ -324,7 +326,7 @@ class TargetWorker:
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
         if finding.found is Found.ABSENT:
             return attempt_of(finding, started, took)
-        sign = sign_of_lookup(finding, probe=parcel.probe, doubts=self._doubts, chance=chance)
+        sign = sign_of_lookup(finding, at=started, probe=parcel.probe, doubts=self._doubts, chance=chance)
         self._feel(sign)
         end = end_of_lookup(parcel, finding, self._settings, at=started, took=took, sign=sign, chance=chance)
         await self._recorder.write(end, sign)
@@ -345,7 +347,7 @@ class TargetWorker:
     def _understood(self, parcel: Parcel, answer: Answer, started: datetime) -> _Outcome:
         """What an answer means for event and target; from here on the target is treated by it."""
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
-        sign = sign_of(answer, probe=parcel.probe, doubts=self._doubts, chance=chance)
+        sign = sign_of(answer, at=started, probe=parcel.probe, doubts=self._doubts, chance=chance)
         self._feel(sign)
         self._took = took if self._took is None else (7 * self._took + took) / 8
         end = end_of(parcel, answer, self._settings, at=started, took=took, sign=sign, chance=chance)
@@ -372,14 +374,18 @@ class TargetWorker:
 
     def _feel(self, sign: Sign | None) -> None:
         """Widen or close the window, by what the last answer says of the target."""
-        match sign.health if sign is not None else None:
+        if sign is None:
+            return
+        match sign.health:
+            case Health.GOOD if not sign.probe and self._closed_at is not None and sign.started < self._closed_at:
+                pass  # it was on its way already
             case Health.GOOD:
                 self._doubts = 0
                 self._window = min(self._window + 1, self._settings.concurrency)
             case Health.DOUBTFUL:
                 self._doubts += 1
             case Health.TROUBLED | Health.GONE:
-                self._doubts, self._window = 0, 1
+                self._doubts, self._window, self._closed_at = 0, 1, self._clock()
                 self._spoiled = True
 
     async def _end_unsent(self, parcel: Parcel) -> None:
