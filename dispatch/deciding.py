@@ -62,7 +62,7 @@ def end_of(
         case Verdict.GONE:
             return _end(parcel, State.WAITING, attempt, detail=answer.detail, due=now, charged=False)
         case Verdict.UNKNOWN:
-            return _unknown(parcel, attempt, settings, now)
+            return _unknown(parcel, attempt, settings, now, troubled=_is_troubled(sign))
     troubled = _is_troubled(sign)
     if not troubled and parcel.claim.attempts >= settings.retry.attempts:
         said = f"given up after {parcel.claim.attempts} attempts: {answer.detail}"
@@ -120,10 +120,12 @@ def _is_troubled(sign: Sign | None) -> bool:
     return sign is not None and sign.health is Health.TROUBLED
 
 
-def _unknown(parcel: Parcel, attempt: Attempt, settings: TargetSettings, now: datetime) -> End:
-    if settings.lookup is None:
+def _unknown(parcel: Parcel, attempt: Attempt, settings: TargetSettings, now: datetime, *, troubled: bool) -> End:
+    spent = not troubled and parcel.claim.attempts >= settings.retry.attempts
+    if settings.lookup is None or spent:
         return _end(parcel, State.UNKNOWN, attempt, detail=f"{attempt.detail}; {ASK_A_PERSON}")
-    return _end(parcel, State.UNKNOWN, attempt, detail=attempt.detail, due=now + settings.lookup.wait)
+    due = now + settings.lookup.wait
+    return _end(parcel, State.UNKNOWN, attempt, detail=attempt.detail, due=due, charged=not troubled)
 
 
 def _end(

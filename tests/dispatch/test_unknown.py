@@ -234,6 +234,27 @@ async def test_a_lookup_that_never_can_tell_ends_with_a_person(place: Place) -> 
         assert len(register.oa.at("/create")) == 1
 
 
+async def test_an_event_that_always_fails_while_others_arrive_ends_with_a_person(place: Place) -> None:
+    """That each lookup knows for sure that it has not arrived is no reason to send it for ever."""
+    async with registering() as register, at_work(place, register) as desk:
+
+        async def create(request: web.Request) -> web.Response:
+            poison = (await request.json())["no"] == "2026-000001"
+            return web.json_response({}, status=500) if poison else await register.create(request)
+
+        register.oa.answer("/create", create)
+        await take_in(desk)
+        more = 0
+        async with asyncio.timeout(20):
+            while desk.store.read_now(ledger.counts).get("push:oa") != {"dead": 1}:
+                more += 1
+                await take_in(desk, reading(f"x:{more}"), key=str(more))
+                await until(lambda: states(desk)[1:].count("waiting") == 0)
+
+        assert rows(desk)[0].error == f"HTTP 500; {ASK_A_PERSON}"
+        assert set(states(desk)[1:]) == {"delivered"}
+
+
 async def test_it_is_not_looked_up_while_the_oa_may_still_be_at_work_on_it(place: Place) -> None:
     async with (
         registering() as register,
