@@ -412,15 +412,23 @@ class TargetWorker:
         await self._give_back(parcels)
 
     async def _give_back(self, parcels: Sequence[Parcel]) -> None:
-        """Their leases end now, uncounted: somebody else may send them, or we later."""
+        """Their leases end now, uncounted: somebody else may send them, or we later.
+
+        Where that cannot be written down the leases run out.
+        """
         due = self._clock()
         await asyncio.gather(*(self._put_back(parcel, due) for parcel in parcels))
 
     async def _put_back(self, parcel: Parcel, due: datetime) -> None:
-        with suppress(LeaseLost):  # it ended, or another has it: nothing to give back
+        try:
             await self._store.write(
                 partial(ledger.postpone, held=parcel.claim, due=due, reason="stopped", charged=False)
             )
+        except LeaseLost:
+            pass  # it ended, or another has it: nothing to give back
+        except Exception as error:  # noqa: BLE001 - a full disk here must not end the daemon
+            if not isinstance(error, StoreUnreachable):  # which the store has said
+                log.error("delivery not given back", target=self._name, event_id=parcel.event_id, error=place_of(error))
 
 
 async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:

@@ -178,6 +178,31 @@ async def test_a_delivery_cut_off_is_given_back_with_all_in_line(place: Place) -
             assert len(oa.received) == 2
 
 
+async def test_a_store_that_fails_while_a_line_is_given_back_ends_nobody_else(place: Place) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, concurrency=1)
+        with open_desk(place, {"oa": settings}) as desk:
+            for key in ("A", "B"):
+                desk.take_in(reading(f"sunshine:{key}"), key=key)
+            oa.gate.clear()
+            worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *_: None)
+            stopping = asyncio.Event()
+            task = asyncio.create_task(worker.run(stopping))
+            await oa.count(1)
+            await until(desk, lambda _rows: _fences(desk) == [1, 1])
+            away, back = (f"ALTER TABLE ledger RENAME COLUMN {names}" for names in ("reason TO r", "r TO reason"))
+            await asyncio.to_thread(desk.write, lambda conn: conn.exec_driver_sql(away))
+            stopping.set()
+            desk.store.wakes.ring_all()
+            oa.gate.set()
+            await asyncio.wait_for(task, 10)  # as if nothing had happened
+            await asyncio.to_thread(desk.write, lambda conn: conn.exec_driver_sql(back))
+
+            later, minute = utc_now() + timedelta(hours=1), timedelta(minutes=1)
+            held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=later, lease=minute, limit=9))
+            assert len(held) == 1
+
+
 async def test_the_next_event_is_sent_while_the_last_answer_is_written_down(place: Place) -> None:
     async with receiving() as oa, at_work(place, oa, concurrency=1) as desk:
         oa.gate.clear()
