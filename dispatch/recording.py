@@ -51,6 +51,7 @@ class End:
     over: bool = False
     due: datetime | None = None
     charged: bool = True
+    probe: bool = False
 
 
 class Health(StrEnum):
@@ -116,8 +117,11 @@ class Recorder:
 
     async def _write(self, batch: Sequence[_Written]) -> None:
         signs, now = self._news(batch), self._clock()
+        unused = any(one.end.probe and one.sign is None for one in batch)
         try:
-            said = await self._store.write(lambda conn: self._record(conn, [one.end for one in batch], signs, now))
+            said = await self._store.write(
+                lambda conn: self._record(conn, [one.end for one in batch], signs, now, unused=unused)
+            )
         except Exception as error:  # noqa: BLE001 - each who waits must hear of it
             if len(batch) > 1:  # one lost lease undoes them all: each by itself
                 for one in batch:
@@ -141,13 +145,20 @@ class Recorder:
         best = sorted(good, key=lambda sign: (sign.probe, sign.started))[-1:]
         return [sign for sign in found if sign.health is not Health.GOOD] + best
 
-    def _record(self, conn: Connection, ends: Sequence[End], signs: Sequence[Sign], now: datetime) -> list[Sign]:
-        """The whole batch in this transaction; what of the target is to be said once it is committed."""
+    def _record(
+        self, conn: Connection, ends: Sequence[End], signs: Sequence[Sign], now: datetime, *, unused: bool
+    ) -> list[Sign]:
+        """The whole batch in this transaction; what of the target is to be said once it is committed.
+
+        `unused`: a probe among them asked the target nothing.
+        """
         _note_attempts(conn, self._store, ends)
         arrived = [end for end in ends if end.state is State.DELIVERED]
         _note_arrived(conn, arrived)
         over = [end for end in ends if end.state is not State.DELIVERED and _end(conn, end)]
         ledger.done_many(conn, [end.claim for end in (*arrived, *over)])
+        if unused:
+            targets.hand_back(conn, self._name, now)
         return [sign for sign in signs if self._note(conn, sign, now)]
 
     def _note(self, conn: Connection, sign: Sign, now: datetime) -> bool:

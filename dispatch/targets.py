@@ -64,6 +64,12 @@ def note_claimed(
         conn.execute(update(target).where(target.c.name == name).values(values))
 
 
+def hand_back(conn: Connection, name: str, now: datetime) -> None:
+    """The probe came to nothing that says how the target is: another may follow at once."""
+    waiting = (target.c.name == name) & (target.c.state == UNAVAILABLE)
+    conn.execute(update(target).where(waiting).values(retry_at=now))
+
+
 def note_success(conn: Connection, name: str, now: datetime, *, started: datetime, probe: bool) -> bool:
     """It took an event; whether that is news. A paused target waits for a person, not an answer.
 

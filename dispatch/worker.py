@@ -421,14 +421,17 @@ class TargetWorker:
 
     async def _put_back(self, parcel: Parcel, due: datetime) -> None:
         try:
-            await self._store.write(
-                partial(ledger.postpone, held=parcel.claim, due=due, reason="stopped", charged=False)
-            )
+            await self._store.write(partial(self._released, parcel=parcel, due=due))
         except LeaseLost:
             pass  # it ended, or another has it: nothing to give back
         except Exception as error:  # noqa: BLE001 - a full disk here must not end the daemon
             if not isinstance(error, StoreUnreachable):  # which the store has said
                 log.error("delivery not given back", target=self._name, event_id=parcel.event_id, error=place_of(error))
+
+    def _released(self, conn: Connection, parcel: Parcel, due: datetime) -> None:
+        ledger.postpone(conn, parcel.claim, due=due, reason="stopped", charged=False)
+        if parcel.probe:
+            targets.hand_back(conn, self._name, due)
 
 
 async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:

@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from aiohttp import web
-from sqlalchemy import func, select
+from sqlalchemy import Update, func, select, update
 
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
 from dispatch.worker import TargetWorker
-from store.schema import attempt, delivery
+from store.schema import attempt, delivery, event
 from store.schema import ledger as ledger_table
 from store.schema import target as target_table
 from tests.clock import utc_now
@@ -168,6 +169,27 @@ async def test_while_one_probes_the_others_of_several_processes_wait(place: Plac
                 assert (len(oa.received), taken) == (1, 1)
                 oa.gate.set()
                 await until(lambda: set(states(desk)) == {"delivered"})
+
+
+@pytest.mark.parametrize(
+    "unsent",
+    [update(delivery).values(state="dropped"), update(event).values(sealed_full=b"damaged")],
+    ids=["dropped", "damaged"],
+)
+async def test_a_probe_that_sends_nothing_is_followed_by_another_at_once(place: Place, unsent: Update) -> None:
+    """And not once its lease, of a minute and more, is over."""
+    async with receiving() as oa:
+        settings = target(oa.url, retry=QUICK)
+        with open_desk(place, {"oa": settings}) as desk:
+            take_in(desk, 5)
+            desk.write(lambda conn: conn.execute(unsent))
+            desk.take_in(reading("x:good"), key="good")
+            unavailable = {"name": "oa", "state": "unavailable", "since": utc_now(), "retry_at": utc_now()}
+            desk.write(lambda conn: conn.execute(target_table.insert().values(unavailable)))
+            async with at_work(desk, settings):
+                await until(lambda: states(desk)[-1] == "delivered")
+
+            assert len(oa.received) == 1
 
 
 async def test_a_429_with_retry_after_stops_everything_until_then(place: Place) -> None:

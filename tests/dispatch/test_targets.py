@@ -93,6 +93,18 @@ def test_a_probe_that_nobody_brings_back_is_followed_by_another(desk: Desk) -> N
     assert admit(desk, NOW + 10 * SECOND + PATIENCE).probe
 
 
+def test_a_probe_handed_back_is_followed_by_another_at_once(desk: Desk) -> None:
+    admit(desk)
+    desk.write(lambda conn: targets.hand_back(conn, "oa", NOW))
+    assert row(desk).retry_at is None  # it was no probe
+    fail(desk, NOW)
+    admit(desk, NOW + 10 * SECOND)
+
+    desk.write(lambda conn: targets.hand_back(conn, "oa", NOW + 11 * SECOND))
+
+    assert admit(desk, NOW + 11 * SECOND).probe
+
+
 def test_it_is_tried_later_and_later_and_open_again_at_once(desk: Desk) -> None:
     admit(desk)
     fail(desk, NOW)
