@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -52,6 +52,7 @@ class End:
     due: datetime | None = None
     charged: bool = True
     probe: bool = False
+    """It was sent to see whether its target answers; if that is charged to it, another is the next one sent to see."""
 
 
 class Health(StrEnum):
@@ -75,6 +76,8 @@ class Sign:
     status: int | None = None
     wait: timedelta | None = None
     probe: bool = False
+    known: bool = False
+    """That this event fails, and perhaps no other, was known before."""
     chance: float = 0.0
 
 
@@ -152,14 +155,22 @@ class Recorder:
 
         `unused`: a probe among them asked the target nothing.
         """
+        if unused:
+            targets.hand_back(conn, self._name, now)
+        said = [sign for sign in signs if self._note(conn, sign, now)]
+        ends = [self._in_turn(conn, end) for end in ends]
         _note_attempts(conn, self._store, ends)
         arrived = [end for end in ends if end.state is State.DELIVERED]
         _note_arrived(conn, arrived)
         over = [end for end in ends if end.state is not State.DELIVERED and _end(conn, end)]
         ledger.done_many(conn, [end.claim for end in (*arrived, *over)])
-        if unused:
-            targets.hand_back(conn, self._name, now)
-        return [sign for sign in signs if self._note(conn, sign, now)]
+        return said
+
+    def _in_turn(self, conn: Connection, end: End) -> End:
+        """With a due time that lets another event be the next probe, where this one failed by itself."""
+        if end.due is None or not (end.probe and end.charged):
+            return end
+        return replace(end, due=max(end.due, targets.next_probe(conn, self._name) or end.due))
 
     def _note(self, conn: Connection, sign: Sign, now: datetime) -> bool:
         """Write down how the target is; whether that is news."""
@@ -169,8 +180,9 @@ class Recorder:
             case Health.GONE:
                 return targets.pause(conn, self._name, sign.error or "", now)
         return targets.note_trouble(
-            conn, self._name, self._retry, sign.error, sign.wait, now=now, chance=sign.chance, probe=sign.probe
-        )
+            conn, self._name, self._retry, sign.error, sign.wait,
+            now=now, chance=sign.chance, probe=sign.probe, known=sign.known,
+        )  # fmt: skip
 
 
 def _say(name: str, sign: Sign) -> None:

@@ -326,7 +326,7 @@ class TargetWorker:
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
         if finding.found is Found.ABSENT:
             return attempt_of(finding, started, took)
-        sign = sign_of_lookup(finding, at=started, probe=parcel.probe, doubts=self._doubts, chance=chance)
+        sign = sign_of_lookup(parcel, finding, at=started, doubts=self._doubts, chance=chance)
         self._feel(sign)
         end = end_of_lookup(parcel, finding, self._settings, at=started, took=took, sign=sign, chance=chance)
         await self._recorder.write(end, sign)
@@ -347,7 +347,7 @@ class TargetWorker:
     def _understood(self, parcel: Parcel, answer: Answer, started: datetime) -> _Outcome:
         """What an answer means for event and target; from here on the target is treated by it."""
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
-        sign = sign_of(answer, at=started, probe=parcel.probe, doubts=self._doubts, chance=chance)
+        sign = sign_of(parcel, answer, at=started, doubts=self._doubts, chance=chance)
         self._feel(sign)
         self._took = took if self._took is None else (7 * self._took + took) / 8
         end = end_of(parcel, answer, self._settings, at=started, took=took, sign=sign, chance=chance)
