@@ -34,7 +34,7 @@ from dispatch.deciding import (
 )
 from dispatch.holdings import lane_of
 from dispatch.own_api import Found
-from dispatch.parcel import Parcel, opened, pack
+from dispatch.parcel import Parcel, look_again, opened, pack
 from dispatch.recording import End, Health, Recorder, Sign, State
 from dispatch.retry import delay
 from dispatch.sender import Sender
@@ -54,6 +54,10 @@ IDLE = timedelta(seconds=30)
 AHEAD = timedelta(milliseconds=250)
 """For so long a target's line lasts: who takes events quickly has more of them claimed together."""
 LONGEST_LINE = 100
+FRESH = timedelta(milliseconds=100)
+"""So long ago a line may have been looked at; then whether its events may still be sent is looked up anew, at once for
+all of it.
+"""
 UNWRITTEN = 64
 """So many answers may wait to be written down while the next events are sent; a crash has as many sent again."""
 
@@ -95,6 +99,9 @@ class TargetWorker:
         """So many may be under way at once: after trouble one, and one more with every event that arrives."""
         self._queue: deque[tuple[Parcel, datetime]] = deque()
         """Who waits in line, and until when he may be sent: later his lease would not last."""
+        self._seen_at: datetime | None = None
+        """When it was last looked up whether those in line may be sent."""
+        self._looking = False
         self._under_way: set[int] = set()
         """The deliveries with the receiver now."""
         self._begun = 0
@@ -166,6 +173,8 @@ class TargetWorker:
         if admission.state != targets.OPEN:
             self._window = 1
         until = claimed_at + self._lease - self._asking - LEASE_MARGIN / 2
+        if not self._queue:
+            self._seen_at = self._clock()
         self._queue.extend((parcel, until) for parcel in parcels)
         self._pump(sender, sending)
         if not parcels:
@@ -186,15 +195,45 @@ class TargetWorker:
 
     def _pump(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
         """Send from the line as far as the window is open."""
-        while self._queue and self._has_room() and not (self._spoiled or self._stopping.is_set()):
-            parcel, until = self._queue.popleft()
+        while self._queue and self._has_room() and not (self._looking or self._spoiled or self._stopping.is_set()):
+            parcel, until = self._queue[0]
             if self._clock() > until:
-                self._queue.appendleft((parcel, until))
                 self._spoiled = True
                 break
+            if self._seen_at is None or self._clock() - self._seen_at > FRESH:
+                self._looking = True
+                sending.create_task(self._look_again(sender, sending))
+                break
+            self._queue.popleft()
             self._under_way.add(parcel.delivery_id)
             self._begun += 1
             sending.create_task(self._deliver(sender, sending, parcel))
+
+    async def _look_again(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
+        """Whoever in line may not be sent any more learns it; who is not ours any more leaves the line."""
+        line = [parcel for parcel, _ in self._queue]
+        try:
+            allowed = await self._store.read(lambda conn: look_again(conn, line, self._settings))
+        except asyncio.CancelledError:
+            self._spoiled = True  # nothing more is sent
+            raise
+        except Exception as error:  # noqa: BLE001 - the target's outer loop: nothing is sent unseen
+            if not isinstance(error, StoreUnreachable):  # which the store has said
+                log.error("line not looked at again", target=self._name, error=place_of(error))
+            self._spoiled = True
+        else:
+            asked = {parcel.claim.id: parcel.claim.fence for parcel in line}
+            for _ in range(len(self._queue)):
+                parcel, until = self._queue.popleft()
+                if asked.get(parcel.claim.id) != parcel.claim.fence:
+                    self._queue.append((parcel, until))  # it came meanwhile, just packed
+                elif parcel.delivery_id in allowed:
+                    still = parcel.allowed and allowed[parcel.delivery_id]
+                    self._queue.append((replace(parcel, allowed=still), until))
+            self._seen_at = self._clock()
+        finally:
+            self._looking = False
+            self._go_on(sender, sending)
 
     def _has_room(self) -> bool:
         return len(self._under_way) < self._window and self._begun < self._window + UNWRITTEN
@@ -293,13 +332,17 @@ class TargetWorker:
         if not parcel.kept:
             return parcel
         try:
-            return await asyncio.to_thread(opened, parcel, self._store.blobs)
+            whole = await asyncio.to_thread(opened, parcel, self._store.blobs)
         except SealBroken as error:
             return replace(parcel, fault=f"cannot be packed: {error}")
         except OSError as error:
             said, chance = f"its attachments cannot be had now: {error}"[:200], random.random()  # noqa: S311 - spreads load
             await self._recorder.write(end_unready(parcel, said, self._settings, now=self._clock(), chance=chance))
             return None
+        allowed = await self._store.read(lambda conn: look_again(conn, [parcel], self._settings))  # that took a while
+        if parcel.delivery_id not in allowed:
+            raise LeaseLost(f"delivery {parcel.delivery_id}: claimed by another worker meanwhile, or ended")
+        return replace(whole, allowed=allowed[parcel.delivery_id])
 
     async def _may_begin(self, sender: Sender, parcel: Parcel) -> bool:
         """To a receiver that would not know it again: whether it has not arrived for sure, and that is written down."""

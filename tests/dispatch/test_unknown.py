@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -509,6 +510,36 @@ async def test_an_attachment_that_cannot_be_had_now_puts_its_event_back_as_it_wa
             (entry,) = register.entries
             assert entry["files"] == ["JVBERi0xLjc="]
             assert outcomes(desk) == (["delivered"] if begun == "waiting" else ["absent", "delivered"])
+
+
+async def test_a_case_that_becomes_restricted_while_its_attachments_are_opened_is_not_sent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn = {"path": "/withdraw", "body": {"no": "{{ case.case_no }}"}}
+    async with registering() as register:
+        target = settings(
+            register, calls={"case.created": WITH_FILES, "case.withdrawn": withdrawn}, inline_files=1000,
+            idempotent=True, lookup=None,
+        )  # fmt: skip
+        register.oa.answer("/withdraw", {"code": "SUCCESS"})
+        with open_desk(place, {"oa": target}) as desk:
+            begun, on = threading.Event(), threading.Event()
+            there = desk.store.blobs.open
+
+            def slowly(kept: Kept) -> bytes:
+                begun.set()
+                on.wait(10)
+                return there(kept)
+
+            monkeypatch.setattr(desk.store.blobs, "open", slowly)
+            await take_in(desk, reading(parts=(FILE,)))
+            async with sending(desk, target):
+                await asyncio.to_thread(begun.wait, 10)
+                await take_in(desk, reading(**ACCUSATION))
+                on.set()
+                await until(lambda: states(desk) == ["dropped", "delivered"])
+
+    assert register.oa.at("/create") == []
 
 
 async def test_a_case_that_becomes_restricted_before_it_is_sent_is_never_sent(place: Place) -> None:

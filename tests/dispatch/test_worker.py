@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +25,7 @@ from store.schema import target as target_table
 from tests.clock import utc_now
 from tests.dispatch.receiver import Receiver, receiving
 from tests.ingest.desk import SECRET, Desk, open_desk, reading, target
+from tests.ingest.test_cases import ACCUSATION
 from tests.place import Place
 
 QUICK = RetrySettings(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50))
@@ -238,6 +240,31 @@ async def test_who_waited_too_long_in_line_is_claimed_anew(place: Place) -> None
             await asyncio.wait_for(task, 10)
 
     assert seen[-1][-1] == 3  # claimed, given back, claimed
+
+
+async def test_a_case_that_becomes_restricted_while_it_waits_in_line_is_not_sent(place: Place) -> None:
+    later = timedelta(0)
+    async with receiving() as oa:
+        settings = target(oa.url, concurrency=1)
+        with open_desk(place, {"oa": settings}) as desk:
+            desk.take_in(reading("sunshine:A"), key="A")
+            (case_id,) = desk.take_in(reading("sunshine:B"), key="B")
+            stopping = asyncio.Event()
+            worker = TargetWorker("oa", settings, desk.store, lambda: utc_now() + later, lambda *_: None)
+            oa.gate.clear()
+            task = asyncio.create_task(worker.run(stopping))
+            await oa.count(1)
+            await until(desk, lambda _rows: _fences(desk) == [1, 1])
+            await asyncio.to_thread(desk.take_in, reading("sunshine:B", **ACCUSATION), key="B")
+            later = timedelta(seconds=1)
+            oa.gate.set()
+            await until(desk, lambda rows: [row[3] for row in rows] == ["delivered", "dropped", "delivered"])
+            stopping.set()
+            desk.store.wakes.ring_all()
+            await asyncio.wait_for(task, 10)
+
+    told = [json.loads(one.body) for one in oa.received]
+    assert [one["type"] for one in told if one["data"]["case"]["case_id"] == case_id] == ["case.withdrawn"]
 
 
 @contextmanager
