@@ -19,32 +19,35 @@ NOT_LET_IN = (401, 403)
 ASK_A_PERSON = "it may have arrived; look in the receiver, then say whether it has"
 
 
-def sign_of(answer: Answer, *, probe: bool, doubts: int, chance: float) -> Sign | None:
-    """What the answer says of the target; `doubts`: failures in a row before this one."""
+def sign_of(parcel: Parcel, answer: Answer, *, at: datetime, doubts: int, chance: float) -> Sign | None:
+    """What the answer to an attempt begun at `at` says of the target; `doubts`: failures in a row before this one."""
+    facts = {"started": at, "probe": parcel.probe}
     if answer.verdict is Verdict.DELIVERED:
-        return Sign(Health.GOOD, probe=probe)
-    facts = {"error": answer.detail, "status": answer.status, "probe": probe, "chance": chance}
+        return Sign(Health.GOOD, **facts)  # type: ignore[arg-type]  # facts are Sign's own fields
     match answer.verdict:
-        case Verdict.GONE:
-            return Sign(Health.GONE, **facts)  # type: ignore[arg-type]  # facts are Sign's own fields
         case Verdict.REJECTED if answer.status is None:
             return None  # it was never asked
         case Verdict.REJECTED if answer.status not in NOT_LET_IN:
-            return Sign(Health.GOOD, probe=probe)
-    troubled = probe or not answer.reached or answer.wait is not None or doubts + 1 >= TRIP
-    health = Health.TROUBLED if troubled else Health.DOUBTFUL
-    return Sign(health, wait=answer.wait, **facts)  # type: ignore[arg-type]
+            return Sign(Health.GOOD, **facts)  # type: ignore[arg-type]
+    facts |= {"error": answer.detail, "status": answer.status, "chance": chance}
+    if answer.verdict is Verdict.GONE:
+        return Sign(Health.GONE, **facts)  # type: ignore[arg-type]
+    theirs = _is_theirs(answer)
+    troubled = parcel.probe or theirs or doubts + 1 >= TRIP
+    health, known = Health.TROUBLED if troubled else Health.DOUBTFUL, not theirs and parcel.claim.attempts > 1
+    return Sign(health, wait=answer.wait, known=known, **facts)  # type: ignore[arg-type]
 
 
-def sign_of_lookup(finding: Finding, *, probe: bool, doubts: int, chance: float) -> Sign | None:
+def sign_of_lookup(parcel: Parcel, finding: Finding, *, at: datetime, doubts: int, chance: float) -> Sign | None:
     """What looking up says of the target; None: nothing, or what is sent next says more."""
     if finding.found is Found.ABSENT:
         return None
     status = finding.status or 0
     if finding.reached and status != 429 and status < 500:
-        return Sign(Health.GOOD, probe=probe) if finding.status is not None else None
-    health = Health.TROUBLED if probe or doubts + 1 >= TRIP else Health.DOUBTFUL
-    return Sign(health, error=finding.detail, status=finding.status, probe=probe, chance=chance)
+        return Sign(Health.GOOD, at, probe=parcel.probe) if finding.status is not None else None
+    health = Health.TROUBLED if parcel.probe or doubts + 1 >= TRIP else Health.DOUBTFUL
+    known = finding.reached and parcel.claim.attempts > 1
+    return Sign(health, at, finding.detail, finding.status, probe=parcel.probe, known=known, chance=chance)
 
 
 def end_of(
@@ -62,15 +65,16 @@ def end_of(
         case Verdict.GONE:
             return _end(parcel, State.WAITING, attempt, detail=answer.detail, due=now, charged=False)
         case Verdict.UNKNOWN:
-            return _unknown(parcel, attempt, settings, now)
+            return _unknown(parcel, answer, attempt, settings, sign=sign, chance=chance)
     troubled = _is_troubled(sign)
     if not troubled and parcel.claim.attempts >= settings.retry.attempts:
         said = f"given up after {parcel.claim.attempts} attempts: {answer.detail}"
         return _end(parcel, State.REJECTED, attempt, detail=said)
     # Whom the target as a whole cannot take goes as soon as it can; who failed by himself waits longer and longer.
-    innocent = not answer.reached or answer.wait is not None
-    due = now if innocent else now + delay(parcel.claim.attempts, chance, settings.retry)
-    return _end(parcel, State.WAITING, attempt, detail=answer.detail, due=due, charged=not troubled)
+    theirs = _is_theirs(answer)
+    due = now if theirs else now + delay(parcel.claim.attempts, chance, settings.retry)
+    charged = not troubled or (parcel.probe and not theirs)
+    return _end(parcel, State.WAITING, attempt, detail=answer.detail, due=due, charged=charged)
 
 
 def end_of_lookup(
@@ -84,8 +88,9 @@ def end_of_lookup(
     troubled = sign is not None and sign.health is Health.TROUBLED
     if not troubled and parcel.claim.attempts >= settings.retry.attempts:
         return _end(parcel, State.UNKNOWN, attempt, detail=ASK_A_PERSON)
-    due = at + took if troubled else at + took + delay(parcel.claim.attempts, chance, settings.retry)
-    return _end(parcel, State.UNKNOWN, attempt, detail=finding.detail, due=due, charged=not troubled)
+    charged = not troubled or (parcel.probe and finding.reached)
+    due = at + took + (delay(parcel.claim.attempts, chance, settings.retry) if charged else timedelta(0))
+    return _end(parcel, State.UNKNOWN, attempt, detail=finding.detail, due=due, charged=charged)
 
 
 def attempt_of(finding: Finding, at: datetime, took: timedelta) -> Attempt:
@@ -120,14 +125,25 @@ def _is_troubled(sign: Sign | None) -> bool:
     return sign is not None and sign.health is Health.TROUBLED
 
 
-def _unknown(parcel: Parcel, attempt: Attempt, settings: TargetSettings, now: datetime) -> End:
-    if settings.lookup is None:
+def _is_theirs(answer: Answer) -> bool:
+    """Whether the target as a whole is in trouble by its own word, or because nobody is there: not this event."""
+    return not answer.reached or answer.wait is not None
+
+
+def _unknown(
+    parcel: Parcel, answer: Answer, attempt: Attempt, settings: TargetSettings, *, sign: Sign | None, chance: float
+) -> End:
+    troubled, attempts = _is_troubled(sign), parcel.claim.attempts
+    if settings.lookup is None or (not troubled and attempts >= settings.retry.attempts):
         return _end(parcel, State.UNKNOWN, attempt, detail=f"{attempt.detail}; {ASK_A_PERSON}")
-    return _end(parcel, State.UNKNOWN, attempt, detail=attempt.detail, due=now + settings.lookup.wait)
+    charged = not troubled or (parcel.probe and not _is_theirs(answer))
+    wait = max(settings.lookup.wait, delay(attempts, chance, settings.retry)) if charged else settings.lookup.wait
+    due = attempt.at + attempt.took + wait
+    return _end(parcel, State.UNKNOWN, attempt, detail=attempt.detail, due=due, charged=charged)
 
 
 def _end(
     parcel: Parcel, state: State, attempt: Attempt | None, *, detail: str | None = None, receiver_id: str | None = None,
     over: bool = False, due: datetime | None = None, charged: bool = True,
 ) -> End:  # fmt: skip
-    return End(parcel.claim, parcel.delivery_id, state, attempt, detail, receiver_id, over, due, charged)
+    return End(parcel.claim, parcel.delivery_id, state, attempt, detail, receiver_id, over, due, charged, parcel.probe)

@@ -73,6 +73,8 @@ class OwnApi:
         }
         """By which the answers to each type's call are judged."""
         self._logging_in = asyncio.Lock()
+        self._failure: LoginFailed | None = None
+        """Of the last login, if it failed."""
         self._given: dict[str, Any] | None = None
         self._ends: datetime | None = None
 
@@ -126,12 +128,22 @@ class OwnApi:
         return Finding(Found.UNSURE, "lookup: neither found nor absent", response.status, words)
 
     async def let_in(self, now: datetime) -> Mapping[str, Any]:
-        """What logging in gave. Raises LoginFailed."""
+        """What logging in gave; who waits while another logs in gets what he gets. Raises LoginFailed.
+
+        So nobody waits for more than one login, however many wait for an OA that lets nobody in.
+        """
         if self._login is None:
             return {}
+        before = self._failure
         async with self._logging_in:
+            if self._failure is not None and self._failure is not before:  # of him for whom we waited
+                raise LoginFailed(str(self._failure), status=self._failure.status, words=self._failure.words)
             if self._given is None or (self._ends is not None and now >= self._ends):
-                self._given = await self._log_in(self._login)
+                try:
+                    self._given = await self._log_in(self._login)
+                except LoginFailed as error:
+                    self._failure = error
+                    raise
                 self._ends = now + self._login.lasts
             return self._given
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, select
 
 from dispatch.rights import STANDING, may_send
 from dispatch.settings import TargetSettings
+from store import ledger
 from store.blobs import Blobs, Kept, find
 from store.ledger import Claim
 from store.schema import delivery, event
@@ -85,11 +86,23 @@ def pack(
     return [_packed(conn, held, rows[held.payload["delivery"]], settings, sealer, probe) for held in claims]
 
 
+def look_again(conn: Connection, parcels: Sequence[Parcel], settings: TargetSettings) -> dict[int, bool]:
+    """Of these deliveries those that are still ours, and whether each may be sent as things stand now."""
+    ours = ledger.ours(conn, [one.claim for one in parcels])
+    numbers = [one.delivery_id for one in parcels if one.claim.id in ours]
+    rows = conn.execute(STANDING.where(delivery.c.id.in_(numbers)))
+    return {row.id: _is_allowed(row, settings) for row in rows}
+
+
+def _is_allowed(row: Row[Any], settings: TargetSettings) -> bool:
+    return row.state != "dropped" and may_send(settings, row)
+
+
 def _packed(
     conn: Connection, held: Claim, row: Row[Any], settings: TargetSettings, sealer: Sealer, probe: bool
 ) -> Parcel:
     body, fault = b"", None
-    allowed = row.state != "dropped" and may_send(settings, row)
+    allowed = _is_allowed(row, settings)
     if allowed:
         try:
             body = body_of(row, sealer)

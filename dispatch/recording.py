@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -51,6 +51,8 @@ class End:
     over: bool = False
     due: datetime | None = None
     charged: bool = True
+    probe: bool = False
+    """It was sent to see whether its target answers; if that is charged to it, another is the next one sent to see."""
 
 
 class Health(StrEnum):
@@ -68,10 +70,14 @@ class Sign:
     """Of a target's health."""
 
     health: Health
+    started: datetime
+    """When the attempt began."""
     error: str | None = None
     status: int | None = None
     wait: timedelta | None = None
     probe: bool = False
+    known: bool = False
+    """That this event fails, and perhaps no other, was known before."""
     chance: float = 0.0
 
 
@@ -114,8 +120,11 @@ class Recorder:
 
     async def _write(self, batch: Sequence[_Written]) -> None:
         signs, now = self._news(batch), self._clock()
+        unused = any(one.end.probe and one.sign is None for one in batch)
         try:
-            said = await self._store.write(lambda conn: self._record(conn, [one.end for one in batch], signs, now))
+            said = await self._store.write(
+                lambda conn: self._record(conn, [one.end for one in batch], signs, now, unused=unused)
+            )
         except Exception as error:  # noqa: BLE001 - each who waits must hear of it
             if len(batch) > 1:  # one lost lease undoes them all: each by itself
                 for one in batch:
@@ -136,27 +145,44 @@ class Recorder:
         found = [one.sign for one in batch if one.sign is not None and one.sign.health is not Health.DOUBTFUL]
         fresh = self._noted is not None and self._clock() - self._noted < NOTED
         good = [sign for sign in found if sign.health is Health.GOOD and (sign.probe or not fresh)]
-        return [sign for sign in found if sign.health is not Health.GOOD] + good[:1]
+        best = sorted(good, key=lambda sign: (sign.probe, sign.started))[-1:]
+        return [sign for sign in found if sign.health is not Health.GOOD] + best
 
-    def _record(self, conn: Connection, ends: Sequence[End], signs: Sequence[Sign], now: datetime) -> list[Sign]:
-        """The whole batch in this transaction; what of the target is to be said once it is committed."""
+    def _record(
+        self, conn: Connection, ends: Sequence[End], signs: Sequence[Sign], now: datetime, *, unused: bool
+    ) -> list[Sign]:
+        """The whole batch in this transaction; what of the target is to be said once it is committed.
+
+        `unused`: a probe among them asked the target nothing.
+        """
+        if unused:
+            targets.hand_back(conn, self._name, now)
+        said = [sign for sign in signs if self._note(conn, sign, now)]
+        ends = [self._in_turn(conn, end) for end in ends]
         _note_attempts(conn, self._store, ends)
         arrived = [end for end in ends if end.state is State.DELIVERED]
         _note_arrived(conn, arrived)
         over = [end for end in ends if end.state is not State.DELIVERED and _end(conn, end)]
         ledger.done_many(conn, [end.claim for end in (*arrived, *over)])
-        return [sign for sign in signs if self._note(conn, sign, now)]
+        return said
+
+    def _in_turn(self, conn: Connection, end: End) -> End:
+        """With a due time that lets another event be the next probe, where this one failed by itself."""
+        if end.due is None or not (end.probe and end.charged):
+            return end
+        return replace(end, due=max(end.due, targets.next_probe(conn, self._name) or end.due))
 
     def _note(self, conn: Connection, sign: Sign, now: datetime) -> bool:
         """Write down how the target is; whether that is news."""
         match sign.health:
             case Health.GOOD:
-                return targets.note_success(conn, self._name, now)
+                return targets.note_success(conn, self._name, now, started=sign.started, probe=sign.probe)
             case Health.GONE:
                 return targets.pause(conn, self._name, sign.error or "", now)
         return targets.note_trouble(
-            conn, self._name, self._retry, sign.error, sign.wait, now=now, chance=sign.chance, probe=sign.probe
-        )
+            conn, self._name, self._retry, sign.error, sign.wait,
+            now=now, chance=sign.chance, probe=sign.probe, known=sign.known,
+        )  # fmt: skip
 
 
 def _say(name: str, sign: Sign) -> None:

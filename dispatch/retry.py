@@ -45,7 +45,7 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
         return min(timedelta(seconds=min(int(text), 10**9)), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError):  # a zone or a day beyond all bounds
         return None
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(aware - now, timedelta(0)), LONGEST_RETRY_AFTER)

@@ -64,10 +64,22 @@ def note_claimed(
         conn.execute(update(target).where(target.c.name == name).values(values))
 
 
-def note_success(conn: Connection, name: str, now: datetime) -> bool:
-    """It took an event; whether that is news. A paused target waits for a person, not an answer."""
-    before = conn.execute(_ROW, {"of": name}).one()
+def hand_back(conn: Connection, name: str, now: datetime) -> None:
+    """The probe came to nothing that says how the target is: another may follow at once."""
+    waiting = (target.c.name == name) & (target.c.state == UNAVAILABLE)
+    conn.execute(update(target).where(waiting).values(retry_at=now))
+
+
+def note_success(conn: Connection, name: str, now: datetime, *, started: datetime, probe: bool) -> bool:
+    """It took an event; whether that is news. A paused target waits for a person, not an answer.
+
+    What was on its way already when the trouble began says nothing of now, and ends no wait the receiver asked for.
+    """
+    before = conn.execute(_HELD_ROW, {"of": name}).one()
     values: dict[str, object] = {"last_success_at": now}
+    if before.state == UNAVAILABLE and not probe and started < before.since:
+        conn.execute(update(target).where(target.c.name == name).values(values))
+        return False
     if before.state != PAUSED:
         values |= {"error": None, "retry_at": None, "failures": 0}
     if before.state == UNAVAILABLE:
@@ -78,11 +90,12 @@ def note_success(conn: Connection, name: str, now: datetime) -> bool:
 
 def note_trouble(
     conn: Connection, name: str, retry: RetrySettings, error: str | None, wait: timedelta | None,
-    *, now: datetime, chance: float, probe: bool,
+    *, now: datetime, chance: float, probe: bool, known: bool = False,
 ) -> bool:  # fmt: skip
     """It takes nothing now: leave it alone for `wait`, as it asked, else longer each time. True: it is news.
 
-    Of what was under way when it failed only the first counts: the others tell of the same outage.
+    Of what was under way when it failed only the first counts: the others tell of the same outage. `known`: it was an
+    event that had failed before, which tells less of the target than of itself: the wait is shorter this time.
     """
     before = conn.execute(_HELD_ROW, {"of": name}).one()
     if before.state == PAUSED:
@@ -91,7 +104,7 @@ def note_trouble(
     if wait is not None:
         retry_at = max(now + max(wait, SHORTEST_WAIT), retry_at if before.state == UNAVAILABLE and not probe else now)
     elif probe or before.state == OPEN:
-        failures += 1
+        failures = max(failures - 1, 1) if known else failures + 1
         retry_at = now + delay(failures, chance, retry)
     values: dict[str, object] = {"error": error, "failures": failures, "retry_at": retry_at}
     if before.state == OPEN:
@@ -113,6 +126,12 @@ def resume(conn: Connection, name: str, now: datetime) -> bool:
     resumed = update(target).where(target.c.name == name, target.c.state == PAUSED)
     values = {"state": OPEN, "since": now, "error": None, "retry_at": None, "failures": 0, "paused_by": None}
     return bool(conn.execute(resumed.values(values)).rowcount)
+
+
+def next_probe(conn: Connection, name: str) -> datetime | None:
+    """When one in trouble is asked next whether it answers; None: it is not in trouble."""
+    row = conn.execute(_ROW, {"of": name}).one_or_none()
+    return row.retry_at if row is not None and row.state == UNAVAILABLE else None
 
 
 def state_of(conn: Connection, name: str) -> str | None:

@@ -34,7 +34,7 @@ from dispatch.deciding import (
 )
 from dispatch.holdings import lane_of
 from dispatch.own_api import Found
-from dispatch.parcel import Parcel, opened, pack
+from dispatch.parcel import Parcel, look_again, opened, pack
 from dispatch.recording import End, Health, Recorder, Sign, State
 from dispatch.retry import delay
 from dispatch.sender import Sender
@@ -54,6 +54,10 @@ IDLE = timedelta(seconds=30)
 AHEAD = timedelta(milliseconds=250)
 """For so long a target's line lasts: who takes events quickly has more of them claimed together."""
 LONGEST_LINE = 100
+FRESH = timedelta(milliseconds=100)
+"""So long ago a line may have been looked at; then whether its events may still be sent is looked up anew, at once for
+all of it.
+"""
 UNWRITTEN = 64
 """So many answers may wait to be written down while the next events are sent; a crash has as many sent again."""
 
@@ -95,6 +99,9 @@ class TargetWorker:
         """So many may be under way at once: after trouble one, and one more with every event that arrives."""
         self._queue: deque[tuple[Parcel, datetime]] = deque()
         """Who waits in line, and until when he may be sent: later his lease would not last."""
+        self._seen_at: datetime | None = None
+        """When it was last looked up whether those in line may be sent."""
+        self._looking = False
         self._under_way: set[int] = set()
         """The deliveries with the receiver now."""
         self._begun = 0
@@ -106,6 +113,8 @@ class TargetWorker:
         self._recorder = Recorder(name, settings.retry, store, clock)
         self._doubts = 0
         """Failures in a row."""
+        self._closed_at: datetime | None = None
+        """When the target was last found in trouble."""
         self._spoiled = False
         """The target failed, or keeps us waiting, or we are cut off: what still waits in line is given back."""
         self._shutting = 0
@@ -164,6 +173,8 @@ class TargetWorker:
         if admission.state != targets.OPEN:
             self._window = 1
         until = claimed_at + self._lease - self._asking - LEASE_MARGIN / 2
+        if not self._queue:
+            self._seen_at = self._clock()
         self._queue.extend((parcel, until) for parcel in parcels)
         self._pump(sender, sending)
         if not parcels:
@@ -184,15 +195,45 @@ class TargetWorker:
 
     def _pump(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
         """Send from the line as far as the window is open."""
-        while self._queue and self._has_room() and not (self._spoiled or self._stopping.is_set()):
-            parcel, until = self._queue.popleft()
+        while self._queue and self._has_room() and not (self._looking or self._spoiled or self._stopping.is_set()):
+            parcel, until = self._queue[0]
             if self._clock() > until:
-                self._queue.appendleft((parcel, until))
                 self._spoiled = True
                 break
+            if self._seen_at is None or self._clock() - self._seen_at > FRESH:
+                self._looking = True
+                sending.create_task(self._look_again(sender, sending))
+                break
+            self._queue.popleft()
             self._under_way.add(parcel.delivery_id)
             self._begun += 1
             sending.create_task(self._deliver(sender, sending, parcel))
+
+    async def _look_again(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
+        """Whoever in line may not be sent any more learns it; who is not ours any more leaves the line."""
+        line = [parcel for parcel, _ in self._queue]
+        try:
+            allowed = await self._store.read(lambda conn: look_again(conn, line, self._settings))
+        except asyncio.CancelledError:
+            self._spoiled = True  # nothing more is sent
+            raise
+        except Exception as error:  # noqa: BLE001 - the target's outer loop: nothing is sent unseen
+            if not isinstance(error, StoreUnreachable):  # which the store has said
+                log.error("line not looked at again", target=self._name, error=place_of(error))
+            self._spoiled = True
+        else:
+            asked = {parcel.claim.id: parcel.claim.fence for parcel in line}
+            for _ in range(len(self._queue)):
+                parcel, until = self._queue.popleft()
+                if asked.get(parcel.claim.id) != parcel.claim.fence:
+                    self._queue.append((parcel, until))  # it came meanwhile, just packed
+                elif parcel.delivery_id in allowed:
+                    still = parcel.allowed and allowed[parcel.delivery_id]
+                    self._queue.append((replace(parcel, allowed=still), until))
+            self._seen_at = self._clock()
+        finally:
+            self._looking = False
+            self._go_on(sender, sending)
 
     def _has_room(self) -> bool:
         return len(self._under_way) < self._window and self._begun < self._window + UNWRITTEN
@@ -291,13 +332,17 @@ class TargetWorker:
         if not parcel.kept:
             return parcel
         try:
-            return await asyncio.to_thread(opened, parcel, self._store.blobs)
+            whole = await asyncio.to_thread(opened, parcel, self._store.blobs)
         except SealBroken as error:
             return replace(parcel, fault=f"cannot be packed: {error}")
         except OSError as error:
             said, chance = f"its attachments cannot be had now: {error}"[:200], random.random()  # noqa: S311 - spreads load
             await self._recorder.write(end_unready(parcel, said, self._settings, now=self._clock(), chance=chance))
             return None
+        allowed = await self._store.read(lambda conn: look_again(conn, [parcel], self._settings))  # that took a while
+        if parcel.delivery_id not in allowed:
+            raise LeaseLost(f"delivery {parcel.delivery_id}: claimed by another worker meanwhile, or ended")
+        return replace(whole, allowed=allowed[parcel.delivery_id])
 
     async def _may_begin(self, sender: Sender, parcel: Parcel) -> bool:
         """To a receiver that would not know it again: whether it has not arrived for sure, and that is written down."""
@@ -324,7 +369,7 @@ class TargetWorker:
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
         if finding.found is Found.ABSENT:
             return attempt_of(finding, started, took)
-        sign = sign_of_lookup(finding, probe=parcel.probe, doubts=self._doubts, chance=chance)
+        sign = sign_of_lookup(parcel, finding, at=started, doubts=self._doubts, chance=chance)
         self._feel(sign)
         end = end_of_lookup(parcel, finding, self._settings, at=started, took=took, sign=sign, chance=chance)
         await self._recorder.write(end, sign)
@@ -345,7 +390,7 @@ class TargetWorker:
     def _understood(self, parcel: Parcel, answer: Answer, started: datetime) -> _Outcome:
         """What an answer means for event and target; from here on the target is treated by it."""
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
-        sign = sign_of(answer, probe=parcel.probe, doubts=self._doubts, chance=chance)
+        sign = sign_of(parcel, answer, at=started, doubts=self._doubts, chance=chance)
         self._feel(sign)
         self._took = took if self._took is None else (7 * self._took + took) / 8
         end = end_of(parcel, answer, self._settings, at=started, took=took, sign=sign, chance=chance)
@@ -372,14 +417,18 @@ class TargetWorker:
 
     def _feel(self, sign: Sign | None) -> None:
         """Widen or close the window, by what the last answer says of the target."""
-        match sign.health if sign is not None else None:
+        if sign is None:
+            return
+        match sign.health:
+            case Health.GOOD if not sign.probe and self._closed_at is not None and sign.started < self._closed_at:
+                pass  # it was on its way already
             case Health.GOOD:
                 self._doubts = 0
                 self._window = min(self._window + 1, self._settings.concurrency)
             case Health.DOUBTFUL:
                 self._doubts += 1
             case Health.TROUBLED | Health.GONE:
-                self._doubts, self._window = 0, 1
+                self._doubts, self._window, self._closed_at = 0, 1, self._clock()
                 self._spoiled = True
 
     async def _end_unsent(self, parcel: Parcel) -> None:
@@ -406,15 +455,26 @@ class TargetWorker:
         await self._give_back(parcels)
 
     async def _give_back(self, parcels: Sequence[Parcel]) -> None:
-        """Their leases end now, uncounted: somebody else may send them, or we later."""
+        """Their leases end now, uncounted: somebody else may send them, or we later.
+
+        Where that cannot be written down the leases run out.
+        """
         due = self._clock()
         await asyncio.gather(*(self._put_back(parcel, due) for parcel in parcels))
 
     async def _put_back(self, parcel: Parcel, due: datetime) -> None:
-        with suppress(LeaseLost):  # it ended, or another has it: nothing to give back
-            await self._store.write(
-                partial(ledger.postpone, held=parcel.claim, due=due, reason="stopped", charged=False)
-            )
+        try:
+            await self._store.write(partial(self._released, parcel=parcel, due=due))
+        except LeaseLost:
+            pass  # it ended, or another has it: nothing to give back
+        except Exception as error:  # noqa: BLE001 - a full disk here must not end the daemon
+            if not isinstance(error, StoreUnreachable):  # which the store has said
+                log.error("delivery not given back", target=self._name, event_id=parcel.event_id, error=place_of(error))
+
+    def _released(self, conn: Connection, parcel: Parcel, due: datetime) -> None:
+        ledger.postpone(conn, parcel.claim, due=due, reason="stopped", charged=False)
+        if parcel.probe:
+            targets.hand_back(conn, self._name, due)
 
 
 async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:

@@ -22,7 +22,7 @@ from store.wakes import note
 
 __all__ = [
     "BLOCKED", "DEAD", "READY", "SUSPECT", "Claim", "LeaseLost", "claim", "counts", "discard", "done", "done_many",
-    "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hold", "next_due", "open_strays", "postpone",
+    "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hold", "next_due", "open_strays", "ours", "postpone",
     "release_all", "renew", "revive",
 ]  # fmt: skip
 
@@ -96,6 +96,12 @@ def renew(conn: Connection, held: Sequence[Claim], *, until: datetime) -> None:
     """Hold on to those of these claims that are still ours."""
     if held:
         conn.execute(sql.EXTEND, [{"held": one.id, "held_fence": one.fence, "until": until} for one in held])
+
+
+def ours(conn: Connection, held: Sequence[Claim]) -> set[int]:
+    """The ids of those of these claims that are still ours."""
+    fences = {row.id: row.fence for row in conn.execute(sql.FENCES, {"ids": [one.id for one in held]})}
+    return {one.id for one in held if fences.get(one.id) == one.fence}
 
 
 def done(conn: Connection, held: Claim) -> None:

@@ -154,6 +154,8 @@ OPEN_STRAYS = (
     .returning(ledger.c.lane)
 )
 
+FENCES = select(ledger.c.id, ledger.c.fence).where(AMONG_IDS, IS_READY)
+
 NEXT_DUE = select(ledger.c.due).where(ledger.c.lane == bindparam("lane"), IS_READY).order_by(ledger.c.due).limit(1)
 
 COUNTS = select(ledger.c.lane, ledger.c.state, func.count()).group_by(ledger.c.lane, ledger.c.state)

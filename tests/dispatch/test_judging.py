@@ -153,7 +153,7 @@ def test_the_receivers_words_are_those_about_what_is_wrong_else_the_beginning_of
     ],
 )
 def test_an_unknown_outcome_says_of_its_target_what_any_failure_does(answer: Any, doubts: int, health: Health) -> None:
-    sign = sign_of(answer, probe=False, doubts=doubts, chance=0)
+    sign = sign_of(parcel(b""), answer, at=NOW, doubts=doubts, chance=0)
 
     assert sign is not None
     assert sign.health is health

@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from aiohttp import web
-from sqlalchemy import func, select
+from sqlalchemy import Update, func, select, update
 
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
 from dispatch.worker import TargetWorker
-from store.schema import attempt, delivery
+from store.schema import attempt, delivery, event
 from store.schema import ledger as ledger_table
 from store.schema import target as target_table
 from tests.clock import utc_now
+from tests.dispatch.own_receiver import answering, own_receiving
 from tests.dispatch.receiver import receiving
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.place import Place
@@ -169,6 +171,27 @@ async def test_while_one_probes_the_others_of_several_processes_wait(place: Plac
                 await until(lambda: set(states(desk)) == {"delivered"})
 
 
+@pytest.mark.parametrize(
+    "unsent",
+    [update(delivery).values(state="dropped"), update(event).values(sealed_full=b"damaged")],
+    ids=["dropped", "damaged"],
+)
+async def test_a_probe_that_sends_nothing_is_followed_by_another_at_once(place: Place, unsent: Update) -> None:
+    """And not once its lease, of a minute and more, is over."""
+    async with receiving() as oa:
+        settings = target(oa.url, retry=QUICK)
+        with open_desk(place, {"oa": settings}) as desk:
+            take_in(desk, 5)
+            desk.write(lambda conn: conn.execute(unsent))
+            desk.take_in(reading("x:good"), key="good")
+            unavailable = {"name": "oa", "state": "unavailable", "since": utc_now(), "retry_at": utc_now()}
+            desk.write(lambda conn: conn.execute(target_table.insert().values(unavailable)))
+            async with at_work(desk, settings):
+                await until(lambda: states(desk)[-1] == "delivered")
+
+            assert len(oa.received) == 1
+
+
 async def test_a_429_with_retry_after_stops_everything_until_then(place: Place) -> None:
     async with receiving() as oa:
         settings = target(oa.url, retry=QUICK, concurrency=4)
@@ -184,6 +207,30 @@ async def test_a_429_with_retry_after_stops_everything_until_then(place: Place) 
 
             assert waited > timedelta(seconds=1.5)
             assert len(oa.received) == 16
+
+
+async def test_an_answer_that_was_on_its_way_ends_no_wait_the_target_asked_for(place: Place) -> None:
+    on = asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        await on.wait()
+        return web.json_response({})
+
+    async with own_receiving() as oa:
+        settings = target(f"{oa.url}/", retry=QUICK, concurrency=2)
+        with open_desk(place, {"oa": settings}) as desk:
+            oa.answer("/", slow, answering(429, **{"Retry-After": "3600"}), {})
+            take_in(desk, 6)
+            async with at_work(desk, settings):
+                await until(
+                    lambda: number(desk, select(func.count()).where(target_table.c.state == "unavailable")) == 1
+                )
+                on.set()
+                await until(lambda: states(desk).count("delivered") == 1)
+
+            row = desk.store.read_now(lambda conn: conn.execute(select(target_table)).one())
+            assert (row.state, len(oa.asked)) == ("unavailable", 2)
+            assert row.retry_at - utc_now() > timedelta(minutes=59)
 
 
 async def test_a_wrong_secret_is_the_target_s_trouble_and_lays_aside_few(place: Place) -> None:

@@ -230,6 +230,32 @@ async def test_many_at_once_log_in_once() -> None:
     assert (len(oa.at("/login")), len(oa.at("/create"))) == (1, 5)
 
 
+async def test_a_login_that_fails_fails_all_who_wait_for_it_and_nobody_after() -> None:
+    """Each by itself would wait for its own time limit, one after the other, until their leases are over."""
+    on = asyncio.Event()
+
+    async def hanging(_request: web.Request) -> web.Response:
+        await on.wait()
+        return web.Response(status=500)
+
+    async with own_receiving() as oa:
+        oa.answer("/login", hanging, {"id": "a-token"})
+        oa.answer("/create", {})
+        sender = Sender(with_login(oa.url))
+        waiting = [asyncio.create_task(sender.send(event(), NOW)) for _ in range(8)]
+        await oa.count("/login", 1)
+        on.set()
+        answers = await asyncio.gather(*waiting)
+        after = await sender.send(event(), NOW)
+        await sender.close()
+
+    assert {(one.verdict, one.detail, one.status) for one in answers} == {
+        (Verdict.AGAIN, "login.calls.0: HTTP 500, expected 200", 500)
+    }
+    assert after.verdict is Verdict.DELIVERED
+    assert len(oa.at("/login")) == 2
+
+
 @pytest.mark.parametrize(
     "refusal",
     [answering(401), lambda _: web.json_response({"status": False, "msg": "token已超时"})],

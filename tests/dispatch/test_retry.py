@@ -37,8 +37,17 @@ def test_a_wait_never_leaves_its_bounds(attempt: int, chance: float) -> None:
         ("99999999999999999999", LONGEST_RETRY_AFTER),
         ("Mon, 02 Mar 2026 01:30:30 GMT", timedelta(seconds=30)),
         ("Mon, 02 Mar 2026 01:00:00 GMT", timedelta(0)),
+        ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None),
+        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
         ("Mon, 02 Mar 2036 01:00:00 GMT", LONGEST_RETRY_AFTER),
     ],
 )
 def test_retry_after_in_either_form(written: str | None, wait: timedelta | None) -> None:
     assert parse_retry_after(written, NOW) == wait
+
+
+@given(st.text(), st.from_regex(r"Mon, \d{1,30} Mar \d{1,30} \d+:\d+:\d+ ([+-]\d+|GMT)", fullmatch=True))
+def test_no_retry_after_is_anything_but_a_wait_or_nothing(text: str, date: str) -> None:
+    for written in (text, date):
+        wait = parse_retry_after(written, NOW)
+        assert wait is None or timedelta(0) <= wait <= LONGEST_RETRY_AFTER

@@ -53,6 +53,12 @@ def fail(desk: Desk, now: datetime, *, probe: bool = False, wait: timedelta | No
     return news
 
 
+def succeed(desk: Desk, now: datetime, *, started: datetime | None = None, probe: bool = False) -> bool:
+    begun = started or now
+    news: bool = desk.write(lambda conn: targets.note_success(conn, "oa", now, started=begun, probe=probe))
+    return news
+
+
 def row(desk: Desk) -> Any:
     return desk.store.read_now(lambda conn: conn.execute(select(target)).one())
 
@@ -87,6 +93,18 @@ def test_a_probe_that_nobody_brings_back_is_followed_by_another(desk: Desk) -> N
     assert admit(desk, NOW + 10 * SECOND + PATIENCE).probe
 
 
+def test_a_probe_handed_back_is_followed_by_another_at_once(desk: Desk) -> None:
+    admit(desk)
+    desk.write(lambda conn: targets.hand_back(conn, "oa", NOW))
+    assert row(desk).retry_at is None  # it was no probe
+    fail(desk, NOW)
+    admit(desk, NOW + 10 * SECOND)
+
+    desk.write(lambda conn: targets.hand_back(conn, "oa", NOW + 11 * SECOND))
+
+    assert admit(desk, NOW + 11 * SECOND).probe
+
+
 def test_it_is_tried_later_and_later_and_open_again_at_once(desk: Desk) -> None:
     admit(desk)
     fail(desk, NOW)
@@ -99,7 +117,7 @@ def test_it_is_tried_later_and_later_and_open_again_at_once(desk: Desk) -> None:
         waits.append((row(desk).retry_at - now).total_seconds())
 
     assert waits == [20, 40, 80, 160, 300, 300]
-    assert desk.write(lambda conn: targets.note_success(conn, "oa", now))
+    assert succeed(desk, now, probe=True)
     assert admit(desk, now) == Admission(OPEN, 8)
     assert fail(desk, now)
     assert row(desk).retry_at == now + 10 * SECOND
@@ -122,11 +140,30 @@ def test_what_it_asks_for_is_kept_to_the_second(desk: Desk) -> None:
     assert row(desk).retry_at == NOW + 37 * SECOND
 
 
+def test_a_success_that_was_on_its_way_already_ends_no_wait(desk: Desk) -> None:
+    admit(desk)
+    fail(desk, NOW, wait=timedelta(hours=1))
+
+    assert not succeed(desk, NOW + SECOND, started=NOW - SECOND)
+    assert admit(desk, NOW + 2 * SECOND) == Admission(UNAVAILABLE, 0, again_at=NOW + timedelta(hours=1))
+    assert row(desk).last_success_at == NOW + SECOND
+    assert succeed(desk, NOW + timedelta(hours=1), started=NOW - SECOND, probe=True)
+
+
+def test_a_success_begun_after_the_trouble_opens_the_target(desk: Desk) -> None:
+    """Another process, which had not heard of it, has sent on."""
+    admit(desk)
+    fail(desk, NOW)
+
+    assert succeed(desk, NOW + 2 * SECOND, started=NOW + SECOND)
+    assert admit(desk, NOW + 3 * SECOND) == Admission(OPEN, 8)
+
+
 def test_a_paused_target_waits_for_a_person(desk: Desk) -> None:
     assert desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", NOW))
     assert not desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", NOW))
 
-    assert not desk.write(lambda conn: targets.note_success(conn, "oa", NOW))
+    assert not succeed(desk, NOW)
     assert not fail(desk, NOW)
     assert admit(desk, NOW + timedelta(days=30)) == Admission(PAUSED, 0)
     assert desk.write(lambda conn: targets.resume(conn, "oa", NOW))

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -232,6 +233,27 @@ async def test_a_lookup_that_never_can_tell_ends_with_a_person(place: Place) -> 
         assert desk.store.read_now(ledger.counts)["push:oa"] == {"dead": 1}
         assert len(register.oa.at("/find")) == QUICK.attempts - 1
         assert len(register.oa.at("/create")) == 1
+
+
+async def test_an_event_that_always_fails_while_others_arrive_ends_with_a_person(place: Place) -> None:
+    """That each lookup knows for sure that it has not arrived is no reason to send it for ever."""
+    async with registering() as register, at_work(place, register) as desk:
+
+        async def create(request: web.Request) -> web.Response:
+            poison = (await request.json())["no"] == "2026-000001"
+            return web.json_response({}, status=500) if poison else await register.create(request)
+
+        register.oa.answer("/create", create)
+        await take_in(desk)
+        more = 0
+        async with asyncio.timeout(20):
+            while desk.store.read_now(ledger.counts).get("push:oa") != {"dead": 1}:
+                more += 1
+                await take_in(desk, reading(f"x:{more}"), key=str(more))
+                await until(lambda: states(desk)[1:].count("waiting") == 0)
+
+        assert rows(desk)[0].error == f"HTTP 500; {ASK_A_PERSON}"
+        assert set(states(desk)[1:]) == {"delivered"}
 
 
 async def test_it_is_not_looked_up_while_the_oa_may_still_be_at_work_on_it(place: Place) -> None:
@@ -488,6 +510,36 @@ async def test_an_attachment_that_cannot_be_had_now_puts_its_event_back_as_it_wa
             (entry,) = register.entries
             assert entry["files"] == ["JVBERi0xLjc="]
             assert outcomes(desk) == (["delivered"] if begun == "waiting" else ["absent", "delivered"])
+
+
+async def test_a_case_that_becomes_restricted_while_its_attachments_are_opened_is_not_sent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    withdrawn = {"path": "/withdraw", "body": {"no": "{{ case.case_no }}"}}
+    async with registering() as register:
+        target = settings(
+            register, calls={"case.created": WITH_FILES, "case.withdrawn": withdrawn}, inline_files=1000,
+            idempotent=True, lookup=None,
+        )  # fmt: skip
+        register.oa.answer("/withdraw", {"code": "SUCCESS"})
+        with open_desk(place, {"oa": target}) as desk:
+            begun, on = threading.Event(), threading.Event()
+            there = desk.store.blobs.open
+
+            def slowly(kept: Kept) -> bytes:
+                begun.set()
+                on.wait(10)
+                return there(kept)
+
+            monkeypatch.setattr(desk.store.blobs, "open", slowly)
+            await take_in(desk, reading(parts=(FILE,)))
+            async with sending(desk, target):
+                await asyncio.to_thread(begun.wait, 10)
+                await take_in(desk, reading(**ACCUSATION))
+                on.set()
+                await until(lambda: states(desk) == ["dropped", "delivered"])
+
+    assert register.oa.at("/create") == []
 
 
 async def test_a_case_that_becomes_restricted_before_it_is_sent_is_never_sent(place: Place) -> None:

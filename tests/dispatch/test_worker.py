@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -24,6 +25,7 @@ from store.schema import target as target_table
 from tests.clock import utc_now
 from tests.dispatch.receiver import Receiver, receiving
 from tests.ingest.desk import SECRET, Desk, open_desk, reading, target
+from tests.ingest.test_cases import ACCUSATION
 from tests.place import Place
 
 QUICK = RetrySettings(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50))
@@ -178,6 +180,31 @@ async def test_a_delivery_cut_off_is_given_back_with_all_in_line(place: Place) -
             assert len(oa.received) == 2
 
 
+async def test_a_store_that_fails_while_a_line_is_given_back_ends_nobody_else(place: Place) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, concurrency=1)
+        with open_desk(place, {"oa": settings}) as desk:
+            for key in ("A", "B"):
+                desk.take_in(reading(f"sunshine:{key}"), key=key)
+            oa.gate.clear()
+            worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *_: None)
+            stopping = asyncio.Event()
+            task = asyncio.create_task(worker.run(stopping))
+            await oa.count(1)
+            await until(desk, lambda _rows: _fences(desk) == [1, 1])
+            away, back = (f"ALTER TABLE ledger RENAME COLUMN {names}" for names in ("reason TO r", "r TO reason"))
+            await asyncio.to_thread(desk.write, lambda conn: conn.exec_driver_sql(away))
+            stopping.set()
+            desk.store.wakes.ring_all()
+            oa.gate.set()
+            await asyncio.wait_for(task, 10)  # as if nothing had happened
+            await asyncio.to_thread(desk.write, lambda conn: conn.exec_driver_sql(back))
+
+            later, minute = utc_now() + timedelta(hours=1), timedelta(minutes=1)
+            held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=later, lease=minute, limit=9))
+            assert len(held) == 1
+
+
 async def test_the_next_event_is_sent_while_the_last_answer_is_written_down(place: Place) -> None:
     async with receiving() as oa, at_work(place, oa, concurrency=1) as desk:
         oa.gate.clear()
@@ -213,6 +240,31 @@ async def test_who_waited_too_long_in_line_is_claimed_anew(place: Place) -> None
             await asyncio.wait_for(task, 10)
 
     assert seen[-1][-1] == 3  # claimed, given back, claimed
+
+
+async def test_a_case_that_becomes_restricted_while_it_waits_in_line_is_not_sent(place: Place) -> None:
+    later = timedelta(0)
+    async with receiving() as oa:
+        settings = target(oa.url, concurrency=1)
+        with open_desk(place, {"oa": settings}) as desk:
+            desk.take_in(reading("sunshine:A"), key="A")
+            (case_id,) = desk.take_in(reading("sunshine:B"), key="B")
+            stopping = asyncio.Event()
+            worker = TargetWorker("oa", settings, desk.store, lambda: utc_now() + later, lambda *_: None)
+            oa.gate.clear()
+            task = asyncio.create_task(worker.run(stopping))
+            await oa.count(1)
+            await until(desk, lambda _rows: _fences(desk) == [1, 1])
+            await asyncio.to_thread(desk.take_in, reading("sunshine:B", **ACCUSATION), key="B")
+            later = timedelta(seconds=1)
+            oa.gate.set()
+            await until(desk, lambda rows: [row[3] for row in rows] == ["delivered", "dropped", "delivered"])
+            stopping.set()
+            desk.store.wakes.ring_all()
+            await asyncio.wait_for(task, 10)
+
+    told = [json.loads(one.body) for one in oa.received]
+    assert [one["type"] for one in told if one["data"]["case"]["case_id"] == case_id] == ["case.withdrawn"]
 
 
 @contextmanager
