@@ -73,7 +73,7 @@ def end_of(
     # Whom the target as a whole cannot take goes as soon as it can; who failed by himself waits longer and longer.
     theirs = _is_theirs(answer)
     due = now if theirs else now + delay(parcel.claim.attempts, chance, settings.retry)
-    charged = not troubled or (parcel.probe and not theirs)
+    charged = _is_charged(parcel, settings, troubled=troubled, theirs=theirs)
     return _end(parcel, State.WAITING, attempt, detail=answer.detail, due=due, charged=charged)
 
 
@@ -88,8 +88,9 @@ def end_of_lookup(
     troubled = sign is not None and sign.health is Health.TROUBLED
     if not troubled and parcel.claim.attempts >= settings.retry.attempts:
         return _end(parcel, State.UNKNOWN, attempt, detail=ASK_A_PERSON)
-    charged = not troubled or (parcel.probe and finding.reached)
-    due = at + took + (delay(parcel.claim.attempts, chance, settings.retry) if charged else timedelta(0))
+    theirs = troubled and not finding.reached
+    due = at + took + (timedelta(0) if theirs else delay(parcel.claim.attempts, chance, settings.retry))
+    charged = _is_charged(parcel, settings, troubled=troubled, theirs=theirs)
     return _end(parcel, State.UNKNOWN, attempt, detail=finding.detail, due=due, charged=charged)
 
 
@@ -130,14 +131,21 @@ def _is_theirs(answer: Answer) -> bool:
     return not answer.reached or answer.wait is not None
 
 
+def _is_charged(parcel: Parcel, settings: TargetSettings, *, troubled: bool, theirs: bool) -> bool:
+    """The target's trouble is not charged to an event, but a probe that was answered about its event is; the last of
+    its attempts is kept for when the target takes others.
+    """
+    return not troubled or (parcel.probe and not theirs and parcel.claim.attempts < settings.retry.attempts)
+
+
 def _unknown(
     parcel: Parcel, answer: Answer, attempt: Attempt, settings: TargetSettings, *, sign: Sign | None, chance: float
 ) -> End:
     troubled, attempts = _is_troubled(sign), parcel.claim.attempts
     if settings.lookup is None or (not troubled and attempts >= settings.retry.attempts):
         return _end(parcel, State.UNKNOWN, attempt, detail=f"{attempt.detail}; {ASK_A_PERSON}")
-    charged = not troubled or (parcel.probe and not _is_theirs(answer))
-    wait = max(settings.lookup.wait, delay(attempts, chance, settings.retry)) if charged else settings.lookup.wait
+    charged = _is_charged(parcel, settings, troubled=troubled, theirs=_is_theirs(answer))
+    wait = max(settings.lookup.wait, delay(attempts, chance, settings.retry) if charged else timedelta(0))
     due = attempt.at + attempt.took + wait
     return _end(parcel, State.UNKNOWN, attempt, detail=attempt.detail, due=due, charged=charged)
 

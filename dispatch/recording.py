@@ -52,7 +52,7 @@ class End:
     due: datetime | None = None
     charged: bool = True
     probe: bool = False
-    """It was sent to see whether its target answers; if that is charged to it, another is the next one sent to see."""
+    """It was sent to see whether its target answers; another is the next one sent to see."""
 
 
 class Health(StrEnum):
@@ -167,8 +167,8 @@ class Recorder:
         return said
 
     def _in_turn(self, conn: Connection, end: End) -> End:
-        """With a due time that lets another event be the next probe, where this one failed by itself."""
-        if end.due is None or not (end.probe and end.charged):
+        """With a due time that lets another event be the next probe."""
+        if end.due is None or not end.probe:
             return end
         return replace(end, due=max(end.due, targets.next_probe(conn, self._name) or end.due))
 
