@@ -394,7 +394,7 @@ async def test_what_could_not_be_read_is_read_again_after_the_fix(town: Town, tm
 
     assert status.status == 1
     assert "quarantine: 4" in status.out
-    assert "channel sunshine is not in the configuration any more" in status.out
+    assert "配置里已没有渠道 sunshine" in status.out
     assert (dry.out, said.out) == ("4 would be read again\n", "4 read again\n")
     assert after["quarantine"] == []
     assert after["stages"]["cases"] == 4
