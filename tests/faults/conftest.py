@@ -19,7 +19,7 @@ from store import wakes
 from tests.dispatch.receiver import Receiver, receiving
 from tests.faults.one_way import MOMENT, SLEEP, OneWay
 
-A_SAMPLE = 15
+A_SAMPLE = 25
 MORE = "详细经过如下。" * 12_000
 """With it a page is too long for a row: it becomes a file."""
 

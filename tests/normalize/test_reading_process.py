@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from adapters.base import RawKind
-from normalize import reading_process
 from normalize.case import ChannelKind, Draft
 from normalize.read import read
 from normalize.reading import Reading, Source
@@ -90,7 +89,7 @@ def test_a_fault_of_the_reader_is_told_by_its_place_and_touches_no_other(monkeyp
             raise ValueError("the words of a citizen")
         return read(content, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(reading_process, "read", faulty)
+    monkeypatch.setattr("normalize.read.read", faulty)
     mail = mails()[0]
 
     first, second = carried([replace(mail, content=b"odd"), mail])
