@@ -51,7 +51,7 @@ class Reckoning:
 
 
 @dataclass(frozen=True)
-class _Entry:
+class Entry:
     """A delivery in the daemon's books."""
 
     id: int
@@ -94,9 +94,14 @@ async def reckon(town: Town, backlog: Backlog | None = None) -> Reckoning:
     return found
 
 
-def books(town: Town) -> list[_Entry]:
+def books(town: Town) -> list[Entry]:
     """The daemon's deliveries, in order."""
-    return [_Entry(*row) for row in _asked(town, BOOKS)]
+    return [Entry(*row) for row in _asked(town, BOOKS)]
+
+
+def for_a_person(town: Town) -> list[Entry]:
+    """The deliveries that wait for somebody to decide."""
+    return [one for one in books(town) if one.state in ("rejected", "unknown")]
 
 
 def in_ledger(town: Town) -> frozenset[int]:
@@ -140,7 +145,7 @@ def _compare(found: Reckoning, what: str, said: Mapping[str, str], cases: Iterab
     found.wrong += [f"{what} {number}: unheard of" for number in had if number not in said]
 
 
-def _hold_books(found: Reckoning, town: Town, entries: list[_Entry], waiting: frozenset[int]) -> None:
+def _hold_books(found: Reckoning, town: Town, entries: list[Entry], waiting: frozenset[int]) -> None:
     """What the daemon says it has delivered, and in which order, against what came."""
     stats = town.oa.ledger.stats()
     found.events, found.posts, found.duplicate_posts = stats["events"], town.oa.posts, stats["duplicates"]

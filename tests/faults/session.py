@@ -10,7 +10,8 @@ from random import Random
 
 from tests.faults.backlog import Backlog, fill
 from tests.faults.campaign import Outcome, campaign, flaps, say
-from tests.faults.reckoning import Reckoning, reckon
+from tests.faults.oa import ROUTES
+from tests.faults.reckoning import Reckoning, for_a_person, reckon
 from tests.faults.strikes.answers import ANSWERS
 from tests.faults.strikes.blow import Strike
 from tests.faults.strikes.disks import DISKS
@@ -18,7 +19,7 @@ from tests.faults.strikes.lines import LINES
 from tests.faults.strikes.processes import PROCESSES
 from tests.faults.strikes.servers import OUTLIVED, SERVERS, outlive_their_leases
 from tests.faults.town import POSTGRESQL, SQLITE, Town, a_town
-from tests.faults.worker import FAKETIME
+from tests.faults.worker import FAKETIME, Worker
 
 PEACE = 180
 """Seconds until all must be at rest."""
@@ -71,11 +72,33 @@ async def peace(town: Town) -> None:
     await town.hours_pass()
     worker = town.workers[0]
     await worker.start()
+    duty = asyncio.create_task(on_duty(town, worker))
     for _ in range(2):  # what was poisoned; and what came to be so while others were on their way
-        said = await worker.command("replay", "--send", "--dead")
-        assert said.status == 0, said.err
         await worker.at_rest(PEACE)
+    duty.cancel()
+    await asyncio.wait([duty])
+    if not duty.cancelled():
+        duty.result()
     await worker.stop()
+
+
+async def on_duty(town: Town, worker: Worker) -> None:
+    """Does what waits for a person: sends again what was rejected, and looks in the OA for what may have arrived."""
+    while True:
+        waiting = await asyncio.to_thread(for_a_person, town)
+        if any(one.state == "rejected" for one in waiting):
+            await _replay(worker, "--send", "--dead")
+        for one in waiting:
+            if one.state == "unknown":
+                there = one.event_id in {came["webhook_id"] for came in town.oa.ledger.events(ROUTES[one.target])}
+                how = ("--arrived",) if there else ("--send", "--unknown")
+                await _replay(worker, *how, "--case", one.case_id, "--target", one.target)
+        await asyncio.sleep(1)
+
+
+async def _replay(worker: Worker, *options: str) -> None:
+    said = await worker.command("replay", *options)
+    assert said.status == 0, said.err
 
 
 async def outage(place: Path, store: str, seed: str, events: int, quota: int, drain: float) -> Result:
