@@ -27,6 +27,7 @@ TARGET = {
     "concurrency": 4,
     "retry": QUICK,
 }
+UNWRITTEN = ("delivery failed", "delivery not given back", "step failed")
 LOOKUP = {
     "method": "GET",
     "path": "lookup",
@@ -157,6 +158,12 @@ class Worker(Installation):
     def burnt(self) -> float:
         """Seconds of processor time that the processes it has started have used."""
         return sum(used(child) for child in children(self.process.pid))
+
+    def unwritten(self) -> int:
+        """How many steps this life could neither end nor put back, as far as its log says: their leases end them."""
+        lines = self.log_lines()
+        begun = max((number for number, line in enumerate(lines) if line["event"] == "started"), default=0)
+        return sum(len(line.get("rows", "1")) for line in lines[begun:] if line["event"] in UNWRITTEN)
 
     def kept_doors(self) -> int:
         """How many doors it keeps, as far as its log says."""
