@@ -100,13 +100,18 @@ def books(town: Town) -> list[Entry]:
 
 
 def for_a_person(town: Town) -> list[Entry]:
-    """The deliveries that wait for somebody to decide."""
-    return [one for one in books(town) if one.state in ("rejected", "unknown")]
+    """The deliveries laid aside until somebody decides; of others the daemon will."""
+    aside = _steps(town, " AND state = 'dead'")
+    return [one for one in books(town) if one.id in aside]
 
 
 def in_ledger(town: Town) -> frozenset[int]:
     """The deliveries that still have a step before them."""
-    rows = _asked(town, "SELECT payload FROM ledger WHERE lane LIKE 'push:%'")
+    return _steps(town)
+
+
+def _steps(town: Town, which: str = "") -> frozenset[int]:
+    rows = _asked(town, f"SELECT payload FROM ledger WHERE lane LIKE 'push:%'{which}")
     payloads = (json.loads(row[0]) if isinstance(row[0], str) else row[0] for row in rows)
     return frozenset(payload["delivery"] for payload in payloads)
 
