@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -59,6 +59,24 @@ class Clock:
         return self.now
 
 
+@dataclass
+class Rounds:
+    """How often a loop that goes by the clock, not by what it is told, has begun its round and ended it."""
+
+    begun: int = 0
+    ended: int = 0
+
+    def counting(self, of_round: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+        async def counted(*args: Any) -> None:
+            self.begun += 1
+            try:
+                await of_round(*args)
+            finally:
+                self.ended += 1
+
+        return counted
+
+
 @dataclass(frozen=True)
 class Told:
     """An alarm that reached its sink."""
@@ -85,6 +103,8 @@ class World:
     taken: list[str] = field(default_factory=list)
     """Their ids."""
     daemon: Daemon | None = None
+    rounds: tuple[Rounds, ...] = field(default_factory=lambda: (Rounds(), Rounds()))
+    """Of the alarms' keeper and the clocks'."""
     answers: Callable[[], bool] = field(default=lambda: True)
     """Whether the OA does."""
 
@@ -131,17 +151,21 @@ alarms:
             await self.settle()
 
     async def settle(self) -> None:
-        """Until the doors were visited, every loop has looked since and nothing can be done any more."""
+        """Until the doors were visited, nothing can be done any more, and who looks at the clock has looked twice
+        since: what one loop ends may be another's beginning.
+        """
         assert self.daemon is not None
         for job in self.daemon._scheduler.get_jobs():
             await job.func()
         loop = asyncio.get_running_loop()
-        end, still = loop.time() + PATIENCE, 0
-        while still < 3:  # what one loop ends may be another's beginning
-            await asyncio.sleep(0.04)
-            busy = await self.read(self._busy)
-            still = 0 if busy else still + 1
-            assert loop.time() < end, f"{self.clock.now}: {busy}"
+        end, quiet_at = loop.time() + PATIENCE, None
+        while quiet_at is None or any(one.ended < at + 2 for one, at in zip(self.rounds, quiet_at, strict=True)):
+            await asyncio.sleep(0.01)
+            if busy := await self.read(self._busy):
+                quiet_at = None
+            elif quiet_at is None:
+                quiet_at = [one.begun for one in self.rounds]
+            assert loop.time() < end, f"{self.clock.now}: {busy or 'a loop does not look'}"
 
     async def read(self, act: Callable[[Connection], Any]) -> Any:
         assert self.daemon is not None
@@ -246,6 +270,9 @@ async def a_world(folder: Path, begins: str, patch: pytest.MonkeyPatch) -> Async
     ):
         world = World(folder, clock, sunshine, hotline, oa, robot)
         oa.judge, robot.judge = world.note, world.hear
+        of_alarms, of_clocks = world.rounds
+        patch.setattr(keeper.AlarmKeeper, "look", of_alarms.counting(keeper.AlarmKeeper.look))
+        patch.setattr(clock_keeper.ClockKeeper, "round", of_clocks.counting(clock_keeper.ClockKeeper.round))
         yield world
 
 
