@@ -12,6 +12,8 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import uvloop
+
 from ingest import heaps
 from ingest.app import STAGES, Daemon
 from ingest.cli import UsersMistake, WrongUsage
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in config.warnings:
         print(warning, file=sys.stderr)
     try:
-        asyncio.run(_run(arguments.config, config, stages, Supervisor.of(os.environ)))
+        uvloop.run(_run(arguments.config, config, stages, Supervisor.of(os.environ)))
     except (*STORE_REFUSES, CannotListen, Unusable) as error:
         raise UsersMistake(str(error)) from error
     return 0

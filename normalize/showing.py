@@ -12,8 +12,6 @@ import quopri
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-import nh3
-
 from adapters.base import Json
 from adapters.document import NotJson, at_pointer, parse
 from normalize.charsets import decode
@@ -55,6 +53,8 @@ def letterhead(content: bytes) -> Letterhead:
 
 def sanitised(html: str) -> str:
     """What is left of foreign HTML when only its words, tables and paragraphs may stay."""
+    import nh3  # noqa: PLC0415 - the daemon, which only asks, needs none of its 1.5 MB
+
     return nh3.clean(html, tags=_TAGS, attributes=_ATTRIBUTES, url_schemes=set(), link_rel=None)
 
 
