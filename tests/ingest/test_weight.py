@@ -26,6 +26,7 @@ def loaded() -> set[str]:
         ("cryptography.x509", "an office with certificates of its own"),
         ("alembic", "tables with a migration to come"),
         ("openpyxl", "the reading of exported files"),
+        ("nh3", "the process that shows HTML"),
     ],
 )
 def test_the_daemon_does_not_load_what_only_some_need(loaded: set[str], what: str, who: str) -> None:
