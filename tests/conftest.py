@@ -11,8 +11,8 @@ from tests.object_store import ObjectStore, running_object_store
 from tests.place import Place
 from tests.postgres import Server, running_postgres
 
-LONG = ("faults", "endtoend", "hostile")
-"""Folders whose tests start daemons."""
+LONG = ("faults", "endtoend", "hostile", "store")
+"""Folders with tests that take minutes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -9,16 +9,16 @@ import shutil
 import signal
 import socket
 import sqlite3
-import sys
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO, Any
 
 from ingest.config import Config, load
 from ingest.control import ask
+from tests.program import PROGRAM, Process, start
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,14 +65,15 @@ class Installation:
         self.log = folder / "daemon.log"
         self.secrets = secrets
         self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **secrets}
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Process | None = None
+        self.program = PROGRAM
         self._read_to = 0
         self._lines: list[dict[str, Any]] = []
         folder.mkdir(parents=True, exist_ok=True)
         self.config.write_text(config, "utf-8")
 
     @property
-    def process(self) -> asyncio.subprocess.Process:
+    def process(self) -> Process:
         assert self._process is not None
         return self._process
 
@@ -82,14 +83,9 @@ class Installation:
         with self.log.open("ab") as log:
             log.write(b"\n")  # the last life may have died within a line
         with self._output() as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command("run", *options),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                env={**self._environment, "XINQIAO_CRASH_AT": crash_at},
-                cwd=ROOT,
-            )
+            environment = {**self._environment, "XINQIAO_CRASH_AT": crash_at}
+            arguments = self._arguments("run", *options)
+            self._process = await start(arguments, environment, ROOT, None, output, output, program=self.program)
         if begun:
             await self.until(lambda: self.said("started") > before, "the daemon starts")
 
@@ -158,7 +154,7 @@ class Installation:
 
     def flight(self) -> Flight:
         """The ledger of a daemon that is dead, read from a copy."""
-        with tempfile.TemporaryDirectory() as place:
+        with TemporaryDirectory() as place:
             for file in self.data.glob("xinqiao.db*"):
                 shutil.copy(file, place)
             database = sqlite3.connect(Path(place) / "xinqiao.db")
@@ -173,11 +169,11 @@ class Installation:
 
     async def command(self, name: str, *arguments: str, stdin: str = "") -> Said:
         """Run a command as a user would, on this installation's configuration."""
-        return await self._run(self._command(name, *arguments), stdin)
+        return await self._run(self._arguments(name, *arguments), stdin)
 
     async def bare(self, *arguments: str) -> Said:
         """Run the program with exactly these arguments."""
-        return await self._run([sys.executable, "-m", "ingest", *arguments], "")
+        return await self._run(arguments, "")
 
     async def status(self) -> dict[str, Any]:
         """As the command prints it, asked as the command asks: a process for each question takes a second."""
@@ -204,17 +200,21 @@ class Installation:
     async def _settings(self) -> Config:
         return await asyncio.to_thread(load, self.config, self._environment)
 
-    def _command(self, name: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "ingest", name, "-c", str(self.config), *arguments]
+    def _arguments(self, name: str, *arguments: str) -> list[str]:
+        return [name, "-c", str(self.config), *arguments]
 
-    async def _run(self, command: list[str], stdin: str) -> Said:
-        pipe = asyncio.subprocess.PIPE
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=pipe, stdout=pipe, stderr=pipe, env=self._environment, cwd=self.folder
-        )
-        out, err = await asyncio.wait_for(process.communicate(stdin.encode()), 120)
-        assert process.returncode is not None
-        return Said(process.returncode, out.decode(), err.decode())
+    async def _run(self, arguments: Sequence[str], stdin: str) -> Said:
+        with TemporaryFile() as given, TemporaryFile() as out, TemporaryFile() as err:
+            given.write(stdin.encode())
+            given.seek(0)
+            process = await start(arguments, self._environment, self.folder, given, out, err, program=self.program)
+            status = await asyncio.wait_for(process.wait(), 120)
+            return Said(status, *(_all_of(file) for file in (out, err)))
+
+
+def _all_of(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read().decode()
 
 
 def free_port() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ import aiohttp
 from sandbox.chinatime import now, stamp
 from sandbox.hotline import sign
 from sandbox.keyring import keyring
+from tests.program import Process, start
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = 7
@@ -127,11 +128,10 @@ async def _all_pages(page: Callable[[int], Awaitable[list[dict[str, Any]]]]) -> 
 async def standins(data: Path, only: str, *options: str) -> AsyncIterator[Standins]:
     """`xinqiao sandbox` without the daemon, on free ports, until the end of the block."""
     log = data.with_suffix(".log")
-    command = (sys.executable, "-m", "ingest", "sandbox", "--data", str(data), "--ports", _PORTS, "--only", only)
+    places = ("--data", str(data), "--ports", _PORTS, "--only", only)
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command, "--rate", "0", "--seed", str(SEED), *options, stdout=output, stderr=output, cwd=ROOT
-        )
+        arguments = ("sandbox", *places, "--rate", "0", "--seed", str(SEED), *options)
+        process = await start(arguments, os.environ, ROOT, None, output, output)
     try:
         yield Standins(data, await _places(process, data, log), keyring(data))
         process.terminate()
@@ -142,7 +142,7 @@ async def standins(data: Path, only: str, *options: str) -> AsyncIterator[Standi
             await process.wait()
 
 
-async def _places(process: asyncio.subprocess.Process, data: Path, log: Path) -> dict[str, str]:
+async def _places(process: Process, data: Path, log: Path) -> dict[str, str]:
     async with asyncio.timeout(60):
         while not (data / "sandbox.json").exists():
             assert process.returncode is None, f"the stand-ins ended, see {log}"

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,7 +131,6 @@ class Worker(Installation):
         self.name, self.oa, self.database = name, oa, database
         self.skewable = skewable and FAKETIME is not None
         self.pages, self.offset = folder / "pages", folder / "offset"
-        self.program = "ingest"
         self._scribes: list[subprocess.Popen[bytes]] = []
         self.pages.write_text("")
         self.turn_clock(0)
@@ -182,9 +180,6 @@ class Worker(Installation):
         await super().end()
         for scribe in self._scribes:
             await asyncio.to_thread(scribe.wait, 20)
-
-    def _command(self, name: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", self.program, name, "-c", str(self.config), *arguments]
 
     @contextmanager
     def _output(self) -> Iterator[IO[bytes]]:
