@@ -122,6 +122,7 @@ async def _run(path: Path, config: Config, stages: frozenset[str], supervisor: S
     daemon = Daemon(await asyncio.to_thread(open_office, config), stages, supervisor, path)
     try:
         await daemon.open()
+        heaps.settle()
         orders.follow(daemon)
         await daemon.work()
     finally:
