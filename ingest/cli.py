@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 141
+    finally:
+        if arguments is None:  # the process ends: what it leaves behind need not be looked through first
+            gc.freeze()
     return status
 
 
