@@ -115,7 +115,7 @@ def _sheet(data: bytes) -> Iterator[Sequence[object]]:
         yield from book.worksheets[0].iter_rows(max_col=MOST_COLUMNS, values_only=True)
     except NotRecords:
         raise
-    except Exception as error:
+    except Exception as error:  # a foreign file, and what its library raises over odd ones is anything
         raise NotRecords("表格损坏，或不是表格") from error
 
 
