@@ -105,11 +105,9 @@ class Fetcher:
 
 
 def _wait(attempts: int, error: ChannelUnavailable | ChannelRefused) -> timedelta:
-    """Until it is asked for again: what the source asks for, else longer and longer."""
-    asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
-    if asked is not None:
-        return min(asked, LONGEST_WAIT)
-    if attempts >= HASTE:
-        return LONGEST_WAIT
-    wait = delay(attempts, random.random(), PATIENCE)  # noqa: S311 - spreads load
-    return max(wait, REFUSED_WAIT) if isinstance(error, ChannelRefused) else wait
+    """Until it is asked for again: longer and longer, and never less than the source asks for. Who says "in a second"
+    says so every second, and the attempts that are to last a month would be gone in a minute.
+    """
+    asked = error.retry_after if isinstance(error, ChannelUnavailable) else REFUSED_WAIT
+    ours = LONGEST_WAIT if attempts >= HASTE else delay(attempts, random.random(), PATIENCE)  # noqa: S311 - spreads load
+    return max(ours, min(asked or timedelta(), LONGEST_WAIT))

@@ -235,7 +235,7 @@ class Poller:
             failures, news = UNCOUNTED, False
         asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
         wait = BACKOFF_LONGEST if state == channels.REFUSED else _backoff(failures)
-        self.not_before = now + (wait if asked is None else min(asked, LONGEST_ASKED))
+        self.not_before = now + (wait if asked is None else max(BACKOFF_FIRST, min(asked, LONGEST_ASKED)))
         if news:
             say = log.error if state == channels.REFUSED else log.warning
             say("channel " + state, channel=self.name, error=said)

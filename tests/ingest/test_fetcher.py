@@ -111,6 +111,18 @@ async def test_a_wait_beyond_reason_is_a_day(desk: Desk) -> None:
     assert waits(desk) == timedelta(days=1)
 
 
+async def test_a_source_that_asks_for_seconds_is_not_given_up_within_minutes(desk: Desk) -> None:
+    """A platform under maintenance answers 503 with Retry-After: 1 for an hour; its files are still there after it."""
+    desk.take_in(reading(parts=(PART,)))
+    host = Host([ChannelUnavailable("maintenance", timedelta(seconds=1)) for _ in range(fetcher.ATTEMPTS)])
+    waited = timedelta()
+    while row(desk)[0] == "pending" and host.failures:
+        await fetch(desk, host)
+        waited += waits(desk) if host.failures else timedelta()
+
+    assert waited > timedelta(days=20)
+
+
 async def test_what_is_not_there_is_refused_at_once(desk: Desk) -> None:
     desk.take_in(reading(parts=(PART,)))
     await fetch(desk, Host([Unobtainable("HTTP 404")]))

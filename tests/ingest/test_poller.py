@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind
 from ingest import channels, inbox
-from ingest.poller import Poller
+from ingest.poller import BACKOFF_FIRST, Poller
 from store import ledger
 from store.engine import Store, open_store
 from store.schema import channel, raw
@@ -249,6 +249,13 @@ async def test_a_wait_beyond_reason_is_cut_short(store: Store) -> None:
     await polling.round()
 
     assert polling.not_before == time.now + timedelta(hours=6)
+
+
+async def test_a_source_that_asks_for_no_wait_at_all_is_not_asked_in_a_circle(store: Store) -> None:
+    polling, time = await timed(store, Door(failures=[ChannelUnavailable("busy", timedelta(0))]))
+    await polling.round()
+
+    assert polling.not_before == time.now + BACKOFF_FIRST
 
 
 async def test_a_full_disk_is_outlived(store: Store) -> None:
