@@ -35,9 +35,11 @@ _BEHIND_DAY = re.compile(
     r"\s*(?:\d{1,2}[:时点](?:\d{1,2}分?|半)?)?\s*(?:写?于[\u4e00-\u9fff]{1,8})?"
 )
 _CLOCK = re.compile(
-    r"^[\sT,]*(?:(?:星期|周)[一二三四五六日天])?\s*(上午|下午|晚上?|中午|凌晨)?\s*(\d{1,2})(?:[:时点])\s*(\d{1,2})?(?:[:分]\s*(\d{1,2}))?"
-    r"(?:[.,](\d{1,9}))?\s*秒?\s*(Z|[+-]\d{2}:?\d{2})?"
+    r"^[\sT,]*(?:(?:星期|周)[一二三四五六日天])?\s*(上午|下午|晚上?|中午|凌晨)?\s*(\d{1,2})(?:[:时点])\s*(\d{1,2}|半)?(?:[:分]\s*(\d{1,2}))?"
+    r"(?:[.,](\d{1,9}))?\s*秒?\s*([AP]M\b)?\s*(Z|[+-]\d{2}:?\d{2}|\+\d{2}(?!\d))?",
+    re.IGNORECASE,
 )
+_HALF_DAY = {"下午": 12, "晚": 12, "晚上": 12, "中午": 12, "PM": 12, "AM": 0, "凌晨": 0}
 
 
 def parse_moment(text: str | float, tz: tzinfo = CHINA, *, excel: bool = False) -> datetime | None:
@@ -132,21 +134,27 @@ def _with_clock(day: date, rest: str, tz: tzinfo) -> datetime | None:
     clock = _CLOCK.match(rest)
     if clock is None:
         return _moment(day, (0, 0, 0, 0), tz)
-    part, hour_text, minute, second, fraction, zone = clock.groups()
-    hour = int(hour_text)
-    if (part in {"下午", "晚", "晚上"} and hour < 12) or (part == "中午" and hour < 3):
-        hour += 12
+    part, hour_text, minute, second, fraction, half_day, zone = clock.groups()
+    hour = _hour(int(hour_text), (half_day or part or "").upper())
     micro = int((fraction or "0")[:6].ljust(6, "0"))
-    return _moment(day, (hour, int(minute or 0), int(second or 0), micro), tz, zone)
+    return _moment(day, (hour, 30 if minute == "半" else int(minute or 0), int(second or 0), micro), tz, zone)
+
+
+def _hour(hour: int, part: str) -> int:
+    """The hour of the day: 下午3点 and 3 PM are 15, 凌晨12点 and 12 AM are 0, 晚上12点 ends the day, 中午11点 stays."""
+    if part not in _HALF_DAY or hour > 12 or (part == "中午" and hour >= 3):
+        return hour
+    ends_day = part in {"晚", "晚上"} and hour == 12
+    return 24 if ends_day else hour % 12 + _HALF_DAY[part]
 
 
 def _moment(day: date | None, clock: tuple[int, int, int, int], tz: tzinfo, zone: str | None = None) -> datetime | None:
     if day is None:
         return None
     hour, minute, second, micro = clock
-    extra = timedelta(days=1) if (hour, minute, second) == (24, 0, 0) else timedelta()
+    extra = timedelta(days=1) if hour == 24 else timedelta()
     try:
-        at = datetime.combine(day, time(hour % 24 if extra else hour, minute, second, micro), tz) + extra
+        at = datetime.combine(day, time(0 if extra else hour, minute, second, micro), tz) + extra
         # a zone written in the text says which instant is meant; `tz` only how it is shown
         return at if zone is None else datetime.fromisoformat(f"{at:%Y-%m-%dT%H:%M:%S.%f}{zone}").astimezone(tz)
     except (ValueError, OverflowError):

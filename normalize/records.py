@@ -17,6 +17,8 @@ from normalize.dates import CHINA, parse_moment
 _UNFIT = re.compile("[\x00\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _COUNT = re.compile(r"(\d{1,9})(?:\.0+)?\s*[人名位户]?")
 _EARLIEST = datetime(1970, 1, 2, tzinfo=CHINA)  # 1900-01-01 and 1970-01-01 are how databases write "no date"
+_HOUR = re.compile(r"[:：时点]|^\d+\.0*[1-9]\d*$|^\d{9,}(?:\.\d+)?$")
+"""A clock, a spreadsheet's part of a day, or seconds since 1970."""
 
 
 def plain(value: Json) -> Json:
@@ -105,7 +107,7 @@ class Record:
         if latest is not None and at > latest:
             self._unusable(path, "date_in_future", f"“{word}”晚于取得记录的时间")
             return None
-        names_a_day = not re.search(r"[:：时点]", word) and not re.fullmatch(r"\d{9,}(?:\.\d+)?", word)
+        names_a_day = _HOUR.search(word) is None
         return at.replace(hour=23, minute=59, second=59) if ends_day and names_a_day else at
 
     def day(self, paths: tuple[str, ...]) -> date | None:

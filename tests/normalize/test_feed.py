@@ -114,6 +114,16 @@ def test_a_deadline_without_clock_is_the_end_of_its_day() -> None:
     assert draft(xbjzsj="2026-04-30 00:00:00").source_deadline_at.isoformat() == "2026-04-30T00:00:00+08:00"
 
 
+def test_a_spreadsheets_number_with_a_fraction_names_the_hour_it_is_due() -> None:
+    by_sheet = MAPS["sunshine"].model_copy(update={"excel_dates": True})
+    due = [
+        read_record({**BASE, "xbjzsj": value}, SOURCE, by_sheet).draft.source_deadline_at.isoformat()  # type: ignore[union-attr]
+        for value in (46142, 46142.0, "46142.5")
+    ]
+
+    assert due == ["2026-04-30T23:59:59+08:00", "2026-04-30T23:59:59+08:00", "2026-04-30T12:00:00+08:00"]
+
+
 def test_what_is_not_mapped_is_kept_as_told() -> None:
     found = draft(ssxt="教育", djr="0012", extra={"a": [1, None]}, empty="")
 
