@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import reduce
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -117,12 +118,18 @@ def read_report(body: bytes, now: datetime) -> Report:
     return report
 
 
-def progress_of(reports: Iterable[Report]) -> Progress:
-    """How far a case has come by these reports, in the order in which they were taken; they could follow then."""
-    found = Progress()
-    for one in reports:
-        found = _moved(found, one)
-    return found
+def progress_of(reports: Sequence[Report], returned_at: datetime | None = None) -> Progress:
+    """How far a case has come by these reports, in the order in which they were taken; they could follow then.
+
+    What was decided or extended before the source had it done again (`returned_at`) counts no more.
+    """
+    if returned_at is None:
+        return reduce(_moved, reports, Progress())
+    before = reduce(_moved, (one for one in reports if one.at < returned_at), Progress())
+    again = replace(
+        before, returned_at=returned_at, refused_at=None, answered_at=None, closed_at=None, extended_until=None
+    )
+    return reduce(_moved, (one for one in reports if one.at >= returned_at), again)
 
 
 def after(before: Progress, report: Report) -> Progress:
@@ -145,7 +152,9 @@ def expected_after(before: Progress) -> tuple[ReportType, ...]:
         return (kind.ANSWERED, kind.CLOSED, kind.REOPENED, kind.REVIEWED, kind.RATED, kind.ASSIGNED)
     opening = () if before.accepted_at is not None else (kind.ACCEPTED,)
     extending = () if before.extended_until is not None else (kind.EXTENDED,)
-    return (*opening, kind.NOT_OURS, kind.ASSIGNED, *extending, kind.ANSWERED, kind.CLOSED)
+    # what its source returned runs already: who says so too says nothing wrong
+    again = () if before.returned_at is None else (kind.REOPENED,)
+    return (*opening, kind.NOT_OURS, kind.ASSIGNED, *extending, kind.ANSWERED, kind.CLOSED, *again)
 
 
 def _moved(before: Progress, report: Report) -> Progress:

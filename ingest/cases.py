@@ -30,7 +30,7 @@ from ingest.readings import Found, KeptReading, PreparedReading
 from ingest.register import Entry, NewCase, Standing, load_case
 from normalize.case import AttachmentState, Case, Draft, Receipt
 from normalize.clocks import Progress
-from normalize.reading import Disposition, Signal, SignalKind
+from normalize.reading import Disposition, Signal, SignalKind, is_under_way, is_withdrawn
 from store.blobs import Blobs
 from store.sealing import Sealer
 
@@ -102,7 +102,7 @@ class CaseDesk:
         entry = register.load_entry(conn, self.sealer, case_id)
         if entry.reading_id is not None:
             kept = readings.load(conn, self.sealer, entry.reading_id)
-            self._renew(conn, entry, kept, (), "source", now)
+            self._renew(conn, entry, kept, "source", now)
 
     def correct(
         self,
@@ -127,7 +127,7 @@ class CaseDesk:
         for kind, changed in (("corrected", corrections), ("uncorrected", undone)):
             record_each(conn, kind, author, [(case_id, {"field": one.field}) for one in changed], now)
         if entry.reading_id is not None:
-            self._renew(conn, entry, readings.load(conn, self.sealer, entry.reading_id), (), author, now)
+            self._renew(conn, entry, readings.load(conn, self.sealer, entry.reading_id), author, now)
         return load_case(conn, self.sealer, case_id)
 
     def would_be(self, conn: Connection, entry: Entry, corrections: Sequence[Correction]) -> Case:
@@ -179,12 +179,15 @@ class CaseDesk:
             )
             unvetted = self._unvetted(one.kept)
             case = clockwork.dated(self._computed(registration, 1, one.kept, receipts, unvetted, (), None), None)
-            computed.append((one, case, clockwork.timing(case, withdrawn=False, now=now)))
+            withdrawn = is_withdrawn(one.kept.signals)
+            computed.append((one, case, withdrawn, clockwork.timing(case, withdrawn=withdrawn, now=now)))
         numbers = register.next_numbers(conn, local.year, len(arrivals))  # until this commits, no other draws any
         new: dict[Arrival, NewCase] = {}
-        for (one, unnumbered, timing), number in zip(computed, numbers, strict=True):
+        for (one, unnumbered, withdrawn, timing), number in zip(computed, numbers, strict=True):
             case, kept = unnumbered.model_copy(update={"case_no": number}), one.kept
-            new[one] = NewCase(case, case.model_dump_json(), kept.identity, kept.id, kept.modified_at, timing)
+            new[one] = NewCase(
+                case, case.model_dump_json(), kept.identity, kept.id, kept.modified_at, timing, withdrawn
+            )
         ids = {one: it.case.case_id for one, it in new.items()}
         register.add(conn, self.sealer, list(new.values()), now)
         register.add_receipts(conn, [(ids[one], one.row.id, one.part) for one in arrivals])
@@ -199,11 +202,11 @@ class CaseDesk:
 
     def _withdraw_if_told(self, conn: Connection, case: Case, signals: Sequence[Signal], now: datetime) -> None:
         """Of what the source did with a matter new to us, the case says the rest itself."""
-        for one in self._note_signals(conn, case.case_id, signals):
-            if one.kind is SignalKind.WITHDRAWN:
-                record_history(conn, case.case_id, one.kind.value, MACHINE, {"signal": one.id}, now)
-                register.withdraw(conn, case.case_id)
-                self.outbox.publish(conn, case, EVENT_OF[one.kind], None, now)
+        self._note_signals(conn, case.case_id, signals, now)
+        if is_withdrawn(signals):
+            last = [one for one in signals if one.kind is SignalKind.WITHDRAWN][-1]
+            record_history(conn, case.case_id, last.kind.value, MACHINE, {"signal": last.id}, now)
+            self.outbox.publish(conn, case, EVENT_OF[last.kind], None, now)
 
     def _arrive(self, conn: Connection, one: Arrival, now: datetime) -> str:
         """One more arrival of a case there is, or another reading of one."""
@@ -221,22 +224,22 @@ class CaseDesk:
             listed = attachments.Listed(case_id, row.channel, kept.parts)
             attachments.register(conn, self.sealer, [listed], now, vet=self.vets)
             register.point_to(conn, case_id, kept.id, kept.modified_at)
-            self._renew(conn, entry, kept, kept.signals, "source", now)
+            self._renew(conn, entry, kept, "source", now)
         elif arrived:
             again = entry.case.model_copy(update={"receipts": self._receipts(conn, case_id)})
             register.save(conn, self.sealer, again, entry.timing, now)
         return case_id
 
-    def _renew(
-        self, conn: Connection, entry: Entry, kept: KeptReading, signals: Sequence[Signal], by: str, now: datetime
-    ) -> None:
+    def _renew(self, conn: Connection, entry: Entry, kept: KeptReading, by: str, now: datetime) -> None:
         """The next revision if the content changed, and an event for that or for each new thing the source did."""
         case_id = entry.case.case_id
-        fresh = self._note_signals(conn, case_id, signals)
+        fresh = self._note_signals(conn, case_id, kept.signals, now)
+        fresh += self._note_signals(conn, case_id, _turn(entry, kept, fresh), now)
+        withdrawn = is_withdrawn(fresh, entry.withdrawn)
         clockwork, progress = self.clockwork, reported.progress_of_case(conn, case_id)
         case = self._compute(conn, entry.registration, entry.case.revision, kept, progress)
         case = clockwork.dated(case, progress)
-        timing = clockwork.timing(case, withdrawn=entry.withdrawn, now=now)
+        timing = clockwork.timing(case, withdrawn=withdrawn, now=now)
         change = changes(entry.case, case, by) if digest(case) != entry.digest else None
         if change:
             case = case.model_copy(update={"revision": case.revision + 1})
@@ -247,8 +250,8 @@ class CaseDesk:
             register.save(conn, self.sealer, case, timing, now)
         for one in fresh:
             record_history(conn, case_id, one.kind.value, MACHINE, {"signal": one.id}, now)
-            if one.kind is SignalKind.WITHDRAWN:
-                register.withdraw(conn, case_id)
+        if withdrawn != entry.withdrawn:
+            register.withdraw(conn, case_id, withdrawn=withdrawn)
         types = [EVENT_OF[one.kind] for one in fresh] or (["case.updated"] if change else [])
         for type_ in types:
             self.outbox.publish(conn, case, type_, change, now, was_restricted=entry.case.restricted)
@@ -309,8 +312,21 @@ class CaseDesk:
         return (new.channel, new.raw_key) == (current.channel, current.raw_key) and new.raw_id > current.raw_id
 
     @staticmethod
-    def _note_signals(conn: Connection, case_id: str, signals: Sequence[Signal]) -> list[Signal]:
-        return [one for one in signals if register.add_signal(conn, case_id, one.id, one.kind.value, one.at)]
+    def _note_signals(conn: Connection, case_id: str, signals: Sequence[Signal], now: datetime) -> list[Signal]:
+        """Those that are new; what has no time of its own happened as we learn of it."""
+        return [one for one in signals if register.add_signal(conn, case_id, one.id, one.kind.value, one.at or now)]
+
+
+def _turn(entry: Entry, kept: KeptReading, fresh: Sequence[Signal]) -> tuple[Signal, ...]:
+    """What only the matter's state at the source tells: that it was taken back once more, or is given out again."""
+    withdrawn = is_withdrawn(kept.signals)
+    if withdrawn == is_withdrawn(fresh, entry.withdrawn) or kept.draft is None:
+        return ()
+    status = kept.draft.source_status
+    if not withdrawn and (status == entry.case.source_status or not is_under_way(status)):
+        return ()
+    kind = SignalKind.WITHDRAWN if withdrawn else SignalKind.RETURNED
+    return (Signal(kind, f"{kept.identity}#{kind.value}:{kept.raw_id}", kept.modified_at),)
 
 
 def _arrived(row: RawRow) -> dict[str, object]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
 from ingest.compute import Correction, Registration, digest
 from ingest.inbox import opened, receipt_of
 from normalize.case import Case, Receipt
 from normalize.clocks import is_closed_at_source, next_due
 from normalize.people import identity_number
+from normalize.reading import SignalKind
 from store.schema import case_number, cases, correction, lookup, raw, receipt, revision, signal
 from store.sealing import Sealer
 from store.upsert import insert_into
@@ -64,6 +65,7 @@ class NewCase:
     reading_id: int | None = None
     modified_at: datetime | None = None
     timing: Timing = Timing()
+    withdrawn: bool = False
 
 
 def next_numbers(conn: Connection, year: int, count: int) -> list[str]:
@@ -173,8 +175,9 @@ def point_to(conn: Connection, case_id: str, reading_id: int, modified_at: datet
     conn.execute(update(cases).where(cases.c.case_id == case_id).values(values))
 
 
-def withdraw(conn: Connection, case_id: str) -> None:
-    conn.execute(update(cases).where(cases.c.case_id == case_id).values(withdrawn=True, next_reminder_at=None))
+def withdraw(conn: Connection, case_id: str, *, withdrawn: bool) -> None:
+    """Note whether its source has taken it back."""
+    conn.execute(update(cases).where(cases.c.case_id == case_id).values(withdrawn=withdrawn))
 
 
 def add_receipts(conn: Connection, rows: Sequence[tuple[str, int, int]]) -> None:
@@ -246,6 +249,13 @@ def add_signal(conn: Connection, case_id: str, id_: str, kind: str, at: datetime
     return conn.execute(noted).first() is not None
 
 
+def returned_at(conn: Connection, case_id: str) -> datetime | None:
+    """When its source last had it done again."""
+    here = (signal.c.case_id == case_id) & (signal.c.kind == SignalKind.RETURNED.value)
+    last: datetime | None = conn.execute(select(func.max(signal.c.at)).where(here)).scalar_one()
+    return last
+
+
 def keys_of(case: Case) -> Iterator[tuple[str, str]]:
     """What a case can be found by: the petitioners' phones, identity numbers, e-mails and names."""
     for person in case.petitioners:
@@ -268,6 +278,7 @@ def _new_row(new: NewCase, sealer: Sealer, now: datetime) -> dict[str, object]:
         "identity": new.identity,
         "reading_id": new.reading_id,
         "modified_at": new.modified_at,
+        "withdrawn": new.withdrawn,
         **_row(new.case, new.written, new.timing, sealer, now),
     }
 

@@ -93,7 +93,9 @@ def take(
         known = _find(conn, new)  # by another process, while this one waited for the case
     if known is not None:
         return _same(known, new, sealer)
-    progress = after(progress_of(_reports(conn, new.report.case_id)), new.report)
+    reports, returned_at = _reports(conn, new.report.case_id), register.returned_at(conn, new.report.case_id)
+    after(progress_of(reports, returned_at), new.report)
+    progress = progress_of([*reports, new.report], returned_at)
     if not _add(conn, sealer, new, now):  # of another case, at this very moment
         raise OtherWords(new)
     record_history(conn, new.report.case_id, "reported", f"target:{new.target}", _told(new.report), now)
@@ -105,7 +107,7 @@ def take(
 def progress_of_case(conn: Connection, case_id: str) -> Progress | None:
     """How far the case has come by what was reported; None: nothing was."""
     reports = _reports(conn, case_id)
-    return progress_of(reports) if reports else None
+    return progress_of(reports, register.returned_at(conn, case_id)) if reports else None
 
 
 def of_case(conn: Connection, sealer: Sealer, case_id: str, only: ColumnElement[bool] | None = None) -> list[Reported]:

@@ -34,6 +34,8 @@ class Progress:
     answered_at: datetime | None = None
     closed_at: datetime | None = None
     extended_until: datetime | None = None
+    returned_at: datetime | None = None
+    """When its source last had it done again."""
 
     @property
     def over(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -29,7 +29,16 @@ from normalize.case import (
 from normalize.dates import CHINA
 from normalize.petitioners import petitioners
 from normalize.places import PlaceRules, region
-from normalize.reading import Disposition, Reading, Signal, SignalKind, Source, Unreadable
+from normalize.reading import (
+    Disposition,
+    Reading,
+    Signal,
+    SignalKind,
+    Source,
+    Unreadable,
+    is_under_way,
+    is_withdrawn,
+)
 from normalize.record_parts import attachments, signals
 from normalize.records import Record, plain
 from normalize.titles import first_sentence
@@ -76,11 +85,21 @@ def read_record(
     if draft is None:
         reason = f"记录 {key} 既没有标题也没有内容，应在 {_any_of(field_map)}"
         return Reading(Disposition.QUARANTINE, identity, reason, parts=files, signals=steps, modified_at=modified_at)
-    if draft.source_status.raw in field_map.status.withdrawn and all(s.kind != SignalKind.WITHDRAWN for s in steps):
+    steps = _as_it_stands(steps, draft.source_status, field_map.status.withdrawn)
+    if draft.source_status.raw in field_map.status.withdrawn and not is_withdrawn(steps):
         steps = (*steps, Signal(SignalKind.WITHDRAWN, id=f"{identity}#withdrawn", at=modified_at))
     unkeyed = None if all(parts) else f"记录没有编号，应在 {' + '.join(field_map.key)}"
     disposition = Disposition.QUARANTINE if unkeyed else Disposition.CASE
     return Reading(disposition, identity, unkeyed, draft, files, steps, modified_at, follows)
+
+
+def _as_it_stands(steps: tuple[Signal, ...], status: SourceStatus, withdrawn: Sequence[str]) -> tuple[Signal, ...]:
+    """Without the steps that took the matter back, where it has been given out again since: its platform has a word for
+    matters taken back, and says of this one that it is under way.
+    """
+    if not withdrawn or status.raw in withdrawn or not is_under_way(status):
+        return steps
+    return tuple(one for one in steps if one.kind is not SignalKind.WITHDRAWN)
 
 
 _page = lru_cache(maxsize=2)(parse)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from adapters.base import Json, RawKind
-from normalize.case import AttachmentRole, AttachmentState, ChannelKind, Draft
+from normalize.case import AttachmentRole, AttachmentState, ChannelKind, Draft, SourceStatus
 
 
 class Unreadable(Exception):
@@ -72,6 +72,23 @@ class Signal:
     id: str
     at: datetime | None = None
     text: str | None = None
+
+
+_UNDER_WAY = frozenset({"new", "under_review", "accepted", "in_progress", "returned", "overdue"})
+
+
+def is_under_way(status: SourceStatus) -> bool:
+    """Whether the source says that somebody is to work on the matter."""
+    return status.code in _UNDER_WAY
+
+
+def is_withdrawn(signals: Sequence[Signal], before: bool = False) -> bool:
+    """Whether the source has taken the matter back and not given it out again, `before` these or by them."""
+    told = [one for one in signals if one.kind in {SignalKind.WITHDRAWN, SignalKind.RETURNED}]
+    timed = [(one.at, one) for one in told if one.at is not None]
+    if len(timed) == len(told):  # else in the order told
+        told = [one for _, one in sorted(timed, key=lambda each: each[0])]
+    return told[-1].kind is SignalKind.WITHDRAWN if told else before
 
 
 @dataclass(frozen=True)

@@ -121,6 +121,22 @@ def test_a_reopened_case_runs_on() -> None:
     assert after(found, report("closed", 3)).closed_at == NOW + 3 * DAY
 
 
+def test_what_was_decided_before_the_source_had_it_done_again_counts_no_more() -> None:
+    past = [report("accepted"), report("extended", 1, until=NOW + 30 * DAY), report("answered", 2), report("closed", 3)]
+    found = progress_of(past, NOW + 4 * DAY)
+
+    assert (found.over, found.answered_at, found.extended_until, found.accepted_at) == (False, None, None, NOW)
+    again = progress_of([*past, report("answered", 5), report("rated", 3)], NOW + 4 * DAY)
+    assert (again.answered_at, again.closed_at) == (NOW + 5 * DAY, None)
+
+
+@pytest.mark.parametrize("type_", ["reopened", "answered", "closed", "extended"])
+def test_who_takes_up_what_the_source_returned_may_say_so_or_not(type_: str) -> None:
+    found = progress_of([report("accepted"), report("closed", 1)], NOW + 2 * DAY)
+
+    assert after(found, report(type_, 3, until=NOW + 9 * DAY)).accepted_at == NOW
+
+
 @pytest.mark.parametrize(
     ("before", "then", "expected"),
     [
@@ -134,7 +150,7 @@ def test_a_reopened_case_runs_on() -> None:
 )
 def test_what_cannot_follow_is_refused_with_what_could(before: list[str], then: str, expected: str) -> None:
     with pytest.raises(OutOfOrder, match=f"case 01J: {then} cannot follow now; expected {expected}"):
-        after(progress_of(report(one) for one in before), report(then))
+        after(progress_of([report(one) for one in before]), report(then))
 
 
 @pytest.mark.parametrize("between", [[], ["closed", "reopened"]])

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, select, update
 from dispatch.payload import Payload
 from ingest import attachments
 from ingest.compute import Correction, CorrectionRefused
-from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, Warning_
+from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, SourceStatus, Warning_
 from normalize.reading import Disposition, Part, Reading, Signal, SignalKind
 from store import ledger
 from store.schema import cases, lookup, raw
@@ -127,6 +127,56 @@ def test_what_was_withdrawn_before_it_was_first_seen_is_created_and_withdrawn(de
     assert desk.events() == ["case.created", "case.withdrawn"]
     assert desk.store.read_now(lambda conn: conn.execute(select(cases.c.withdrawn)).scalar_one())
     assert desk.happenings(case_id)[:2] == ["created", "withdrawn"]
+
+
+TAKEN_BACK, UNDER_WAY = SourceStatus(code="withdrawn", raw="已撤单"), SourceStatus(code="in_progress", raw="待处置")
+BACK = Signal(SignalKind.WITHDRAWN, "X1#withdrawn", MORNING)
+
+
+def is_withdrawn(desk: Desk) -> bool:
+    return bool(desk.store.read_now(lambda conn: conn.execute(select(cases.c.withdrawn)).scalar_one()))
+
+
+def is_looked_at_again(desk: Desk) -> bool:
+    return desk.store.read_now(lambda conn: conn.execute(select(cases.c.next_reminder_at)).scalar_one()) is not None
+
+
+def test_what_was_taken_back_and_given_out_again_runs_again_and_may_be_taken_back_again(desk: Desk) -> None:
+    for hour, (status, signals) in enumerate([(UNDER_WAY, ()), (TAKEN_BACK, (BACK,)), (UNDER_WAY, ())]):
+        at = MORNING + timedelta(hours=hour)
+        (case_id,) = desk.take_in(reading(modified_at=at, source_status=status, signals=signals))
+
+    assert desk.events() == ["case.created", "case.withdrawn", "case.returned"]
+    assert desk.happenings(case_id)[-1] == "returned"
+    assert not is_withdrawn(desk)
+    assert is_looked_at_again(desk)
+
+    later = MORNING + timedelta(days=1)
+    desk.take_in(reading(modified_at=later, source_status=TAKEN_BACK, signals=(BACK,)))
+
+    assert desk.events()[3:] == ["case.withdrawn"]
+    assert is_withdrawn(desk)
+    assert not is_looked_at_again(desk)
+
+
+def test_a_step_that_gives_it_out_again_ends_its_being_taken_back(desk: Desk) -> None:
+    again = Signal(SignalKind.RETURNED, "X1#8", MORNING + timedelta(hours=1))
+    desk.take_in(reading(modified_at=MORNING, signals=(BACK,)))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=2), signals=(BACK, again)))
+
+    assert desk.events() == ["case.created", "case.withdrawn", "case.returned"]
+    assert not is_withdrawn(desk)
+
+
+def test_what_is_taken_back_stays_so_while_its_source_writes_on_about_it(desk: Desk) -> None:
+    for hour in range(3):
+        at = MORNING + timedelta(hours=hour)
+        desk.take_in(reading(modified_at=at, title=f"标题{hour}", source_status=TAKEN_BACK, signals=(BACK,)))
+    closed = SourceStatus(code="closed", raw="已归档")
+    desk.take_in(reading(modified_at=MORNING + timedelta(days=1), source_status=closed))
+
+    assert desk.events() == ["case.created", "case.withdrawn", "case.updated", "case.updated", "case.updated"]
+    assert is_withdrawn(desk)
 
 
 @pytest.mark.parametrize("worse", [Disposition.QUARANTINE, Disposition.AUTO])

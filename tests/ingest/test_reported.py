@@ -17,6 +17,7 @@ from dispatch.settings import TargetSettings
 from ingest.compute import Correction
 from ingest.reported import Arrived, NoSuchCase, OtherWords, OutOfOrder, Taken, of_case, take
 from normalize.case import Deadline, RequestType, RequestTypeCode
+from normalize.reading import Signal, SignalKind
 from store.schema import cases, delivery, history, report
 from tests.ingest.desk import CHINA, NOW, Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
@@ -172,6 +173,25 @@ async def test_a_reopened_case_is_reminded_of_again(desk: Desk, case_id: str) ->
     assert row(desk, case_id).next_reminder_at is not None
     await kept(desk, "2026-05-06 09:00")
     assert told(desk) == [("case.due_soon", "xf.close", "same_day")]
+
+
+async def test_a_case_the_source_returns_runs_again_whatever_was_reported_before(desk: Desk, case_id: str) -> None:
+    says(desk, case_id, "accepted", "2026-03-03 10:00")
+    says(desk, case_id, "closed", "2026-03-04 10:00")
+    again = Signal(SignalKind.RETURNED, "X1#7", at("2026-03-10 09:00"))
+    limit = at("2026-03-20 18:00")
+    desk.take_in(reading(request_type=HELP, source_deadline_at=limit, signals=(again,)))
+
+    assert clocks(desk, case_id)["source"].ended_at is None
+    assert row(desk, case_id).next_due_at == limit
+    await kept(desk, "2026-03-20 18:01")
+    assert told(desk)[-1][1:] == ("source", "overdue")
+
+    says(desk, case_id, "answered", "2026-03-21 10:00")
+    says(desk, case_id, "closed", "2026-03-22 10:00")
+
+    assert clocks(desk, case_id)["source"].ended_at == at("2026-03-21 10:00")
+    assert row(desk, case_id).next_reminder_at is None
 
 
 def test_the_rest_is_taken_and_stored(desk: Desk, case_id: str) -> None:

@@ -16,7 +16,7 @@ from adapters.fieldmap import FieldMap
 from normalize.case import ChannelKind, RequestTypeCode
 from normalize.feed import read_feed, read_record
 from normalize.places import PlaceRules
-from normalize.reading import Disposition, Reading, Source, Unreadable
+from normalize.reading import Disposition, Reading, Source, Unreadable, is_withdrawn
 from normalize.titles import first_sentence
 from tests.normalize.test_feed_golden import MAPS
 
@@ -218,6 +218,34 @@ def test_a_signal_without_key_has_the_same_id_every_time() -> None:
 
     assert [signal.id for signal in first.signals] == [signal.id for signal in again.signals]
     assert len({signal.id for signal in first.signals}) == 2
+
+
+STEPS: dict[str, dict[str, Json]] = {
+    "taken back": {"blfsid": "1", "blfs": "撤回", "blsj": "2026-03-03 10:00:00"},
+    "to be redone": {"blfsid": "2", "blfs": "退回重办", "blsj": "2026-03-04 10:00:00"},
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "steps", "withdrawn"),
+    [
+        ("待受理", ["taken back"], False),  # given out again, by a step of another name
+        (None, ["taken back"], True),
+        ("已办结", ["taken back"], True),
+        ("已作出处理意见", ["taken back"], True),
+        ("已撤回", ["taken back"], True),
+        ("已撤回", [], True),
+        (None, ["taken back", "to be redone"], False),
+        (None, ["to be redone", "taken back"], False),  # listed latest first
+        ("已撤回", ["taken back", "to be redone"], True),
+    ],
+)
+def test_whether_a_matter_is_taken_back_is_told_by_its_status_then_by_the_last_step(
+    status: str | None, steps: list[str], withdrawn: bool
+) -> None:
+    found = read(xfjzt=status, blfs=[STEPS[one] for one in steps], lastmodifytime="2026-03-05 10:00:00")
+
+    assert is_withdrawn(found.signals) is withdrawn
 
 
 def test_several_main_petitioners_leave_one() -> None:
