@@ -151,7 +151,7 @@ def _draft(told: Record, source: Source, field_map: FieldMap, places: PlaceRules
         title = first_sentence(content or summary or "")
         told.warn("title_derived", "来源没有标题，标题取自首句")
     people, nameless = petitioners(told, field_map.petitioners)
-    anonymous = told.flag(field_map.anonymous)
+    anonymous = told.flag(field_map.anonymous, _ANONYMOUS)
     values: dict[str, Any] = {
         "channel": source.channel,
         "channel_kind": source.channel_kind,
@@ -162,7 +162,7 @@ def _draft(told: Record, source: Source, field_map: FieldMap, places: PlaceRules
         "petitioners": people,
         "anonymous": True if anonymous is None and nameless else anonymous,
         **{name: told.text(*getattr(field_map, name)) for name in _TEXTS},
-        **{name: told.flag(getattr(field_map, name)) for name in _FLAGS},
+        **{name: told.flag(getattr(field_map, name), words) for name, words in _FLAGS.items()},
         **{name: told.count(getattr(field_map, name)) for name in _COUNTS},
         **{name: told.day(getattr(field_map, name)) for name in _DAYS},
         **_times(told, source, field_map),
@@ -175,7 +175,19 @@ def _draft(told: Record, source: Source, field_map: FieldMap, places: PlaceRules
 
 
 _TEXTS = ("source_no", "query_code", "subject_party", "addressee")
-_FLAGS = ("joint", "confidential_requested", "allow_public")
+_FLAGS: Mapping[str, Mapping[str, bool]] = {
+    "joint": {"联名": True},
+    "confidential_requested": {
+        **dict.fromkeys(("保密", "要求保密", "需要保密", "需保密", "请求保密"), True),
+        **dict.fromkeys(("不保密", "不要求保密", "不需要保密", "不需保密", "无需保密", "公开"), False),
+    },
+    "allow_public": {
+        **dict.fromkeys(("公开", "同意", "同意公开", "可公开", "可以公开"), True),
+        **dict.fromkeys(("不公开", "不同意", "不同意公开", "不可公开", "保密"), False),
+    },
+}
+"""The words in which platforms answer some flags, besides yes and no."""
+_ANONYMOUS = {"匿名": True, "实名": False, "署名": False}
 _COUNTS = ("petitioner_count", "affected_count")
 _DAYS = ("petition_date", "postmark_date")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from normalize import mail_content
 from normalize.case import AttachmentRole, AttachmentState
+from normalize.charsets import decode
 from normalize.filenames import clean_name, clean_text
 from normalize.html_text import html_to_text
 from normalize.mail_entity import Entity, Limits, parse_entity
@@ -17,6 +18,7 @@ from normalize.reading import Part
 from normalize.tnef import Tnef, read_tnef
 
 _MAILER_WORDS = re.compile(r"(?:不支持|无法显示|cannot|not support|unable)[^\n]{0,40}(?:HTML|html|超文本)|^\s*$")
+_READ_OF_A_FILE = 200_000
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 
 
@@ -45,6 +47,19 @@ def gather(root: Entity, limits: Limits, hint: str | None = None) -> Bodies:
         # a mail that is nothing but another mail says what that one says
         bodies.texts = [walk.inner[0].text]
     return bodies
+
+
+def words_in(part: Part, limits: Limits) -> str:
+    """What an attached mail or text file says; of any other attachment, nothing."""
+    if part.content is None or part.role is AttachmentRole.BODY_HTML:
+        return ""
+    name = part.name.lower()
+    if part.media_type == "message/rfc822" or name.endswith(".eml"):
+        return gather(parse_entity(part.content, limits), limits).text
+    if part.media_type not in {"text/plain", "text/html"} and not name.endswith((".txt", ".htm", ".html")):
+        return ""
+    words = clean_text(decode(part.content[:_READ_OF_A_FILE]).text)
+    return html_to_text(words) if _is_html(words) else words
 
 
 @dataclass

@@ -97,8 +97,12 @@ def draft(
         ),
         joint=together.joint,
         petitioner_count=together.count,
-        confidential_requested=_yes(given.get("confidential"), default=asks_confidentiality(spoken) or None),
-        allow_public=_yes(given.get("allow_public"), default=False if people.refuses_publication(spoken) else None),
+        confidential_requested=_yes(
+            given.get("confidential"), default=asks_confidentiality(spoken) or None, no="公开|可公开"
+        ),
+        allow_public=_yes(
+            given.get("allow_public"), default=False if people.refuses_publication(spoken) else None, no="保密|匿名"
+        ),
         subject_party=given.get("subject_party") or places.subject_party(spoken, place_rules, title),
         region=_region(given.get("region"), f"{title}\n{spoken}", place_rules),
         addressee=given.get("addressee") or _addressee(mail, hint),
@@ -203,11 +207,11 @@ def _addressee(mail: Entity, hint: str | None) -> str | None:
     return (first.name or first.address) if first else None
 
 
-def _yes(raw: str | None, *, default: bool | None) -> bool | None:
-    """Read a yes or no as forms write it (是, 同意, 公开, 否, 不公开)."""
+def _yes(raw: str | None, *, default: bool | None, no: str = "否") -> bool | None:
+    """Read a yes or no as forms write it (是, 同意, 公开, 否, 不公开); `no`: words that deny what this field asks."""
     if raw is None:
         return default
-    if re.match(r"\s*(?:否|不|无|非|no\b|n$|0|false)", raw, re.IGNORECASE):
+    if re.match(rf"\s*(?:否|不|无|非|no\b|n$|0|false|{no})", raw, re.IGNORECASE):
         return False
     return (
         True

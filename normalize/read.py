@@ -10,10 +10,12 @@ from normalize.case import Warning_
 from normalize.feed import read_feed
 from normalize.letter import read_letter
 from normalize.mail import read_mail
+from normalize.mail_bodies import words_in
+from normalize.mail_entity import Limits
 from normalize.reading import Reading, Source, Unreadable
 from normalize.rules import Rules
 from normalize.scan import Scan
-from normalize.understand import understand
+from normalize.understand import Beside, understand
 
 
 def read(
@@ -47,10 +49,16 @@ def _read(
             return read_letter(scan, source, rules.letter, content)
 
 
+def _beside(reading: Reading, limits: Limits) -> Beside:
+    told = (one.text or "" for one in reading.signals)
+    words = (*told, *(words_in(part, limits) for part in reading.parts))
+    return Beside(tuple(part.name for part in reading.parts), tuple(each for each in words if each))
+
+
 def _understood(reading: Reading, source: Source, rules: Rules) -> Reading:
     if reading.draft is None:
         return reading
-    draft = understand(reading.draft, rules)
+    draft = understand(reading.draft, rules, _beside(reading, Limits(rules.mail.max_depth, rules.mail.max_parts)))
     if source.meta.get("truncated"):
         said = f"原件 {source.meta.get('size')} 字节，超过渠道上限，只取了前面部分"
         draft = draft.model_copy(update={"warnings": (*draft.warnings, Warning_(code="truncated", text=said))})

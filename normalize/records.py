@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
+from types import MappingProxyType
 
 from adapters.base import Json
 from adapters.document import at_path
@@ -16,9 +17,9 @@ from normalize.dates import CHINA, parse_moment
 
 _UNFIT = re.compile("[\x00\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _COUNT = re.compile(r"(\d{1,9})(?:\.0+)?\s*[人名位户]?")
-_EARLIEST = datetime(1970, 1, 2, tzinfo=CHINA)  # 1900-01-01 and 1970-01-01 are how databases write "no date"
 _HOUR = re.compile(r"[:：时点]|^\d+\.0*[1-9]\d*$|^\d{9,}(?:\.\d+)?$")
 """A clock, a spreadsheet's part of a day, or seconds since 1970."""
+_EARLIEST = datetime(1970, 1, 2, tzinfo=CHINA)  # 1900-01-01 and 1970-01-01 are how databases write "no date"
 
 
 def plain(value: Json) -> Json:
@@ -70,10 +71,13 @@ class Record:
                 self.put_back(path)
         return code
 
-    def flag(self, paths: tuple[str, ...]) -> bool | None:
+    def flag(self, paths: tuple[str, ...], own: Mapping[str, bool] = MappingProxyType({})) -> bool | None:
+        """A yes or no, also in the flag's `own` words."""
         path, word = self._found(paths)
         if path is None or word is None:
             return None
+        if word in own:
+            return own[word]
         if word.lower() in self._map.yes:
             return True
         if word.lower() in self._map.no:

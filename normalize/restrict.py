@@ -56,14 +56,16 @@ def restriction(draft: Draft, rules: RestrictRules, found: Suspicion) -> str | N
     reasons = (
         ("purpose accusation", draft.purpose.code is PurposeCode.ACCUSATION),
         ("type report", draft.request_type.code is RequestTypeCode.REPORT),
-        ("confidentiality requested", draft.confidential_requested),
+        # platforms write "no" where nobody was asked: the citizen's own words count all the same
+        ("confidentiality requested", draft.confidential_requested or asks_confidentiality(draft, rules)),
         (ACCUSES, found.accuses),
-        ("configured term", _has_a_term(_text(draft), rules)),
+        ("configured term", has_a_term(_text(draft), rules)),
     )
     return next((reason for reason, applies in reasons if applies), None)
 
 
-def _has_a_term(text: str, rules: RestrictRules) -> bool:
+def has_a_term(text: str, rules: RestrictRules) -> bool:
+    """Whether a word that withholds a case stands in a text that states something with it."""
     shipped, own = rules.compiled
     if own.found_in(text):
         return True

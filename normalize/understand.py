@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from normalize.accusation import describes, purpose, suspicion
 from normalize.case import Draft, ReadingMethod
 from normalize.kind import request_type
 from normalize.own_words import Spoken, spoken
-from normalize.restrict import ACCUSES, asks_confidentiality, restriction
+from normalize.restrict import ACCUSES, asks_confidentiality, has_a_term, restriction
 from normalize.rules import Rules
 from normalize.topics import topics
 from normalize.triage import flags, suggested_unit, triage, urgency
 
 
-def understand(draft: Draft, rules: Rules) -> Draft:
+@dataclass(frozen=True)
+class Beside:
+    """What a matter brings besides its title and content: the names of its files; the words of attached mails, and
+    those with which its source added to it.
+    """
+
+    names: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+
+def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
     """The draft with everything the rules tell about it; what the source said itself stays. Pure and idempotent.
 
     A mail is judged by its writer's own words and those of a mail he hands on, not by what he quotes; but who quotes an
-    accusation carries it along, and the case is restricted.
+    accusation, or has one beside his words, carries it along, and the case is restricted.
     """
     said = _spoken(draft)
     heard = _with(draft, title=said.title, content=said.text or None)
@@ -31,18 +43,28 @@ def understand(draft: Draft, rules: Rules) -> Draft:
         confidential_requested=_confidential(heard, rules),
     )
     reason = restriction(heard, rules.restrict, found)
-    if reason is None and said.quoted and describes(said.quoted, rules.accusation):
+    if reason is None and _carries_an_accusation(draft, said, beside, rules):
         reason = ACCUSES
     heard = _with(heard, restricted=reason is not None, restricted_reason=reason, triage=triage(heard, rules.triage))
     unit = heard.suggested_unit or suggested_unit(heard, rules.units)
     return _with(heard, title=draft.title, content=draft.content, suggested_unit=unit)
 
 
+def _carries_an_accusation(draft: Draft, said: Spoken, beside: Beside, rules: Rules) -> bool:
+    """A file is called for what it is: there a word is enough."""
+    words = (said.quoted, draft.summary or "", *beside.words, *beside.names)
+    return any(text and describes(text, rules.accusation) for text in words) or any(
+        has_a_term(name, rules.restrict) for name in beside.names
+    )
+
+
 def _spoken(draft: Draft) -> Spoken:
-    """Only mail programs quote; elsewhere a line that looks like a quotation is the citizen's."""
+    """Only mail programs quote; elsewhere a line that looks like a quotation is the citizen's. Where the source tells
+    what somebody said only in its own summary, that is what there is.
+    """
     if draft.content and draft.reading.method is ReadingMethod.MIME:
         return spoken(draft.title, draft.content)
-    return Spoken(draft.title, draft.content or "", "")
+    return Spoken(draft.title, draft.content or draft.summary or "", "")
 
 
 def _confidential(draft: Draft, rules: Rules) -> bool | None:

@@ -248,6 +248,24 @@ def test_whether_a_matter_is_taken_back_is_told_by_its_status_then_by_the_last_s
     assert is_withdrawn(found.signals) is withdrawn
 
 
+@pytest.mark.parametrize(
+    ("field", "path", "word", "told"),
+    [
+        ("confidential_requested", "isbm", "保密", True),
+        ("confidential_requested", "isbm", "不保密", False),
+        ("allow_public", "gkbz", "公开", True),
+        ("allow_public", "gkbz", "不公开", False),
+        ("anonymous", "nmbz", "匿名", True),
+        ("anonymous", "nmbz", "实名", False),
+    ],
+)
+def test_a_flag_is_read_also_in_its_own_words(field: str, path: str, word: str, told: bool) -> None:
+    found = draft(**{path: word})
+
+    assert getattr(found, field) is told
+    assert codes(found) == []
+
+
 def test_several_main_petitioners_leave_one() -> None:
     found = draft(xfr=[{"xm": "甲某", "xfjzfrbz": "1"}, {"xm": "乙某", "xfjzfrbz": "1"}])
 

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from normalize.case import AttachmentRole, AttachmentState, RequestTypeCode
 from normalize.mail import read_mail
 from normalize.mail_rules import MailRules
+from normalize.read import read as read_raw
 from normalize.reading import Disposition
+from normalize.rules import Rules
 from tests.normalize.mails import draft_of, plain, read, source
 
 
@@ -166,6 +168,44 @@ def test_an_attached_mail_is_kept_byte_for_byte_and_its_attachments_are_listed()
     assert nested.parts[0].content == inner.encode()
     assert nested.draft is not None
     assert nested.draft.content == "inner"
+
+
+@pytest.mark.parametrize(
+    ("line", "public", "secret"),
+    [
+        ("是否公开：保密", False, False),
+        ("是否公开：公开", True, False),
+        ("是否保密：公开", None, False),
+        ("是否保密：保密", None, True),
+    ],
+)
+def test_a_form_s_answer_is_read_as_that_question_s(line: str, public: bool | None, secret: bool) -> None:
+    found = draft_of(plain(f"姓名：张三\n电话：13800000000\n{line}\n标题：食堂\n内容：花桥中学的饭菜太凉。\n"))
+
+    assert (found.allow_public, bool(found.confidential_requested)) == (public, secret)
+
+
+ACCUSED = "花桥中学校长收受家长红包，挪用食堂公款。"
+
+
+@pytest.mark.parametrize(
+    "attached",
+    [
+        f"Content-Type: message/rfc822\n\nFrom: c@d.cn\nSubject: fw\nContent-Type: text/plain\n\n{ACCUSED}",
+        f'Content-Type: application/octet-stream; name="a.eml"\n\nFrom: c@d.cn\nSubject: fw\n\n{ACCUSED}',
+        f'Content-Type: text/plain; name="a.txt"\nContent-Disposition: attachment\n\n{ACCUSED}',
+        f'Content-Type: application/octet-stream; name="A.TXT"\n\n{ACCUSED}',
+        f'Content-Type: text/html; name="a.html"\nContent-Disposition: attachment\n\n<html><p>{ACCUSED}</p></html>',
+        'Content-Type: application/msword; name="举报信.doc"\n\nD0CF',
+    ],
+)
+def test_an_accusation_attached_to_a_covering_note_is_restricted(attached: str) -> None:
+    mail = multipart("Content-Type: text/plain\n\n请领导阅处。", attached)
+    (found,) = read_raw(mail.encode(), "", source(), Rules())
+
+    assert found.draft is not None
+    assert found.draft.restricted
+    assert found.draft.content == "请领导阅处。"
 
 
 @pytest.mark.parametrize(

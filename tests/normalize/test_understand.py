@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from normalize.case import Draft, PurposeCode, RequestTypeCode, Triage
 from normalize.rules import Rules
-from normalize.understand import understand
+from normalize.understand import Beside, understand
 from tests.normalize.drafts import draft
 
 RULES = Rules()
@@ -84,6 +84,45 @@ def test_a_quoted_accusation_is_restricted_all_the_same() -> None:
 
     assert case.restricted
     assert case.restricted_reason == "text accuses someone"
+
+
+ACCUSED = "花桥中学校长收受家长红包，挪用食堂公款。"
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        Beside(names=("关于花桥中学校长收受红包的材料.docx",)),
+        Beside(names=("收据.jpg", "举报信.pdf")),
+        Beside(words=("谢谢。", ACCUSED)),
+    ],
+)
+def test_an_accusation_beside_the_words_restricts_the_case(beside: Beside) -> None:
+    case = understand(draft("材料", "请查收附件。"), RULES, beside)
+
+    assert (case.restricted, case.restricted_reason) == (True, "text accuses someone")
+    assert not understand(draft("材料", "请查收附件。"), RULES).restricted
+
+
+def test_what_files_are_called_in_an_ordinary_matter_restricts_nothing() -> None:
+    beside = Beside(("孩子的学籍证明.docx", "校长信箱回复.pdf", "监督举报电话.jpg"), ("请问班主任电话是多少？",))
+
+    assert not understand(draft("转学", "请查收附件。"), RULES, beside).restricted
+
+
+@pytest.mark.parametrize("content", [None, "请依法处理，详见附件。"])
+def test_an_accusation_that_only_the_source_s_summary_tells_is_restricted(content: str | None) -> None:
+    case = understand(draft("来信", content, summary=ACCUSED, reading={"method": "record"}), RULES)
+
+    assert case.restricted
+    assert (case.content, case.summary) == (content, ACCUSED)
+    assert (case.purpose.code is PurposeCode.ACCUSATION) is (content is None)
+
+
+def test_the_citizen_s_own_wish_for_secrecy_counts_where_the_source_says_no() -> None:
+    asked = draft("食堂", "花桥中学食堂不干净，请替我保密。", confidential_requested=False)
+
+    assert understand(asked, RULES).restricted_reason == "confidentiality requested"
 
 
 def test_a_forwarded_mail_is_judged_by_its_own_words() -> None:
