@@ -14,9 +14,14 @@ _SUBJECT = re.compile(
     r"^[^，,。？?]{0,12}自动(?:回复|答复)(?:邮件)?[】\])）]?$",
     re.IGNORECASE,
 )
+_OF_ANOTHER = (
+    r"第[一二三四五六七八九十几\d]|[一二三四五几]次|(?<![对给到])[你您]|贵[局校]|又|只|还是|总是|"
+    r"收到[你您贵]?们?[局校]?(?:的|了)?(?:系统)?自动"
+)
+"""Who tells of an automatic reply that he got says one of these before it."""
 _SAYS_SO = re.compile(
     r"(?:^|[\n。！!，,：:])[\s\W]*(?:"
-    r"(?:这|此|本)(?:是|为|封|邮件)[^，。！？\n]{0,24}自动(?:回复|答复)|以下(?:为|是)自动(?:回复|答复)|"
+    rf"(?:这|此|本)(?:是|为|封|邮件)(?:(?!{_OF_ANOTHER})[^，。！？\n]){{0,24}}自动(?:回复|答复)|以下(?:为|是)自动(?:回复|答复)|"
     r"This is an auto(?:mat(?:ic|ed|ically generated))?[ -]?(?:reply|response)|"
     r"I am (?:currently )?out of (?:the )?office)",
     re.IGNORECASE,

@@ -24,6 +24,8 @@ from tests.normalize.mails import plain, read
         ("假期自动回复", "我在休假。", "", "自动回复"),
         ("[自动回复] 花桥中学", "我在休假。", "", "自动回复"),
         ("Re: hello", "This is an automatic reply. I will be back on Monday.", "", "自动回复"),
+        ("回复: 花桥中学", "您好，此邮件为系统收到您的来信后的自动回复。", "", "自动回复"),
+        ("回复: 花桥中学", "本邮件是对您来信的自动回复，请勿回复。", "", "自动回复"),
         ("Re: hello", "您好！\n此为系统自动回复，请勿直接回复。\n\n> 花桥中学食堂太贵", "", "自动回复"),
         ("三月新课", "名师课程上线。", "List-Unsubscribe: <mailto:u@news.example>\n", "List-Unsubscribe"),
         ("三月新课", "名师课程上线。\n如需退订本邮件，请点击这里。", "", "退订"),
@@ -47,6 +49,9 @@ def test_what_a_machine_answered_or_sent_to_many_opens_no_case(subject: str, bod
         ("培训机构骚扰", "青枫培训中心天天发短信：优惠课程，回复TD退订。请管管。"),
         ("网站留言", "市民留言：花桥中学食堂太贵。\n本邮件由系统自动发送，请勿回复。"),
         ("反映", "这是一封举报信，不是自动发送的。"),
+        ("反映", "花桥中学乱收费没人管，这是第二次收到自动回复，请领导回电。"),
+        ("反映", "这是你们第三次用自动回复打发我了。花桥中学食堂还是太贵。"),
+        ("反映", "这是我两次写信后贵局的自动回复，问题没有解决。"),
     ],
 )
 def test_a_citizen_may_write_of_such_mails(subject: str, body: str) -> None:
