@@ -105,7 +105,8 @@ class FeedAdapter:
             "size": size or listing.page_size,
         }
         content, document = await self._access.call(listing, values)
-        return read_page(content, document, listing, self._times, f"{self._name}: {named(self._dialect, listing)}")
+        where, said = f"{self._name}: {named(self._dialect, listing)}", self._dialect.success is not None
+        return read_page(content, document, listing, self._times, where, all_is_well=said)
 
     async def _before(self, start_from: datetime) -> int:
         """How many records the platform says it has from before; 0 where it cannot be asked."""

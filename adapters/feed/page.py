@@ -29,11 +29,16 @@ class Page:
         return all(earlier <= later for earlier, later in zip(self.times, self.times[1:], strict=False))
 
 
-def read_page(content: bytes, document: Json, listing: Listing, times: TimeFormat, where: str) -> Page:
-    """Find the records in an answer. Raises ChannelUnavailable when it is not the list that was expected."""
+def read_page(
+    content: bytes, document: Json, listing: Listing, times: TimeFormat, where: str, *, all_is_well: bool
+) -> Page:
+    """Find the records in an answer; `all_is_well`: it said so itself.
+
+    Raises ChannelUnavailable when it is not the list that was expected.
+    """
     total = _total(document, listing, where)
     records = at_path(document, listing.records)
-    if records is None and total in {0, None}:
+    if records is None and (total == 0 or (total is None and (all_is_well or _has_place(document, listing.records)))):
         records = []  # how many platforms write an empty list
     if not isinstance(records, list):
         raise ChannelUnavailable(f"{where}: no list of records at {listing.records or 'the top'}; expected one")
@@ -49,6 +54,11 @@ def fields(record: Json, listing: Listing) -> Json:
         return record
     name, value = listing.descriptors
     return {str(one[name]): one.get(value) for one in record if isinstance(one, dict) and name in one}
+
+
+def _has_place(document: Json, path: str) -> bool:
+    """Whether an answer has at least a place for what stands at the path: one that has none may tell of an error."""
+    return path == "" or (isinstance(document, dict) and path.partition(".")[0] in document)
 
 
 def _total(document: Json, listing: Listing, where: str) -> int | None:

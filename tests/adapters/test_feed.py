@@ -345,6 +345,26 @@ async def test_a_platform_in_trouble_is_asked_later_and_moves_no_cursor(
     assert set(keys(before[:1]) + keys(after)) == set(sunshine.records)
 
 
+@pytest.mark.parametrize("said", [{"error": "database down"}, {"code": 500, "msg": "系统繁忙"}, {}])
+async def test_an_error_is_no_empty_list_where_no_rule_tells_them_apart(sunshine: Sunshine, said: Any) -> None:
+    """Days of such answers, taken for days without matters, would move the cursor past what came meanwhile."""
+    door = Door(sunshine_settings(sunshine, success=None, listing={"max_window": "P30D"}))
+    sunshine.faults = [saying(said)]
+
+    with pytest.raises(ChannelUnavailable, match=r"no list of records at data\.rows"):
+        await door.poll()
+    await door.adapter.close()
+
+
+@pytest.mark.parametrize("said", [{"code": 0, "data": None}, {"code": 0, "data": {}}, {"data": {"rows": None}}])
+async def test_an_empty_list_may_be_written_as_nothing(sunshine: Sunshine, said: Any) -> None:
+    door = Door(sunshine_settings(sunshine, success=None))
+    sunshine.faults = [saying(said)]
+
+    assert keys(await door.poll()) == []
+    await door.adapter.close()
+
+
 SIX_HOURS = 6 * 3600
 
 

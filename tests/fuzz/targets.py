@@ -112,7 +112,7 @@ def read_page_of_a_platform(data: bytes) -> None:
     answered = Answer(200, "application/json", {}, data)
     check_status(answered, "door", NOW)
     document = read_document(answered, "door", settings)
-    read_page(data, document, listing, TimeFormat(listing.time_format, CHINA), "door")
+    read_page(data, document, listing, TimeFormat(listing.time_format, CHINA), "door", all_is_well=False)
 
 
 def judge_answer(data: bytes) -> None:
