@@ -62,6 +62,12 @@ class MailboxSettings(BaseModel):
     )
 
     @property
+    def shown(self) -> str:
+        """Which folder of which mailbox; a server's port may change."""
+        host, _port, username, folder = self.mailbox_key
+        return f"{username} at {host}, {folder}"
+
+    @property
     def mailbox_key(self) -> tuple[str, int, str, str]:
         """Two channels with the same key would read the same mails."""
         folder = "INBOX" if self.folder.upper() == "INBOX" else self.folder
@@ -200,14 +206,15 @@ class MailboxAdapter:
     def _look(self, cursor: Cursor | None, start_from: datetime) -> Work:
         folder = self._examined()
         place = Place.of(cursor) if cursor else None
-        if place is None or not place.is_in(folder):
+        if place is None or not place.is_in(folder, self.settings.shown):
             return self._first(folder, start_from)
         client = self._connected()
         again = imap.still_there(client, place.left) if place.left else []
         uids = imap.uids_after(client, place.uid)
         mails = imap.listing(client, again + uids)
         wanted = [m for m in mails if m.uid > place.first_until or m.uid in again or _is_since(m, start_from)]
-        return Work(replace(place, left=tuple(again)), tuple(wanted), max([place.uid, *uids]))
+        place = replace(place, left=tuple(again), mailbox=self.settings.shown)
+        return Work(place, tuple(wanted), max([place.uid, *uids]))
 
     def _first(self, folder: Folder, start_from: datetime) -> Work:
         client = self._connected()
@@ -216,7 +223,7 @@ class MailboxAdapter:
         wanted = tuple(m for m in imap.listing(client, uids) if _is_since(m, start_from))
         filled = [folder.uidnext - 1] if folder.uidnext else imap.uids_after(client, 0)
         end = max([0, *filled, *uids])
-        place = Place(folder.uidvalidity, 0, first_until=end)
+        place = Place(folder.uidvalidity, 0, first_until=end, mailbox=self.settings.shown)
         return Work(place, wanted, end, max(0, folder.messages - len(wanted)))
 
     def _take(self, group: tuple[Listed, ...], place: Place, end: int) -> Batch:

@@ -96,7 +96,7 @@ async def test_a_mail_comes_byte_for_byte_with_its_place_and_time(stand: Mailbox
     assert batch.blobs == (original,)
     assert batch.raws[0].received_at == ARRIVED
     assert batch.raws[0].locator == f"INBOX:{batch.cursor['uidvalidity']}:1"
-    assert batch.cursor == {"uidvalidity": batch.cursor["uidvalidity"], "uid": 1}
+    assert (batch.cursor["uid"], batch.cursor["mailbox"]) == (1, f"{stand.user} at 127.0.0.1, INBOX")
 
 
 async def test_reading_leaves_mails_unseen(stand: MailboxStand) -> None:

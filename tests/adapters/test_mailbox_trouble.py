@@ -15,6 +15,7 @@ from tests.adapters.conformance import keys, opened
 from tests.imap_server import Mailbox, misbehaving
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
+HERE = "bureau@163.example at 127.0.0.1, INBOX"
 MAILS = {uid: f"Subject: {uid}\r\n\r\nbody {uid}\r\n".encode() for uid in range(1, 6)}
 
 
@@ -177,7 +178,7 @@ async def test_a_mail_the_server_chokes_on_holds_back_no_other_and_is_asked_for_
         cursor = batches[-1].cursor
 
         assert {blob for batch in batches for blob in batch.blobs} == {MAILS[uid] for uid in (1, 2, 4, 5)}
-        assert cursor == {"uidvalidity": 1700000000, "uid": 5, "left": [3]}
+        assert cursor == {"uidvalidity": 1700000000, "uid": 5, "left": [3], "mailbox": HERE}
         assert isinstance(error, ChannelUnavailable)
         assert "mail 3" in str(error)
 
@@ -190,7 +191,7 @@ async def test_a_mail_the_server_chokes_on_holds_back_no_other_and_is_asked_for_
         healed, error = await brought(door, cursor)
 
     assert [blob for batch in healed for blob in batch.blobs] == [MAILS[3]]
-    assert healed[-1].cursor == {"uidvalidity": 1700000000, "uid": 5}
+    assert healed[-1].cursor == {"uidvalidity": 1700000000, "uid": 5, "mailbox": HERE}
     assert error is None
 
 
@@ -201,7 +202,7 @@ async def test_a_mail_that_was_withheld_and_is_gone_is_no_longer_asked_for(mailb
         del mailbox.mails[3]
         after, error = await brought(door, batches[-1].cursor)
 
-    assert [batch.cursor for batch in after] == [{"uidvalidity": 1700000000, "uid": 5}]
+    assert [batch.cursor for batch in after] == [{"uidvalidity": 1700000000, "uid": 5, "mailbox": HERE}]
     assert error is None
 
 
@@ -223,6 +224,29 @@ async def test_a_server_put_back_to_an_older_state_starts_over(mailbox: Mailbox,
         after, _ = await brought(door, batches[-1].cursor)
 
     assert mailbox.mails[3] in [blob for batch in after for blob in batch.blobs]
+
+
+@pytest.mark.parametrize("other", [{"folder": "局长信箱"}, {"username": "director@163.example"}])
+async def test_another_folder_or_mailbox_is_read_from_its_beginning_although_its_numbers_fit(
+    mailbox: Mailbox, port: int, other: dict[str, str]
+) -> None:
+    """Coremail gives every folder the same UIDVALIDITY."""
+    async with opened(adapter(port)) as door:
+        before, _ = await brought(door)
+    mailbox.mails[6] = b"Subject: 6\r\n\r\n"
+    async with opened(adapter(port, **other)) as door:
+        after, _ = await brought(door, before[-1].cursor)
+
+    assert [blob for batch in after for blob in batch.blobs] == list(mailbox.mails.values())
+
+
+async def test_a_cursor_that_does_not_say_of_which_mailbox_it_is_goes_on_and_says_it(port: int) -> None:
+    async with opened(adapter(port)) as door:
+        after, _ = await brought(door, {"uidvalidity": 1700000000, "uid": 5})
+
+    assert [(batch.raws, batch.cursor) for batch in after] == [
+        ((), {"uidvalidity": 1700000000, "uid": 5, "mailbox": HERE})
+    ]
 
 
 async def test_a_cursor_that_is_none_is_refused_by_name(port: int) -> None:
