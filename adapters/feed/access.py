@@ -19,6 +19,9 @@ from adapters.feed.verdict import AskAgain, check_status, check_success, read_do
 _MARGIN = timedelta(seconds=30)
 """A token is renewed this long before it runs out, for it must outlive the request it is sent with."""
 
+_LONGEST_REFUSAL = 64 * 1024
+"""Bytes; what is longer is a file, though it be JSON."""
+
 Proof = Mapping[str, str]
 T = TypeVar("T")
 
@@ -127,11 +130,15 @@ class Access:
         return answer
 
     def _check_file(self, answer: Answer, url: URL, where: str) -> None:
-        """A platform says "no" with HTTP 200 to files too: as JSON by its success rule, or with its login page."""
+        """A platform says "no" with HTTP 200 to files too: as JSON by its success rule, with its login page, or with
+        nothing at all; whatever it calls that.
+        """
+        if not answer.content:
+            raise ChannelUnavailable(f"{where}: answered nothing; expected a file")
         if looks_like_html(answer.content) and not url.name.lower().endswith((".htm", ".html", ".mht")):
             raise AskAgain(ChannelUnavailable(f"{where}: answered a web page (a login page?); expected a file"))
         success = self._dialect.success
-        if success is None or "json" not in answer.media_type or url.name.lower().endswith(".json"):
+        if success is None or len(answer.content) > _LONGEST_REFUSAL or url.name.lower().endswith(".json"):
             return
         try:
             document = parse(answer.content)

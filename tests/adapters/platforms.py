@@ -169,7 +169,7 @@ async def serving(platform: Sunshine | Hotline) -> AsyncIterator[None]:
 def answering(status: int, body: str = "", **headers: str) -> Fault:
     async def fault(_: web.Request) -> web.StreamResponse:
         kind = "text/html" if body.startswith("<") else "application/json"
-        return web.Response(status=status, text=body, content_type=kind, headers=headers)
+        return web.Response(status=status, body=body.encode(), headers={"Content-Type": kind, **headers})
 
     return fault
 

@@ -125,7 +125,18 @@ async def test_a_door_that_refuses_us_says_nothing_about_the_file(
         await door.adapter.fetch("/files/1.png")
 
 
-@pytest.mark.parametrize("fault", [answering(500), answering(429), cut, saying({"code": 500, "msg": "系统繁忙"})])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        answering(500),
+        answering(429),
+        cut,
+        saying({"code": 500, "msg": "系统繁忙"}),
+        answering(200, '{"code": 500, "msg": "系统繁忙"}', **{"Content-Type": "text/html;charset=utf-8"}),
+        answering(200, '{"code": 500, "msg": "系统繁忙"}', **{"Content-Type": "image/png"}),
+        answering(200, **{"Content-Type": "image/png"}),
+    ],
+)
 async def test_a_file_we_may_get_later_is_unavailable(sunshine: Sunshine, door: Door, fault: Any) -> None:
     sunshine.faults = [fault]
 
