@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 from adapters.base import ChannelRefused, ChannelUnavailable
 
@@ -127,9 +128,19 @@ def looks_unfinished(data: bytes) -> bool:
     if data.startswith(b"\x89PNG"):
         return b"IEND" not in tail
     if data.startswith((b"II*\x00", b"MM\x00*")):
-        return _directory_offset(data) + 2 > len(data)
+        return not _has_all_directories(data)
     return False
 
 
-def _directory_offset(tiff: bytes) -> int:
-    return int.from_bytes(tiff[4:8], "little" if tiff.startswith(b"II") else "big")
+def _has_all_directories(tiff: bytes) -> bool:
+    """Whether every page's directory is there whole: each says where the next one lies (TIFF 6.0, section 2)."""
+    order: Literal["little", "big"] = "little" if tiff.startswith(b"II") else "big"
+    place, seen = int.from_bytes(tiff[4:8], order), set[int]()
+    while place and place not in seen:
+        seen.add(place)
+        entries = int.from_bytes(tiff[place : place + 2], order)
+        end = place + 2 + 12 * entries
+        if not entries or end + 4 > len(tiff):
+            return False
+        place = int.from_bytes(tiff[end : end + 4], order)
+    return bool(seen)

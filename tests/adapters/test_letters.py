@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -159,6 +160,34 @@ async def test_a_file_without_its_end_waits_for_the_writer_that_stalled(folder: 
     again = await polled(door, first.cursor)
 
     assert [batch.blobs for batch in again] == [(PDF,)]
+
+
+def two_pages(order: Literal["little", "big"]) -> bytes:
+    """A TIFF as scanners write it: each page's strip, then its directory."""
+
+    def directory(strip: int, then: int) -> bytes:
+        entry = b"".join(number.to_bytes(size, order) for number, size in ((273, 2), (4, 2), (1, 4), (strip, 4)))
+        return (1).to_bytes(2, order) + entry + then.to_bytes(4, order)
+
+    mark = b"II*\x00" if order == "little" else b"MM\x00*"
+    pages = b"x" * 100 + directory(8, 226) + b"y" * 100 + directory(126, 0)
+    return mark + (108).to_bytes(4, order) + pages
+
+
+@pytest.mark.parametrize("order", ["little", "big"])
+@pytest.mark.parametrize("cut", [60, 120, 126, 200, 230])
+async def test_a_scan_of_several_pages_waits_for_the_last_of_them(
+    folder: Folder, order: Literal["little", "big"], cut: int
+) -> None:
+    whole = two_pages(order)
+    scan = folder.put("scan.tif", whole[:cut])
+    door = folder.door(patience=timedelta(minutes=5))
+
+    (first,) = await polled(door)
+    scan.write_bytes(whole)
+    again = await polled(door, first.cursor)
+
+    assert [batch.blobs for batch in again] == [(whole,)]
 
 
 @pytest.mark.parametrize("content", [PDF[:40], b"\xff\xd8\xff\xe0 a photo", b"\x89PNG\r\n\x1a\n cut off", b""])
