@@ -44,6 +44,10 @@ EVENT_OF = {
 }
 
 
+RETURNED = "returned"
+"""The code of the state 退回重办."""
+
+
 Touched: TypeAlias = tuple[RawRow, str]
 
 
@@ -318,15 +322,23 @@ class CaseDesk:
 
 
 def _turn(entry: Entry, kept: KeptReading, fresh: Sequence[Signal]) -> tuple[Signal, ...]:
-    """What only the matter's state at the source tells: that it was taken back once more, or is given out again."""
-    withdrawn = is_withdrawn(kept.signals)
-    if withdrawn == is_withdrawn(fresh, entry.withdrawn) or kept.draft is None:
-        return ()
-    status = kept.draft.source_status
-    if not withdrawn and (status == entry.case.source_status or not is_under_way(status)):
-        return ()
-    kind = SignalKind.WITHDRAWN if withdrawn else SignalKind.RETURNED
-    return (Signal(kind, f"{kept.identity}#{kind.value}:{kept.raw_id}", kept.modified_at),)
+    """What only the matter's state at the source tells: that it was taken back once more, is given out again, or, where
+    no steps are told, is to be done again.
+    """
+    kind = _turned(entry, kept, fresh)
+    return () if kind is None else (Signal(kind, f"{kept.identity}#{kind.value}:{kept.raw_id}", kept.modified_at),)
+
+
+def _turned(entry: Entry, kept: KeptReading, fresh: Sequence[Signal]) -> SignalKind | None:
+    before, withdrawn = is_withdrawn(fresh, entry.withdrawn), is_withdrawn(kept.signals)
+    if kept.draft is None or (withdrawn and before):
+        return None
+    if withdrawn:
+        return SignalKind.WITHDRAWN
+    status, old = kept.draft.source_status, entry.case.source_status
+    again = status.code == RETURNED != old.code and all(one.kind is not SignalKind.RETURNED for one in kept.signals)
+    given_out = before and status != old and is_under_way(status)
+    return SignalKind.RETURNED if again or given_out else None
 
 
 def _arrived(row: RawRow) -> dict[str, object]:

@@ -159,6 +159,26 @@ def test_what_was_taken_back_and_given_out_again_runs_again_and_may_be_taken_bac
     assert not is_looked_at_again(desk)
 
 
+def test_where_no_steps_are_told_the_state_says_that_it_is_to_be_done_again(desk: Desk) -> None:
+    states = ("in_progress", "returned", "returned", "in_progress", "returned")
+    for hour, code in enumerate(states):
+        status = SourceStatus(code=code, raw=code)
+        desk.take_in(reading(modified_at=MORNING + timedelta(hours=hour), title=f"标题{hour}", source_status=status))
+
+    assert [one.removeprefix("case.") for one in desk.events()] == [
+        "created", "returned", "updated", "updated", "returned",
+    ]  # fmt: skip
+
+
+def test_a_state_repeats_no_step_that_says_so_itself(desk: Desk) -> None:
+    again = Signal(SignalKind.RETURNED, "X1#8", MORNING)
+    desk.take_in(reading(modified_at=MORNING, source_status=UNDER_WAY))
+    status = SourceStatus(code="returned", raw="退回重办")
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), source_status=status, signals=(again,)))
+
+    assert desk.events() == ["case.created", "case.returned"]
+
+
 def test_a_step_that_gives_it_out_again_ends_its_being_taken_back(desk: Desk) -> None:
     again = Signal(SignalKind.RETURNED, "X1#8", MORNING + timedelta(hours=1))
     desk.take_in(reading(modified_at=MORNING, signals=(BACK,)))
