@@ -52,7 +52,7 @@ _AUTO_HEADERS = (
 
 
 def why_no_case(mail: Entity, text: str, *, form: bool) -> str | None:
-    """The reason in a sentence why this mail opens no case; None: it does. `text` is all it says.
+    """The reason in a sentence why this mail opens no case, without its words; None: it does. `text` is all it says.
 
     A web form that names its citizen (`form`) opens one although a machine sent it.
     """
@@ -105,8 +105,8 @@ def _machine(mail: Entity) -> str | None:
 
 def _says_so(text: str) -> str | None:
     own = own_words(text).strip()
-    if len(own) <= _SHORT and _SIGN.search(own) and (told := _SAYS_SO.search(own)):
-        return f"自动回复（正文“{told[0].strip()[:30]}”），不是来信"
+    if len(own) <= _SHORT and _SIGN.search(own) and _SAYS_SO.search(own):
+        return "自动回复（正文这样说），不是来信"
     return None
 
 
@@ -114,6 +114,6 @@ def _newsletter(mail: Entity, text: str) -> str | None:
     if header_text(mail.get("list-unsubscribe")):
         return "群发或订阅邮件（List-Unsubscribe），不是来信"
     footer = text[-_FOOTER:]
-    if _UNSUBSCRIBED.search(footer) and (told := _UNSUBSCRIBE.search(footer)):
-        return f"群发或订阅邮件（正文“{told[0][:30]}”），不是来信"
+    if _UNSUBSCRIBED.search(footer) and _UNSUBSCRIBE.search(footer):
+        return "群发或订阅邮件（正文这样说），不是来信"
     return None
