@@ -60,10 +60,10 @@ class Sheet:
 
 
 def part_to_read(found: Sequence[KeptReading]) -> tuple[int, KeptReading | None]:
-    """Which part of a Raw is to be read by hand next, with the program's reading of it: the first it gave up, else one
-    more than there is.
+    """Which part of a Raw is to be read by hand next, with the program's reading of it: the first of which it made no
+    case, else one more than there is.
     """
-    given_up = [one for one in found if one.disposition is Disposition.QUARANTINE]
+    given_up = [one for one in found if one.disposition is not Disposition.CASE]
     if given_up:
         return given_up[0].part, given_up[0]
     return max((one.part for one in found), default=0) + 1, None

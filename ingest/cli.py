@@ -239,7 +239,7 @@ def _correct(commands: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _quarantine(commands: Commands[argparse.ArgumentParser]) -> None:
-    does = "what could not be read: list it, read it again, register it by hand, lay it aside as no petition"
+    does = "what could not be read, or opened no case: list it, read it again, register it by hand, lay it aside"
     example = (
         "xinqiao quarantine list --channel letters\n"
         "  xinqiao quarantine read 4711\n"
@@ -255,7 +255,17 @@ def _quarantine(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--since", metavar="TIME", help="list: taken in since: 2026-03-01 or 2026-03-01T08:00")
     parser.add_argument("--until", metavar="TIME", help="list: taken in before")
     parser.add_argument("--before", type=_count, metavar="ITEM", help="list: the page after this item")
-    parser.add_argument("--dismissed", action="store_true", help="list: what was laid aside")
+    states = parser.add_mutually_exclusive_group()
+    states.add_argument(
+        "--dismissed", dest="state", action="store_const", const="dismissed", help="list: what was laid aside"
+    )
+    states.add_argument(
+        "--auto",
+        dest="state",
+        action="store_const",
+        const="auto",
+        help="list: mails taken for automatic ones, which opened no case",
+    )
     parser.add_argument("--more", action="store_true", help="register: the original holds further matters")
     parser.add_argument(
         "--reason", choices=("duplicate", "advertisement", "internal", "test", "empty", "other"), help="dismiss: why"

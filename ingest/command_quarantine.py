@@ -33,7 +33,7 @@ def _asked(arguments: argparse.Namespace, zone: ZoneInfo) -> Answer:
                 "since": moment("--since", arguments.since, zone),
                 "until": moment("--until", arguments.until, zone),
                 "before": arguments.before,
-                "state": "dismissed" if arguments.dismissed else "quarantined",
+                "state": arguments.state,
             }
         case "register":
             fields = changes_of("quarantine register", arguments.fields)

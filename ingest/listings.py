@@ -97,7 +97,7 @@ class Quarantined:
     raw_id: int
     channel: str
     kind: str
-    state: str  # quarantined | dismissed
+    state: str  # quarantined | auto | dismissed
     reason: str | None
     received_at: datetime | None
     fetched_at: datetime
@@ -235,7 +235,9 @@ def quarantine(
     span: Span = ALWAYS,
     limit: int = PAGE + 1,
 ) -> list[Quarantined]:
-    """What was kept aside, or (`dismissed`) laid aside by a person, newest first, from below the id `before`."""
+    """What was kept aside, (`auto`) taken for no petition or (`dismissed`) laid aside by a person, newest first, from
+    below the id `before`.
+    """
     wanted = select(raw).where(raw.c.state == state, *span.holds(raw.c.fetched_at))
     if before is not None:
         wanted = wanted.where(raw.c.id < before)

@@ -23,14 +23,14 @@ from ingest.console.paging import before_of, chosen, named, span_of
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
 from ingest.operations import OperationRefused
-from ingest.operations.quarantine import ASIDE, DISMISSED, REASONS
+from ingest.operations.quarantine import ASIDE, AUTO, DISMISSED, REASONS
 from ingest.written import Written
 from store.blobs import find
 from store.schema import raw
 from store.sealing import Sealer
 
 KINDS = tuple(RawKind)
-STATES = (ASIDE, DISMISSED)
+STATES = (ASIDE, AUTO, DISMISSED)
 NOT_TYPED = ("reading.needs_review", "accepted_at")
 
 
@@ -131,7 +131,7 @@ async def _page(
     found = await store.read(lambda conn: lying(conn, store.sealer, role, item.row))
     original = await shown(console.viewer, store.blobs, found)
     form, part = None, 0
-    if visitor.may(Right.REGISTER) and item.state == ASIDE:
+    if visitor.may(Right.REGISTER) and item.state in (ASIDE, AUTO):
         with suppress(OperationRefused):  # its channel is not configured any more: there is nothing to fill in
             begun = await act(request, "quarantine-begin", {"raw": raw_id})
             filled, part = Shown(begun["document"], written, problems), begun["part"]

@@ -1,4 +1,4 @@
-"""What was kept aside: looked through, read again, registered by hand, laid aside as no petition."""
+"""What was kept aside or taken for no petition: looked through, read again, registered by hand, laid aside."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from store.blobs import find
 from store.schema import raw
 from store.sealing import SealBroken
 
-ASIDE, DISMISSED, READ = "quarantined", "dismissed", "read"
+ASIDE, AUTO, DISMISSED, READ = "quarantined", "auto", "dismissed", "read"
 REASONS = ("duplicate", "advertisement", "internal", "test", "empty", "other")
 """Why something is no petition."""
 LONGEST_NOTE = 500
 
 
 async def look_through(office: Office, arguments: Mapping[str, Any], _actor: str) -> Answer:
-    """What is kept aside, or was laid aside (`state`), newest first: why, never what."""
+    """What is kept aside, was taken for no petition or laid aside (`state`), newest first: why, never what."""
     span = Span(_moment(arguments.get("since")), _moment(arguments.get("until")))
-    state = ASIDE if arguments.get("state") in (None, ASIDE) else DISMISSED
+    state = arguments.get("state") or ASIDE
     found = await office.store.read(
         lambda conn: listings.quarantine(
             conn, channel=arguments.get("channel"), kind=arguments.get("kind"), before=arguments.get("before"),
@@ -52,15 +52,15 @@ async def look_through(office: Office, arguments: Mapping[str, Any], _actor: str
 def said(office: Office, found: Sequence[listings.Quarantined]) -> list[listings.Quarantined]:
     """With their reasons in the installation's language; of what a person laid aside the reason is a code."""
     say = rewording(office.config.service.language)
-    return [replace(one, reason=say(one.reason)) if one.state == ASIDE and one.reason else one for one in found]
+    return [replace(one, reason=say(one.reason)) if one.state != DISMISSED and one.reason else one for one in found]
 
 
 async def read_again(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Put one item before its reader again, also one that was laid aside."""
+    """Put one item before its reader again, also one that was laid aside or taken for no petition."""
     number, now = int(arguments["raw"]), office.clock()
 
     def write(conn: Connection) -> None:
-        row = _aside(conn, number, ASIDE, DISMISSED)
+        row = _aside(conn, number, ASIDE, AUTO, DISMISSED)
         if row.state == ASIDE and row.closed_by is not None:
             raise OperationRefused(f"item {number}: {row.closed_by} is registering it by hand", code="by_hand")
         if (gone := find(conn, row.blob).removed_at) is not None:
@@ -80,7 +80,7 @@ async def begin(office: Office, arguments: Mapping[str, Any], _actor: str) -> An
 
 
 async def register(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Register by hand what the program could not read: `fields` has what a person writes into each.
+    """Register by hand what the program could not read, or took for no petition: `fields` has what a person writes.
 
     It becomes a case like any other, with the original attached. With `more`, the original holds further matters and
     stays in quarantine. With `part`, only if that is still the one to be read next.
@@ -102,7 +102,7 @@ async def register(office: Office, arguments: Mapping[str, Any], actor: str) -> 
     now = office.clock()
 
     def write(conn: Connection) -> Answer:
-        row = _aside(conn, number, ASIDE)
+        row = _aside(conn, number, ASIDE, AUTO)
         part, _ = part_to_read(readings.of_raw(conn, store.sealer, number))
         if part != sheet.part:
             raise OperationRefused(f"item {number}: somebody has just registered that matter", code="moved")
@@ -140,7 +140,7 @@ async def dismiss(office: Office, arguments: Mapping[str, Any], actor: str) -> A
 def sheet_of(conn: Connection, office: Office, number: int) -> Sheet:
     """What a person who registers an item has before him. Raises OperationRefused."""
     row = conn.execute(select(raw).where(raw.c.id == number)).one_or_none()
-    if row is None or row.state != ASIDE:
+    if row is None or row.state not in (ASIDE, AUTO):
         raise _not_aside(number)
     door = office.reader.doors.get(row.channel)
     if door is None:

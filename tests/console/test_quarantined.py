@@ -60,6 +60,19 @@ async def test_what_is_typed_beside_the_original_becomes_a_case(house: House, de
     assert f'href="/quarantine/{number}"' not in await read(clerk, "/quarantine")
 
 
+async def test_a_mail_that_opened_no_case_is_found_with_its_reason_and_registered(house: House, clerk: Browser) -> None:
+    number, reason = house.town.quarantined, "自动回复（正文这样说），不是来信"
+    taken = update(raw).where(raw.c.id == number).values(state="auto", reason=reason)
+    house.store.submit(lambda conn: conn.execute(taken)).result()
+
+    listed = await read(clerk, "/quarantine?state=auto")
+    assert f'href="/quarantine/{number}"' in listed
+    assert reason in listed
+    assert f'href="/quarantine/{number}"' not in await read(clerk, "/quarantine")
+    assert await said_after(clerk, await register(clerk, number, title="食堂")) == "已登记为信访件。"
+    assert state(house, number) == ("read", "clerk")
+
+
 async def test_a_form_that_does_not_fit_comes_back_with_its_words(house: House, clerk: Browser) -> None:
     answer = await register(clerk, house.town.quarantined, content="没有标题的内容", petition_date="2026-02-30")
     page = await answer.text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -157,6 +158,35 @@ async def test_the_person_begins_with_what_the_program_made_out(office: Office, 
 
     assert (case.title, case.content, case.source_no) == ("读出的标题", "补上的内容", "260301")
     assert case.reading.method is ReadingMethod.TYPED
+
+
+async def test_a_mail_taken_for_an_automatic_one_is_listed_with_the_reason_and_registered(
+    office: Office, desk: Desk
+) -> None:
+    """Whoever waits for a letter that never became a case finds it, with all the program made out of it."""
+    number = keep_aside(desk, RawKind.MAIL, "box", b"From: a@b.example\n\n")
+    reason = "邮件列表或订阅邮件（List-Id: jzxx），不是来信"
+    read_by_program(desk, number, replace(reading("sha256:m", disposition=Disposition.AUTO), reason=reason))
+    listed = await perform(office, "quarantine-list", {"state": "auto"}, "li")
+    answer = await register(office, number, {"title": "食堂"}, part=1)
+
+    assert [(one["raw_id"], one["reason"]) for one in listed["items"]] == [(number, reason)]
+    assert (await perform(office, "quarantine-list", {}, "li"))["items"] == []
+    case = desk.case(answer["case_id"])
+    assert (case.title, case.petitioners[0].name) == ("食堂", "顾晓棠")
+    assert state(desk, number) == ("read", None, "wang")
+
+    read_by_program(desk, number, reading("sha256:m", disposition=Disposition.AUTO))
+
+    assert (desk.case(answer["case_id"]).title, state(desk, number)) == ("食堂", ("read", None, "wang"))
+
+
+async def test_a_mail_taken_for_an_automatic_one_is_read_again_when_it_is_named(office: Office, desk: Desk) -> None:
+    number = keep_aside(desk, RawKind.MAIL, "box", b"From: a@b.example\n\n")
+    read_by_program(desk, number, reading("sha256:m", disposition=Disposition.AUTO))
+    await read_again(office, number)
+
+    assert state(desk, number)[0] == "waiting"
 
 
 async def test_an_accusation_that_is_typed_is_restricted_like_one_that_is_read(office: Office, desk: Desk) -> None:
