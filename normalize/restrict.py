@@ -12,7 +12,7 @@ from normalize.case import Draft, PurposeCode, RequestTypeCode
 from normalize.sentences import statements
 from normalize.words import Weights, Words, merged, weighted
 
-ACCUSES = "text accuses someone"
+ACCUSES, SECRECY = "text accuses someone", "confidentiality requested"
 
 TERMS: Weights = weighted("""
     1: 检举 控告 实名举报 匿名举报 举报信 举报材料 性侵 猥亵 性骚扰 受贿 行贿 索贿 贪污 以权谋私 滥用职权 买官卖官
@@ -56,8 +56,7 @@ def restriction(draft: Draft, rules: RestrictRules, found: Suspicion) -> str | N
     reasons = (
         ("purpose accusation", draft.purpose.code is PurposeCode.ACCUSATION),
         ("type report", draft.request_type.code is RequestTypeCode.REPORT),
-        # platforms write "no" where nobody was asked: the citizen's own words count all the same
-        ("confidentiality requested", draft.confidential_requested or asks_confidentiality(draft, rules)),
+        (SECRECY, draft.confidential_requested),
         (ACCUSES, found.accuses),
         ("configured term", has_a_term(_text(draft), rules)),
     )

@@ -8,7 +8,7 @@ from normalize.accusation import describes, purpose, suspicion
 from normalize.case import Draft, ReadingMethod
 from normalize.kind import request_type
 from normalize.own_words import Spoken, spoken
-from normalize.restrict import ACCUSES, asks_confidentiality, has_a_term, restriction
+from normalize.restrict import ACCUSES, SECRECY, asks_confidentiality, has_a_term, restriction
 from normalize.rules import Rules
 from normalize.topics import topics
 from normalize.triage import flags, suggested_unit, triage, urgency
@@ -28,21 +28,23 @@ def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
     """The draft with everything the rules tell about it; what the source said itself stays. Pure and idempotent.
 
     A mail is judged by its writer's own words and those of a mail he hands on, not by what he quotes; but who quotes an
-    accusation, or has one beside his words, carries it along, and the case is restricted.
+    accusation, or has one beside his words, carries it along, and the case is restricted. Who asks for secrecy has it,
+    whatever the source says: platforms write "no" where nobody was asked.
     """
     said = _spoken(draft)
     heard = _with(draft, title=said.title, content=said.text or None)
     found = suspicion(heard, rules.accusation)
     heard = _with(heard, request_type=request_type(heard, rules.kind, found.breach))
+    secrecy = asks_confidentiality(heard, rules.restrict)
     heard = _with(
         heard,
         purpose=purpose(heard, found),
         topics=heard.topics or topics(heard, rules.topics),
         urgency=urgency(heard, rules.triage),
         flags=flags(heard, rules.triage),
-        confidential_requested=_confidential(heard, rules),
+        confidential_requested=_confidential(heard, asked=secrecy),
     )
-    reason = restriction(heard, rules.restrict, found)
+    reason = restriction(heard, rules.restrict, found) or (SECRECY if secrecy else None)
     if reason is None and _carries_an_accusation(draft, said, beside, rules):
         reason = ACCUSES
     heard = _with(heard, restricted=reason is not None, restricted_reason=reason, triage=triage(heard, rules.triage))
@@ -67,11 +69,11 @@ def _spoken(draft: Draft) -> Spoken:
     return Spoken(draft.title, draft.content or draft.summary or "", "")
 
 
-def _confidential(draft: Draft, rules: Rules) -> bool | None:
+def _confidential(draft: Draft, *, asked: bool) -> bool | None:
     """What the source says, else what the words do; a mail that does not ask for it asks for none."""
     if draft.confidential_requested is not None:
         return draft.confidential_requested
-    if asks_confidentiality(draft, rules.restrict):
+    if asked:
         return True
     return False if draft.reading.method is ReadingMethod.MIME and draft.content else None
 

@@ -21,6 +21,16 @@ from normalize.confidential import asks_confidentiality
         "本人信息请予以保密。",
         "不愿透露姓名的家长",
         "请保护举报人。",
+        "市民表示个人信息需保密。",
+        "食堂饭菜太凉。【信息保密】",
+        "市民不同意公开个人信息。",
+        "来电人希望不要透露其个人信息。",
+        "市民要求匿名并保密。",
+        "市民个人信息不公开。",
+        "请不要告诉学校是我反映的",
+        "不要让班主任知道是我写的信",
+        "请勿将我的信息透露给学校。",
+        "不要把我的电话给学校",
     ],
 )
 def test_who_asks_not_to_be_named_is_heard(text: str) -> None:
@@ -41,6 +51,11 @@ def test_who_asks_not_to_be_named_is_heard(text: str) -> None:
         "建议完善保护举报人的制度。",
         "请学校做好试卷的保密工作",
         "请保护我们的合法权益。",
+        "学校的收费信息不公开。",
+        "来电人要求学校公开收费信息。",
+        "不要让学校再这样收费",
+        "老师不要把考试信息给一部分学生",
+        "校长要求家长不要告诉教育局",
     ],
 )
 def test_the_word_secrecy_alone_asks_nothing(text: str) -> None:
