@@ -24,6 +24,8 @@ __all__ = ["LetterRules", "read_letter"]
 
 NO_TEXT = "来信（未识别出文字）"
 _CLOCKS_AGREE_WITHIN = timedelta(days=1)
+_LIES_UNREAD = timedelta(days=366)
+"""No letter waits longer for a scanner; a clock whose battery is empty begins in 1980 or 2000."""
 
 
 def read_letter(scan: Scan, source: Source, rules: LetterRules, content: bytes | None = None) -> list[Reading]:
@@ -122,11 +124,18 @@ def _note(pages: Sequence[Page], review_below: float, people: Writers) -> tuple[
 
 
 def _received(source: Source) -> tuple[datetime, list[Warning_]]:
-    """The scan's file time, unless it is missing or lies ahead of our clock; in China's zone."""
+    """The scan's file time, in China's zone, unless it is missing, lies ahead of our clock or so far back that the
+    scanner's is wrong.
+    """
     at = source.received_at
-    if at is not None and at <= source.fetched_at + _CLOCKS_AGREE_WITHIN:
+    if at is None:
+        why = "扫描件没有文件时间"
+    elif at > source.fetched_at + _CLOCKS_AGREE_WITHIN:
+        why = "扫描件的文件时间晚于当前时间"
+    elif at < source.fetched_at - _LIES_UNREAD:
+        why = "扫描件的文件时间在一年以前，可能是扫描仪的时钟不对"
+    else:
         return at.astimezone(CHINA), []
-    why = "扫描件没有文件时间" if at is None else "扫描件的文件时间晚于当前时间"
     warning = Warning_(code="received_at_assumed", text=f"{why}，以首次发现的时间作为收到时间")
     return source.fetched_at.astimezone(CHINA), [warning]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pypdfium2 as pdfium
 import pytest
@@ -345,7 +345,7 @@ def test_a_file_the_door_refused_is_unreadable_with_its_reason() -> None:
         read(scan(page(1, FULL)), source)
 
 
-@pytest.mark.parametrize("at", [None, NOW + timedelta(days=400)])
+@pytest.mark.parametrize("at", [None, NOW + timedelta(days=400), datetime(2000, 1, 1, tzinfo=UTC)])
 def test_a_scan_without_a_believable_time_was_received_when_it_was_seen(at: datetime | None) -> None:
     (reading,) = read(scan(page(1, FULL)), Source(**{**SOURCE.__dict__, "received_at": at}))
 
