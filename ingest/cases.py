@@ -10,6 +10,7 @@ from typing import TypeAlias
 from sqlalchemy import Connection
 from ulid import ULID
 
+from adapters.base import RawKind
 from dispatch.outbox import Outbox
 from ingest import attachments, inbox, readings, register, reported
 from ingest.clockwork import Clockwork
@@ -99,6 +100,7 @@ class CaseDesk:
         created = self._create(conn, self._unknown(conn, arrivals), now)
         touched = [(one.row, created.get(one) or self._arrive(conn, one, now)) for one in arrivals]
         inbox.mark(conn, [_end(one) for one in read], now)
+        inbox.overtake(conn, [one.row.id for one in arrivals if one.row.kind is RawKind.RECORD], now)
         return touched
 
     def refresh(self, conn: Connection, case_id: str, now: datetime) -> None:

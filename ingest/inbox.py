@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, insert, select, tuple_, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, select, tuple_, update
 
 from adapters.base import Batch, Json, Raw, RawKind
 from ingest import channels
@@ -137,6 +137,17 @@ def mark(conn: Connection, ends: Sequence[End], now: datetime) -> None:
     """Write down what reading Raws came to; what a person has closed stays as he left it."""
     if ends:
         conn.execute(_MARK, [{"marked": end.raw_id, "to": end.state, "why": end.reason, "at": now} for end in ends])
+
+
+def overtake(conn: Connection, raw_ids: Sequence[int], now: datetime) -> None:
+    """Earlier versions of these records, which were kept aside, need nobody any more: what came later was read."""
+    if raw_ids:
+        later = raw.alias()
+        read = exists().where(
+            later.c.id.in_(raw_ids), later.c.id > raw.c.id, later.c.channel == raw.c.channel, later.c.key == raw.c.key
+        )
+        aside = (raw.c.state == "quarantined") & (raw.c.kind == RawKind.RECORD.value) & raw.c.closed_by.is_(None)
+        conn.execute(update(raw).where(aside, read).values(state="read", read_at=now))
 
 
 def close(

@@ -216,6 +216,18 @@ def test_a_worse_reading_does_not_take_a_case_its_words(desk: Desk, worse: Dispo
     assert (desk.case(case_id).content, desk.count()) == ("更好的读法", 1)
 
 
+def test_a_record_kept_aside_needs_nobody_once_a_later_version_of_it_was_read(desk: Desk) -> None:
+    """Half of it was filled in at the source when it was first seen."""
+    nothing = Reading(Disposition.QUARANTINE, "sunshine:X1", "neither title nor words", None)
+    for key in ("X1", "X2"):
+        desk.take_in(nothing, key=key)
+    desk.take_in(reading(), key="X1")
+    desk.take_in(nothing, key="X1")
+
+    found = desk.store.read_now(lambda conn: conn.execute(select(raw.c.key, raw.c.state).order_by(raw.c.id)).all())
+    assert found == [("X1", "read"), ("X2", "quarantined"), ("X1", "read"), ("X1", "quarantined")]
+
+
 def test_reading_the_same_raw_again_is_silent_unless_the_case_changes(desk: Desk) -> None:
     (case_id,) = desk.take_in(reading())
     (raw_id,) = desk.store.read_now(lambda conn: conn.execute(select(raw.c.id)).scalars().all())
