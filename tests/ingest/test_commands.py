@@ -304,6 +304,20 @@ def test_a_configuration_that_is_named_rules_the_reading(tmp_path: Path, capsys:
     assert found == [False, True]
 
 
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("zh_CN.UTF-8", "邮件没有内容（零字节）"), ("C.UTF-8", "the mail has no content (zero bytes)")],
+)
+def test_why_a_file_cannot_be_read_is_said_in_the_readers_language(
+    locale: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    (tmp_path / "a.eml").write_bytes(b"")
+
+    assert main(["read", "--kind", "mailbox", str(tmp_path / "a.eml")]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == said
+
+
 def test_a_reader_s_bug_costs_one_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
