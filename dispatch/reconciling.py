@@ -54,7 +54,7 @@ async def ask_holdings(
     Raises HoldingsUnknown, TrustBroken.
     """
     if settings.holdings is None:
-        raise HoldingsUnknown("holdings is not configured: how to ask which cases it has")
+        raise HoldingsUnknown("how to ask what it has is not configured; expected holdings: {url: …} in its block")
     client = Client(settings)
     try:
         return await _ask(client, settings, settings.holdings, since, clock)

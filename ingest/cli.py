@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = parsed.func(parsed)
     except UsersMistake as error:
-        print(f"xinqiao: {error}", file=sys.stderr)
+        print("\n".join(f"xinqiao: {line}" for line in str(error).splitlines()), file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return 130

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
 from argparse import Namespace
-from collections.abc import Coroutine, Mapping, Sequence, Sized
+from collections.abc import Coroutine, Sequence, Sized
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +24,7 @@ from ingest.probing import Probe, probe_channel, probe_scans, probe_sink, probe_
 from ingest.probing_clamd import probe_clamd
 from ingest.probing_store import probe_blobs, probe_blobs_folder, probe_database, probe_database_folder
 from ingest.sayings.check import FOLDER as CHECK_WORDS
+from ingest.sayings.problems import as_warnings, language_for, said_in
 from ingest.sayings.rewording import rewording
 
 
@@ -38,20 +38,21 @@ def check(args: Namespace) -> int:
     try:
         config = load(path)
     except ConfigErrors as errors:
-        said = Saying(errors.language or of_locale(os.environ))
-        problems, warnings = said.problems(errors.problems), said.problems(errors.warnings)
+        language = language_for(errors)
+        problems = said_in(language, errors.problems)
         if args.json:
-            _print_json(None, problems, warnings, [])
+            _print_json(None, problems, said_in(language, errors.warnings), [])
         else:
-            _complain(*problems, *said.as_warnings(warnings))
+            _complain(*problems, *as_warnings(language, errors.warnings))
         return 1
-    said = Saying(config.service.language)
+    language = config.service.language
+    said = Saying(language)
     probes = asyncio.run(probe_all(config, tell=args.tell)) if args.connect or args.tell else []
-    warnings, probes = said.problems(config.warnings), [said.probe(probe) for probe in probes]
+    probes = [said.probe(probe) for probe in probes]
     if args.json:
-        _print_json(config, [], warnings, probes)
+        _print_json(config, [], said_in(language, config.warnings), probes)
     else:
-        _complain(*said.as_warnings(warnings))
+        _complain(*as_warnings(language, config.warnings))
         _say(
             said.words(
                 "fine",
@@ -64,12 +65,6 @@ def check(args: Namespace) -> int:
     return 0 if all(probe.ok for probe in probes) else 1
 
 
-def of_locale(environment: Mapping[str, str]) -> Language:
-    """The language of whoever gives the command, as POSIX has it told; English, unless it is Chinese."""
-    told = next((said for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (said := environment.get(name))), "")
-    return "zh" if told.startswith("zh") else "en"
-
-
 class Saying:
     """Says in one language what was found."""
 
@@ -77,14 +72,8 @@ class Saying:
         self.words = load_words(CHECK_WORDS, language)
         self.again = rewording(language)
 
-    def problems(self, problems: Sequence[Problem]) -> list[Problem]:
-        return [replace(problem, text=self.again(problem.text)) for problem in problems]
-
     def probe(self, probe: Probe) -> Probe:
         return replace(probe, text=self.again(probe.text), doubts=tuple(map(self.again, probe.doubts)))
-
-    def as_warnings(self, problems: Sequence[Problem]) -> list[str]:
-        return [str(problem).replace(": ", f": {self.words('warning')}: ", 1) for problem in problems]
 
     def seen(self, probe: Probe, title: str | None, outcome: str, text: str) -> str:
         """A line about one of the places."""

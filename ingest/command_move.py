@@ -96,7 +96,7 @@ def _goal(args: Namespace, config: Config) -> Goal:
 
 def _goal_at(args: Namespace, config: Config) -> Goal:
     try:
-        address = check_database(expand(args.to, os.environ))
+        address = check_database(expand(args.to, os.environ, args.config.parent))
     except (SecretMissing, ValueError) as error:
         raise WrongUsage(f"--to: {error}") from error
     url = make_url(args.to)

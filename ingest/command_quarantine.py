@@ -60,6 +60,8 @@ def _said(action: str, answer: Answer, zone: ZoneInfo) -> Iterator[str]:
         for one in answer["items"]:
             at = f"{datetime.fromisoformat(one['fetched_at']).astimezone(zone):%Y-%m-%d %H:%M}"
             yield f"{one['raw_id']:>8}  {at}  {one['channel']:20} {one['kind']:8} {one['reason'] or ''}"
+        if not answer["items"]:
+            yield "nothing"
         if answer["before"]:
             yield f"more: --before {answer['before']}"
     elif action == "register":

@@ -22,8 +22,9 @@ from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import load_config
 from ingest.config import Config
 from ingest.office import calendar_of, doors_of, scan_workers
-from ingest.preview import Preview, kept_aside, source_of
+from ingest.preview import Preview, source_of
 from ingest.reader import Door
+from ingest.sayings.problems import of_locale
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
 from normalize.rules import Rules
@@ -55,9 +56,9 @@ async def _read(files: Sequence[Path], kind: RawKind, channel: str, door: Door, 
     scans = scan_workers()
     zone = config.service.zone if config else ZoneInfo("Asia/Shanghai")
     preview = (
-        Preview(config.rules, calendar_of(config), scans, config.public_url, zone)
+        Preview(config.rules, calendar_of(config), scans, config.public_url, zone, config.service.language)
         if config
-        else Preview(Rules(), WorkCalendar.from_years({}), scans, "", zone)
+        else Preview(Rules(), WorkCalendar.from_years({}), scans, "", zone, of_locale(os.environ))
     )
     failed = 0
     try:
@@ -76,7 +77,7 @@ async def _read(files: Sequence[Path], kind: RawKind, channel: str, door: Door, 
                 told, pointer = _records(content, door) if kind is RawKind.RECORD else (content, "")
                 lines = await preview.lines(told, pointer, source, door)
             except NotRecords as error:
-                lines = kept_aside(str(error))
+                lines = preview.kept_aside(str(error))
             for line in lines:
                 _print({"file": str(file), **line})
     finally:

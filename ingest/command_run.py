@@ -23,6 +23,7 @@ from ingest.listening import CannotListen
 from ingest.logs import configure
 from ingest.office import open_office
 from ingest.rereading import Unusable
+from ingest.sayings.problems import as_warnings
 from ingest.supervisor import Supervisor
 
 LAST_RESORT = timedelta(seconds=9)
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_config(arguments.config)
     configure(config.log.format, config.log.level, final=True)
     faulthandler.enable()  # a watchdog that ends us (SIGABRT) leaves behind where every thread hung
-    for warning in config.warnings:
+    for warning in as_warnings(config.service.language, config.warnings):
         print(warning, file=sys.stderr)
     try:
         uvloop.run(_run(arguments.config, config, stages, Supervisor.of(os.environ)))

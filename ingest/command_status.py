@@ -26,13 +26,17 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def needs_a_person(answer: Answer) -> bool:
-    """A door refused or paused, a target paused, an event rejected or of unknown fate, a quarantine, a late case."""
+    """A door refused or paused, a target paused, an event rejected or of unknown fate, a step given up, a quarantine, a
+    late case, no place for large originals.
+    """
     return bool(
         any(door["state"] in ("refused", "paused") for door in answer["doors"])
         or any(target["state"] == "paused" or target["rejected"] or target["unknown"] for target in answer["targets"])
         or answer["quarantined"]
         or answer["stages"]["held"]
         or answer["deadlines"]["overdue"]
+        or any(states.get("dead") for states in answer["stages"]["ledger"].values())
+        or answer["blobs"]["error"]
     )
 
 

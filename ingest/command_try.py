@@ -14,6 +14,7 @@ from ingest.commands import load_config
 from ingest.config import Channel, Config
 from ingest.office import calendar_of, doors_of, scan_workers
 from ingest.preview import Preview, source_of
+from ingest.sayings.rewording import rewording
 
 RECENT = timedelta(days=7)
 """A channel that starts from now has nothing to show yet: it is tried with its last week."""
@@ -30,19 +31,21 @@ def try_channel(arguments: argparse.Namespace) -> int:
     try:
         return asyncio.run(_try(config, channel, start, arguments.limit))
     except (ChannelUnavailable, ChannelRefused) as error:
-        raise UsersMistake(f"channel {channel.name}: {error}") from error
+        say = rewording(config.service.language)
+        raise UsersMistake(f"channel {channel.name}: {say(str(error))}") from error
 
 
 async def _try(config: Config, channel: Channel, start: datetime, limit: int) -> int:
     scans = scan_workers()
-    preview = Preview(config.rules, calendar_of(config), scans, config.public_url, config.service.zone)
+    service = config.service
+    preview = Preview(config.rules, calendar_of(config), scans, config.public_url, service.zone, service.language)
     door = doors_of(config.channels)[channel.name]
     adapter = channel.build()
     printed = 0
     try:
         async for batch in adapter.poll(None, start):
             for raw in batch.raws:
-                now = datetime.now(config.service.zone)
+                now = datetime.now(service.zone)
                 source = source_of(door, channel.name, raw.kind, raw.locator, raw.received_at, now, raw.meta)
                 for line in await preview.lines(batch.blobs[raw.blob], raw.pointer, source, door):
                     print(json.dumps({"locator": raw.locator, **line}, ensure_ascii=False), flush=True)

@@ -69,8 +69,8 @@ def _sum_up(proof: Proof, number: int, shown: list[Finding], *, as_json: bool) -
         print(json.dumps({**said, "anchor": proof.anchor}, ensure_ascii=False))
         return
     if number > len(shown):
-        print(f"and {number - len(shown)} findings more")
+        print(f"and {number - len(shown)} more")
     print(", ".join(f"{count} {what}" for what, count in proof.counts.items()) or "nothing is in it yet")
     if proof.anchor is not None:
         print(f"anchor of the history: {proof.anchor}")
-    print(f"{number} findings" if number else "everything is as it should be")
+    print(f"{number} finding{'s' if number > 1 else ''}" if number else "everything is as it should be")

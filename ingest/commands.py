@@ -18,6 +18,7 @@ from ingest.config import Config, ConfigErrors, load
 from ingest.control import ask
 from ingest.logs import configure
 from ingest.operations import Answer, OperationRefused
+from ingest.sayings.problems import language_for, said_in
 from store.engine import CANNOT_OPEN, StoreClosed, StoreFailed
 from store.migrate import MigrationBroken
 
@@ -29,11 +30,12 @@ LOGIN, NOBODY_LOGGED_IN = Path("/proc/self/loginuid"), 2**32 - 1
 
 
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
-    """The configuration, or every error of it as the user's mistake."""
+    """The configuration, or every error of it as the user's mistake, said as `xinqiao check` says it."""
     try:
         return load(path, environment)
     except ConfigErrors as error:
-        raise UsersMistake(str(error)) from error
+        said = said_in(language_for(error), error.problems)
+        raise UsersMistake("\n".join(map(str, said))) from error
 
 
 def perform(path: Path, operation: str, arguments: Mapping[str, Any]) -> Answer:

@@ -56,7 +56,7 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 def in_a_line(problems: Sequence[str]) -> str:
     """The first of them, and how many more there are."""
     first, *others = problems
-    return f"{first} (+{len(others)})" if others else first
+    return f"{first} (+{len(others)} more)" if others else first
 
 
 def unknown_key(key: str, known: Sequence[str]) -> str:

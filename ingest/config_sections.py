@@ -61,8 +61,8 @@ class ServiceSettings(Section):
     )
     language: Language = Field(
         default="zh",
-        description="of the pages where a visitor has not chosen one, of alarms, of `xinqiao check`, and of the reasons"
-        " why something could not be read",
+        description="of the pages where a visitor has not chosen one, of alarms, of `xinqiao check` and whatever a"
+        " command says is wrong with the configuration, and of the reasons why something could not be read",
     )
 
     @property

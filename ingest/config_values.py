@@ -82,24 +82,38 @@ class Values:
         return path
 
     def _text(self, value: str, at: At) -> str:
-        text = expand(value, self._environment)
+        text = self._expanded(value, at)
         if references(value):
             self._hide(text, at)
         return text
 
     def _secret(self, value: str, at: At) -> str:
-        secret = expand(value, self._environment)
+        secret = self._expanded(value, at)
         if secret.startswith(FILE):
-            path = self._folder / secret.removeprefix(FILE)
-            self.files.add(path)
+            path = self._file(secret)
             secret = read_secret(path)
-            if is_open_to_all(path):
-                self._warn(at, f"file:{path}: every user of this machine may read it; chmod 600 it")
+            self._closed(path, at)
         elif not references(value):
             self.written_out.add(at)
             self._warn(at, "the secret stands in the file itself; write ${NAME} or file:/path/to/it instead")
         self._hide(secret, at)
         return secret
+
+    def _expanded(self, value: str, at: At) -> str:
+        paths = [self._file(one) for one in references(value) if one.startswith(FILE)]
+        text = expand(value, self._environment, self._folder)
+        for path in paths:
+            self._closed(path, at)
+        return text
+
+    def _file(self, reference: str) -> Path:
+        path = self._folder / reference.removeprefix(FILE)
+        self.files.add(path)
+        return path
+
+    def _closed(self, path: Path, at: At) -> None:
+        if is_open_to_all(path):
+            self._warn(at, f"file:{path}: every user of this machine may read it; chmod 600 it")
 
     def _hide(self, text: str, at: At) -> None:
         self.hidden.add(at)

@@ -9,9 +9,11 @@ from datetime import datetime, tzinfo
 from typing import Any
 
 from adapters.base import Json, RawKind
+from ingest.catalogue import Language
 from ingest.compute import Registration, attached, compute, with_deadlines
 from ingest.reader import Door, recognise
 from ingest.readings import KeptPart
+from ingest.sayings.rewording import rewording
 from ingest.worker_process import WorkerFailed
 from ingest.workers import WorkerPool
 from normalize.calendar import WorkCalendar
@@ -33,6 +35,8 @@ class Preview:
     scans: WorkerPool
     public_url: str
     zone: tzinfo
+    language: Language
+    """In which reasons are said."""
 
     async def lines(self, content: bytes, pointer: str, source: Source, door: Door) -> list[dict[str, Any]]:
         """A JSON object for each matter: disposition, reason, case."""
@@ -48,16 +52,22 @@ class Preview:
             found = read(content, pointer, source, self.rules, door.fields, scan)
             return [self._line(one, source) for one in found]
         except Unreadable as error:
-            return kept_aside(str(error))
+            return self.kept_aside(str(error))
         except WorkerFailed as error:
-            return kept_aside(f"the scan cannot be read: {error}")
+            return self.kept_aside(f"the scan cannot be read: {error}")
         except Exception as error:  # noqa: BLE001 - foreign bytes found a bug of ours: the other files are read all the same
-            return kept_aside(f"the reader failed: {place_of(error)}")
+            return self.kept_aside(f"the reader failed: {place_of(error)}")
+
+    def kept_aside(self, reason: str) -> list[dict[str, Any]]:
+        return [{"disposition": "quarantine", "reason": self._said(reason), "case": None}]
+
+    def _said(self, reason: str) -> str:
+        return rewording(self.language)(reason)
 
     def _line(self, found: Reading, source: Source) -> dict[str, Any]:
         return {
             "disposition": found.disposition.value,
-            "reason": found.reason,
+            "reason": found.reason and self._said(found.reason),
             "case": None if found.draft is None else self._case(found, source),
         }
 
@@ -86,10 +96,6 @@ def source_of(
     meta: Mapping[str, Json],
 ) -> Source:
     return Source(channel, door.kind, kind, locator, received_at, now, door.platform, meta)
-
-
-def kept_aside(reason: str) -> list[dict[str, Any]]:
-    return [{"disposition": "quarantine", "reason": reason, "case": None}]
 
 
 def _kept(part: Part, raw_sha256: str) -> KeptPart:

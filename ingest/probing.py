@@ -86,7 +86,7 @@ async def probe_target(name: str, target: TargetSettings, patience: timedelta = 
         async with asyncio.timeout(patience.total_seconds()):
             headers = None if target.calls else target.headers
             sight = await look("OPTIONS", target.url, target, headers=headers, patience=patience)
-            ok, text = sight.status < 500, _seen(sight.status)
+            ok, text = _answers(sight.status), _seen(sight.status)
             if target.login is not None:
                 await _log_in(target)
                 ok, text = True, "lets us in"
@@ -120,7 +120,7 @@ async def probe_sink(name: str, sink: Sink, test: Message | None = None) -> Prob
         return Probe("sink", name, ok=False, text=str(error))
     now = datetime.now(UTC)
     text = "; ".join([_seen(sight.status), *sight.notes(now), "nothing was told"])
-    return Probe("sink", name, sight.status < 500, text, tuple(sight.doubts(now)))
+    return Probe("sink", name, _answers(sight.status), text, tuple(sight.doubts(now)))
 
 
 async def probe_scans(scans: WorkerPool) -> Probe:
@@ -155,13 +155,18 @@ async def _log_in(target: TargetSettings) -> None:
         await client.close()
 
 
+def _answers(status: int) -> bool:
+    """Whether somebody is there; 501 is what one says who was never taught OPTIONS."""
+    return status < 500 or status == 501
+
+
 def _seen(status: int) -> str:
     seen = f"reachable, answers OPTIONS with {status}"
     if status == 407:
         return f"{seen}: the proxy on the way wants a user and password"
-    if status >= 500:
+    if not _answers(status):
         return f"{seen}: it, or what stands before it, is in trouble"
-    if status == 404:
+    if status in {404, 501}:
         return f"{seen}: fine if it knows POST only, else look at the path of its url"
     if status in {495, 496}:
         return f"{seen}: it wants a certificate of ours, or another one; look at client_cert"

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FILE = "file:"
-_REFERENCE = re.compile(r"(?<!\$)\$\{([A-Z_][A-Z0-9_]*)\}")
-_LITERAL = re.compile(r"\$(\$\{[A-Z_][A-Z0-9_]*\})")
+_NAMED = r"[A-Z_][A-Z0-9_]*|file:[^{}]+"
+_REFERENCE = re.compile(rf"(?<!\$)\$\{{({_NAMED})\}}")
+_LITERAL = re.compile(rf"\$(\$\{{(?:{_NAMED})\}})")
 
 
 class SecretMissing(Exception):
@@ -17,22 +18,32 @@ class SecretMissing(Exception):
 
 
 def references(text: str) -> list[str]:
-    """The environment variables a text refers to as `${NAME}`; `$${NAME}` is the text `${NAME}` itself."""
+    """What a text refers to: NAME of the environment for `${NAME}`, `file:PATH` for `${file:PATH}`; `$${NAME}` is the
+    text `${NAME}` itself.
+    """
     return _REFERENCE.findall(text)
 
 
-def expand(text: str, environment: Mapping[str, str]) -> str:
-    """Put the environment's values in the place of `${NAME}`.
+def expand(text: str, environment: Mapping[str, str], folder: Path) -> str:
+    """Put the environment's values in the place of `${NAME}`, what files hold in that of `${file:PATH}`.
+
+    Relative paths count from the folder.
 
     Raises:
-        SecretMissing: a variable is not set, or is empty.
+        SecretMissing: a variable is not set or is empty, a file cannot be read or is empty.
     """
-    for name in references(text):
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1]
+        if name.startswith(FILE):
+            return read_secret(folder / name.removeprefix(FILE))
         if name not in environment:
             raise SecretMissing(f"${{{name}}}: environment variable {name} is not set")
         if not environment[name]:
             raise SecretMissing(f"${{{name}}}: environment variable {name} is empty")
-    return _LITERAL.sub(r"\1", _REFERENCE.sub(lambda found: environment[found[1]], text))
+        return environment[name]
+
+    return _LITERAL.sub(r"\1", _REFERENCE.sub(value, text))
 
 
 def read_secret(path: Path) -> str:

@@ -47,7 +47,7 @@ def read_letter(scan: Scan, source: Source, rules: LetterRules, content: bytes |
         _reading(
             letter,
             identity if place == 1 else f"{identity}#{place}",
-            _own_pages(letter, scan, source, content) if shared and content else _scan_part(scan, source),
+            _own_pages(letter, scan, source, content) if shared and content else _scan_part(scan, source, content),
             source,
             rules,
             shared=shared and not content,
@@ -156,12 +156,13 @@ def _fields(letter: Letter, source: Source, rules: LetterRules) -> dict[str, Jso
     return {name: value for name, value in fields.items() if value}
 
 
-def _scan_part(scan: Scan, source: Source) -> Part:
+def _scan_part(scan: Scan, source: Source, content: bytes | None) -> Part:
     return Part(
         name=_file_name(source),
         role=AttachmentRole.SCAN,
         state=AttachmentState.STORED,
         media_type=scan.media_type,
+        size=len(content) if content else None,
         pages=len(scan.pages),
         whole=True,
     )

@@ -67,6 +67,15 @@ def test_every_relative_link_leads_somewhere(text: Path) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=named)
+def test_every_table_has_its_head(text: Path) -> None:
+    """A blank line within a table ends it: what follows is shown as bars and words."""
+    lines = re.sub(r"(?ms)^```.*?^```$", "", text.read_text("utf-8")).splitlines()
+    begins = [n for n, line in enumerate(lines) if line.startswith("|") and not lines[n - 1].startswith("|")]
+
+    assert [lines[n] for n in begins if not re.fullmatch(r"\|[ :|-]+\|", lines[n + 1])] == []
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=named)
 def test_every_make_target_exists(text: Path) -> None:
     targets = set(re.findall(r"(?m)^([a-z]+):", (ROOT / "Makefile").read_text("utf-8")))
 
@@ -150,6 +159,9 @@ def test_the_integrators_verification_takes_ours_and_nothing_else(text: Path) ->
         verify(SECRET, headers, BODY + b" ")
     with pytest.raises(ValueError, match=r"."):
         verify(SECRET, old, BODY)
+    for name in headers:
+        with pytest.raises(ValueError, match=r"."):
+            verify(SECRET, {other: value for other, value in headers.items() if other != name}, BODY)
 
 
 @pytest.mark.parametrize("text", FOR_THE_OA, ids=named)

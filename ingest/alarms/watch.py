@@ -15,6 +15,7 @@ from ingest.alarms.conditions import LOCAL, SLOW, Condition
 from ingest.alarms.settings import AlarmSettings
 from ingest.alarms.sinks import Message
 from ingest.catalogue import Words
+from ingest.inbox import LETTER_LANE
 from ingest.sayings.rewording import rewording
 from store import ledger
 from store.schema import alarm
@@ -51,9 +52,18 @@ class Speaker:
 
 def what_is(words: Words, kind: str, facts: Mapping[str, Any]) -> str:
     """A condition in words; what somebody said of it as well."""
-    error = facts.get("error")
+    error, lane = facts.get("error"), facts.get("lane")
     said = {"error": rewording(words.language)(error)} if isinstance(error, str) else {}
-    return words(f"what.{kind}", **{**facts, **said})
+    named = {"lane": _named(words, lane)} if isinstance(lane, str) else {}
+    return words(f"what.{kind}", **{**facts, **said, **named})
+
+
+def _named(words: Words, lane: str) -> str:
+    """The steps of a lane by what they do, and for whom."""
+    if lane == LETTER_LANE:
+        return words.label("lane", lane)
+    act, _, whom = lane.partition(":")
+    return f"{words.label('lane', act)} {whom}".rstrip()
 
 
 def compare(

@@ -17,7 +17,10 @@ async def show_door(request: web.Request) -> web.StreamResponse:
     doors = {one.name: one for one in await console.store.read(listings.doors)}
     if name not in doors:
         raise web.HTTPNotFound
-    return page(request, "door.html", door=doors[name], kind=console.settings.channels.get(name))
+    settings = console.settings
+    return page(
+        request, "door.html", door=doors[name], kind=settings.channels.get(name), title=settings.titles.get(name)
+    )
 
 
 @needs(Right.OVERVIEW)

@@ -45,6 +45,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         read_at=console.in_force.read_at,
         health=console.health(),
         kinds=console.settings.channels,
+        titles=console.settings.titles,
     )
 
 

@@ -46,6 +46,8 @@ class ConsoleSettings:
     """Targets that may report what became of a case."""
     channels: Mapping[str, str] = field(default_factory=dict)
     """Channel name to channel kind, for labels and filters."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """What people call the channels that have a title."""
     fields: Fields = field(default_factory=lambda: Fields(()))
     """What a person may correct."""
     pen: Pen = field(default_factory=lambda: Pen(ZoneInfo("Asia/Shanghai"), PlaceRules()))

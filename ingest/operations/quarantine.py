@@ -124,7 +124,8 @@ async def dismiss(office: Office, arguments: Mapping[str, Any], actor: str) -> A
         raise OperationRefused(f"item {number}: expected a reason: {', '.join(REASONS)}", code="dismissal")
     if len(note) > LONGEST_NOTE or (reason == "other" and not note):
         raise OperationRefused(
-            f"item {number}: expected a note of at most {LONGEST_NOTE} characters, and for other one", code="note"
+            f"item {number}: expected a note of at most {LONGEST_NOTE} characters; the reason other needs one",
+            code="note",
         )
     sealed = office.store.sealer.seal(note.encode(), inbox.note_seal(number)) if note else None
 

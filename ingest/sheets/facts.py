@@ -49,7 +49,8 @@ def check(conn: Connection, case_id: str, *, restricted: bool) -> None:
     """Whether the reader may see the case; `restricted`: he may see such cases. Raises SheetRefused."""
     row = conn.execute(select(cases.c.case_no, cases.c.restricted).where(cases.c.case_id == case_id)).one()
     if row.restricted and not restricted:
-        raise SheetRefused(f"case {row.case_no}: is restricted, and who reads the sheet may not see such cases")
+        said = "is restricted, and who reads the sheet may not see such cases; expected --restricted, if he may"
+        raise SheetRefused(f"case {row.case_no}: {said}")
 
 
 def gather(conn: Connection, sealer: Sealer, case_id: str, *, restricted: bool, form: Form = Form.READING) -> Facts:

@@ -18,7 +18,7 @@ from tests.ingest.config_files import ENVIRONMENT, SEALING, write
 from tests.ingest.desk import NOW
 from tests.test_docs import MANUALS, blocks, named
 
-SECRETS = {**ENVIRONMENT, "WECOM_KEY": "693a91f6", "DINGTALK_TOKEN": "566cc69d", "DINGTALK_SECRET": "SECabc"}
+SECRETS = {"mail": "authorization-code", "wecom": "693a91f6", "dingtalk-token": "566cc69d", "dingtalk": "SECabc"}
 
 
 def alarms_of(manual: Path, folder: Path) -> AlarmSettings:
@@ -26,9 +26,10 @@ def alarms_of(manual: Path, folder: Path) -> AlarmSettings:
     first, *robots = (one for one in blocks(manual, "yaml") if "kind: mail\n" in one or "kind: webhook" in one)
     head, digest, tail = first.partition("  digest:")
     (folder / "secrets").mkdir()
-    (folder / "secrets" / "mail").write_text("authorization-code", "utf-8")
+    for name, secret in SECRETS.items():
+        (folder / "secrets" / name).write_text(f"{secret}\n", "utf-8")
     text = SEALING + head + "".join(robots) + digest + tail
-    return load(write(folder, text), SECRETS).alarms
+    return load(write(folder, text), ENVIRONMENT).alarms
 
 
 @pytest.mark.parametrize("manual", MANUALS, ids=named)

@@ -112,7 +112,7 @@ async def test_a_calendar_file_with_two_mistakes_is_a_mail_with_one_line_of_subj
         await Mailer(sink(port)).tell(SPEAKER.message("raised", found.kind, found.facts, NOW), NOW)
 
     subject = subject_of(box)
-    assert ("calendar.yaml:2:" in subject, subject.endswith("(+1)")) == (True, True)
+    assert ("calendar.yaml:2:" in subject, subject.endswith("(+1 more)")) == (True, True)
 
 
 async def test_an_error_of_several_lines_is_one_line_of_subject_and_whole_in_the_text() -> None:

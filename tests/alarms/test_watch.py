@@ -17,7 +17,7 @@ from ingest.alarms.conditions import Condition
 from ingest.alarms.keeper import AlarmKeeper
 from ingest.alarms.looking import Places
 from ingest.alarms.settings import AlarmSettings
-from ingest.alarms.watch import Speaker, compare, standing
+from ingest.alarms.watch import Speaker, compare, standing, what_is
 from ingest.alarms.words import FOLDER
 from ingest.almanac import Almanac
 from ingest.catalogue import LANGUAGES, load_words
@@ -26,6 +26,7 @@ from normalize.calendar import WorkCalendar
 from store import ledger
 from store.schema import cases, channel, delivery, link, raw, target
 from store.schema import ledger as ledger_rows
+from tests.console.test_words import LANES
 from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
 from tests.ingest.desk import Desk, open_desk, reading
 from tests.ingest.test_cases import ACCUSATION
@@ -77,6 +78,25 @@ def test_an_alarm_is_told_once_to_everybody(desk: Desk) -> None:
             }
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("lane", "chinese", "english"),
+    [
+        ("push:oa", "投送 oa 的步骤已等候 61 分钟", "steps of delivery to oa have been waiting for 61 minutes"),
+        ("read:letter", "读取信件扫描 的步骤已等候 61 分钟", "steps of reading scans have been waiting for 61 minutes"),
+    ],
+)
+def test_steps_that_wait_are_called_by_what_they_do(lane: str, chinese: str, english: str) -> None:
+    facts = {"lane": lane, "minutes": 61}
+
+    assert what_is(load_words(FOLDER, "zh"), "waiting", facts) == chinese
+    assert what_is(load_words(FOLDER, "en"), "waiting", facts) == english
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_every_step_that_may_wait_has_a_name(lane: str) -> None:
+    assert [f"lane.{lane}" in load_words(FOLDER, language).entries for language in LANGUAGES] == [True, True]
 
 
 def test_what_lasts_is_told_again_and_then_that_it_is_over(desk: Desk) -> None:

@@ -25,6 +25,7 @@ from tests.console.town import NOW, PASSWORD, Town, populate
 from tests.ingest.config_files import ENVIRONMENT, loaded
 from tests.ingest.desk import target
 
+TITLES = {"director_mailbox": "局长信箱"}
 CHANNELS = {"city_hotline": "hotline", "director_mailbox": "mailbox", "letters": "letter", "sunshine": "sunshine"}
 TARGETS = {
     "oa": FileAccess("token-of-the-oa-0001", target()),
@@ -89,7 +90,9 @@ def build(office: Office, town: Town, settings: ConsoleSettings | None = None) -
     clock, registry = cast("Clock", office.clock), CollectorRegistry()
     Counter("petitions", "how many came", registry=registry).inc(3)
     fields, pen = pens_of(office.config)
-    plain = ConsoleSettings(secure_cookies=False, targets=TARGETS, channels=CHANNELS, fields=fields, pen=pen)
+    plain = ConsoleSettings(
+        secure_cookies=False, targets=TARGETS, channels=CHANNELS, titles=TITLES, fields=fields, pen=pen
+    )
     health = [Health({"city_hotline": Readiness(ready=True, state="open")}, {})]
     act = partial(perform, office)
     app = create_console(

@@ -158,6 +158,21 @@ async def test_the_overview_says_what_needs_a_person(house: House, clerk: Browse
         assert shown in text
 
 
+async def test_a_door_goes_by_its_title_beside_the_name_that_commands_take(clerk: Browser) -> None:
+    overview = await read(clerk, "/")
+
+    assert '<strong>局长信箱</strong></a><br><span class="hint">director_mailbox</span>' in overview
+    assert '<strong>city_hotline</strong></a><br><span class="hint">12345热线</span>' in overview
+    assert "<dd>局长信箱</dd>" in await read(clerk, "/doors/director_mailbox")
+
+
+async def test_a_sources_own_word_is_shown_where_it_is_not_ours(house: House, clerk: Browser) -> None:
+    complaint, suggestion = [await read(clerk, f"/cases/{case}") for case in (house.town.fees, house.town.bus)]
+
+    assert "投诉 <span" not in complaint
+    assert '建议 <span class="hint">意见</span>' in suggestion
+
+
 async def test_the_overview_lists_the_alarms_that_last(house: House, clerk: Browser) -> None:
     row = {"key": "disk:/data", "kind": "disk", "facts": {"place": "/data", "free": 4}}
     now = house.clock()

@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from dispatch.holdings import lane_of as push_lane
 from ingest.accounts import Role
+from ingest.alarms.watch import tell_lane
+from ingest.attachments import VET_LANE, fetch_lane
 from ingest.catalogue import LANGUAGES, load_words
 from ingest.console.context import HERE
+from ingest.inbox import LETTER_LANE, READ_LANE, settle_lane
 from normalize import case
 from normalize.case import AttachmentRole, AttachmentState, ChannelKind, DeadlineKind
 
@@ -31,6 +35,17 @@ CODES: dict[str, type[Enum]] = {
     "attachment_state": AttachmentState,
     "reading_method": case.ReadingMethod,
 }
+
+
+LANES = [
+    READ_LANE, LETTER_LANE, VET_LANE,
+    *(lane("x").partition(":")[0] for lane in (push_lane, settle_lane, fetch_lane, tell_lane)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lane", LANES)
+def test_every_step_that_may_wait_has_a_name(lane: str) -> None:
+    assert [f"lane.{lane}" in load_words(HERE / "words", language).entries for language in LANGUAGES] == [True, True]
 
 
 def test_both_languages_have_the_same_keys_with_the_same_places() -> None:

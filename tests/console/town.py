@@ -124,7 +124,7 @@ def make_case(number: int, at: datetime, title: str, **fields: Any) -> Case:
         "receipts": (Receipt(channel="city_hotline", locator=f"order {number}", received_at=at, fetched_at=at),),
         "deadlines": (deadline(at + timedelta(days=15)),),
         "reading": ReadingNote(method=ReadingMethod.RECORD),
-        "request_type": RequestType(code=RequestTypeCode.COMPLAINT),
+        "request_type": RequestType(code=RequestTypeCode.COMPLAINT, raw="投诉"),
     }
     return Case(**{**values, **fields})
 
@@ -305,7 +305,7 @@ class _Writer:
             102, at, "校车线路建议", channel="director_mailbox", channel_kind=ChannelKind.MAILBOX,
             source_no="<bus-1@mail.example>",
             petitioners=(Petitioner(primary=True, name="陈晓南", email="chen.xn@mail.example"),),
-            request_type=RequestType(code=RequestTypeCode.SUGGESTION, confidence=0.88),
+            request_type=RequestType(code=RequestTypeCode.SUGGESTION, raw="意见", confidence=0.88),
             deadlines=(deadline(self.now + timedelta(days=13)),), reading=ReadingNote(method=ReadingMethod.MIME),
         )  # fmt: skip
         return self._enter(case, raw_id)

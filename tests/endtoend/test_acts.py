@@ -151,7 +151,7 @@ async def test_what_cannot_be_read_is_listed_registered_and_laid_aside(town: Tow
     case = cases[said.json["case_no"]]
     assert (case["title"], case["reading"]["method"]) == ("要求核实收费", "typed")
     assert [one["role"] for one in case["attachments"]] == ["scan"]
-    assert people.out.strip() == ""
+    assert people.out.strip() == "nothing"
     assert dismissed.out.split()[0] == str(second)
     assert (await office.status())["quarantined"] == 0
 

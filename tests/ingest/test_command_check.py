@@ -40,7 +40,8 @@ async def oa() -> AsyncIterator[TestServer]:
 
     async def options(request: web.Request) -> web.Response:
         seen.append((request.method, request.path, {name.lower() for name in request.headers}))
-        return web.Response(status={"/webhook": 405, "/broken": 503, "/moved": 302}.get(request.path, 404))
+        known = {"/webhook": 405, "/broken": 503, "/moved": 302, "/untaught": 501}
+        return web.Response(status=known.get(request.path, 404))
 
     app.router.add_route("*", "/{path:.*}", options)
     server = TestServer(app)
@@ -137,7 +138,12 @@ async def test_a_target_is_knocked_at_without_signature_or_token(oa: TestServer)
 
 @pytest.mark.parametrize(
     ("path", "ok", "said"),
-    [("/broken", False, "503"), ("/moved", True, "write the final address"), ("/typo", True, "look at the path")],
+    [
+        ("/broken", False, "503"),
+        ("/moved", True, "write the final address"),
+        ("/typo", True, "look at the path"),
+        ("/untaught", True, "answers OPTIONS with 501: fine if it knows POST only"),
+    ],
 )
 async def test_what_a_target_answers_is_explained(oa: TestServer, path: str, ok: bool, said: str) -> None:
     probe = await probe_target("oa", _target(oa.make_url(path)))

@@ -168,7 +168,7 @@ def test_everything_goes_where_the_new_configuration_says(
     [
         ("sealing: {key: '${KEY}'}\n", "new.yaml: names no PostgreSQL; expected database: postgresql+psycopg://"),
         ("database: {address}\nsealing: {{key: '{other}'}}\n", "sealing.key: is another one"),
-        ("database: {address}\n", "sealing: missing"),
+        ("database: {address}\n", "sealing: 缺少"),
     ],
 )
 def test_a_new_configuration_that_does_not_fit_is_refused(

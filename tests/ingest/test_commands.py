@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from ingest import control, operations
 from ingest.cli import main
+from ingest.command_status import needs_a_person
 from ingest.config import Config
 from ingest.control import SOCKET, ask, serve_control
 from ingest.office import Office, open_office
@@ -24,7 +25,8 @@ from ingest.operations import OperationRefused, perform
 from normalize.read import read
 from normalize.reading import Reading
 from store.engine import StoreClosed
-from store.schema import raw
+from store.ledger import enqueue
+from store.schema import ledger, raw
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import open_desk, reading
 from tests.rights import ordinary
@@ -203,6 +205,21 @@ async def test_who_waits_is_told_why_and_not_for_ever(
     assert capsys.readouterr().err.startswith("xinqiao: status: the daemon is at it; waiting up to")
 
 
+@pytest.mark.parametrize("command", ["run", "status", "backup --to x", "verify", "try box", "reconcile"])
+def test_every_command_says_what_is_wrong_with_a_configuration_in_its_language(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    text_ = text(tmp_path).replace("channels: {", "channels: {hotlin: {kind: hotlin}, ")
+    path = write(tmp_path, text_.replace("restricted: true", "restricted: maybe"))
+
+    assert main([*command.split(), "-c", str(path)]) == 1
+    kinds = "'sunshine', 'hotline', 'mailbox', 'letters' 或 'feed'"
+    assert capsys.readouterr().err.splitlines() == [
+        f'xinqiao: {path}:3:27: channels.hotlin.kind: 是 "hotlin"，应为{kinds}',
+        f"xinqiao: {path}:4:76: targets.oa.restricted: 是 \"maybe\"，应为逻辑值 true、false，或 'only' 或 'numbers'",
+    ]
+
+
 # --- what is asked ----------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +241,25 @@ async def test_status_counts_all_that_is_kept_aside(config: Config, capsys: pyte
 
     assert (answer["quarantined"], len(answer["quarantine"]), people) == (23, 20, 1)
     assert "quarantine: 23, the newest 20\n" in capsys.readouterr().out
+
+
+async def test_a_step_that_was_given_up_needs_a_person(config: Config) -> None:
+    with open_desk(config.data.folder) as desk:
+        desk.write(lambda conn: enqueue(conn, "fetch:box", {}, now=desk.now))
+    before = await ask(config, "status", {}, "wang")
+    with open_desk(config.data.folder) as desk:
+        desk.write(lambda conn: conn.execute(update(ledger).values(state="dead")))
+    after = await ask(config, "status", {}, "wang")
+
+    assert (needs_a_person(before), needs_a_person(after)) == (False, True)
+
+
+def test_an_empty_quarantine_says_so(path: Path, config: Config, capsys: pytest.CaptureFixture[str]) -> None:
+    with open_desk(config.data.folder):
+        """An installation with nothing in it."""
+
+    assert main(["quarantine", "list", "-c", str(path)]) == 0
+    assert capsys.readouterr().out == "nothing\n"
 
 
 async def test_reading_again_keeps_to_every_condition(config: Config) -> None:
@@ -266,6 +302,20 @@ def test_a_configuration_that_is_named_rules_the_reading(tmp_path: Path, capsys:
 
     assert (plain, ruled) == (0, 0)
     assert found == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("locale", "said"),
+    [("zh_CN.UTF-8", "邮件没有内容（零字节）"), ("C.UTF-8", "the mail has no content (zero bytes)")],
+)
+def test_why_a_file_cannot_be_read_is_said_in_the_readers_language(
+    locale: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ALL", locale)
+    (tmp_path / "a.eml").write_bytes(b"")
+
+    assert main(["read", "--kind", "mailbox", str(tmp_path / "a.eml")]) == 0
+    assert json.loads(capsys.readouterr().out)["reason"] == said
 
 
 def test_a_reader_s_bug_costs_one_file(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.alarms.settings import WebhookSink
 from ingest.config import ConfigErrors, load
 from ingest.secrets import SecretMissing, expand
 from tests.ingest.config_files import ENVIRONMENT, KEY, MAILBOX, SEALING, SECRET, TARGETS, loaded, refused, write
@@ -144,11 +145,41 @@ def test_what_the_environment_says_may_stand_within_a_text(tmp_path: Path) -> No
     assert config.targets["oa"].url == "http://oa.example:8080/w"
 
 
+def test_what_a_file_says_may_stand_within_a_text_and_is_as_secret(tmp_path: Path) -> None:
+    _secret_file(tmp_path / "robot", "geheim-geheim\n")
+    robot = "alarms: {sinks: {robot: {kind: webhook, url: 'https://x.example/send?key=${file:robot}', %s}}}\n"
+    text = SEALING + TARGETS + robot
+
+    config = loaded(tmp_path, text % "params: {sign: '${file:robot}!'}")
+    said = refused(tmp_path, text % "success: '${file:robot}('")
+
+    (sink,) = config.alarms.sinks.values()
+    assert isinstance(sink, WebhookSink)
+    assert sink.url.get_secret_value() == "https://x.example/send?key=geheim-geheim"
+    assert sink.params == {"sign": "geheim-geheim!"}
+    assert tmp_path / "robot" in config.seen.marks
+    assert len(said) == 1
+    assert "geheim" not in said[0]
+
+
+def test_a_file_within_a_text_that_is_not_there_or_open_to_all_is_said(tmp_path: Path) -> None:
+    _secret_file(tmp_path / "open", "oa.example", mode=0o644)
+    text = SEALING + "targets: {oa: {url: 'http://${file:%s}/w', secret: '${SECRET}', restricted: true}}\n"
+
+    (missing,) = refused(tmp_path, text % "nowhere")
+    warned = loaded(tmp_path, text % "open").warnings
+
+    assert missing.endswith(f"targets.oa.url: file:{tmp_path / 'nowhere'}: cannot be read: No such file or directory")
+    assert [one.text for one in warned if one.key == "targets.oa.url"] == [
+        f"file:{tmp_path / 'open'}: every user of this machine may read it; chmod 600 it"
+    ]
+
+
 def test_a_doubled_dollar_and_small_letters_are_no_reference() -> None:
-    assert expand("$${NAME} ${name} $NAME", {}) == "${NAME} ${name} $NAME"
+    assert expand("$${NAME} $${file:x} ${name} $NAME", {}, Path()) == "${NAME} ${file:x} ${name} $NAME"
     with pytest.raises(SecretMissing, match="NAME is not set"):
-        expand("${NAME}", {})
+        expand("${NAME}", {}, Path())
 
 
 def test_a_value_from_the_environment_is_not_expanded_again() -> None:
-    assert expand("${A}", {"A": "${B}"}) == "${B}"
+    assert expand("${A}", {"A": "${B}"}, Path()) == "${B}"

@@ -129,7 +129,7 @@ async def test_a_refused_file_is_told_with_its_places_and_forgotten_once_it_is_m
     assert house.took == []
     assert refused is not None
     assert [one.split(" ")[0] for one in refused.problems] == [f"{house.path}:3:14:", f"{house.path}:3:20:"]
-    assert (rereading.in_force.said() or "").endswith("(+1)")
+    assert (rereading.in_force.said() or "").endswith("(+1 more)")
     write(tmp_path, GOOD)
     await rereading.reread()
     assert (rereading.in_force.refused, rereading.in_force.said(), len(house.took)) == (None, None, 1)

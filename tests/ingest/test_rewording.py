@@ -119,6 +119,10 @@ def test_every_sentence_is_said_in_english(module: Path) -> None:
         "cannot connect to its proxy proxy.example:3128: Connection refused",
         "reachable, answers OPTIONS with 404: fine if it knows POST only, else look at the path of its url",
         "https://x answers and lists its records, 3 records changed within a day; its certificate is good for 9 days",
+        "etc/config.yaml:9:1: alarms.sinks.wecom.url: ${KEY}: environment variable KEY is not set (+2 more)",
+        "lookup: ServerDisconnectedError",
+        "ClientConnectorError: Connection refused",
+        "hotline: POST https://x/list: the connection failed (TimeoutError); expected an answer",
         "not YAML: while scanning a simple key, could not find expected ':'; indent with spaces, not tabs",
     ],
 )

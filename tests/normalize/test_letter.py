@@ -294,6 +294,13 @@ def test_a_page_that_begins_as_a_letter_after_one_that_ended_as_one_is_a_letter(
     assert all("shared_scan" in codes(reading) for reading in found)
 
 
+def test_a_scan_is_attached_whole_with_its_size() -> None:
+    (reading,) = read_letter(scan(page(1, FULL)), SOURCE, LetterRules(), b"the scan's bytes")
+
+    (part,) = reading.parts
+    assert (part.whole, part.content, part.size) == (True, None, 16)
+
+
 def test_letters_that_share_a_scan_show_their_own_pages_only() -> None:
     frames = [Image.new("L", (60, 80), grey) for grey in (10, 20, 30)]
     buffer = io.BytesIO()
