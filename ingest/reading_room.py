@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
 
@@ -40,9 +40,11 @@ class ReadingRoom:
         except WorkerMissing:
             raise
         except WorkerFailed as error:
-            if len(group) == 1:
-                return [error]
-            return [told for one in group for told in await self._read([one])]
+            if len(group) > 1:
+                return [told for one in group for told in await self._read([one])]
+            if group[0].documents:  # a file over which the reader dies does not keep its mail from being read
+                return await self._read([replace(group[0], documents=False)])
+            return [error]
         return [*await asyncio.to_thread(answers, said)]
 
 

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from adapters.base import RawKind
 from adapters.fieldmap import FieldMap
-from normalize.case import Warning_
+from normalize.case import AttachmentRole, Warning_
+from normalize.documents import document_words
 from normalize.feed import read_feed
 from normalize.letter import read_letter
 from normalize.mail import read_mail
@@ -19,9 +20,16 @@ from normalize.understand import Beside, understand
 
 
 def read(
-    content: bytes, pointer: str, source: Source, rules: Rules, fields: FieldMap | None = None, scan: Scan | None = None
+    content: bytes,
+    pointer: str,
+    source: Source,
+    rules: Rules,
+    fields: FieldMap | None = None,
+    scan: Scan | None = None,
+    *,
+    documents: bool = True,
 ) -> list[Reading]:
-    """The matters in a Raw, each understood by the rules.
+    """The matters in a Raw, each understood by the rules; `documents`: also by what attached ones say.
 
     A record needs its channel's field map, a letter the scan that was made of its content.
 
@@ -30,7 +38,8 @@ def read(
     """
     if refused := source.meta.get("refused"):
         raise Unreadable(f"{source.channel}: {refused}")
-    return [_understood(one, source, rules) for one in _read(content, pointer, source, rules, fields, scan)]
+    found = _read(content, pointer, source, rules, fields, scan)
+    return [_understood(one, source, rules, documents=documents) for one in found]
 
 
 def _read(
@@ -49,16 +58,19 @@ def _read(
             return read_letter(scan, source, rules.letter, content)
 
 
-def _beside(reading: Reading, limits: Limits) -> Beside:
+def _beside(reading: Reading, limits: Limits, *, documents: bool) -> Beside:
     told = (one.text or "" for one in reading.signals)
-    words = (*told, *(words_in(part, limits) for part in reading.parts))
+    files = [one.content for one in reading.parts if one.content and one.role is AttachmentRole.EVIDENCE]
+    written = (document_words(file) for file in files if documents)
+    words = (*told, *(words_in(part, limits) for part in reading.parts), *written)
     return Beside(tuple(part.name for part in reading.parts), tuple(each for each in words if each))
 
 
-def _understood(reading: Reading, source: Source, rules: Rules) -> Reading:
+def _understood(reading: Reading, source: Source, rules: Rules, *, documents: bool) -> Reading:
     if reading.draft is None:
         return reading
-    draft = understand(reading.draft, rules, _beside(reading, Limits(rules.mail.max_depth, rules.mail.max_parts)))
+    limits = Limits(rules.mail.max_depth, rules.mail.max_parts)
+    draft = understand(reading.draft, rules, _beside(reading, limits, documents=documents))
     if source.meta.get("truncated"):
         said = f"原件 {source.meta.get('size')} 字节，超过渠道上限，只取了前面部分"
         draft = draft.model_copy(update={"warnings": (*draft.warnings, Warning_(code="truncated", text=said))})

@@ -31,6 +31,8 @@ class Asked:
     source: Source
     fields: FieldMap | None = None
     scan: Scan | None = None
+    documents: bool = True
+    """Whether to read what is attached, to see whom it accuses."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ def question(asked: Sequence[Asked], rules: Rules) -> Message:
             "size": len(one.content),
             "fields": None if one.fields is None else one.fields.model_dump_json(),
             "scan": None if one.scan is None else one.scan.to_json(),
+            "documents": one.documents,
         }
         for one in asked
     ]
@@ -77,7 +80,7 @@ def _read(asked: Mapping[str, Any], pieces: _Pieces, rules: Rules, behind: list[
     from normalize.read import read  # noqa: PLC0415 - who only asks loads no reader
 
     try:
-        found = read(content, asked["pointer"], _sourced(asked), rules, fields, scan)
+        found = read(content, asked["pointer"], _sourced(asked), rules, fields, scan, documents=asked["documents"])
         told = [_told(one) for one in found]
     except Unreadable as error:
         return {"unread": str(error), "fault": False}

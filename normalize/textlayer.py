@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from itertools import pairwise
 from typing import TypeAlias
@@ -14,8 +15,9 @@ _ENOUGH = 10
 """Characters a page must carry before its text is taken for its content and not for a stamped page number."""
 
 
-def text_layer(page: pdfium.PdfPage, dpi: int) -> tuple[TextLine, ...]:
+def text_layer(page: pdfium.PdfPage, dpi: int, most: int = sys.maxsize) -> tuple[TextLine, ...]:
     """The page's lines in the order the file gives them, boxes in pixels at `dpi`; nothing when there is no sane text.
+    Of a page with more characters than `most`, so many.
 
     Changes the page object: its rotation is set to 0, since pdfium scrambles the lines of a turned page.
     """
@@ -23,7 +25,7 @@ def text_layer(page: pdfium.PdfPage, dpi: int) -> tuple[TextLine, ...]:
     page.set_rotation(0)
     text_page = page.get_textpage()
     try:
-        text = text_page.get_text_range()
+        text = text_page.get_text_range(count=min(text_page.count_chars(), most))
         return tuple(_lines(text_page, text, page.get_height(), dpi / 72)) if is_sane(text) else ()
     finally:
         text_page.close()

@@ -16,8 +16,8 @@ from normalize.triage import flags, suggested_unit, triage, urgency
 
 @dataclass(frozen=True)
 class Beside:
-    """What a matter brings besides its title and content: the names of its files; the words of attached mails, and
-    those with which its source added to it.
+    """What a matter brings besides its title and content: the names of its files; the words of attached mails, texts
+    and documents, and those with which its source added to it.
     """
 
     names: tuple[str, ...] = ()
@@ -53,10 +53,12 @@ def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
 
 
 def _carries_an_accusation(draft: Draft, said: Spoken, beside: Beside, rules: Rules) -> bool:
-    """A file is called for what it is: there a word is enough."""
+    """A file is called for what it is: there a word is enough. What it says is weighed as a letter of its own."""
     words = (said.quoted, draft.summary or "", *beside.words, *beside.names)
-    return any(text and describes(text, rules.accusation) for text in words) or any(
-        has_a_term(name, rules.restrict) for name in beside.names
+    return (
+        any(text and describes(text, rules.accusation) for text in words)
+        or any(suspicion(_with(draft, title="", content=text), rules.accusation).accuses for text in beside.words)
+        or any(has_a_term(name, rules.restrict) for name in beside.names)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import zipfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 
 from adapters.sunshine import SunshineSettings
 from tests.adapters.spreadsheets import sheet, workbook
+from tests.normalize import written
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -41,6 +43,20 @@ def letters() -> Sequence[bytes]:
 
 
 @cache
+def documents() -> Sequence[bytes]:
+    notes = f'<w:footnotes xmlns:w="{written.WORD}">{written.paragraph("见附表")}</w:footnotes>'
+    said = written.paragraph("花桥中学的食堂", "饭菜太贵")
+    members = {
+        "word/document.xml": f'<w:document xmlns:w="{written.WORD}">{said}</w:document>',
+        "word/footnotes.xml": notes,
+    }
+    return [
+        written.docx(said),
+        written.packed(members, zipfile.ZIP_STORED),
+        written.pdf(("花桥中学的食堂饭菜太贵了请看。",)),
+    ]
+
+
 def pdfs() -> Sequence[bytes]:
     """Pages of a few points, so that a run spends its time on reading and not on painting."""
     page = b"BT /F1 8 Tf 5 40 Td (Hello) Tj ET"

@@ -25,6 +25,7 @@ from dispatch.answer import Response, id_of, judge
 from dispatch.reports import NotAReport, read_report
 from dispatch.settings import TargetSettings
 from normalize.case import ChannelKind
+from normalize.documents import document_words
 from normalize.html_text import html_to_text
 from normalize.raster import Limits, leaves
 from normalize.reading import Source, Unreadable
@@ -173,6 +174,7 @@ _PDF = (
     b"endobj", b"<<", b">>", b"/Kids [3 0 R]", b"/Count 99999", b"/MediaBox [0 0 1e9 1e9]", b"stream", b"endstream",
     b"/Filter /FlateDecode", b"/Rotate 45", b"3 0 R", b"xref", b"trailer", b"/Encrypt 1 0 R", b"startxref",
 )  # fmt: skip
+_OOXML = (b"PK\x01\x02", b"PK\x05\x06", b"<w:p>", b"</w:t>", b"<!DOCTYPE", b"&a;", b"word/footnotes.xml")
 _IMAGE = (b"IHDR", b"IDAT", b"IEND", b"\xff\xd8", b"\xff\xc0", b"\xff\xda", b"II*\0", b"\x00\x00\x75\x30" * 2)
 _IMAP = (
     b"* ", b"{3}\r\n", b"{999999999}\r\n", b"(", b")", b"NIL", b"UID", b"FETCH", b"BODY[]", b"TAG OK ", b"TAG NO ",
@@ -187,6 +189,7 @@ TARGETS: Mapping[str, Target] = {
     ),
     "record json": Target(read_record, _golden("feed", ".raw"), _JSON),
     "letter": Target(read_letter, seeds.letters, _LETTER),
+    "document": Target(document_words, seeds.documents, (*_PDF, *_OOXML)),
     "pdf": Target(read_scan, seeds.pdfs, _PDF, (Unreadable,)),
     "image": Target(read_scan, seeds.images, _IMAGE, (Unreadable,)),
     "tnef": Target(read_tnef, seeds.tnefs, (b"\x02\x90\x06\x00", b"\x03\x90\x06\x00", b"\x10\x80\x01\x00")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from normalize.serve import Message, serve
 
 def dying(head: Mapping[str, Json], data: bytes) -> Message:
     if b"the last mail it reads" in data:
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if b"the last file it opens" in data and '"documents": true' in json.dumps(head):
         os.kill(os.getpid(), signal.SIGSEGV)
     return answer(head, data)
 

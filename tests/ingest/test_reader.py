@@ -170,6 +170,12 @@ async def test_a_mail_that_kills_its_reader_is_tried_again_and_then_kept_aside_a
     assert "signal 11" in str(states(desk)[1][1])
 
 
+async def test_a_mail_whose_attached_document_kills_its_reader_is_read_without_it(desk: Desk) -> None:
+    await read(desk, arrive(desk, mail("one"), mail("the last file it opens")), "tests.ingest.odd_reader")
+
+    assert states(desk) == [("read", None), ("read", None)]
+
+
 async def test_without_a_reading_process_nothing_is_wrong_with_a_mail(desk: Desk) -> None:
     claims = [replace(held, attempts=9) for held in arrive(desk, mail("one"))]
     with pytest.raises(WorkerMissing):

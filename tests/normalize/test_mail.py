@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from normalize.case import AttachmentRole, AttachmentState, RequestTypeCode
+from normalize.case import AttachmentRole, AttachmentState, Draft, RequestTypeCode
 from normalize.mail import read_mail
 from normalize.mail_rules import MailRules
 from normalize.read import read as read_raw
 from normalize.reading import Disposition
 from normalize.rules import Rules
 from tests.normalize.mails import draft_of, plain, read, source
+from tests.normalize.written import docx, paragraph, pdf
 
 
 def multipart(*parts: str, kind: str = "mixed") -> str:
@@ -200,12 +202,34 @@ ACCUSED = "花桥中学校长收受家长红包，挪用食堂公款。"
     ],
 )
 def test_an_accusation_attached_to_a_covering_note_is_restricted(attached: str) -> None:
-    mail = multipart("Content-Type: text/plain\n\n请领导阅处。", attached)
-    (found,) = read_raw(mail.encode(), "", source(), Rules())
+    found = covering(attached)
 
+    assert found.restricted
+    assert found.content == "请领导阅处。"
+
+
+def covering(attached: str, *, documents: bool = True) -> Draft:
+    """A covering note with something attached, understood."""
+    mail = multipart("Content-Type: text/plain\n\n请领导阅处。", attached)
+    (found,) = read_raw(mail.encode(), "", source(), Rules(), documents=documents)
     assert found.draft is not None
-    assert found.draft.restricted
-    assert found.draft.content == "请领导阅处。"
+    return found.draft
+
+
+@pytest.mark.parametrize("write", [lambda words: docx(paragraph(words)), lambda words: pdf((words,))])
+def test_an_accusation_that_stands_in_an_attached_document_is_restricted(write: Callable[[str], bytes]) -> None:
+    def attached(words: str) -> str:
+        return f"{FILE}\n{base64.b64encode(write(words)).decode()}"
+
+    found = covering(attached(ACCUSED))
+
+    assert (found.restricted, found.restricted_reason) == (True, "text accuses someone")
+    assert found.content == "请领导阅处。"
+    assert not covering(attached("花桥中学食堂饭菜太凉，希望改进。")).restricted
+    assert not covering(attached(ACCUSED), documents=False).restricted
+
+
+FILE = 'Content-Type: application/octet-stream; name="1.bin"\nContent-Transfer-Encoding: base64\n'
 
 
 @pytest.mark.parametrize(

@@ -84,10 +84,10 @@ def test_what_cannot_be_read_is_told_with_its_reason_beside_the_others() -> None
 
 
 def test_a_fault_of_the_reader_is_told_by_its_place_and_touches_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    def faulty(content: bytes, *more: object) -> list[Reading]:
+    def faulty(content: bytes, *more: object, **how: object) -> list[Reading]:
         if content == b"odd":
             raise ValueError("the words of a citizen")
-        return read(content, *more)  # type: ignore[arg-type]
+        return read(content, *more, **how)  # type: ignore[arg-type]
 
     monkeypatch.setattr("normalize.read.read", faulty)
     mail = mails()[0]

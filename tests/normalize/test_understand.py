@@ -95,6 +95,7 @@ ACCUSED = "花桥中学校长收受家长红包，挪用食堂公款。"
         Beside(names=("关于花桥中学校长收受红包的材料.docx",)),
         Beside(names=("收据.jpg", "举报信.pdf")),
         Beside(words=("谢谢。", ACCUSED)),
+        Beside(words=("王某是花桥中学的校长。此人多年来收受红包，食堂公款被挪用。送了钱才能分到好班。",)),
     ],
 )
 def test_an_accusation_beside_the_words_restricts_the_case(beside: Beside) -> None:
