@@ -29,6 +29,12 @@ _ALIASES = {
     "hz-gb-2312": "hz",
     "x-mac-roman": "mac_roman",
 }
+_SIBLING = {"gb18030": "big5hkscs", "big5hkscs": "gb18030"}
+_EVERYDAY = re.compile(
+    "[的一是了我不人在他有上大地子中你生年着就那和要她出也得自以家可下而天去能小多然心之都好看起成用主行方又如前所本但些学校"
+    "这个们来到时为说国里后会过对学于还发没开无现动请问师這個們來時為說國裡後會過對學於還發沒開無現動請問師與]"
+)
+"""A fifth to a third of any Chinese text, and hardly a character of one read in the wrong charset."""
 # Codecs of Python that are no mail's charset, or can be made to eat time.
 _NO_CHARSET = frozenset(
     {"unicode_escape", "raw_unicode_escape", "idna", "punycode", "undefined", "mbcs", "oem", "charmap"}
@@ -57,9 +63,10 @@ def decode(data: bytes, declared: str | None = None, hint: str | None = None) ->
     """Read bytes as text; never raises.
 
     All that calls itself GB is read as GB18030. A declaration that does not fit the bytes, or says nothing, gives way
-    to what fits: UTF-8, the `hint` (a charset declared nearby), GB18030 if it looks like Chinese, Latin.
+    to what fits: UTF-8, the `hint` (a charset declared nearby), GB18030 if it looks like Chinese, Latin; and GB and
+    Big5 to each other, since most bytes are characters in both.
     """
-    name = canonical(declared)
+    name = _likelier(data, canonical(declared))
     if data.startswith(b"\xef\xbb\xbf"):
         data, name = data[3:], "utf-8"
     if data.isascii() and name not in _SEVENBIT:
@@ -69,6 +76,17 @@ def decode(data: bytes, declared: str | None = None, hint: str | None = None) ->
             return Decoded(text, guess)
     best = name if _says_something(name) and _known(name) else "gb18030" if looks_chinese(data) else "utf-8"
     return _least_loss(data, best)
+
+
+def _likelier(data: bytes, name: str) -> str:
+    """The one of GB and Big5 in which the bytes are Chinese, where the other was declared and they are none in it."""
+    other = _SIBLING.get(name)
+    first = _HIGH.search(data)
+    if other is None or first is None or _strict(data, "utf-8") is not None:
+        return name
+    sample = data[first.start() : first.start() + 2000]
+    declared, sibling = (len(_EVERYDAY.findall(sample.decode(each, "replace"))) for each in (name, other))
+    return other if sibling >= 3 and sibling > 4 * declared else name
 
 
 @lru_cache(maxsize=256)

@@ -117,6 +117,28 @@ def test_gb2312_is_read_as_gb18030() -> None:
     assert draft_of(mail).content == words
 
 
+@pytest.mark.parametrize(
+    ("declared", "written", "words"),
+    [
+        ("gb2312", "big5", "老師您好，請問這個學校的學生為什麼沒有午餐？謝謝。"),
+        ("GBK", "big5hkscs", "我們對學校的回覆不滿意，請教育局過來看看。"),
+        ("big5", "gb18030", "老师您好，请问这个学校的学生为什么没有午餐？"),
+        ("big5", "big5", "老師您好，請問這個學校的學生為什麼沒有午餐？"),
+        ("gbk", "gb18030", "老師您好，請問這個學校的學生為什麼沒有午餐？"),
+        ("gb2312", "gb18030", "舟山市普陀区沈家门街道"),
+        ("big5", "big5", "香港中環德輔道"),
+        ("gb2312", "utf-8", "老师您好，请问这个学校的学生为什么没有午餐？"),
+        ("big5", "utf-8", "老師您好，請問這個學校的學生為什麼沒有午餐？"),
+    ],
+)
+def test_big5_and_gb_are_read_as_they_are_written_whichever_of_them_is_declared(
+    declared: str, written: str, words: str
+) -> None:
+    found = draft_of(plain("").replace("utf-8", declared).encode() + words.encode(written))
+
+    assert (found.content, found.warnings) == (words, ())
+
+
 @pytest.mark.parametrize("declared", ["x-unknown", "bogus-charset", "us-ascii", "base64", "unicode_escape", ""])
 def test_a_bogus_charset_gives_way_to_what_fits(declared: str) -> None:
     mail = plain("").replace("utf-8", declared).encode() + "学校食堂的问题\\u0041".encode("gb18030")
