@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, RawKind
+from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Json, RawKind
 from adapters.document import at_pointer
 from adapters.feed import FeedAdapter
 from adapters.hotline import HotlineSettings
@@ -120,6 +120,54 @@ async def test_volatile_keys_make_no_new_version(sunshine: Sunshine) -> None:
     await door.adapter.close()
 
     assert first.version == again.version
+
+
+FILE = "https://files.example/2026/1.jpg"
+SIGNED = [
+    (f"{FILE}?Expires=1&OSSAccessKeyId=k&Signature=a%3D", f"{FILE}?Expires=2&OSSAccessKeyId=k&Signature=b%3D"),
+    (f"{FILE}?X-Amz-Date=1&X-Amz-Signature=a&id=7", f"{FILE}?X-Amz-Date=2&X-Amz-Signature=b&id=7"),
+    (
+        f"{FILE}?q-sign-time=1557902800;1557910000&q-signature=a",
+        f"{FILE}?q-sign-time=1557902900;1557910100&q-signature=b",
+    ),
+    ("/f/1.jpg?e=1&token=k:a,/f/2.jpg?e=1&token=k:b", "/f/1.jpg?e=2&token=k:c,/f/2.jpg?e=2&token=k:d"),
+    ("/f/1.jpg?auth_key=1-0-0-a;/f/2.jpg?auth_key=1-0-0-b", "/f/1.jpg?auth_key=2-0-0-c;/f/2.jpg?auth_key=2-0-0-d"),
+    ([{"url": f"{FILE}?se=1&sig=a&sv=1"}], [{"url": f"{FILE}?se=2&sig=b&sv=1"}]),
+]
+
+
+@pytest.mark.parametrize(("listed", "again"), SIGNED)
+async def test_addresses_that_are_signed_anew_make_no_new_version(
+    sunshine: Sunshine, door: Door, listed: Json, again: Json
+) -> None:
+    sunshine.put("x1", START, fj=listed)
+    first = (await door.poll())[0].raws[0]
+    sunshine.put("x1", START, fj=again)
+
+    assert (await door.poll())[0].raws[0].version == first.version
+
+
+@pytest.mark.parametrize(
+    ("listed", "again"),
+    [
+        *((listed, json.loads(json.dumps(again).replace("1.jpg", "3.jpg"))) for listed, again in SIGNED),
+        ("/f/1.jpg?auth_key=1-a;/f/2.jpg?auth_key=1-b", "/f/1.jpg?auth_key=2-c;/f/3.jpg?auth_key=2-d"),
+        (f"{FILE}?X-Amz-Signature=a&id=7", f"{FILE}?X-Amz-Signature=b&id=8"),
+        (f"{FILE}?x-oss-signature=a&x-oss-process=image", f"{FILE}?x-oss-signature=b"),
+        ("/file?token=7", "/file?token=8"),
+        ("/file?e=1", "/file?e=2"),
+        ([{"url": f"{FILE}?se=1&sig=a&sv=1", "size": 7}], [{"url": f"{FILE}?se=2&sig=b&sv=1", "size": 8}]),
+        ("怎么办?Expires=1", "怎么办?Expires=2"),
+    ],
+)
+async def test_another_file_behind_a_signed_address_makes_a_new_version(
+    sunshine: Sunshine, door: Door, listed: Json, again: Json
+) -> None:
+    sunshine.put("x1", START, fj=listed)
+    first = (await door.poll())[0].raws[0]
+    sunshine.put("x1", START, fj=again)
+
+    assert (await door.poll())[0].raws[0].version != first.version
 
 
 async def test_the_next_poll_begins_a_look_back_before_the_last_record(sunshine: Sunshine, door: Door) -> None:
