@@ -30,7 +30,7 @@ class Clockwork:
     def mark(self) -> str:
         """The same as long as the rules and the calendar are."""
         rules = [rule.model_dump_json() for rule in self.rules.in_force]
-        named = f"{rules}{self.reminders.model_dump_json()}{self.calendar.mark}"
+        named = f"{rules}{self.rules.hours}{self.reminders.model_dump_json()}{self.calendar.mark}"
         return hashlib.sha256(named.encode()).hexdigest()[:16]
 
     def dated(self, case: Case, progress: Progress | None) -> Case:

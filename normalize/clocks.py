@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind, Deadline, DeadlineKind, Draft, RequestTypeCode
 from normalize.dates import CHINA
 
 _END_OF_DAY = time(23, 59, 59)
+_Hours: TypeAlias = "tuple[tuple[time, time], ...]"
 
 
 class Unit(StrEnum):
     NATURAL = "natural"
     WORKING = "working"
+    HOURS = "hours"
+    WORKING_HOURS = "working_hours"
+
+
+def _stretch(written: str) -> str:
+    hour = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+    if not re.fullmatch(f"{hour}-{hour}", written) or written[:5] >= written[6:]:
+        raise ValueError(f"office hours {written}: expected such as 08:30-12:00")
+    return written
+
+
+def _times(stretch: str) -> tuple[time, time]:
+    begin, end = map(time.fromisoformat, stretch.split("-"))
+    return begin, end
 
 
 @dataclass(frozen=True)
@@ -62,15 +78,18 @@ class Progress:
 
 
 class ClockRule(BaseModel):
-    """One time limit. The day it starts on is not counted (民法典 第二百零一条); it ends with the last day."""
+    """One time limit. In days, the one it starts on is not counted (民法典 第二百零一条) and it ends with the last; in
+    hours, it runs from the moment on.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rule: str = Field(min_length=1, description="its name, unique, such as xf.notice")
     kind: DeadlineKind = Field(description="what is due: sign, object, notice, reply, close, review")
-    limit: int = Field(ge=0, le=3650, description="days; 0: by the end of the same (working) day")
+    limit: int = Field(ge=0, le=3650, description="days, or hours; 0 days: by the end of the same (working) day")
     unit: Unit = Field(
-        description="natural: a last day off moves to the next working day (民法典 第二百零三条); working"
+        description="natural: a last day off moves to the next working day (民法典 第二百零三条); working; "
+        "hours: by the clock; working_hours: within `clocks.hours` of working days"
     )
     starts: Literal["received_at", "dispatched_at", "source_registered_at", "accepted_at"] = Field(
         default="received_at",
@@ -211,6 +230,11 @@ class ClockRules(BaseModel):
     rules: tuple[ClockRule, ...] = Field(
         default=(), description="a rule with a shipped name replaces the shipped one, a new name is added"
     )
+    hours: tuple[Annotated[str, AfterValidator(_stretch)], ...] = Field(
+        default=("08:30-12:00", "14:00-17:30"),
+        min_length=1,
+        description="office hours, in which working_hours are counted",
+    )
 
     @model_validator(mode="after")
     def _names_differ(self) -> ClockRules:
@@ -219,6 +243,11 @@ class ClockRules(BaseModel):
             if names.count(name) > 1 or name == "source":
                 raise ValueError(f"time limit {name}: the name is taken, expected one of its own")
         return self
+
+    @cached_property
+    def open(self) -> tuple[tuple[time, time], ...]:
+        """When the office opens and closes on a working day."""
+        return tuple(sorted(map(_times, self.hours)))
 
     @cached_property
     def in_force(self) -> tuple[ClockRule, ...]:
@@ -230,7 +259,8 @@ def deadlines(
     case_facts: Draft, rules: ClockRules, calendar: WorkCalendar, progress: Progress | None = None
 ) -> tuple[Deadline, ...]:
     """All that is due of a case, the source's own date first; depends on nothing but its arguments."""
-    ours = (_deadline(case_facts, rule, calendar) for rule in rules.in_force if rule.applies_to(case_facts))
+    applied = (rule for rule in rules.in_force if rule.applies_to(case_facts))
+    ours = (_deadline(case_facts, rule, calendar, rules.open) for rule in applied)
     found = (*_source_deadline(case_facts), *ours)
     return found if progress is None else tuple(_as_of(one, progress) for one in found)
 
@@ -267,19 +297,19 @@ def _source_deadline(facts: Draft) -> tuple[Deadline, ...]:
     return (Deadline(rule="source", kind=DeadlineKind.SOURCE, starts="source_deadline_at", due_at=given),)
 
 
-def _deadline(facts: Draft, rule: ClockRule, calendar: WorkCalendar) -> Deadline:
+def _deadline(facts: Draft, rule: ClockRule, calendar: WorkCalendar, hours: _Hours) -> Deadline:
     field, start = _start(facts, rule)
     if start is None:
         return Deadline(rule=rule.rule, kind=rule.kind, starts=field, due_at=None, basis=rule.basis)
-    first = start.astimezone(CHINA).date()
-    last = _last_day(first, rule, calendar)
+    start = start.astimezone(CHINA)
+    due = _due(start, rule, calendar, hours)
     return Deadline(
         rule=rule.rule,
         kind=rule.kind,
         starts=field,
-        due_at=datetime.combine(last, _END_OF_DAY, CHINA),
+        due_at=due,
         basis=rule.basis,
-        provisional=not all(calendar.knows(date(year, 1, 1)) for year in range(first.year, last.year + 1)),
+        provisional=not all(calendar.knows(date(year, 1, 1)) for year in range(start.year, due.year + 1)),
     )
 
 
@@ -290,7 +320,28 @@ def _start(facts: Draft, rule: ClockRule) -> tuple[str, datetime | None]:
     return rule.starts, start
 
 
-def _last_day(first: date, rule: ClockRule, calendar: WorkCalendar) -> date:
-    if rule.unit is Unit.WORKING:
-        return calendar.after_workdays(first, rule.limit)
-    return calendar.next_workday(first + timedelta(days=rule.limit))
+def _due(start: datetime, rule: ClockRule, calendar: WorkCalendar, hours: _Hours) -> datetime:
+    first = start.date()
+    match rule.unit:
+        case Unit.HOURS:
+            return start + timedelta(hours=rule.limit)
+        case Unit.WORKING_HOURS:
+            return _after_working_hours(start, timedelta(hours=rule.limit), calendar, hours)
+        case Unit.WORKING:
+            last = calendar.after_workdays(first, rule.limit)
+        case Unit.NATURAL:
+            last = calendar.next_workday(first + timedelta(days=rule.limit))
+    return datetime.combine(last, _END_OF_DAY, CHINA)
+
+
+def _after_working_hours(start: datetime, left: timedelta, calendar: WorkCalendar, hours: _Hours) -> datetime:
+    """The moment until which the office has been open for so long."""
+    day = calendar.next_workday(start.date())
+    while True:
+        for begin, end in hours:
+            opens, closes = max(start, datetime.combine(day, begin, CHINA)), datetime.combine(day, end, CHINA)
+            if opens + left <= closes:
+                return opens + left
+            left -= max(closes - opens, timedelta())
+            start = max(start, closes)
+        day = calendar.after_workdays(day, 1)

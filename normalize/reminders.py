@@ -71,7 +71,7 @@ def reminders(case: Case, rules: ReminderRules, calendar: WorkCalendar) -> list[
         for one in case.deadlines
         if (due := one.due_at) is not None and one.ended_at is None
         for stage, at in _moments(one, due, case, rules, calendar)
-        if stage in rules.stages
+        if stage in rules.stages and at <= due  # a limit in hours may end before a morning
     ]
     return sorted(found, key=lambda one: (one.at, one.rule, one.order))
 

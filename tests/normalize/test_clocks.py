@@ -52,6 +52,44 @@ def test_objection_is_due_after_5_working_days(received: str, expected: str) -> 
     assert due(case("sunshine", received))["xf.object"].due_at == china(f"{expected} 23:59:59")
 
 
+@pytest.mark.parametrize(
+    ("unit", "limit", "dispatched", "expected"),
+    [
+        ("hours", 2, "2026-03-02 09:10", "2026-03-02 11:10"),
+        ("hours", 2, "2026-03-06 23:10", "2026-03-07 01:10"),  # a Friday
+        ("working_hours", 4, "2026-03-02 09:00", "2026-03-02 15:00"),  # two hours at noon are not counted
+        ("working_hours", 4, "2026-03-06 16:30", "2026-03-09 11:30"),  # over a weekend
+        ("working_hours", 4, "2026-03-07 10:00", "2026-03-09 14:30"),
+        ("working_hours", 4, "2026-02-13 17:30", "2026-02-14 14:30"),  # a Saturday that is worked
+        ("working_hours", 7, "2026-02-14 08:30", "2026-02-14 17:30"),  # up to the last minute
+        ("working_hours", 8, "2026-02-14 03:00", "2026-02-24 09:30"),  # before the office opens; the festival follows
+        ("working_hours", 2, "2026-03-02 12:30", "2026-03-02 16:00"),
+    ],
+)
+def test_a_limit_in_hours_runs_from_the_moment_of_dispatch(
+    unit: str, limit: int, dispatched: str, expected: str
+) -> None:
+    sign = {"rule": "12345.sign", "kind": "sign", "limit": limit, "unit": unit, "starts": "dispatched_at"}
+    rules = ClockRules.model_validate({"rules": [sign]})
+    found = due(case("hotline", "2026-02-01 09:00", dispatched_at=china(dispatched)), rules)["12345.sign"]
+
+    assert found.due_at == china(expected)
+    assert not found.provisional
+
+
+def test_working_hours_are_those_of_the_office_counted_once() -> None:
+    sign = {"rule": "12345.sign", "kind": "sign", "limit": 3, "unit": "working_hours"}
+    rules = ClockRules.model_validate({"rules": [sign], "hours": ["14:30-18:00", "09:00-11:00", "10:00-11:30"]})
+
+    assert due(case("hotline", "2026-03-02 09:00"), rules)["12345.sign"].due_at == china("2026-03-02 15:00")
+
+
+@pytest.mark.parametrize("hours", ["", "8:30-12:00", "12:00-08:30", "09:00-09:00", "08:30-25:00", "08:30"])
+def test_office_hours_that_are_none_are_refused(hours: str) -> None:
+    with pytest.raises(ValidationError, match="expected such as 08:30-12:00"):
+        ClockRules.model_validate({"hours": [hours]})
+
+
 def test_the_day_is_the_chinese_day() -> None:
     late = draft(received_at=datetime(2026, 3, 1, 17, 0, tzinfo=UTC))  # already the 2nd in China
 

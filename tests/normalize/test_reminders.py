@@ -56,6 +56,15 @@ def test_reminders_come_on_working_mornings(received: str, due: str | None, expe
     assert told(reminders(case(received, due), RULES, CALENDAR)) == expected
 
 
+def test_a_limit_that_ends_before_the_morning_is_not_told_after_it() -> None:
+    night = case("2026-03-02 23:00", "2026-03-02")
+    due = night.deadlines[0].model_copy(update={"due_at": china("2026-03-03 01:00")})
+
+    assert told(reminders(night.model_copy(update={"deadlines": (due,)}), RULES, CALENDAR)) == [
+        ("overdue", "03-03 01:00")
+    ]
+
+
 def test_a_clock_that_was_stopped_reminds_nobody() -> None:
     stopped = case("2026-03-02 09:00", "2026-03-17", ended_at=china("2026-03-03 09:00"))
 
