@@ -20,12 +20,14 @@ from ingest.keeping import Keeper
 from store import crashpoint, ledger
 from store.blobs import Prepared
 from store.engine import Store, StoreFailed
-from store.failure import place_of
+from store.failure import is_passing, place_of
 from store.ledger import Claim
 
 log = structlog.get_logger()
 BACKOFF_FIRST = timedelta(seconds=5)
 BACKOFF_LONGEST = timedelta(minutes=15)
+OURS_LONGEST = timedelta(seconds=40)
+"""Where the store or the machine is in trouble, not the source: when that is over, the door is visited soon."""
 LONGEST_ASKED = timedelta(hours=6)
 """A source may ask for patience, not for oblivion."""
 PATIENCE = timedelta(minutes=20)
@@ -235,6 +237,8 @@ class Poller:
             failures, news = UNCOUNTED, False
         asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
         wait = BACKOFF_LONGEST if state == channels.REFUSED else _backoff(failures)
+        if is_passing(error):
+            wait = min(wait, OURS_LONGEST)
         self.not_before = now + (wait if asked is None else max(BACKOFF_FIRST, min(asked, LONGEST_ASKED)))
         if news:
             say = log.error if state == channels.REFUSED else log.warning

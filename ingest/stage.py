@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 
 from store import crashpoint, ledger
 from store.engine import Store, StoreUnreachable
-from store.failure import place_of
+from store.failure import is_passing, place_of
 from store.ledger import Claim, LeaseLost
 
 log = structlog.get_logger()
@@ -26,6 +26,8 @@ RENEWALS = 3
 """In the length of a lease: two may fail."""
 RETRY_FIRST = timedelta(seconds=5)
 RETRY_LONGEST = timedelta(minutes=10)
+OURS_LONGEST = timedelta(seconds=40)
+"""Where the store or the machine is in trouble, not the work: when that is over, it goes on within a minute."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,11 @@ class Stage:
         try:
             await self.work(claims)
         except asyncio.CancelledError:
-            await asyncio.shield(self._put_back(claims, "stopped", at_once=True))
+            await asyncio.shield(self._put_back(claims, "stopped", timedelta(0)))
             raise
         except Exception as error:  # noqa: BLE001 - the stage's outer loop: the rows come back, the stage goes on
             log.error("step failed", lane=self.lane, error=place_of(error), rows=[one.id for one in claims])
-            await self._put_back(claims, place_of(error), at_once=False)
+            await self._put_back(claims, place_of(error), OURS_LONGEST if is_passing(error) else RETRY_LONGEST)
         finally:
             renewing.cancel()
 
@@ -115,14 +117,16 @@ class Stage:
                 if not isinstance(error, StoreUnreachable):
                     log.warning("lease not renewed", lane=self.lane, error=place_of(error))
 
-    async def _put_back(self, claims: Sequence[Claim], reason: str, *, at_once: bool) -> None:
-        """Also while the store fails, as on a full disk, again and again; in the end their leases bring them back."""
+    async def _put_back(self, claims: Sequence[Claim], reason: str, longest: timedelta) -> None:
+        """For `longest` at most. Also while the store fails, as on a full disk, again and again, unless that is no time
+        at all; in the end their leases bring them back.
+        """
         until = self.clock() + self.lease
         for one in claims:
             failures = 0
-            while not await self._postponed(one, reason, timedelta(0) if at_once else _backoff(one.attempts)):
+            while not await self._postponed(one, reason, min(_backoff(one.attempts), longest)):
                 failures += 1
-                if at_once or self.clock() >= until:
+                if not longest or self.clock() >= until:
                     break
                 await asyncio.sleep(_backoff(failures).total_seconds())
 

@@ -17,6 +17,7 @@ from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fet
 from ingest import channels, inbox
 from ingest.poller import BACKOFF_FIRST, Poller
 from store import ledger
+from store.acts import TransactionLost
 from store.engine import Store, open_store
 from store.schema import channel, raw
 from store.schema import ledger as ledger_table
@@ -276,6 +277,17 @@ async def test_a_full_disk_is_outlived(store: Store) -> None:
 
     assert keys(store) == ["0", "1"]
     assert polling.not_before is None
+
+
+async def test_when_a_full_disk_has_room_again_the_door_is_visited_within_a_minute_however_often_it_failed(
+    store: Store,
+) -> None:
+    polling, time = await timed(store, Door(failures=[TransactionLost("the disk is full") for _ in range(9)]))
+    for _ in range(9):
+        await polling.round()
+
+    assert polling.not_before is not None
+    assert polling.not_before - time.now < timedelta(minutes=1)
 
 
 async def test_the_first_sight_of_a_channel_fixes_its_start(store: Store) -> None:

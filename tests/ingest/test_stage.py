@@ -94,6 +94,30 @@ async def test_a_step_is_put_back_when_the_disk_has_room_again_or_comes_back_whe
     assert (tries, store.read_now(ledger.counts)) == (2, {})
 
 
+@pytest.mark.parametrize(("error", "longest"), [(TransactionLost("no"), 1), (ValueError("no"), 10)])
+async def test_a_step_that_failed_often_waits_long_unless_it_was_the_store_that_failed(
+    store: Store, error: Exception, longest: int
+) -> None:
+    begun = utc_now()
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=begun))
+    for _ in range(9):
+        (held,) = await store.write(
+            lambda conn: ledger.claim(conn, LANE, now=begun + timedelta(hours=1), lease=timedelta(minutes=1))
+        )
+        await store.write(lambda conn, held=held: ledger.postpone(conn, held, due=begun, reason="before"))  # type: ignore[misc]
+    failed = asyncio.Event()
+
+    async def work(_: Sequence[Claim]) -> None:
+        failed.set()
+        raise error
+
+    await run_until(Stage(LANE, work, store, utc_now), failed)
+
+    due = store.read_now(lambda conn: ledger.next_due(conn, LANE))
+    assert due is not None
+    assert timedelta(minutes=longest) / 2 < due - begun <= timedelta(minutes=longest) + timedelta(seconds=20)
+
+
 async def test_with_room_for_one_the_next_is_claimed_as_soon_as_that_has_ended(store: Store) -> None:
     for _ in range(3):
         await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
@@ -108,7 +132,9 @@ async def test_with_room_for_one_the_next_is_claimed_as_soon_as_that_has_ended(s
 
 
 async def test_what_takes_long_is_held_on_to_and_claimed_by_nobody_else(store: Store) -> None:
-    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
+    """By a clock that goes on only when the lease was renewed."""
+    begins = now = utc_now()
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=begins))
     lease, begun, may_end = timedelta(milliseconds=60), asyncio.Event(), asyncio.Event()
 
     async def work(claims: Sequence[Claim]) -> None:
@@ -116,18 +142,17 @@ async def test_what_takes_long_is_held_on_to_and_claimed_by_nobody_else(store: S
         await may_end.wait()
         await store.write(lambda conn: ledger.done_many(conn, claims))
 
-    async def others_claim() -> list[Claim]:
-        return await store.write(lambda conn: ledger.claim(conn, LANE, now=utc_now(), lease=lease))
-
     ended = asyncio.Event()
-    running = asyncio.create_task(run_until(Stage(LANE, work, store, utc_now, lease=lease, longest=20 * lease), ended))
+    holding = Stage(LANE, work, store, lambda: now, lease=lease, longest=1000 * lease)
+    running = asyncio.create_task(run_until(holding, ended))
     await begun.wait()
-    first = store.read_now(lambda conn: ledger.next_due(conn, LANE))
-    while (due := store.read_now(lambda conn: ledger.next_due(conn, LANE))) is not None and first is not None:
-        assert await others_claim() == []
-        if due - first > 2 * lease:
-            break
-        await asyncio.sleep(0.01)
+    while now < begins + 3 * lease:
+        async with asyncio.timeout(20):
+            while store.read_now(lambda conn: ledger.next_due(conn, LANE)) != now + lease:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+        now += lease / 2
+        others = await store.write(lambda conn: ledger.claim(conn, LANE, now=now, lease=lease))  # noqa: B023
+        assert others == []
     may_end.set()
     ended.set()
     await running
