@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 Language = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
+PAGES = Path(__file__).parent / "console" / "words"
+"""The words of the console's pages, which sheets and commands use too."""
 
 
 @dataclass(frozen=True)

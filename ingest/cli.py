@@ -19,6 +19,8 @@ class UsersMistake(Exception):
     """Something the person at the keyboard can put right; said in a line, without a traceback."""
 
     status = 1
+    said = False
+    """Whether it is in the language of who reads it already."""
 
 
 class WrongUsage(UsersMistake):
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = parsed.func(parsed)
     except UsersMistake as error:
-        print("\n".join(f"xinqiao: {line}" for line in str(error).splitlines()), file=sys.stderr)
+        print("\n".join(f"xinqiao: {line}" for line in _lines(error, parsed)), file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return 130
@@ -43,6 +45,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if arguments is None:  # the process ends: what it leaves behind need not be looked through first
             gc.freeze()
     return status
+
+
+def _lines(error: UsersMistake, parsed: argparse.Namespace) -> list[str]:
+    """In the installation's language, as far as that can be told."""
+    lines = str(error).splitlines()
+    if error.said:
+        return lines
+    from ingest.sayings.problems import language_at  # noqa: PLC0415 - only who errs waits for them
+    from ingest.sayings.rewording import rewording  # noqa: PLC0415
+
+    return list(map(rewording(language_at(getattr(parsed, "config", None))), lines))
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -15,6 +15,7 @@ from ingest.cli import UsersMistake
 from ingest.commands import STORE_REFUSES, Progress, load_config
 from ingest.config import Config
 from ingest.config_copy import copy_without_secrets
+from ingest.sayings.speech import Speech
 from store.backup import Manifest, back_up
 from store.blobs import Depot
 from store.engine import depot_at
@@ -26,30 +27,37 @@ def make_backup(arguments: argparse.Namespace) -> int:
     """Make a backup, the daemon at work or not; 1 if files that should be there are missing."""
     config = load_config(arguments.config)
     others = {f"config/{name}": held for name, held in copy_without_secrets(arguments.config, config).items()}
+    said = Speech(config.service.language)
     program = f"xinqiao {version('xinqiao')}"
-    with _said(), snapshot(config.database, config.data.folder) as taken:
+    with _refused_in_a_line(), snapshot(config.database, config.data.folder) as taken:
         originals = None if arguments.no_originals else _bucket(config) or config.data.folder / "blobs"
-        made = back_up(taken, originals, arguments.to.absolute(), others, program, datetime.now(UTC), Progress())
-    _print(made, arguments, f"{arguments.to}: made", as_json=arguments.json)
-    if not arguments.json:
-        print("The sealing key is not in it: without the key it cannot be opened.")
+        made = back_up(
+            taken, originals, arguments.to.absolute(), others, program, datetime.now(UTC), Progress(said.again)
+        )
+    if arguments.json:
+        _print_json(made, arguments)
+    else:
+        print("\n".join([said("backup.made", to=arguments.to), *_lines(made, said), said("backup.no_key")]))
     for sha256 in made.missing:
-        print(f"xinqiao: missing: the file of blob {sha256}", file=sys.stderr)
+        print(f"xinqiao: {said('backup.missing', sha256=sha256)}", file=sys.stderr)
     return 1 if made.missing else 0
 
 
 def restore_backup(arguments: argparse.Namespace) -> int:
     """Bring a backup back, into a new or empty folder."""
     config = load_config(arguments.config)
-    with _said():
+    said = Speech(config.service.language)
+    with _refused_in_a_line():
         master = config.sealing.master()
         place = Place(arguments.to.absolute(), config.database, _bucket(config))
-        brought = restore(arguments.backup.absolute(), place, master, Progress())
-    _print(brought, arguments, f"{arguments.to}: restored from {arguments.backup}", as_json=arguments.json)
-    if not arguments.json:
-        print("Prove what is in it: xinqiao verify")
-    if arguments.to.absolute() != config.data.folder and not arguments.json:
-        print(f"{arguments.config} says data.folder: {config.data.folder}")
+        brought = restore(arguments.backup.absolute(), place, master, Progress(said.again))
+    if arguments.json:
+        _print_json(brought, arguments)
+        return 0
+    done = said("backup.restored", to=arguments.to, backup=arguments.backup)
+    print("\n".join([done, *_lines(brought, said), said("backup.prove")]))
+    if arguments.to.absolute() != config.data.folder:
+        print(said("backup.folder", file=arguments.config, folder=config.data.folder))
     return 0
 
 
@@ -59,7 +67,7 @@ def _bucket(config: Config) -> Depot | None:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _refused_in_a_line() -> Iterator[None]:
     """What keeps it from its end, in a line."""
     try:
         yield
@@ -69,14 +77,12 @@ def _said() -> Iterator[None]:
         raise UsersMistake(f"{error.filename}: {error.strerror}") from error
 
 
-def _print(one: Manifest, arguments: argparse.Namespace, said: str, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({"to": str(arguments.to), **asdict(one)}, ensure_ascii=False))
-        return
-    print(said)
-    print(f"  {one.engine}, tables of migration {one.migration}, made {one.made_at} by {one.program}")
-    print(f"  {one.rows['cases']} cases, {one.rows['event']} events, {sum(one.rows.values())} rows in all")
-    if one.originals:
-        print(f"  {one.blobs} large originals and attachments")
-    else:
-        print("  without the large originals and attachments")
+def _print_json(one: Manifest, arguments: argparse.Namespace) -> None:
+    print(json.dumps({"to": str(arguments.to), **asdict(one)}, ensure_ascii=False))
+
+
+def _lines(one: Manifest, said: Speech) -> Iterator[str]:
+    yield said("backup.of", engine=one.engine, migration=one.migration, at=one.made_at, program=one.program)
+    rows, all_rows = one.rows, sum(one.rows.values())
+    yield said("backup.rows", cases=rows["cases"], events=rows["event"], rows=all_rows)
+    yield said("backup.originals", count=one.blobs) if one.originals else said("backup.no_originals")

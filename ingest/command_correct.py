@@ -6,22 +6,27 @@ import argparse
 import json
 
 from ingest.cli import WrongUsage
-from ingest.commands import changes_of, perform
+from ingest.commands import changes_of, load_config, perform
 from ingest.operations import Answer
+from ingest.sayings.speech import Speech
 
 
 def correct(arguments: argparse.Namespace) -> int:
     asked = {"case": arguments.case, "revision": arguments.revision}
     if bool(arguments.changes) == bool(arguments.undo):
         raise WrongUsage("correct: expected FIELD=VALUE, or --undo FIELD")
+    config = load_config(arguments.config)
     if arguments.undo:
-        answer = perform(arguments.config, "uncorrect", {**asked, "field": arguments.undo})
+        answer = perform(config, "uncorrect", {**asked, "field": arguments.undo})
     else:
-        answer = perform(arguments.config, "correct", {**asked, "changes": changes_of("correct", arguments.changes)})
-    print(json.dumps(answer, ensure_ascii=False) if arguments.json else _said(answer))
+        answer = perform(config, "correct", {**asked, "changes": changes_of("correct", arguments.changes)})
+    line = json.dumps(answer, ensure_ascii=False) if arguments.json else _line(answer, Speech(config.service.language))
+    print(line)
     return 0
 
 
-def _said(answer: Answer) -> str:
-    closed = f"; it is restricted now: {answer['restricted']}" if answer["restricted"] else ""
-    return f"{answer['case_no']}: revision {answer['revision']}, changed {', '.join(answer['changed'])}{closed}"
+def _line(answer: Answer, said: Speech) -> str:
+    reason = answer["restricted"]
+    closed = said("correct.closed", reason=said.code("restricted_reason", reason)) if reason else ""
+    fields = said.listed(said.code("field", name) for name in answer["changed"])
+    return said("correct.done", case=answer["case_no"], revision=answer["revision"], fields=fields, closed=closed)

@@ -18,6 +18,8 @@ from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import STORE_REFUSES, Progress, asker, load_config
 from ingest.config import Config
 from ingest.config_sections import POSTGRESQL, check_database
+from ingest.sayings.rewording import rewording
+from ingest.sayings.speech import Speech
 from ingest.secrets import SecretMissing, expand, references
 from store.address import shown
 from store.blob_bucket import Bucket
@@ -46,11 +48,14 @@ def move(args: Namespace) -> int:
     if config.shared:
         raise UsersMistake(f"{args.config}: names PostgreSQL already; the configuration of an embedded one is moved")
     goal = _goal(args, config)
-    with _said():
+    with _refused_in_a_line():
         source = Source(config.data.folder)
         with closing(source), closing(Target(goal.database)) as target:
             report = _look(source, target, goal) if args.dry_run else _move(source, target, goal, config)
-    _print(report, goal, as_json=args.json)
+    if args.json:
+        print(json.dumps({**report, "advice": list(goal.advice)}, ensure_ascii=False))
+    else:
+        _print(report, goal, Speech(config.service.language))
     return 0
 
 
@@ -66,7 +71,7 @@ def _move(source: Source, target: Target, goal: Goal, config: Config) -> dict[st
     expect_movable(source, target.state(source.keys()), target.place)
     if target.begin(source.keys()) is State.COMPLETE:
         return {"moved": True, "state": "complete", "to": target.place, "tables": [], "blobs": None}
-    tell = Progress()
+    tell = Progress(rewording(config.service.language))
     tables = carry_rows(source, target, tell)
     here, there = depot_at(config.data.folder, config.bucket), depot_at(goal.folder, goal.bucket)
     blobs = carry_blobs(source, sealer, here, there, tell) if here.place != there.place else None
@@ -111,7 +116,7 @@ def _goal_at(args: Namespace, config: Config) -> Goal:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
+def _refused_in_a_line() -> Iterator[None]:
     """What keeps a move from its end, in a line; whatever was done is gone on with by the next run."""
     try:
         yield
@@ -121,22 +126,14 @@ def _said() -> Iterator[None]:
         raise UsersMistake(f"{error.filename}: {error.strerror}; give the command again") from error
 
 
-def _print(report: dict[str, Any], goal: Goal, *, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps({**report, "advice": list(goal.advice)}, ensure_ascii=False))
-        return
-    lines = {
-        "empty": "would be moved to {to}, which is empty",
-        "begun": "would be moved on to {to}, where an earlier move has begun",
-        "complete": "was moved to {to} before: nothing to do",
-        "moved": "moved to {to}",
-    }
-    print(lines[report["state"]].format(to=report["to"]))
+def _print(report: dict[str, Any], goal: Goal, said: Speech) -> None:
+    print(said(f"move.{report['state']}", to=report["to"]))
     if report["tables"]:
-        print(f"  {len(report['tables'])} tables, {sum(one['rows'] for one in report['tables'])} rows")
+        rows = sum(one["rows"] for one in report["tables"])
+        print(said("move.rows", tables=len(report["tables"]), rows=rows))
     if (blobs := report["blobs"]) is not None:
-        print(f"  {blobs['found']} large originals, now in {blobs['place']}")
+        print(said("move.originals", count=blobs["found"], place=blobs["place"]))
         for sha256 in blobs["missing"]:
-            print(f"  was missing or damaged before: blob {sha256}", file=sys.stderr)
+            print(said("move.missing", sha256=sha256), file=sys.stderr)
     if report["moved"]:
-        print("\n".join(goal.advice))
+        print("\n".join(map(said.again, goal.advice)))

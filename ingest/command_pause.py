@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 
-from ingest.commands import perform
+from ingest.commands import load_config, perform
+from ingest.sayings.speech import Speech
 
 
 def pause(arguments: argparse.Namespace) -> int:
     asked = {"what": arguments.what, "name": arguments.name, "reason": arguments.reason}
-    answer = perform(arguments.config, arguments.act, asked)
-    print(
-        json.dumps(answer, ensure_ascii=False)
-        if arguments.json
-        else f"{arguments.what} {arguments.name}: {answer['state']}"
-    )
+    config = load_config(arguments.config)
+    answer = perform(config, arguments.act, asked)
+    if arguments.json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        said = Speech(config.service.language)
+        print(said(f"pause.{arguments.what}", name=arguments.name, state=said.code("pause_state", answer["state"])))
     return 0

@@ -12,15 +12,18 @@ from ingest.cli import WrongUsage
 from ingest.command_replay import moment
 from ingest.commands import changes_of, load_config, perform
 from ingest.operations import Answer
+from ingest.sayings.speech import Speech, padded
 
 
 def quarantine(arguments: argparse.Namespace) -> int:
     _must_make_sense(arguments)
-    zone = load_config(arguments.config).service.zone
-    answer = perform(arguments.config, f"quarantine-{arguments.action}", _asked(arguments, zone))
-    print(
-        json.dumps(answer, ensure_ascii=False) if arguments.json else "\n".join(_said(arguments.action, answer, zone))
-    )
+    config = load_config(arguments.config)
+    zone = config.service.zone
+    answer = perform(config, f"quarantine-{arguments.action}", _asked(arguments, zone))
+    if arguments.json:
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        print("\n".join(_lines(arguments.action, answer, Speech(config.service.language), zone)))
     return 0
 
 
@@ -55,18 +58,21 @@ def _must_make_sense(arguments: argparse.Namespace) -> None:
         raise WrongUsage("quarantine dismiss: expected --reason")
 
 
-def _said(action: str, answer: Answer, zone: ZoneInfo) -> Iterator[str]:
+def _lines(action: str, answer: Answer, said: Speech, zone: ZoneInfo) -> Iterator[str]:
     if action == "list":
         for one in answer["items"]:
             at = f"{datetime.fromisoformat(one['fetched_at']).astimezone(zone):%Y-%m-%d %H:%M}"
-            yield f"{one['raw_id']:>8}  {at}  {one['channel']:20} {one['kind']:8} {one['reason'] or ''}"
+            kind = padded(said.code("kind", one["kind"]), 8)
+            yield f"{one['raw_id']:>8}  {at}  {one['channel']:20} {kind} {one['reason'] or ''}"
         if not answer["items"]:
-            yield "nothing"
+            yield said("nothing")
         if answer["before"]:
-            yield f"more: --before {answer['before']}"
+            yield said("quarantine.more", before=answer["before"])
     elif action == "register":
-        restricted = f"; it is restricted: {answer['restricted']}" if answer["restricted"] else ""
-        left = "; the item stays in quarantine for what else it holds" if answer["left"] else ""
-        yield f"{answer['raw']}: case {answer['case_no']}{restricted}{left}"
+        reason = answer["restricted"]
+        restricted = said("quarantine.restricted", reason=said.code("restricted_reason", reason)) if reason else ""
+        left = said("quarantine.left") if answer["left"] else ""
+        facts = {"number": answer["raw"], "case": answer["case_no"]}
+        yield said("quarantine.registered", **facts, restricted=restricted, left=left)
     else:
-        yield f"{answer['raw']}: {answer['state']}"
+        yield said("quarantine.now", number=answer["raw"], state=said.code("item_state", answer["state"]))

@@ -9,24 +9,22 @@ from typing import Any
 
 from ingest.command_replay import moment
 from ingest.commands import load_config, perform
+from ingest.sayings.speech import Speech
 
 SHOWN = 20
-WORDS = {
-    "missing": "missing there, although it took them",
-    "behind": "there in an older revision than it took",
-    "surplus": "there, but not (or not any more) for it",
-    "waiting": "on their way, or waiting for a person",
-}
+FOUND = ("missing", "behind", "surplus", "waiting")
 
 
 def reconcile(arguments: argparse.Namespace) -> int:
-    zone = load_config(arguments.config).service.zone
+    config = load_config(arguments.config)
+    zone = config.service.zone
     asked = {"target": arguments.target, "since": moment("--since", arguments.since, zone), "send": arguments.send}
-    answer = perform(arguments.config, "reconcile", asked)
+    answer = perform(config, "reconcile", asked)
     if arguments.json:
         print(json.dumps(answer, ensure_ascii=False))
     else:
-        print("\n".join(line for name, one in answer["targets"].items() for line in _lines(name, one)))
+        said = Speech(config.service.language)
+        print("\n".join(line for name, one in answer["targets"].items() for line in _lines(name, one, said)))
     return 1 if any(_amiss(one) for one in answer["targets"].values()) else 0
 
 
@@ -34,14 +32,14 @@ def _amiss(one: Mapping[str, Any]) -> bool:
     return any(one.get(what) for what in ("error", "missing", "behind", "surplus"))
 
 
-def _lines(name: str, one: Mapping[str, Any]) -> Iterator[str]:
+def _lines(name: str, one: Mapping[str, Any], said: Speech) -> Iterator[str]:
     if "error" in one:
-        yield f"{name}: {one['error']}"
+        yield said("titled", title=name, said=said.again(one["error"]))
         return
-    yield f"{name}: {one['agreed']} agree"
-    for what, words in WORDS.items():
+    yield said("reconcile.agreed", target=name, count=one["agreed"])
+    for what in FOUND:
         if cases := one[what]:
-            more = f" and {len(cases) - SHOWN} more" if len(cases) > SHOWN else ""
-            yield f"  {len(cases)} {words}: {', '.join(cases[:SHOWN])}{more}"
+            more = said("and_more", count=len(cases) - SHOWN) if len(cases) > SHOWN else ""
+            yield said(f"reconcile.{what}", count=len(cases), cases=said.listed(cases[:SHOWN]) + more)
     if "sent_again" in one:
-        yield f"  {one['sent_again']} sent again"
+        yield said("reconcile.sent", count=one["sent_again"])

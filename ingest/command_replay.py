@@ -10,10 +10,12 @@ from zoneinfo import ZoneInfo
 from ingest.cli import WrongUsage
 from ingest.commands import load_config, perform
 from ingest.operations import Answer
+from ingest.sayings.speech import Speech
 
 
 def replay(arguments: argparse.Namespace) -> int:
-    zone = load_config(arguments.config).service.zone
+    config = load_config(arguments.config)
+    zone = config.service.zone
     asked = {
         "case": arguments.case,
         "since": moment("--since", arguments.since, zone),
@@ -24,14 +26,15 @@ def replay(arguments: argparse.Namespace) -> int:
     chosen = {"case": arguments.case, "target": arguments.target, "dry_run": arguments.dry_run}
     if arguments.send:
         which = {"target": arguments.target, "dead": arguments.dead, "unknown": arguments.unknown}
-        answer = perform(arguments.config, "replay-send", {**asked, **which, "rate": arguments.rate})
+        answer = perform(config, "replay-send", {**asked, **which, "rate": arguments.rate})
     elif arguments.skip:
-        answer = perform(arguments.config, "replay-skip", chosen)
+        answer = perform(config, "replay-skip", chosen)
     elif arguments.arrived:
-        answer = perform(arguments.config, "replay-arrived", {**chosen, "receiver_id": arguments.receiver_id})
+        answer = perform(config, "replay-arrived", {**chosen, "receiver_id": arguments.receiver_id})
     else:
-        answer = perform(arguments.config, "replay-read", {**asked, "quarantine": arguments.quarantine})
-    print(json.dumps(answer, ensure_ascii=False) if arguments.json else _said(answer))
+        answer = perform(config, "replay-read", {**asked, "quarantine": arguments.quarantine})
+    line = json.dumps(answer, ensure_ascii=False) if arguments.json else _line(answer, Speech(config.service.language))
+    print(line)
     return 0
 
 
@@ -58,20 +61,19 @@ def _must_make_sense(arguments: argparse.Namespace) -> None:
         raise WrongUsage("replay: --target and --dead choose what is sent again; expected --send")
 
 
-def _said(answer: Answer) -> str:
-    would = "would be " if answer["dry_run"] else ""
+def _line(answer: Answer, said: Speech) -> str:
+    would = bool(answer["dry_run"])
     if "read_again" in answer:
-        removed = f"; of {answer['removed']} the original was removed by retention" if "removed" in answer else ""
-        return f"{answer['read_again']} {would}read again{removed}"
+        removed = said("replay.removed", count=answer["removed"]) if "removed" in answer else ""
+        return said("replay.would_read" if would else "replay.read", count=answer["read_again"], removed=removed)
     if "skipped" in answer:
-        return f"{len(answer['skipped'])} {would}skipped"
+        return said("replay.would_skip" if would else "replay.skipped", count=len(answer["skipped"]))
     if "arrived" in answer:
-        return f"{len(answer['arrived'])} {would}taken for delivered"
-    withheld = (
-        answer["withheld"] and f"; {answer['withheld']} withheld: their target may not have them, or has them"
-    ) or ""
-    resumed = "; the target is resumed" if answer["resumed"] else ""
-    return f"{answer['sent_again']} {would}sent again{withheld}{resumed}"
+        return said("replay.would_arrive" if would else "replay.arrived", count=len(answer["arrived"]))
+    withheld = said("replay.withheld", count=answer["withheld"]) if answer["withheld"] else ""
+    resumed = said("replay.resumed") if answer["resumed"] else ""
+    key = "replay.would_send" if would else "replay.sent"
+    return said(key, count=answer["sent_again"], withheld=withheld, resumed=resumed)
 
 
 def moment(option: str, written: str | None, zone: ZoneInfo) -> str | None:

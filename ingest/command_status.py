@@ -6,22 +6,24 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from ingest.commands import load_config, perform
 from ingest.operations import Answer
+from ingest.sayings.speech import Speech, padded
 
 When: TypeAlias = Callable[[str], str]
 
 
 def status(arguments: argparse.Namespace) -> int:
     """Print the state; 1 when something needs a person."""
-    answer = perform(arguments.config, "status", {})
+    config = load_config(arguments.config)
+    answer = perform(config, "status", {})
     if arguments.json:
         print(json.dumps(answer, ensure_ascii=False))
     else:
-        zone = load_config(arguments.config).service.zone
-        print("\n".join(_lines(answer, lambda text: f"{datetime.fromisoformat(text).astimezone(zone):%m-%d %H:%M}")))
+        zone, said = config.service.zone, Speech(config.service.language)
+        print("\n".join(_lines(answer, said, lambda at: f"{datetime.fromisoformat(at).astimezone(zone):%m-%d %H:%M}")))
     return 1 if needs_a_person(answer) else 0
 
 
@@ -40,39 +42,70 @@ def needs_a_person(answer: Answer) -> bool:
     )
 
 
-def _lines(answer: Answer, when: When) -> Iterator[str]:
-    yield "doors"
-    for door in answer["doors"]:
-        seen = f"last success {when(door['last_success_at'])}" if door["last_success_at"] else "no success yet"
-        trouble = f"; {door['failures']} failures: {door['error']}" if door["error"] else ""
-        if door["paused_by"]:
-            trouble = f"; by {door['paused_by']}: {door['error']}"
-        yield f"  {door['name']:20} {door['state']:12} since {when(door['since'])}, {seen}{trouble}"
-    yield "stages"
-    yield "  taken in: " + _counted(answer["stages"]["raws"])
-    for lane, states in answer["stages"]["ledger"].items():
-        yield f"  waiting in {lane}: {_counted(states)}"
-    yield f"  cases: {answer['stages']['cases']}, to be reviewed: {answer['stages']['needs_review']}"
-    if answer["stages"]["held"]:
-        yield f"  held: {answer['stages']['held']} events of restricted cases that no target takes"
+def _lines(answer: Answer, said: Speech, when: When) -> Iterator[str]:
+    yield said("status.doors")
+    yield from (_door(door, said, when) for door in answer["doors"])
+    yield from _stages(answer, said, when)
+    yield said("status.targets")
+    yield from (_target(target, said, when) for target in answer["targets"])
+    yield from _quarantine(answer, said, when)
+    if answer["blobs"]["error"]:
+        error = said.again(answer["blobs"]["error"])
+        yield said("status.blobs", place=answer["blobs"]["place"], error=error)
+    yield said("status.deadlines", overdue=answer["deadlines"]["overdue"], soon=answer["deadlines"]["soon"])
+
+
+def _door(door: Mapping[str, Any], said: Speech, when: When) -> str:
+    last, error = door["last_success_at"], door["error"]
+    seen = said("status.success", when=when(last)) if last else said("status.no_success")
+    trouble = said("status.failed", count=door["failures"], error=said.again(error)) if error else ""
+    if door["paused_by"]:
+        trouble = said("status.paused", who=door["paused_by"], reason=error)
+    return said(
+        "status.door",
+        name=padded(door["name"], 20),
+        state=padded(said.code("door_state", door["state"]), 12),
+        since=when(door["since"]),
+        seen=seen,
+        trouble=trouble,
+    )
+
+
+def _stages(answer: Answer, said: Speech, when: When) -> Iterator[str]:
+    stages = answer["stages"]
+    yield said("status.stages")
+    yield said("status.taken_in", counted=said.counted("raw_state", stages["raws"]))
+    for lane, states in stages["ledger"].items():
+        yield said("status.waiting", lane=said.lane(lane), counted=said.counted("row_state", states))
+    yield said("status.cases", count=stages["cases"], review=stages["needs_review"])
+    if stages["held"]:
+        yield said("status.held", count=stages["held"])
     if answer["oldest"]:
         first = answer["oldest"][0]
-        yield f"  oldest waiting: {first['lane']} since {when(first['since'])}, {first['attempts']} attempts"
-    yield "targets"
-    for target in answer["targets"]:
-        counts = _counted({name: target[name] for name in ("waiting", "unknown", "delivered", "rejected")})
-        by = f"by {target['paused_by']}: " if target["paused_by"] else ""
-        trouble = f"; {by}{target['error']}" if target["error"] else ""
-        yield f"  {target['name']:20} {target['state']:12} since {when(target['since'])}, {counts}{trouble}"
-    shown = len(answer["quarantine"])
-    newest = f", the newest {shown}" if shown < answer["quarantined"] else ""
-    yield f"quarantine: {answer['quarantined']}{newest}"
+        lane = said.lane(first["lane"])
+        yield said("status.oldest", lane=lane, since=when(first["since"]), attempts=first["attempts"])
+
+
+def _target(target: Mapping[str, Any], said: Speech, when: When) -> str:
+    counts = {name: target[name] for name in ("waiting", "unknown", "delivered", "rejected")}
+    by, error, trouble = target["paused_by"], target["error"], ""
+    if error:
+        trouble = (
+            said("status.paused", who=by, reason=error) if by else said("status.troubled", error=said.again(error))
+        )
+    return said(
+        "status.target",
+        name=padded(target["name"], 20),
+        state=padded(said.code("target_state", target["state"]), 12),
+        since=when(target["since"]),
+        counted=said.counted("delivery_state", counts),
+        trouble=trouble,
+    )
+
+
+def _quarantine(answer: Answer, said: Speech, when: When) -> Iterator[str]:
+    count, shown = answer["quarantined"], len(answer["quarantine"])
+    yield said("status.quarantine_newest" if shown < count else "status.quarantine", count=count, shown=shown)
     for one in answer["quarantine"]:
-        yield f"  {one['channel']} {one['raw_id']}, {when(one['fetched_at'])}: {one['reason']}"
-    if answer["blobs"]["error"]:
-        yield f"large originals cannot be kept: {answer['blobs']['place']}: {answer['blobs']['error']}"
-    yield f"deadlines: {answer['deadlines']['overdue']} overdue, {answer['deadlines']['soon']} soon"
-
-
-def _counted(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number} {name}" for name, number in counts.items()) or "nothing"
+        facts = {"channel": one["channel"], "number": one["raw_id"], "reason": one["reason"]}
+        yield said("status.quarantined", **facts, when=when(one["fetched_at"]))

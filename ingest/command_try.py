@@ -56,7 +56,8 @@ async def _try(config: Config, channel: Channel, start: datetime, limit: int) ->
         await adapter.close()
         await scans.close()
     if not printed:
-        print(f"xinqiao: channel {channel.name}: nothing since {start:%Y-%m-%d %H:%M}", file=sys.stderr)
+        said = rewording(service.language)(f"channel {channel.name}: nothing since {start:%Y-%m-%d %H:%M}")
+        print(f"xinqiao: {said}", file=sys.stderr)
     return 0
 
 

@@ -6,9 +6,11 @@ import argparse
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from functools import partial
 
 from ingest.cli import UsersMistake, WrongUsage
 from ingest.commands import STORE_REFUSES, Progress, load_config
+from ingest.sayings.speech import Speech
 from ingest.verifying.chained import prove_history
 from ingest.verifying.finding import Finding, Proof
 from ingest.verifying.registered import prove_register
@@ -22,21 +24,22 @@ SHOWN = 1000
 def verify(arguments: argparse.Namespace) -> int:
     """Prove history, register, seals and originals; 1 if something is not as it should be."""
     config = load_config(arguments.config)
-    expected = _anchor(arguments.anchor)
+    expected, said = _anchor(arguments.anchor), Speech(config.service.language)
     shown: list[Finding] = []
     number = 0
     try:
         with looked_at(config.database, config.data.folder, config.sealing.master(), config.bucket) as look:
-            proof = Proof(look, Progress())
+            proof = Proof(look, partial(_tell, said, Progress()))
             for number, one in enumerate(_findings(proof, expected, quick=arguments.no_originals), 1):
                 if number <= SHOWN:
                     shown.append(one)
-                    _say(one, as_json=arguments.json)
+                    if not arguments.json:
+                        print(_told(one, said), flush=True)
     except STORE_REFUSES as error:
         raise UsersMistake(str(error)) from error
     except OSError as error:
         raise UsersMistake(f"{error.filename}: {error.strerror}") from error
-    _sum_up(proof, number, shown, as_json=arguments.json)
+    print(_as_json(proof, number, shown) if arguments.json else "\n".join(_summed_up(proof, number, said)))
     return 1 if number else 0
 
 
@@ -57,20 +60,26 @@ def _anchor(written: str | None) -> tuple[int, str] | None:
     return int(upto), mac
 
 
-def _say(one: Finding, *, as_json: bool) -> None:
-    if not as_json:
-        print(f"{one.kind}: {one.what}\n  → {one.advice}", flush=True)
+def _tell(said: Speech, progress: Progress, what: str, count: int) -> None:
+    progress(said("verify.progress", what=said.code("proved", what), count=count))
 
 
-def _sum_up(proof: Proof, number: int, shown: list[Finding], *, as_json: bool) -> None:
-    if as_json:
-        found = [asdict(one) for one in shown]
-        said = {"clean": not number, "count": number, "findings": found, "looked_at": dict(proof.counts)}
-        print(json.dumps({**said, "anchor": proof.anchor}, ensure_ascii=False))
-        return
-    if number > len(shown):
-        print(f"and {number - len(shown)} more")
-    print(", ".join(f"{count} {what}" for what, count in proof.counts.items()) or "nothing is in it yet")
+def _told(one: Finding, said: Speech) -> str:
+    kind = said.code("finding", one.kind)
+    return said("verify.finding", kind=kind, what=said.again(one.what), advice=said.again(one.advice))
+
+
+def _as_json(proof: Proof, number: int, shown: list[Finding]) -> str:
+    found = [asdict(one) for one in shown]
+    said = {"clean": not number, "count": number, "findings": found, "looked_at": dict(proof.counts)}
+    return json.dumps({**said, "anchor": proof.anchor}, ensure_ascii=False)
+
+
+def _summed_up(proof: Proof, number: int, said: Speech) -> Iterator[str]:
+    if number > SHOWN:
+        yield said("verify.more", count=number - SHOWN)
+    yield said.counted("proved", proof.counts) if proof.counts else said("verify.nothing")
     if proof.anchor is not None:
-        print(f"anchor of the history: {proof.anchor}")
-    print(f"{number} finding{'s' if number > 1 else ''}" if number else "everything is as it should be")
+        yield said("verify.anchor", anchor=proof.anchor)
+    amiss = "verify.amiss" if number > 1 else "verify.amiss_one"
+    yield said(amiss, count=number) if number else said("verify.clean")

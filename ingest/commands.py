@@ -7,7 +7,7 @@ import os
 import pwd
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,18 +29,23 @@ LOGIN, NOBODY_LOGGED_IN = Path("/proc/self/loginuid"), 2**32 - 1
 """Seconds between two lines of progress about one thing."""
 
 
+class Misconfigured(UsersMistake):
+    """The configuration cannot be used; where and why, in its own language."""
+
+    said = True
+
+
 def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     """The configuration, or every error of it as the user's mistake, said as `xinqiao check` says it."""
     try:
         return load(path, environment)
     except ConfigErrors as error:
         said = said_in(language_for(error), error.problems)
-        raise UsersMistake("\n".join(map(str, said))) from error
+        raise Misconfigured("\n".join(map(str, said))) from error
 
 
-def perform(path: Path, operation: str, arguments: Mapping[str, Any]) -> Answer:
+def perform(config: Config, operation: str, arguments: Mapping[str, Any]) -> Answer:
     """Have the daemon, or this process where none runs, do an operation."""
-    config = load_config(path)
     configure("console", "warning")
     try:
         return asyncio.run(ask(config, operation, arguments, asker()))
@@ -97,11 +102,11 @@ def _content(command: str, path: str) -> str:
 class Progress:
     """Lines on standard error: each thing's last word, and now and then one of those before."""
 
-    def __init__(self) -> None:
-        self._said = time.monotonic()
+    def __init__(self, say: Callable[[str], str] = str) -> None:
+        self._say, self._said = say, time.monotonic()
 
     def __call__(self, text: str, last: bool = False) -> None:
         now = time.monotonic()
         if last or now - self._said >= OFTEN:
             self._said = now
-            print(text, file=sys.stderr, flush=True)
+            print(self._say(text), file=sys.stderr, flush=True)

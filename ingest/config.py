@@ -124,7 +124,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     loading = Loading(document, folder, os.environ if environment is None else environment)
     parts = _parts(document.data, loading, folder)
     if loading.problems:
-        raise ConfigErrors(loading.problems, loading.warnings, loading.files, _language(document.data))
+        raise ConfigErrors(loading.problems, loading.warnings, loading.files, language_in(document.data))
     config = Config.model_validate(parts)
     config._warnings = in_order(loading.warnings)
     config._secrets_written_out = loading.secrets_written_out
@@ -132,7 +132,7 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     return config
 
 
-def _language(data: Mapping[str, Plain]) -> Language | None:
+def language_in(data: Mapping[str, Plain]) -> Language | None:
     """What is written under `service.language`, whatever else is wrong; None: not one of ours."""
     service = data.get("service") or {}
     written = service.get("language") if isinstance(service, dict) else None

@@ -17,9 +17,11 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
+from ingest.catalogue import Language
 from ingest.config import Config
 from ingest.office import Office, open_office
 from ingest.operations import Answer, OperationRefused, perform
+from ingest.sayings.rewording import rewording
 from ingest.unexpected import log_by_place
 from store.engine import StoreClosed
 
@@ -72,7 +74,7 @@ async def ask(config: Config, operation: str, arguments: Mapping[str, Any], acto
     if config.shared:  # nobody has it to himself: what is done here, the daemons find
         return await _perform_here(config, operation, arguments, actor)
     try:
-        with _socket(config) as path, _said_if_slow(operation):
+        with _socket(config) as path, _said_if_slow(operation, config.service.language):
             status, body = await _post(path, message)
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error, PermissionError):
@@ -124,9 +126,10 @@ def _of_another(folder: Path) -> str:
 
 
 @contextmanager
-def _said_if_slow(operation: str) -> Iterator[None]:
+def _said_if_slow(operation: str, language: Language) -> Iterator[None]:
     minutes = PATIENCE.total_seconds() / 60
-    text = f"xinqiao: {operation}: the daemon is at it; waiting up to {minutes:g} minutes"
+    said = rewording(language)(f"{operation}: the daemon is at it; waiting up to {minutes:g} minutes")
+    text = f"xinqiao: {said}"
     telling = asyncio.get_running_loop().call_later(PROMPT.total_seconds(), partial(print, text, file=sys.stderr))
     try:
         yield

@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry
 from ingest.accounts import Role
 from ingest.alarms.words import FOLDER as ALARM_WORDS
 from ingest.cases import CaseDesk
-from ingest.catalogue import LANGUAGES, Language, Words, load_words
+from ingest.catalogue import LANGUAGES, PAGES, Language, Words, load_words
 from ingest.console import masks
 from ingest.console.looks import Look
 from ingest.console.roles import Right, may, may_correct, may_read
@@ -126,7 +126,7 @@ def assemble(
         hashing=asyncio.Semaphore(2),
         viewer=viewers(),
         templates=templates,
-        words={language: load_words(HERE / "words", language) for language in LANGUAGES},
+        words={language: load_words(PAGES, language) for language in LANGUAGES},
         alarms={language: load_words(ALARM_WORDS, language) for language in LANGUAGES},
         static=static,
         versions={name: hashlib.sha256(content).hexdigest()[:12] for name, content in static.items()},

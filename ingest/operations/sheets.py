@@ -6,18 +6,16 @@ import asyncio
 import base64
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-from ingest.catalogue import load_words
+from ingest.catalogue import PAGES, load_words
 from ingest.history import record_history
 from ingest.office import Office
 from ingest.operations.terms import Answer, OperationRefused, case_id_of
 from ingest.sheets.facts import Form, SheetRefused, check, gather
 
-WORDS = Path(__file__).parents[1] / "console" / "words"
 _printer = ThreadPoolExecutor(1, thread_name_prefix="sheets")
 """One sheet at a time: however many are asked for, pages and doors go on."""
 
@@ -44,7 +42,7 @@ async def sheet(office: Office, arguments: Mapping[str, Any], actor: str) -> Ans
     except SheetRefused as error:
         raise OperationRefused(str(error), code="restricted") from error
     service = office.config.service
-    words = load_words(WORDS, service.language)
+    words = load_words(PAGES, service.language)
 
     def drawn() -> bytes:
         from ingest.sheets.page import Printing, draw  # noqa: PLC0415 - 40 MB: only who prints has them loaded

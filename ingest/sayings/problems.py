@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ingest.catalogue import Language, load_words
+from ingest.config import language_in
 from ingest.config_errors import ConfigErrors, Problem
+from ingest.config_yaml import read
 from ingest.sayings.check import FOLDER
 from ingest.sayings.rewording import rewording
 
@@ -15,6 +18,15 @@ from ingest.sayings.rewording import rewording
 def language_for(errors: ConfigErrors) -> Language:
     """The one the configuration asks for; where that cannot be read, that of who gives the command."""
     return errors.language or of_locale(os.environ)
+
+
+def language_at(path: Path | None) -> Language:
+    """The one a configuration file asks for, whatever is wrong with it; else that of who gives the command."""
+    try:
+        asked = language_in(read(path).data) if path else None
+    except ConfigErrors:
+        asked = None
+    return asked or of_locale(os.environ)
 
 
 def of_locale(environment: Mapping[str, str]) -> Language:

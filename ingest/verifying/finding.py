@@ -29,14 +29,14 @@ class Proof:
     """How far it is: so many of each thing were looked at."""
 
     look: Look
-    tell: Callable[[str], None]
+    tell: Callable[[str, int], None]
     counts: Counter[str] = field(default_factory=Counter)
     anchor: str | None = None
     """The end of the chain: who keeps it elsewhere can prove later that nothing behind it was cut off."""
 
     def counted(self, what: str, number: int = 1) -> None:
         self.counts[what] += number
-        self.tell(f"{what}: {self.counts[what]}")
+        self.tell(what, self.counts[what])
 
 
 def pages(

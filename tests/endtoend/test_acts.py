@@ -70,8 +70,8 @@ async def test_a_correction_reaches_the_oa_and_so_does_its_undoing(town: Town) -
     assert [event["data"]["case"]["title"] for event in told[-2:]] == ["更正后的标题", title]
     assert all(one["by"].endswith("@command") for one in told[-2]["data"]["change"])
     assert (stale.status, wrong.status, undone.status) == (1, 1, 0)
-    assert "has changed meanwhile" in stale.err
-    assert "petition_date: expected a date such as 2026-03-01; title: expected something" in wrong.err
+    assert "其间已有变动" in stale.err
+    assert "petition_date：应为日期，如 2026-03-01；title：不能什么都不写" in wrong.err
 
 
 async def test_a_sheet_is_written_for_its_owner_only(town: Town, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ async def test_a_sheet_is_written_for_its_owner_only(town: Town, tmp_path: Path)
         text = document[0].get_textpage().get_text_range()
         document.close()
 
-        assert (said.status, said.out) == (0, f"{case['case_no']}: {path}\n")
+        assert (said.status, said.out) == (0, f"{case['case_no']}：{path}\n")
         assert heading in text
         assert case["case_no"] in text
         assert path.stat().st_mode & 0o777 == 0o600
@@ -106,10 +106,10 @@ async def test_a_paused_door_brings_nothing_until_it_is_resumed_and_then_everyth
     resumed = await office.command("resume", "door", "director_mailbox")
     after = await office.at_rest()
 
-    assert (paused.out, again.status) == ("door director_mailbox: paused\n", 1)
-    assert "@command: the server moves" in status.out
+    assert (paused.out, again.status) == ("渠道 director_mailbox：已暂停\n", 1)
+    assert "@command 暂停：the server moves" in status.out
     assert (code, ready["doors"]["director_mailbox"]["state"]) == (503, "paused")
-    assert resumed.out == "door director_mailbox: resumed\n"
+    assert resumed.out == "渠道 director_mailbox：已恢复\n"
     assert after["stages"]["cases"] == before["stages"]["cases"] + 2
 
 
@@ -147,11 +147,11 @@ async def test_what_cannot_be_read_is_listed_registered_and_laid_aside(town: Tow
         await office.command("quarantine", "list", "--dismissed"),
     )
 
-    assert (again.out, gone.out) == (f"{second}: waiting\n", f"{second}: dismissed\n")
+    assert (again.out, gone.out) == (f"{second}：待读取\n", f"{second}：已排除\n")
     case = cases[said.json["case_no"]]
     assert (case["title"], case["reading"]["method"]) == ("要求核实收费", "typed")
     assert [one["role"] for one in case["attachments"]] == ["scan"]
-    assert people.out.strip() == "nothing"
+    assert people.out.strip() == "无"
     assert dismissed.out.split()[0] == str(second)
     assert (await office.status())["quarantined"] == 0
 

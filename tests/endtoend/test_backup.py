@@ -88,7 +88,7 @@ async def restored(town: Town, backup: Path, folder: Path) -> Installation:
     office = Installation(folder, elsewhere, town.office.secrets)
     said = await office.command("restore", "--from", str(backup), "--to", str(office.data))
     assert said.status == 0, said.err
-    assert "tables of migration" in said.out
+    assert "表属于迁移" in said.out
     proved = await office.command("verify", "--json")
     assert (proved.status, proved.json["findings"]) == (0, [])
     assert proved.json["looked_at"]["cases"] >= BEFORE

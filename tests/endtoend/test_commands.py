@@ -112,9 +112,9 @@ async def test_wrong_usage_is_status_2_and_a_line(office: Installation, argument
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("try", "fax"), "channel fax: not in the configuration; there are sunshine, hotline"),
-        (("replay", "--read", "--case", "2026-999999"), "there is no such case; expected its case_id or case_no"),
-        (("replay", "--send", "--target", "boa"), "target boa: not in the configuration; there are oa, discipline"),
+        (("try", "fax"), "配置里没有渠道 fax；现有 sunshine, hotline"),
+        (("replay", "--read", "--case", "2026-999999"), "没有信访件 2026-999999；应为它的 case_id 或编号"),
+        (("replay", "--send", "--target", "boa"), "配置里没有目标 boa；现有 oa, discipline"),
         (("user", "password", "nobody", "--password-stdin"), "nobody"),
         (("user", "role", "nobody", "--role", "clerk"), "nobody"),
         (("user", "disable", "nobody"), "nobody"),
@@ -204,7 +204,7 @@ async def test_try_a_shut_door_is_a_line(town: Town) -> None:
     said = await town.office.command("try", "sunshine")
     await town.standins.fault("sunshine", "none")
 
-    assert "channel sunshine: " in one_line(said, 1)
+    assert "channel sunshine" in one_line(said, 1)
 
 
 async def test_read_prints_what_the_daemon_would_make_of_a_file(town: Town, tmp_path: Path) -> None:
@@ -265,8 +265,8 @@ async def test_status_is_told_to_people_and_to_scripts(office: Installation) -> 
     people, scripts = await office.command("status"), await office.command("status", "--json")
 
     assert (people.status, people.err, scripts.status) == (0, "", 0)
-    assert "cases: 16" in people.out
-    assert [line.split()[:2] for line in people.out.splitlines()[1:5]] == [[door, "open"] for door in DOORS]
+    assert "信访件：16" in people.out
+    assert [line.split()[:2] for line in people.out.splitlines()[1:5]] == [[door, "畅通"] for door in DOORS]
     assert scripts.json["stages"]["cases"] == 16
 
 
@@ -291,7 +291,7 @@ async def test_reading_again_tells_the_oa_nothing_when_nothing_changed(town: Tow
     await town.office.at_rest()
 
     assert [said.status for said in (dry, one, everything)] == [0, 0, 0]
-    assert (dry.out, one.out) == ("16 would be read again\n", "1 read again\n")
+    assert (dry.out, one.out) == ("将重新读取 16 件\n", "重新读取 1 件\n")
     assert everything.json["read_again"] == 16
     assert len(town.recorder.attempts) == attempts
 
@@ -304,7 +304,7 @@ async def test_sent_again_an_event_has_its_id_and_its_bytes(town: Town) -> None:
     said = await town.office.command("replay", "--send", "--case", case["case_id"])
     await town.office.at_rest()
 
-    assert (dry.out, said.out) == (f"{len(first)} would be sent again\n", f"{len(first)} sent again\n")
+    assert (dry.out, said.out) == (f"将重发 {len(first)} 个事件\n", f"重发 {len(first)} 个事件\n")
     assert {(one.event_id, one.body) for one in town.recorder.attempts[before:]} == {
         (one.event_id, one.body) for one in first
     }
@@ -322,8 +322,8 @@ async def test_what_an_oa_rejects_waits_for_a_person_who_sends_it_again(town: To
     after = await town.office.at_rest()
 
     assert status.status == 1
-    assert "1 rejected" in status.out
-    assert sorted([said.out, restricted.out]) == ["0 sent again\n", "1 sent again\n"]
+    assert "被拒绝 1" in status.out
+    assert sorted([said.out, restricted.out]) == ["重发 0 个事件\n", "重发 1 个事件\n"]
     assert [target["rejected"] for target in after["targets"]] == [0, 0]
 
 
@@ -340,7 +340,7 @@ async def test_a_target_that_says_it_is_gone_is_paused_until_a_person_resumes_it
 
     assert status.status == 1
     assert {target["name"]: target["state"] for target in status.json["targets"]}["oa"] == "paused"
-    assert said.out.endswith("the target is resumed\n")
+    assert said.out.endswith("目标已恢复\n")
     assert {target["state"] for target in after["targets"]} == {"open"}
 
 
@@ -356,18 +356,18 @@ async def test_accounts_are_made_and_changed_while_the_daemon_runs(office: Insta
     listed = await office.command("user", "list")
     enabled = await office.command("user", "enable", "wang", "--json")
 
-    assert (added.status, added.out) == (0, "account wang: done\n")
+    assert (added.status, added.out) == (0, "账号 wang：已办好\n")
     assert "wang" in one_line(again, 1)
-    assert "expected 10 to 256" in one_line(weak, 1)
-    assert [(said.status, said.out) for said in changes] == [(0, "account wang: done\n")] * 3
-    assert listed.out.split() == ["wang", "auditor", "disabled"]
+    assert "应为 10 至 256 个" in one_line(weak, 1)
+    assert [(said.status, said.out) for said in changes] == [(0, "账号 wang：已办好\n")] * 3
+    assert listed.out.split() == ["wang", "审计", "已停用"]
     assert enabled.json == {"name": "wang", "enabled": True}
 
 
 async def test_a_second_daemon_on_the_same_folder_is_refused_in_a_line(office: Installation) -> None:
     said = await office.command("run")
 
-    assert one_line(said, 1) == f"xinqiao: {office.data}: another xinqiao process is using this data folder\n"
+    assert one_line(said, 1) == f"xinqiao: {office.data}：另有 xinqiao 进程正在用这个数据文件夹\n"
 
 
 # --- without a daemon -------------------------------------------------------------------------------------------------
@@ -393,9 +393,9 @@ async def test_what_could_not_be_read_is_read_again_after_the_fix(town: Town, tm
     await office.stop()
 
     assert status.status == 1
-    assert "quarantine: 4" in status.out
+    assert "隔离区：4 件" in status.out
     assert "配置里已没有渠道 sunshine" in status.out
-    assert (dry.out, said.out) == ("4 would be read again\n", "4 read again\n")
+    assert (dry.out, said.out) == ("将重新读取 4 件\n", "重新读取 4 件\n")
     assert after["quarantine"] == []
     assert after["stages"]["cases"] == 4
 
@@ -411,7 +411,7 @@ async def test_commands_work_on_an_installation_at_rest(town: Town, tmp_path: Pa
     sent = await office.command("replay", "--send", "--since", "2026-01-01")
     waiting = await office.status()
 
-    assert one_line(before, 1) == f"xinqiao: {office.data}: nothing here yet; start `xinqiao run`\n"
+    assert one_line(before, 1) == f"xinqiao: {office.data}：这里还什么都没有；请先运行 `xinqiao run`\n"
     assert added.status == 0
     assert [(one["name"], one["role"]) for one in listed.json] == [("wang", "operator")]
     assert sent.status == 0
@@ -432,8 +432,8 @@ async def test_a_data_folder_of_a_later_version_or_another_key_is_left_alone_in_
     database.close()
     newer = [await office.command("status"), await office.command("run")]
 
-    assert all("from a later version" in one_line(said, 1) for said in newer)
-    assert all("key" in one_line(said, 1) for said in wrong_key)
+    assert all("出自更新的版本" in one_line(said, 1) for said in newer)
+    assert all("主密钥" in one_line(said, 1) for said in wrong_key)
 
 
 async def test_a_port_in_use_is_a_line(town: Town, tmp_path: Path) -> None:
@@ -443,7 +443,7 @@ async def test_a_port_in_use_is_a_line(town: Town, tmp_path: Path) -> None:
     said = await office.command("run")
 
     assert said.status == 1
-    assert said.err.splitlines()[-1] == f"xinqiao: listen: cannot use 127.0.0.1:{port}: Address already in use"
+    assert said.err.splitlines()[-1] == f"xinqiao: listen：不能使用 127.0.0.1:{port}：地址已被占用"
     assert "Traceback" not in said.err
 
 
@@ -476,12 +476,12 @@ async def test_an_installation_at_work_is_proved_and_its_anchor_holds(office: In
     anchor = said.json["anchor"]
 
     held = await office.command("verify", "--no-originals", "--anchor", anchor)
-    assert (held.status, held.out.splitlines()[-1]) == (0, "everything is as it should be")
+    assert (held.status, held.out.splitlines()[-1]) == (0, "全部无误")
     other = await office.command(
         "verify", "--no-originals", "--anchor", f"{anchor[:-1]}{'0' if anchor[-1] != '0' else '1'}"
     )
     assert other.status == 1
-    assert other.out.startswith("history: missing: entry ")
+    assert other.out.startswith("办理记录：缺失：")
     assert "--anchor" in one_line(await office.command("verify", "--anchor", "yesterday"), 2)
 
 
@@ -489,5 +489,5 @@ async def test_where_there_is_nothing_to_prove_it_says_so(office: Installation, 
     config = office.config.read_text("utf-8").replace(f"folder: {office.data}", f"folder: {tmp_path}/nothing")
     empty = Installation(tmp_path / "elsewhere", config, office.secrets)
 
-    assert "there is no installation in it" in one_line(await empty.command("verify"), 1)
+    assert "其中没有安装" in one_line(await empty.command("verify"), 1)
     assert not (tmp_path / "nothing").exists()

@@ -56,7 +56,7 @@ async def test_what_waited_for_the_oa_when_the_office_moved_is_delivered_once(
     assert rows["ledger"] == rows["delivery"] > 0
     assert (again.status, again.json["state"]) == (0, "complete")
     assert (stale.status, stale.out) == (1, "")
-    assert "goes on there; write that as `database` in the configuration" in stale.err
+    assert "在那里继续；请在配置的 `database` 里写那里" in stale.err
     assert (proved.status, proved.json["findings"]) == (0, [])
     assert proved.json["looked_at"]["cases"] == rows["cases"] + AFTER
     accounting.check_mails(found["mailbox"], mails)

@@ -15,6 +15,7 @@ KEY = base64.b64encode(b"k" * 32).decode()
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 ENVIRONMENT = {"KEY": KEY, "SECRET": SECRET, "PASSWORD": "korrekt-pferd-batterie", "TOKEN": "token-of-sixteen-or-more"}
 SEALING = "sealing: {key: '${KEY}'}\n"
+ENGLISH = "service: {language: en}\n"
 TARGETS = "targets: {oa: {url: http://127.0.0.1:1/w, secret: '${SECRET}', restricted: true}}\n"
 MAILBOX = "{kind: mailbox, host: mail.example, username: juzhang, password: '${PASSWORD}'}"
 

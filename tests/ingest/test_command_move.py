@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from ingest.cli import main
 from store.engine import open_store
 from store.schema import metadata
-from tests.ingest.config_files import ENVIRONMENT, KEY, write
+from tests.ingest.config_files import ENGLISH, ENVIRONMENT, KEY, SEALING, write
 from tests.object_store import ObjectStore
 from tests.postgres import Server
 from tests.store.filling import fill
@@ -43,7 +43,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with closing(open_store("sqlite", tmp_path / "data", MASTER)) as store:
         store.submit(lambda conn: fill(conn, ROWS)).result(60)
         keep(store.blobs.prepare(LARGE), store)
-    return write(tmp_path, "sealing: {key: '${KEY}'}\n")
+    return write(tmp_path, SEALING + ENGLISH)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_everything_goes_where_the_new_configuration_says(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("sealing: {key: '${KEY}'}\n", "new.yaml: names no PostgreSQL; expected database: postgresql+psycopg://"),
+        (SEALING + ENGLISH, "new.yaml: names no PostgreSQL; expected database: postgresql+psycopg://"),
         ("database: {address}\nsealing: {{key: '{other}'}}\n", "sealing.key: is another one"),
         ("database: {address}\n", "sealing: 缺少"),
     ],
@@ -220,7 +220,7 @@ def test_what_keeps_it_from_its_end_is_said_in_a_line(move: Move, address: str, 
 
 
 def test_one_in_postgresql_already_is_not_moved(move: Move, address: str, tmp_path: Path) -> None:
-    write(tmp_path, f"database: {address}\nsealing: {{key: '${{KEY}}'}}\n")
+    write(tmp_path, f"database: {address}\n{SEALING}{ENGLISH}")
     status, _, err = move("--to", address)
 
     assert status == 1

@@ -27,7 +27,7 @@ from normalize.reading import Reading
 from store.engine import StoreClosed
 from store.ledger import enqueue
 from store.schema import ledger, raw
-from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
+from tests.ingest.config_files import ENGLISH, ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import open_desk, reading
 from tests.rights import ordinary
 
@@ -37,7 +37,7 @@ MAIL = "From: a@b.example\r\nSubject: 建议\r\n\r\n请修好桃溪小学门口�
 
 
 def text(folder: Path) -> str:
-    return f"data: {{folder: {folder / 'data'}}}\n{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}"
+    return f"data: {{folder: {folder / 'data'}}}\n{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}{ENGLISH}"
 
 
 @pytest.fixture(autouse=True)
@@ -80,7 +80,7 @@ def test_asking_after_an_installation_makes_none(
 def test_the_first_account_begins_an_installation(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.command_user._password", lambda **_: "long enough it is")
+    monkeypatch.setattr("ingest.command_user._password", lambda *_, **__: "long enough it is")
     made = main(["user", "add", "wang", "--role", "clerk", "-c", str(path)])
     listed = main(["user", "list", "-c", str(path)])
 
@@ -93,7 +93,7 @@ def test_the_first_account_begins_an_installation(
 def test_another_account_s_installation_is_a_line(
     path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
 ) -> None:
-    monkeypatch.setattr("ingest.command_user._password", lambda **_: "long enough it is")
+    monkeypatch.setattr("ingest.command_user._password", lambda *_, **__: "long enough it is")
     (tmp_path / "data").mkdir(mode=0)
     with ordinary():
         said = refused(capsys, *command.split(), "-c", str(path))
@@ -209,7 +209,7 @@ async def test_who_waits_is_told_why_and_not_for_ever(
 def test_every_command_says_what_is_wrong_with_a_configuration_in_its_language(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
-    text_ = text(tmp_path).replace("channels: {", "channels: {hotlin: {kind: hotlin}, ")
+    text_ = text(tmp_path).removesuffix(ENGLISH).replace("channels: {", "channels: {hotlin: {kind: hotlin}, ")
     path = write(tmp_path, text_.replace("restricted: true", "restricted: maybe"))
 
     assert main([*command.split(), "-c", str(path)]) == 1

@@ -9,7 +9,7 @@ import pytest
 from ingest.cli import main
 from ingest.config import load
 from ingest.config_copy import copy_without_secrets
-from tests.ingest.config_files import ENVIRONMENT, KEY, write
+from tests.ingest.config_files import ENGLISH, ENVIRONMENT, KEY, write
 
 WRITTEN = """\
 sealing: {key: "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="} # the key
@@ -61,7 +61,7 @@ def test_the_calendar_it_names_goes_with_it(tmp_path: Path) -> None:
 
 
 def test_a_backup_of_nothing_is_told_in_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = write(tmp_path, f"sealing: {{key: '{KEY}'}}\n")
+    config = write(tmp_path, f"sealing: {{key: '{KEY}'}}\n{ENGLISH}")
 
     status = main(["backup", "-c", str(config), "--to", str(tmp_path / "backup")])
 

@@ -53,7 +53,7 @@ def up_to(last: int) -> list[str]:
 
 def findings(place: Place) -> list[str]:
     with looked_at(place.database, place.folder, KEY) as look:
-        return [one.what for one in prove_register(Proof(look, lambda _text: None))]
+        return [one.what for one in prove_register(Proof(look, lambda *_: None))]
 
 
 def overturn(conn: Connection) -> None:

@@ -24,7 +24,7 @@ from ingest.operations import OperationRefused, perform, sending
 from sandbox import oa as oa_module
 from sandbox.oa import OaInbox
 from tests.clock import utc_now
-from tests.ingest.config_files import ENVIRONMENT, SECRET, loaded, write
+from tests.ingest.config_files import ENGLISH, ENVIRONMENT, SECRET, loaded, write
 from tests.ingest.desk import NOW, Desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_sending import text, with_targets
@@ -218,7 +218,7 @@ def test_the_command_says_what_is_amiss_and_ends_with_one(
         monkeypatch.setenv(name, value)
     holdings = "holdings: {url: 'http://127.0.0.1:9/holdings'}"
     written = text(tmp_path).replace("restricted: true", f"restricted: true, {holdings}")
-    path = write(tmp_path, written)
+    path = write(tmp_path, written + ENGLISH)
     open_office(loaded(tmp_path, written)).store.close()
 
     assert main(["reconcile", "-c", str(path)]) == 1

@@ -30,12 +30,25 @@ SPEAKERS = (
         ROOT / "normalize" / name
         for name in ("feed.py", "letter.py", "mail.py", "mail_auto.py", "raster.py", "read.py")
     ),
-    ROOT / "store" / "blob_bucket.py",
+    *ROOT.glob("ingest/command*.py"),
+    *ROOT.glob("ingest/operations/*.py"),
+    *ROOT.glob("ingest/verifying/*.py"),
+    *(ROOT / "ingest" / name for name in ("control.py", "accounts.py", "written.py", "sheets/facts.py")),
+    ROOT / "dispatch" / "reconciling.py",
+    *(
+        ROOT / "store" / name
+        for name in (
+            *("backup.py", "backup_files.py", "blob_bucket.py", "blob_claim.py", "blob_folder.py", "blobs.py"),
+            *("engine.py", "looking.py", "migrate.py", "move_source.py", "move_target.py", "moved.py", "moving.py"),
+            *("restore.py", "restore_database.py", "row_bytes.py", "sealing.py", "snapshot.py", "sqlite.py"),
+        )
+    ),
 )
-"""Whose words `xinqiao check` shows, the quarantine, or a page about doors, targets and deliveries."""
+"""Whose words commands print, the quarantine, or a page about doors, targets and deliveries."""
 NO_WORDS = re.compile(
     "application/|Unsafe Login|SELECT|-----BEGIN|bool \\|"
     "|Value error|Input should|, unable to|count never ends|its pipes|without its numbers"
+    "|xinqiao (?:move|restore|webhook payload)$|quarantine register$"
 )
 """What is written to machines, read from libraries, or said of our own mistakes."""
 HOLE = "⟨⟩"
@@ -43,7 +56,7 @@ CHINESE = re.compile("[\u4e00-\u9fff]")
 ADDRESSED = re.compile(r"^raise |^return f?['\"(]|^reason =|^unkeyed =|^return Reading|^return '、'")
 """Statements by which a reader says why."""
 ENGLISH = re.compile("[a-z]{2,} [a-z]{2,}")
-QUOTED = re.compile("“[^”]*”|openssl rand -(?:base64 32|hex 32)")
+QUOTED = re.compile("“[^”]*”|`[^`]*`|openssl rand -(?:base64 32|hex 32)")
 
 
 def _said(module: Path) -> Iterator[tuple[int, str]]:
@@ -53,7 +66,9 @@ def _said(module: Path) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             silent.add(node.value)
-        elif isinstance(node, ast.Call) and re.match(r"Field|log\.|say|re\.|description", ast.unparse(node.func)):
+        elif isinstance(node, ast.Call) and re.match(
+            r"Field|log\.|say|re\.|description|proof\.counted", ast.unparse(node.func)
+        ):
             silent |= set(ast.walk(node))
     return ((line, text) for line, text in _texts(tree, silent) if " " in text.strip())
 
@@ -82,6 +97,14 @@ PARTS = {
     ", also after logging in",
     "an event type",
     "does not speak TLS",
+    "⟨⟩ ⟨⟩: is paused already",
+    "⟨⟩ ⟨⟩: is not paused",
+    "another account",
+    *("among entries ⟨⟩ to ⟨⟩", "behind entry ⟨⟩", "⟨⟩ there is one that cannot be read: somebody else wrote it"),
+    *("⟨⟩ entries too many ⟨⟩", "between entries ⟨⟩ and ⟨⟩ of the history"),
+    *("⟨⟩ has no stamp: somebody else wrote it", "⟨⟩ was changed, or somebody else wrote it"),
+    *("is not in its list", "was changed"),
+    *("the ITEM's number, which `xinqiao quarantine list` shows", "FIELD=VALUE, a title at least"),
     "its proxy ",
     imap._UNSAFE_MEANS,
 }

@@ -18,7 +18,7 @@ from ingest.office import Office, open_office
 from ingest.operations import OperationRefused, perform, sending
 from store import ledger
 from store.schema import delivery, history
-from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
+from tests.ingest.config_files import ENGLISH, ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import CHINA, Desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 def text(folder: Path) -> str:
-    return f"data: {{folder: {folder / 'data'}}}\n{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}"
+    return f"data: {{folder: {folder / 'data'}}}\n{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}{ENGLISH}"
 
 
 @pytest.fixture

@@ -79,14 +79,14 @@ async def linked(store: Store) -> ChainKeeper:
 
 def findings(place: Place, anchor: tuple[int, str] | None = None) -> list[Finding]:
     with looked_at(place.database, place.folder, KEY) as look:
-        proof = Proof(look, lambda _text: None)
+        proof = Proof(look, lambda *_: None)
         return [*prove_history(proof, anchor), *prove_register(proof), *prove_seals(proof), *prove_originals(proof)]
 
 
 def end(place: Place) -> tuple[int, str]:
     """The anchor that is told now."""
     with looked_at(place.database, place.folder, KEY) as look:
-        proof = Proof(look, lambda _text: None)
+        proof = Proof(look, lambda *_: None)
         assert list(prove_history(proof)) == []
         upto, _, mac = (proof.anchor or "").partition(":")
     return int(upto), mac
@@ -308,7 +308,7 @@ async def test_what_is_registered_while_it_is_looked_at_is_no_finding(kept: Kept
     arriving = iter([lambda: kept.desk.take_in(reading("sunshine:N"), key="N")])
     with looked_at(kept.place.database, kept.place.folder, KEY) as look:
         meanwhile = Meanwhile(look.engine, look.sealer, look.blobs, arriving)
-        found = list(prove_register(Proof(meanwhile, lambda _text: None)))
+        found = list(prove_register(Proof(meanwhile, lambda *_: None)))
 
     assert found == []
     assert next(arriving, None) is None

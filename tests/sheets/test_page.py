@@ -16,8 +16,7 @@ import zxingcpp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.catalogue import load_words
-from ingest.operations.sheets import WORDS
+from ingest.catalogue import PAGES, load_words
 from ingest.sheets.facts import Earlier, Facts, Form
 from ingest.sheets.page import Printing, draw
 from normalize.case import Case, Petitioner, Purpose, PurposeCode, Region, Unit, Urgency
@@ -51,7 +50,7 @@ def case(**fields: Any) -> Case:
 
 
 def drawn(facts: Facts, printing: Printing = PRINTING, language: Any = "zh") -> bytes:
-    return draw(facts, printing, load_words(WORDS, language), CHINA)
+    return draw(facts, printing, load_words(PAGES, language), CHINA)
 
 
 @contextmanager
