@@ -27,13 +27,14 @@ from ingest.correcting import pens_of
 from ingest.crew import CLOSING, Changes, Crew, Part, Plan
 from ingest.depot_watch import DepotWatch
 from ingest.heartbeat import Heartbeat
+from ingest.in_force import InForce
 from ingest.listening import CannotListen, Listener
 from ingest.metrics import Metrics
 from ingest.office import Office, calendar_of, kind_of, within
 from ingest.operations import perform
 from ingest.parts import Parts, answer_due
 from ingest.pulse import Pulse
-from ingest.rereading import InForce, Rereading, Unusable
+from ingest.rereading import Rereading, Unusable
 from ingest.supervisor import Supervisor
 from ingest.worker_process import WorkerMissing
 from store import ledger
@@ -67,7 +68,7 @@ class Daemon:
         self.metrics.watch(office.store, office.clock)
         self.pulse = Pulse(office.store, self.metrics, office.clock, (), ())
         self.depot = DepotWatch(office.store.blobs.depot, self.metrics, office.clock)
-        self.in_force = InForce(office.clock())
+        self.in_force = office.in_force = InForce(office.clock())
         self._rereading: Rereading | None = None
         if self.file is not None:
             begins, ends = self.supervisor.reloading, self._tell

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeAlias
 
+from ingest.alarms.watch import what_is
+from ingest.alarms.words import FOLDER as ALARMS
+from ingest.catalogue import load_words
 from ingest.commands import load_config, perform
 from ingest.operations import Answer
 from ingest.sayings.speech import Speech, padded
@@ -43,6 +46,7 @@ def needs_a_person(answer: Answer) -> bool:
 
 
 def _lines(answer: Answer, said: Speech, when: When) -> Iterator[str]:
+    yield from _troubles(answer, said, when)
     yield said("status.doors")
     yield from (_door(door, said, when) for door in answer["doors"])
     yield from _stages(answer, said, when)
@@ -53,6 +57,19 @@ def _lines(answer: Answer, said: Speech, when: When) -> Iterator[str]:
         error = said.again(answer["blobs"]["error"])
         yield said("status.blobs", place=answer["blobs"]["place"], error=error)
     yield said("status.deadlines", overdue=answer["deadlines"]["overdue"], soon=answer["deadlines"]["soon"])
+
+
+def _troubles(answer: Answer, said: Speech, when: When) -> Iterator[str]:
+    """What a person should know before anything else."""
+    running = answer["configuration"]
+    if running and (refused := running["refused"]):
+        yield said("status.configuration", since=when(refused["since"]), read=when(running["read_at"]))
+        yield from (f"  {said.again(problem)}" for problem in refused["problems"])
+    if answer["alarms"]:
+        yield said("status.alarms", count=len(answer["alarms"]))
+    words = load_words(ALARMS, said.language)
+    for one in answer["alarms"]:
+        yield said("status.alarm", since=when(one["since"]), what=what_is(words, one["kind"], one["facts"]))
 
 
 def _door(door: Mapping[str, Any], said: Speech, when: When) -> str:

@@ -18,6 +18,7 @@ from ingest.calendar_files import read_calendar
 from ingest.cases import CaseDesk
 from ingest.clockwork import Clockwork
 from ingest.config import Channel, Config
+from ingest.in_force import InForce
 from ingest.reader import Door, Reader
 from ingest.reading_room import ReadingRoom
 from ingest.workers import WorkerLimits, WorkerPool
@@ -54,6 +55,8 @@ class Office:
     room: ReadingRoom
     scans: WorkerPool
     clock: Callable[[], datetime]
+    in_force: InForce | None = None
+    """Of the daemon that works by it; none: a command works here for a moment."""
 
     def take_up(self, config: Config, calendar: WorkCalendar) -> None:
         """Go by another configuration of the same store, and its calendar, from now on."""

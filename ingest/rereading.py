@@ -12,10 +12,10 @@ from pathlib import Path
 import structlog
 
 from ingest.config import Config, ConfigErrors, load
-from ingest.config_errors import in_a_line
 from ingest.config_files import LOOK, QUIET, Seen, at_rest, have_changed
 from ingest.config_yaml import At, read
 from ingest.crew import Changes
+from ingest.in_force import InForce, Refusal
 from store.failure import place_of
 
 log = structlog.get_logger()
@@ -36,26 +36,6 @@ class Unusable(Exception):
     def __init__(self, at: At, said: str) -> None:
         super().__init__(said)
         self.at, self.said = at, said
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why the files as they stand are not in force."""
-
-    since: datetime
-    problems: tuple[str, ...]
-
-
-@dataclass
-class InForce:
-    """The configuration in force: when it was read, and why what the files say by now is not, if so."""
-
-    read_at: datetime
-    refused: Refusal | None = None
-
-    def said(self) -> str | None:
-        """Why it is refused, in a line; None: it is not."""
-        return None if self.refused is None else in_a_line(self.refused.problems)
 
 
 @dataclass

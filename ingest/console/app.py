@@ -30,7 +30,7 @@ from ingest.console.context import CONSOLE, Act, assemble
 from ingest.console.guard import add_headers, check_form, explain, recognise
 from ingest.console.settings import ConsoleSettings
 from ingest.health import Health
-from ingest.rereading import InForce
+from ingest.in_force import InForce
 from ingest.unexpected import log_by_place
 from store.engine import Store
 

@@ -29,8 +29,8 @@ from ingest.console.throttle import Throttle
 from ingest.console.viewing import Viewer, viewers
 from ingest.fields import code_group
 from ingest.health import Health
+from ingest.in_force import InForce
 from ingest.operations import Answer
-from ingest.rereading import InForce
 from ingest.sayings.rewording import rewording
 from store.engine import Store
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from ingest import listings
+from ingest.alarms.watch import standing
 from ingest.depot_watch import said_of
 from ingest.office import Office
 from ingest.operations.quarantine import said
@@ -18,7 +19,9 @@ NEWEST = 20
 
 
 async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
-    """Doors, stages, waiting, quarantine (how many, and the newest), deliveries, deadlines, depot."""
+    """Doors, stages, waiting, quarantine (how many, and the newest), deliveries, deadlines, depot, alarms that last,
+    and the configuration in force with why the file as it stands is not (none: no daemon works by it here).
+    """
     now = office.clock()
 
     def look(conn: Connection) -> Answer:
@@ -31,8 +34,10 @@ async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> 
             "quarantine": plain(said(office, listings.quarantine(conn, limit=NEWEST))),
             "targets": plain(listings.targets(conn)),
             "deadlines": plain(listings.deadlines(conn, now)),
+            "alarms": plain(standing(conn)),
         }
 
     depot = office.store.blobs.depot
     seen = await office.store.read(look)
-    return {**seen, "blobs": {"place": depot.place, "error": await said_of(depot)}}
+    blobs = {"place": depot.place, "error": await said_of(depot)}
+    return {**seen, "blobs": blobs, "configuration": plain(office.in_force)}

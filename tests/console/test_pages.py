@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import insert
 
 from ingest.console.context import CONSOLE
-from ingest.rereading import Refusal
+from ingest.in_force import Refusal
 from normalize.showing import sanitised
 from store.schema import alarm
 from tests.console.conftest import Browser, House, log_in, origin, read

@@ -6,13 +6,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, insert, select, update
 from structlog.testing import capture_logs
 
 from ingest import control, operations
@@ -20,13 +20,14 @@ from ingest.cli import main
 from ingest.command_status import needs_a_person
 from ingest.config import Config
 from ingest.control import SOCKET, ask, serve_control
+from ingest.in_force import InForce, Refusal
 from ingest.office import Office, open_office
 from ingest.operations import OperationRefused, perform
 from normalize.read import read
 from normalize.reading import Reading
 from store.engine import StoreClosed
 from store.ledger import enqueue
-from store.schema import ledger, raw
+from store.schema import alarm, ledger, raw
 from tests.ingest.config_files import ENGLISH, ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import open_desk, reading
 from tests.rights import ordinary
@@ -252,6 +253,31 @@ async def test_a_step_that_was_given_up_needs_a_person(config: Config) -> None:
     after = await ask(config, "status", {}, "wang")
 
     assert (needs_a_person(before), needs_a_person(after)) == (False, True)
+
+
+async def test_status_shows_lasting_alarms_and_that_the_file_as_it_stands_is_refused(
+    config: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+    async with daemon(config) as office:
+        row = {"key": "quarantine", "kind": "quarantine", "facts": {"count": 2}, "since": at, "told_at": at}
+        await office.store.write(lambda conn: conn.execute(insert(alarm).values(row)))
+        office.in_force = InForce(at, Refusal(at, ("config.yaml:2:1: sealing: missing, this block needs it",)))
+        answer = await ask(config, "status", {}, "wang")
+        people = await asyncio.to_thread(main, ["status", "-c", str(config.data.folder.parent / "config.yaml")])
+
+    assert answer["configuration"]["refused"] == {
+        "since": at.isoformat(),
+        "problems": ["config.yaml:2:1: sealing: missing, this block needs it"],
+    }
+    assert answer["alarms"] == [{"kind": "quarantine", "facts": {"count": 2}, "since": at.isoformat()}]
+    assert people == 0
+    assert capsys.readouterr().out.splitlines()[:4] == [
+        "configuration: as it stands it is refused (since 03-02 09:30); the one read at 03-02 09:30 is in force",
+        "  config.yaml:2:1: sealing: missing, this block needs it",
+        "alarms: 1",
+        "  since 03-02 09:30: quarantine: 2 matters could not be read and wait for a person",
+    ]
 
 
 def test_an_empty_quarantine_says_so(path: Path, config: Config, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,8 @@ import pytest
 from ingest.config import Config, load
 from ingest.config_files import Seen, files_in, have_changed
 from ingest.crew import Changes
-from ingest.rereading import InForce, Rereading, Unusable
+from ingest.in_force import InForce
+from ingest.rereading import Rereading, Unusable
 from tests.ingest.config_files import ENVIRONMENT, SEALING, TARGETS, write
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
