@@ -11,6 +11,7 @@ from functools import reduce
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from dispatch.webhook import sign
 from normalize.clocks import Progress
@@ -111,11 +112,38 @@ def read_report(body: bytes, now: datetime) -> Report:
         report = Report.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        place = ".".join(map(str, first["loc"])) or "body"
-        raise (NotJson if first["type"] == "json_invalid" else NotAReport)(f"{place}: {first['msg']}") from error
+        raise (NotJson if first["type"] == "json_invalid" else NotAReport)(_said(first)) from error
     if report.at > now + TOLERANCE:
         raise NotAReport("at: lies in the future, expected when it happened")
     return report
+
+
+def _said(error: ErrorDetails) -> str:
+    """What is wrong where, and what was expected."""
+    match error["type"], ".".join(map(str, error["loc"])):
+        case "json_invalid", _:
+            return "body: is not JSON, expected an object"
+        case "extra_forbidden", place:
+            return f"{place}: no such field, expected one of: {', '.join(Report.model_fields)}"
+        case "value_error", "":
+            return "until: missing, expected with extended the new limit"
+        case _, "":
+            return "body: is no object, expected one with case_id, type and at"
+        case "missing", place:
+            return f"{place}: missing, expected {_EXPECTED[place]}"
+        case _, place:
+            return f"{place}: expected {_EXPECTED[place]}"
+
+
+_TIME = "a time with its zone such as 2026-03-02T09:00:00+08:00"
+_EXPECTED = {
+    "case_id": "the case_id of the event, letters and digits",
+    "type": f"one of: {', '.join(ReportType)}",
+    "at": _TIME,
+    "until": f"{_TIME}, or null",
+    **dict.fromkeys(("unit", "by"), "a text of at most 200 characters, or null"),
+    **dict.fromkeys(("text", "public_text"), f"a text of at most {LONGEST} characters, or null"),
+}
 
 
 def progress_of(reports: Sequence[Report], returned_at: datetime | None = None) -> Progress:

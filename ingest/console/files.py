@@ -16,7 +16,7 @@ from ingest.attachments import is_infected
 from ingest.console.case_page import readable, record_fetch, record_view
 from ingest.console.context import CONSOLE, Console, visitor_of
 from ingest.console.guard import needs
-from ingest.console.interface import target_of
+from ingest.console.interface import target_of, unknown
 from ingest.console.originals import as_sent, holds_restricted, may_see_raw
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
@@ -117,7 +117,7 @@ async def _admit_person(console: Console, request: web.Request, case_id: str) ->
     """Whether the person who asks may see restricted cases."""
     visitor = visitor_of(request)
     if visitor.session is None:
-        raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+        raise unknown()
     if not await readable(console, visitor, case_id):
         raise web.HTTPNotFound
     return visitor.may_read(restricted=True)

@@ -29,7 +29,7 @@ def target_of(console: Console, request: web.Request) -> str:
     targets = console.settings.targets.items()
     matches = [name for name, access in targets if hmac.compare_digest(access.token.encode(), given)]
     if not matches:
-        raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Bearer"})
+        raise unknown()
     return matches[0]
 
 
@@ -108,6 +108,13 @@ def _shown(one: Meant) -> dict[str, Any]:
         "restricted": one.restricted,
         "updated_at": one.updated_at.isoformat(),
     }
+
+
+def unknown() -> web.HTTPUnauthorized:
+    """To whoever asks without a token that is known, where no person has logged in."""
+    said = json.dumps({"error": "expected the header Authorization: Bearer TOKEN, with a target's token"})
+    headers = {"WWW-Authenticate": "Bearer", **NO_STORE}
+    return web.HTTPUnauthorized(text=said, content_type="application/json", headers=headers)
 
 
 def refused(status: int, said: str) -> web.Response:

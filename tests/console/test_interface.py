@@ -55,10 +55,13 @@ async def listed(client: Browser, headers: dict[str, str], query: str = "") -> l
 
 @pytest.mark.parametrize("path", ["/api/v1/cases", "/api/v1/cases/01J"])
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer wrong"}])
-async def test_nobody_asks_without_a_token(client: Browser, path: str, headers: dict[str, str]) -> None:
+async def test_nobody_asks_without_a_token_and_is_told_so_in_json(
+    client: Browser, path: str, headers: dict[str, str]
+) -> None:
     answer = await client.get(path, headers=headers)
 
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+    assert (await answer.json())["error"] == "expected the header Authorization: Bearer TOKEN, with a target's token"
 
 
 async def test_a_target_reads_a_case_as_it_now_is(client: Browser, desk: Desk) -> None:

@@ -73,16 +73,31 @@ def test_what_is_not_genuine_is_told_why(headers: dict[str, str], body: bytes, n
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        (b"<html>", "body"),
-        (b"[]", "body"),
-        (b'{"type": "accepted", "at": "2026-03-02T09:30:00+08:00"}', "case_id"),
-        (b'{"case_id": "01J", "type": "lost", "at": "2026-03-02T09:30:00+08:00"}', "type"),
-        (b'{"case_id": "01J", "type": "closed", "at": "2026-03-02T09:30:00"}', "at"),
-        (b'{"case_id": "01J", "type": "extended", "at": "2026-03-02T09:30:00+08:00"}', "until"),
-        (b'{"case_id": "01J", "type": "closed", "at": "2026-03-02T09:30:00+08:00", "secret": "x"}', "secret"),
+        (b"<html>", "body: is not JSON, expected an object"),
+        (b"[]", "body: is no object, expected one with case_id, type and at"),
+        (
+            b'{"type": "accepted", "at": "2026-03-02T09:30:00+08:00"}',
+            "case_id: missing, expected the case_id of the event",
+        ),
+        (
+            b'{"case_id": "01J", "type": "lost", "at": "2026-03-02T09:30:00+08:00"}',
+            "type: expected one of: accepted, not_ours, ",
+        ),
+        (
+            b'{"case_id": "01J", "type": "closed", "at": "2026-03-02T09:30:00"}',
+            "at: expected a time with its zone such as 2026-03-02T09:00:00",
+        ),
+        (
+            b'{"case_id": "01J", "type": "extended", "at": "2026-03-02T09:30:00+08:00"}',
+            "until: missing, expected with extended the new limit",
+        ),
+        (
+            b'{"case_id": "01J", "type": "closed", "at": "2026-03-02T09:30:00+08:00", "secret": "x"}',
+            "secret: no such field, expected one of: case_id, ",
+        ),
     ],
 )
-def test_what_is_no_report_is_told_where_and_not_repeated(body: bytes, said: str) -> None:
+def test_what_is_no_report_is_told_where_with_what_was_expected_and_not_repeated(body: bytes, said: str) -> None:
     with pytest.raises(NotAReport, match=said) as refused:
         read_report(body, NOW)
     assert "01J" not in str(refused.value)
