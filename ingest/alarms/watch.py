@@ -55,7 +55,13 @@ def what_is(words: Words, kind: str, facts: Mapping[str, Any]) -> str:
     error, lane = facts.get("error"), facts.get("lane")
     said = {"error": rewording(words.language)(error)} if isinstance(error, str) else {}
     named = {"lane": _named(words, lane)} if isinstance(lane, str) else {}
-    return words(f"what.{kind}", **{**facts, **said, **named})
+    one = f"what.{kind}_one"
+    alone = one in words.entries and 1 in (facts.get(name) for name in COUNTED)
+    return words(one if alone else f"what.{kind}", **{**facts, **said, **named})
+
+
+COUNTED = ("count", "hours", "days", "minutes")
+"""What a condition counts."""
 
 
 def _named(words: Words, lane: str) -> str:
