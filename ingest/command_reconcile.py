@@ -40,6 +40,13 @@ def _lines(name: str, one: Mapping[str, Any], said: Speech) -> Iterator[str]:
     for what in FOUND:
         if cases := one[what]:
             more = said("and_more", count=len(cases) - SHOWN) if len(cases) > SHOWN else ""
-            yield said(f"reconcile.{what}", count=len(cases), cases=said.listed(cases[:SHOWN]) + more)
+            named = said.listed(_named(case_id, one["case_nos"], said) for case_id in cases[:SHOWN])
+            yield said(f"reconcile.{what}", count=len(cases), cases=named + more)
     if "sent_again" in one:
         yield said("reconcile.sent", count=one["sent_again"])
+
+
+def _named(case_id: str, numbers: Mapping[str, str], said: Speech) -> str:
+    """What is not ours has no number."""
+    number = numbers.get(case_id)
+    return case_id if number is None else said("reconcile.numbered", case_id=case_id, case_no=number)

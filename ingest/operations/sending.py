@@ -13,13 +13,13 @@ from sqlalchemy.sql import ColumnElement
 from adapters.wire import TrustBroken
 from dispatch.outbox import HOLDING, lane_of
 from dispatch.reckoning import all_meant_for, meant_among
-from dispatch.reconciling import Comparison, HoldingsUnknown, ask_holdings, compare
+from dispatch.reconciling import HoldingsUnknown, ask_holdings, compare
 from dispatch.rights import STANDING, sendable
 from dispatch.targets import PAUSED, resume, state_of
 from ingest.history import record_history
 from ingest.office import Office
 from ingest.operations.terms import Answer, OperationRefused, asked, case_id_of, known_target, plain
-from store.schema import delivery, event
+from store.schema import cases, delivery, event
 from store.wakes import note
 
 RATE = 50
@@ -135,12 +135,12 @@ async def reconcile(office: Office, arguments: Mapping[str, Any], actor: str) ->
         except (HoldingsUnknown, TrustBroken) as error:
             found[name] = {"error": str(error)}
             continue
-        compared = await office.store.read(
+        found[name] = await office.store.read(
             partial(_compared, office=office, name=name, held=held, since=since, asked_at=asked_at)
         )
-        found[name] = plain(compared)
         if arguments.get("send"):
-            found[name]["sent_again"] = await _send_last(office, name, [*compared.missing, *compared.behind])
+            lost = [*found[name]["missing"], *found[name]["behind"]]
+            found[name]["sent_again"] = await _send_last(office, name, lost)
     if arguments.get("send"):
         sent = {name: one.get("sent_again", 0) for name, one in found.items()}
         await office.store.write(
@@ -156,12 +156,22 @@ def _compared(
     held: Mapping[str, int | None],
     since: datetime | None,
     asked_at: datetime,
-) -> Comparison:
+) -> Answer:
+    """With the number of each case that is named and is ours."""
     settings = office.config.targets[name]
     meant = [one for one in all_meant_for(conn, name, settings, since=since) if one.view == "full"]
     ours = {one.case_id for one in meant}
     others = [case_id for case_id in held if case_id not in ours]
-    return compare(meant, held, asked_at=asked_at, all_of_it=ours | meant_among(conn, name, settings, others))
+    found = compare(meant, held, asked_at=asked_at, all_of_it=ours | meant_among(conn, name, settings, others))
+    named = [*found.missing, *found.behind, *found.surplus, *found.waiting]
+    return {**plain(found), "case_nos": _numbers(conn, named)}
+
+
+def _numbers(conn: Connection, case_ids: Sequence[str]) -> dict[str, str]:
+    wanted = select(cases.c.case_id, cases.c.case_no)
+    slices = (case_ids[start : start + SLICE] for start in range(0, len(case_ids), SLICE))
+    found = (conn.execute(wanted.where(cases.c.case_id.in_(some))) for some in slices)
+    return {row.case_id: row.case_no for rows in found for row in rows}
 
 
 async def _send_last(office: Office, name: str, case_ids: Sequence[str]) -> int:

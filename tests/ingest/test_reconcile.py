@@ -19,8 +19,10 @@ from dispatch.reconciling import ask_holdings, compare
 from dispatch.settings import HoldingsSettings, TargetSettings
 from dispatch.worker import TargetWorker
 from ingest.cli import main
+from ingest.command_reconcile import _lines
 from ingest.office import Office, open_office
 from ingest.operations import OperationRefused, perform, sending
+from ingest.sayings.speech import Speech
 from sandbox import oa as oa_module
 from sandbox.oa import OaInbox
 from tests.clock import utc_now
@@ -95,7 +97,7 @@ async def test_an_oa_that_has_everything_agrees(pair: Pair, monkeypatch: pytest.
 
     found = await pair.reconcile()
 
-    assert found == {"agreed": 7, "missing": [], "behind": [], "waiting": [], "surplus": []}
+    assert found == {"agreed": 7, "missing": [], "behind": [], "waiting": [], "surplus": [], "case_nos": {}}
 
 
 async def test_what_an_oa_lost_or_has_only_in_part_is_found_and_sent_again(pair: Pair) -> None:
@@ -113,6 +115,21 @@ async def test_what_an_oa_lost_or_has_only_in_part_is_found_and_sent_again(pair:
     assert (found["missing"], found["behind"], found["agreed"], found["sent_again"]) == ([lost], [behind], 1, 2)
     assert (await pair.reconcile())["agreed"] == 3
     assert whole in {one["case_id"] for one in pair.oa.ledger.cases("")}
+
+
+async def test_what_is_amiss_is_named_with_its_number_where_it_has_one(pair: Pair) -> None:
+    (lost,) = pair.desk.take_in(reading("x:1"), key="1")
+    await pair.deliver()
+    pair.forget("UPDATE matter SET case_id = '01NOTOURS' WHERE case_id = ?", lost)
+
+    found = await pair.reconcile()
+
+    assert found["case_nos"] == {lost: "2026-000001"}
+    assert list(_lines("oa", found, Speech("en"))) == [
+        "oa: 0 agree",
+        f"  1 missing there, although it took them: {lost} (2026-000001)",
+        "  1 there, but not (or not any more) for it: 01NOTOURS",
+    ]
 
 
 async def test_what_is_delivered_while_an_oa_is_asked_is_neither_missing_nor_sent_again(
@@ -156,7 +173,7 @@ async def test_an_oa_whose_pages_take_longer_than_a_signature_is_good_for_is_ask
     pair.office = dataclasses.replace(pair.office, clock=lambda: now[0])
     found = await pair.reconcile()
 
-    assert found == {"agreed": 3, "missing": [], "behind": [], "waiting": [], "surplus": []}
+    assert found == {"agreed": 3, "missing": [], "behind": [], "waiting": [], "surplus": [], "case_nos": {}}
 
 
 async def test_what_is_on_its_way_is_no_finding(pair: Pair) -> None:
