@@ -6,7 +6,7 @@ import argparse
 import json
 
 from ingest.cli import WrongUsage
-from ingest.commands import changes_of, load_config, perform
+from ingest.commands import changes_of, installation, perform
 from ingest.operations import Answer
 from ingest.sayings.speech import Speech
 
@@ -15,7 +15,7 @@ def correct(arguments: argparse.Namespace) -> int:
     asked = {"case": arguments.case, "revision": arguments.revision}
     if bool(arguments.changes) == bool(arguments.undo):
         raise WrongUsage("correct: expected FIELD=VALUE, or --undo FIELD")
-    config = load_config(arguments.config)
+    config = installation(arguments.config)
     if arguments.undo:
         answer = perform(config, "uncorrect", {**asked, "field": arguments.undo})
     else:

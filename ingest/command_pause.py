@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 
-from ingest.commands import load_config, perform
+from ingest.commands import installation, perform
 from ingest.sayings.speech import Speech
 
 
 def pause(arguments: argparse.Namespace) -> int:
     asked = {"what": arguments.what, "name": arguments.name, "reason": arguments.reason}
-    config = load_config(arguments.config)
+    config = installation(arguments.config)
     answer = perform(config, arguments.act, asked)
     if arguments.json:
         print(json.dumps(answer, ensure_ascii=False))

@@ -10,14 +10,14 @@ from zoneinfo import ZoneInfo
 
 from ingest.cli import WrongUsage
 from ingest.command_replay import moment
-from ingest.commands import changes_of, load_config, perform
+from ingest.commands import changes_of, installation, perform
 from ingest.operations import Answer
 from ingest.sayings.speech import Speech, padded
 
 
 def quarantine(arguments: argparse.Namespace) -> int:
     _must_make_sense(arguments)
-    config = load_config(arguments.config)
+    config = installation(arguments.config)
     zone = config.service.zone
     answer = perform(config, f"quarantine-{arguments.action}", _asked(arguments, zone))
     if arguments.json:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ingest.command_replay import moment
-from ingest.commands import load_config, perform
+from ingest.commands import installation, perform
 from ingest.sayings.speech import Speech
 
 SHOWN = 20
@@ -16,7 +16,7 @@ FOUND = ("missing", "behind", "surplus", "waiting")
 
 
 def reconcile(arguments: argparse.Namespace) -> int:
-    config = load_config(arguments.config)
+    config = installation(arguments.config)
     zone = config.service.zone
     asked = {"target": arguments.target, "since": moment("--since", arguments.since, zone), "send": arguments.send}
     answer = perform(config, "reconcile", asked)

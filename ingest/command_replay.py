@@ -8,13 +8,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ingest.cli import WrongUsage
-from ingest.commands import load_config, perform
+from ingest.commands import installation, perform
 from ingest.operations import Answer
 from ingest.sayings.speech import Speech
 
 
 def replay(arguments: argparse.Namespace) -> int:
-    config = load_config(arguments.config)
+    config = installation(arguments.config)
     zone = config.service.zone
     asked = {
         "case": arguments.case,

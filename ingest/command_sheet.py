@@ -9,14 +9,14 @@ import stat
 from pathlib import Path
 
 from ingest.cli import UsersMistake
-from ingest.commands import load_config, perform
+from ingest.commands import installation, perform
 from ingest.sayings.speech import Speech
 
 
 def sheet(arguments: argparse.Namespace) -> int:
     form = "assignment" if arguments.assignment else "reading"
     asked = {"case": arguments.case, "form": form, "restricted": arguments.restricted}
-    config = load_config(arguments.config)
+    config = installation(arguments.config)
     answer = perform(config, "sheet", asked)
     _write(arguments.to, base64.b64decode(answer["pdf"]))
     print(Speech(config.service.language)("titled", title=answer["case_no"], said=arguments.to))

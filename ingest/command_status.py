@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from ingest.alarms.watch import what_is
 from ingest.alarms.words import FOLDER as ALARMS
 from ingest.catalogue import load_words
-from ingest.commands import load_config, perform
+from ingest.commands import installation, perform
 from ingest.operations import Answer
 from ingest.sayings.speech import Speech, padded
 
@@ -20,7 +20,7 @@ When: TypeAlias = Callable[[str], str]
 
 def status(arguments: argparse.Namespace) -> int:
     """Print the state; 1 when something needs a person."""
-    config = load_config(arguments.config)
+    config = installation(arguments.config)
     answer = perform(config, "status", {})
     if arguments.json:
         print(json.dumps(answer, ensure_ascii=False))

@@ -9,14 +9,14 @@ import sys
 from typing import Any
 
 from ingest.cli import UsersMistake, WrongUsage
-from ingest.commands import load_config, perform
+from ingest.commands import Refused, installation, perform
 from ingest.config import Config
 from ingest.sayings.speech import Speech, padded
 
 
 def user(arguments: argparse.Namespace) -> int:
     if arguments.action == "list":
-        return _list(load_config(arguments.config), as_json=arguments.json)
+        return _list(installation(arguments.config), as_json=arguments.json)
     if arguments.name is None:
         raise WrongUsage(f"user {arguments.action}: expected the account's name")
     asked: dict[str, Any] = {"name": arguments.name}
@@ -24,7 +24,7 @@ def user(arguments: argparse.Namespace) -> int:
         if arguments.role is None:
             raise WrongUsage(f"user {arguments.action}: expected --role")
         asked["role"] = arguments.role
-    config = load_config(arguments.config)
+    config = installation(arguments.config)
     said = Speech(config.service.language)
     if arguments.action in ("add", "password"):
         asked["password"] = _password(said, from_stdin=arguments.password_stdin)
@@ -36,7 +36,7 @@ def user(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _list(config: Config, *, as_json: bool) -> int:
+def _list(config: Config | Refused, *, as_json: bool) -> int:
     accounts = perform(config, "user-list", {})["accounts"]
     if as_json:
         print(json.dumps(accounts, ensure_ascii=False))

@@ -8,17 +8,20 @@ import pwd
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
 from ingest.cli import UsersMistake, WrongUsage
-from ingest.config import Config, ConfigErrors, load
-from ingest.control import ask
+from ingest.config import Config, ConfigErrors, Reach, load, reach
+from ingest.config_sections import ServiceSettings
+from ingest.control import ask, ask_daemon
 from ingest.logs import configure
 from ingest.operations import Answer, OperationRefused
 from ingest.sayings.problems import language_for, said_in
+from ingest.sayings.rewording import rewording
 from store.engine import CANNOT_OPEN, StoreClosed, StoreFailed
 from store.migrate import MigrationBroken
 
@@ -44,18 +47,59 @@ def load_config(path: Path, environment: Mapping[str, str] | None = None) -> Con
         raise Misconfigured("\n".join(map(str, said))) from error
 
 
-def perform(config: Config, operation: str, arguments: Mapping[str, Any]) -> Answer:
+@dataclass(frozen=True)
+class Refused:
+    """A file that cannot be used, and what a command needs to ask the daemon that goes on with the one before."""
+
+    reach: Reach
+    why: Misconfigured
+
+    @property
+    def service(self) -> ServiceSettings:
+        return self.reach.service
+
+
+def installation(path: Path) -> Config | Refused:
+    """The configuration, for commands that have operations performed: a daemon is reached also while its file is bad.
+    Raises Misconfigured.
+    """
+    try:
+        return load_config(path)
+    except Misconfigured as why:
+        if (found := reach(path)) is None:
+            raise
+        return Refused(found, why)
+
+
+def perform(config: Config | Refused, operation: str, arguments: Mapping[str, Any]) -> Answer:
     """Have the daemon, or this process where none runs, do an operation."""
     configure("console", "warning")
+    folder = config.reach.folder if isinstance(config, Refused) else config.data.folder
     try:
+        if isinstance(config, Refused):
+            return asyncio.run(_ask_all_the_same(config, operation, arguments))
         return asyncio.run(ask(config, operation, arguments, asker()))
     except (OperationRefused, StoreFailed, StoreClosed, *STORE_REFUSES) as error:
         raise UsersMistake(str(error)) from error
     except OSError as error:
-        raise UsersMistake(f"{error.filename or config.data.folder}: {error.strerror}") from error
+        raise UsersMistake(f"{error.filename or folder}: {error.strerror}") from error
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]  # what follows may quote the row
-        raise UsersMistake(f"{config.data.folder}: the database refuses: {said}") from error
+        raise UsersMistake(f"{folder}: the database refuses: {said}") from error
+
+
+async def _ask_all_the_same(config: Refused, operation: str, arguments: Mapping[str, Any]) -> Answer:
+    """Of the daemon alone; that the file is refused is said as well. Raises Misconfigured: none listens."""
+    language = config.service.language
+    try:
+        answer = await ask_daemon(config.reach.folder, language, operation, arguments, asker())
+    except OSError as error:  # nothing is there
+        raise config.why from error
+    if answer is None:
+        raise config.why
+    warning = rewording(language)("the file as it stands is refused; the daemon goes on with the one before")
+    print("\n".join(f"xinqiao: {line}" for line in (*str(config.why).splitlines(), warning)), file=sys.stderr)
+    return answer
 
 
 def changes_of(command: str, written: Sequence[str]) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,6 +131,30 @@ def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
     config._secrets_written_out = loading.secrets_written_out
     config._seen = Seen.of({path, *loading.files} - {config.calendar})
     return config
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a file that cannot be used says all the same: where its daemon works, and how people are spoken to."""
+
+    folder: Path
+    service: ServiceSettings
+
+
+def reach(path: Path) -> Reach | None:
+    """None: it does not say where, or no daemon can be asked there, since the data are in PostgreSQL."""
+    try:
+        document = read(path)
+    except ConfigErrors:
+        return None
+    folder = path.absolute().parent
+    loading, fields = Loading(document, folder, os.environ), known_keys(Config)
+    given = [key for key in ("data", "service", "database") if document.data.get(key) is not None]
+    parts = {key: _part(key, fields[key], document.data[key], loading) for key in given}
+    data = parts.get("data", DataSettings())
+    if data is None or parts.get("database", "sqlite") != "sqlite":
+        return None
+    return Reach(folder / data.folder, parts.get("service") or ServiceSettings())
 
 
 def language_in(data: Mapping[str, Plain]) -> Language | None:

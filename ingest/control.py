@@ -54,7 +54,7 @@ async def serve_control(office: Office) -> web.AppRunner:
     await runner.setup()
     path = office.config.data.folder / SOCKET
     path.unlink(missing_ok=True)  # the folder's lock is ours: whoever made it is gone
-    with _socket(office.config) as short:
+    with _socket(office.config.data.folder) as short:
         await web.UnixSite(runner, short).start()
     path.chmod(0o600)
     return runner
@@ -69,17 +69,25 @@ async def ask(config: Config, operation: str, arguments: Mapping[str, Any], acto
         OperationRefused: it cannot be done as asked, or the daemon did not say how it went.
         StoreBusy: a process has the data folder and does not answer.
     """
-    message = {"operation": operation, "arguments": dict(arguments), "actor": actor}
     _must_be_there(config, operation)
     if config.shared:  # nobody has it to himself: what is done here, the daemons find
         return await _perform_here(config, operation, arguments, actor)
+    answer = await ask_daemon(config.data.folder, config.service.language, operation, arguments, actor)
+    return await _perform_here(config, operation, arguments, actor) if answer is None else answer
+
+
+async def ask_daemon(
+    folder: Path, language: Language, operation: str, arguments: Mapping[str, Any], actor: str
+) -> Answer | None:
+    """Have the daemon on this data folder perform it; None: there is none. Raises OperationRefused."""
+    message = {"operation": operation, "arguments": dict(arguments), "actor": actor}
     try:
-        with _socket(config) as path, _said_if_slow(operation, config.service.language):
+        with _socket(folder) as path, _said_if_slow(operation, language):
             status, body = await _post(path, message)
     except aiohttp.ClientConnectorError as error:
         if isinstance(error.os_error, PermissionError):
-            raise OperationRefused(_of_another(config.data.folder)) from error
-        return await _perform_here(config, operation, arguments, actor)
+            raise OperationRefused(_of_another(folder)) from error
+        return None
     except TimeoutError as error:
         minutes = PATIENCE.total_seconds() / 60
         raise OperationRefused(
@@ -146,9 +154,9 @@ async def _perform_here(config: Config, operation: str, arguments: Mapping[str, 
 
 
 @contextmanager
-def _socket(config: Config) -> Iterator[str]:
+def _socket(place: Path) -> Iterator[str]:
     """The socket's path, through an open folder: a Unix socket's own path may not exceed about 100 bytes."""
-    folder = os.open(config.data.folder, os.O_PATH | os.O_DIRECTORY)
+    folder = os.open(place, os.O_PATH | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/{SOCKET}"
     finally:

@@ -280,6 +280,24 @@ async def test_status_shows_lasting_alarms_and_that_the_file_as_it_stands_is_ref
     ]
 
 
+async def test_a_daemon_is_reached_also_while_its_file_is_bad(
+    config: Config, path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with daemon(config):
+        write(path.parent, f"{text(path.parent)}nonsense: 1\n")
+        status = await asyncio.to_thread(main, ["status", "-c", str(path)])
+        reached = capsys.readouterr()
+    alone = await asyncio.to_thread(main, ["status", "-c", str(path)])
+    left = capsys.readouterr()
+
+    assert (status, reached.out.splitlines()[0]) == (0, "doors")
+    assert reached.err.splitlines()[0].startswith(f"xinqiao: {path}:6:1: nonsense: unknown key")
+    assert reached.err.splitlines()[1:] == [
+        "xinqiao: the file as it stands is refused; the daemon goes on with the one before"
+    ]
+    assert (alone, left.out, left.err) == (1, "", reached.err.splitlines()[0] + "\n")
+
+
 def test_an_empty_quarantine_says_so(path: Path, config: Config, capsys: pytest.CaptureFixture[str]) -> None:
     with open_desk(config.data.folder):
         """An installation with nothing in it."""
