@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from ingest.alarms.watch import what_is
 from ingest.alarms.words import FOLDER as ALARMS
 from ingest.catalogue import load_words
-from ingest.commands import installation, perform
+from ingest.commands import Refused, installation, perform
 from ingest.operations import Answer
 from ingest.sayings.speech import Speech, padded
 
@@ -27,12 +27,12 @@ def status(arguments: argparse.Namespace) -> int:
     else:
         zone, said = config.service.zone, Speech(config.service.language)
         print("\n".join(_lines(answer, said, lambda at: f"{datetime.fromisoformat(at).astimezone(zone):%m-%d %H:%M}")))
-    return 1 if needs_a_person(answer) else 0
+    return 1 if isinstance(config, Refused) or needs_a_person(answer) else 0
 
 
 def needs_a_person(answer: Answer) -> bool:
     """A door refused or paused, a target paused, an event rejected or of unknown fate, a step given up, a quarantine, a
-    late case, no place for large originals.
+    late case, no place for large originals, a file that is refused.
     """
     return bool(
         any(door["state"] in ("refused", "paused") for door in answer["doors"])
@@ -42,6 +42,7 @@ def needs_a_person(answer: Answer) -> bool:
         or answer["deadlines"]["overdue"]
         or any(states.get("dead") for states in answer["stages"]["ledger"].values())
         or answer["blobs"]["error"]
+        or (answer["configuration"] and answer["configuration"]["refused"])
     )
 
 
