@@ -77,7 +77,7 @@ class Stage:
                     await self.store.wakes.wait(self.lane, idle)
 
     async def _claim(self) -> list[Claim] | None:
-        """None: the lane is held."""
+        """None: the lane is held. Cancelled while the store is slow, what it claims all the same is put back."""
         now = self.clock()
 
         def claim(conn: Connection) -> list[Claim] | None:
@@ -88,7 +88,13 @@ class Stage:
                 ledger.renew(conn, suspects, until=now + self.longest)
             return claims
 
-        return await self.store.write(claim)
+        claiming = asyncio.ensure_future(self.store.write(claim))
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            claims = await asyncio.shield(claiming)
+            await asyncio.shield(self._put_back(claims or [], "stopped", timedelta(0)))
+            raise
 
     async def _idle(self) -> timedelta:
         due = await self.store.read(lambda conn: ledger.next_due(conn, self.lane))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -116,6 +117,28 @@ async def test_a_step_that_failed_often_waits_long_unless_it_was_the_store_that_
     due = store.read_now(lambda conn: ledger.next_due(conn, LANE))
     assert due is not None
     assert timedelta(minutes=longest) / 2 < due - begun <= timedelta(minutes=longest) + timedelta(seconds=20)
+
+
+async def test_cancelled_while_a_slow_store_claims_it_leaves_nothing_in_its_hands(store: Store) -> None:
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def slow(_: Connection) -> bool:
+        asked.set()
+        return not goes_on.wait(20)
+
+    async def work(_: Sequence[Claim]) -> None:
+        pytest.fail("it was told to end")
+
+    running = asyncio.create_task(Stage(LANE, work, store, utc_now, held=slow).run(asyncio.Event()))
+    assert await asyncio.to_thread(asked.wait, 20)
+    running.cancel()
+    await asyncio.sleep(0)
+    goes_on.set()
+    await asyncio.wait([running])
+
+    assert store.read_now(ledger.counts) == {LANE: {"ready": 1}}
+    assert await store.write(lambda conn: ledger.claim(conn, LANE, now=utc_now(), lease=timedelta(minutes=1))) != []
 
 
 async def test_with_room_for_one_the_next_is_claimed_as_soon_as_that_has_ended(store: Store) -> None:
