@@ -13,7 +13,6 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from functools import partial
 
 import structlog
 from sqlalchemy import Connection, insert, update
@@ -239,15 +238,23 @@ class TargetWorker:
         return len(self._under_way) < self._window and self._begun < self._window + UNWRITTEN
 
     async def _claim(self, room: int) -> tuple[Admission, list[Parcel]]:
-        now = self._clock()
-        admission, claims = await self._store.write(lambda conn: self._take(conn, room, now))
-        if not claims:
-            return admission, []
-        crashpoint.reach("after_claim")
-        sealer, settings = self._store.sealer, self._settings
-        return admission, await self._store.read(
-            lambda conn: pack(conn, claims, settings, sealer, probe=admission.probe)
-        )
+        """Cancelled while the store is slow, what it claims all the same is given back."""
+        now, sealer, settings = self._clock(), self._store.sealer, self._settings
+        claiming = asyncio.ensure_future(self._store.write(lambda conn: self._take(conn, room, now)))
+        try:
+            admission, claims = await asyncio.shield(claiming)
+            if not claims:
+                return admission, []
+            crashpoint.reach("after_claim")
+            return admission, await self._store.read(
+                lambda conn: pack(conn, claims, settings, sealer, probe=admission.probe)
+            )
+        except asyncio.CancelledError:
+            await asyncio.wait([claiming])
+            if claiming.exception() is None:
+                admission, claims = claiming.result()
+                await asyncio.shield(self._give_back(claims, probe=admission.probe))
+            raise
 
     def _take(self, conn: Connection, room: int, now: datetime) -> tuple[Admission, list[Claim]]:
         name, rate = self._name, self._settings.rate
@@ -295,7 +302,7 @@ class TargetWorker:
             log.warning("delivery outlived its lease", target=self._name, event_id=parcel.event_id)
         except asyncio.CancelledError:
             self._spoiled = True  # nothing more is sent
-            await asyncio.shield(self._give_back([parcel]))
+            await asyncio.shield(self._give_back([parcel.claim], probe=parcel.probe))
             raise
         except Exception as error:  # noqa: BLE001 - the target's outer loop: the lease brings the row back
             log.error("delivery failed", target=self._name, event_id=parcel.event_id, error=place_of(error))
@@ -452,28 +459,29 @@ class TargetWorker:
     async def _empty_queue(self) -> None:
         parcels = [parcel for parcel, _ in self._queue]
         self._queue.clear()
-        await self._give_back(parcels)
+        await asyncio.gather(*(self._give_back([parcel.claim], probe=parcel.probe) for parcel in parcels))
 
-    async def _give_back(self, parcels: Sequence[Parcel]) -> None:
+    async def _give_back(self, claims: Sequence[Claim], *, probe: bool) -> None:
         """Their leases end now, uncounted: somebody else may send them, or we later.
 
         Where that cannot be written down the leases run out.
         """
         due = self._clock()
-        await asyncio.gather(*(self._put_back(parcel, due) for parcel in parcels))
+        await asyncio.gather(*(self._put_back(held, due, probe) for held in claims))
 
-    async def _put_back(self, parcel: Parcel, due: datetime) -> None:
+    async def _put_back(self, held: Claim, due: datetime, probe: bool) -> None:
         try:
-            await self._store.write(partial(self._released, parcel=parcel, due=due))
+            await self._store.write(lambda conn: self._released(conn, held, due, probe))
         except LeaseLost:
             pass  # it ended, or another has it: nothing to give back
         except Exception as error:  # noqa: BLE001 - a full disk here must not end the daemon
             if not isinstance(error, StoreUnreachable):  # which the store has said
-                log.error("delivery not given back", target=self._name, event_id=parcel.event_id, error=place_of(error))
+                number = held.payload["delivery"]
+                log.error("delivery not given back", target=self._name, delivery=number, error=place_of(error))
 
-    def _released(self, conn: Connection, parcel: Parcel, due: datetime) -> None:
-        ledger.postpone(conn, parcel.claim, due=due, reason="stopped", charged=False)
-        if parcel.probe:
+    def _released(self, conn: Connection, held: Claim, due: datetime, probe: bool) -> None:
+        ledger.postpone(conn, held, due=due, reason="stopped", charged=False)
+        if probe:
             targets.hand_back(conn, self._name, due)
 
 

@@ -92,8 +92,9 @@ class Stage:
         try:
             return await asyncio.shield(claiming)
         except asyncio.CancelledError:
-            claims = await asyncio.shield(claiming)
-            await asyncio.shield(self._put_back(claims or [], "stopped", timedelta(0)))
+            await asyncio.wait([claiming])
+            if claiming.exception() is None:
+                await asyncio.shield(self._put_back(claiming.result() or [], "stopped", timedelta(0)))
             raise
 
     async def _idle(self) -> timedelta:

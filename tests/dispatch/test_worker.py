@@ -10,12 +10,15 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from aiohttp import web
 from sqlalchemy import Connection, select
 from standardwebhooks.webhooks import Webhook as Verifier
 
+from dispatch import targets
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
+from dispatch.targets import Admission
 from dispatch.worker import TargetWorker
 from normalize.reading import Signal, SignalKind
 from store import ledger
@@ -178,6 +181,34 @@ async def test_a_delivery_cut_off_is_given_back_with_all_in_line(place: Place) -
             held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=utc_now(), lease=minute, limit=9))
             assert len(held) == 4
             assert len(oa.received) == 2
+
+
+async def test_cut_off_while_a_slow_store_claims_it_gives_back_what_was_claimed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, goes_on, admit = threading.Event(), threading.Event(), targets.admit
+
+    def slow(*args: Any, **more: Any) -> Admission:
+        asked.set()
+        assert goes_on.wait(20)
+        return admit(*args, **more)
+
+    monkeypatch.setattr(targets, "admit", slow)
+    async with receiving() as oa:
+        settings = target(oa.url)
+        with open_desk(place, {"oa": settings}) as desk:
+            desk.take_in(reading())
+            worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *_: None)
+            task = asyncio.create_task(worker.run(asyncio.Event()))
+            assert await asyncio.to_thread(asked.wait, 20)
+            task.cancel()
+            await asyncio.sleep(0)
+            goes_on.set()
+            await asyncio.wait([task])
+
+            held = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=utc_now(), lease=timedelta(minutes=1)))
+            assert len(held) == 1
+            assert oa.received == []
 
 
 async def test_a_store_that_fails_while_a_line_is_given_back_ends_nobody_else(place: Place) -> None:
