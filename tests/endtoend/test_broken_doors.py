@@ -197,5 +197,5 @@ async def test_a_door_that_refuses_our_secret_is_an_error_and_waits_for_a_person
     await office.stop()
 
     assert status.status == 1
-    assert "refused" in status.out
+    assert "被拒绝" in status.out
     assert [line["level"] for line in office.log_lines() if line["event"] == "channel refused"] == ["error"]
