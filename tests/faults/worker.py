@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -179,7 +179,11 @@ class Worker(Installation):
     async def end(self) -> None:
         await super().end()
         for scribe in self._scribes:
-            await asyncio.to_thread(scribe.wait, 20)
+            try:
+                await asyncio.to_thread(scribe.wait, 60)
+            except subprocess.TimeoutExpired as error:
+                holders = await asyncio.to_thread(writers_to, scribe.pid)
+                raise RuntimeError(f"the log of {self.name} is still held open by {holders}") from error
 
     @contextmanager
     def _output(self) -> Iterator[IO[bytes]]:
@@ -193,6 +197,17 @@ class Worker(Installation):
 
 def children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def writers_to(reader: int) -> list[str]:
+    """The processes that hold the other end of the pipe that this one reads, with their command lines."""
+    pipe = Path(f"/proc/{reader}/fd/0").readlink()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if int(folder.name) != reader and any(one.readlink() == pipe for one in (folder / "fd").iterdir()):
+                found.append(f"{folder.name} {(folder / 'cmdline').read_bytes().replace(bytes(1), b' ').decode()}")
+    return found
 
 
 def used(pid: int) -> float:
