@@ -10,7 +10,6 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -40,6 +39,7 @@ from dispatch.sender import Sender
 from dispatch.settings import TargetSettings
 from dispatch.targets import Admission
 from store import crashpoint, ledger
+from store.beats import left, rest
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim, LeaseLost
@@ -48,7 +48,7 @@ from store.sealing import SealBroken
 
 log = structlog.get_logger()
 LEASE_MARGIN = timedelta(seconds=30)
-IDLE = timedelta(seconds=30)
+IDLE = timedelta(minutes=1)
 """How long to sleep when nothing is known to fall due: wake-ups are hints and may be lost."""
 AHEAD = timedelta(milliseconds=250)
 """For so long a target's line lasts: who takes events quickly has more of them claimed together."""
@@ -146,7 +146,7 @@ class TargetWorker:
                 if not said:
                     log.error("target cannot be spoken to; its events wait", target=self._name, error=str(error))
                 said = True
-                await _wait(self._stopping, IDLE)
+                await rest(self._stopping, IDLE)
         return None
 
     async def _claim_and_send(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
@@ -159,7 +159,7 @@ class TargetWorker:
                 failures += 1
                 if not isinstance(error, StoreUnreachable):  # which the store has said
                     log.error("target's loop failed", target=self._name, error=place_of(error))
-                await _wait(self._stopping, min(delay(failures, random.random(), self._settings.retry), IDLE))  # noqa: S311 - spreads load
+                await rest(self._stopping, min(delay(failures, random.random(), self._settings.retry), IDLE))  # noqa: S311 - spreads load
 
     async def _round(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
         """Take what is due and have it sent; sleep when there is nothing."""
@@ -286,7 +286,8 @@ class TargetWorker:
             due = await self._store.read(lambda conn: ledger.next_due(conn, self._lane))
         else:
             due = admission.again_at
-        return IDLE if due is None else min(max(due - now, timedelta(0)), IDLE)
+        longest = left(IDLE)
+        return longest if due is None else min(max(due - now, timedelta(0)), longest)
 
     async def _deliver(self, sender: Sender, sending: asyncio.TaskGroup, parcel: Parcel) -> None:
         arrived = False
@@ -483,9 +484,3 @@ class TargetWorker:
         ledger.postpone(conn, held, due=due, reason="stopped", charged=False)
         if probe:
             targets.hand_back(conn, self._name, due)
-
-
-async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(longest.total_seconds()):
-            await stopping.wait()

@@ -36,6 +36,7 @@ from ingest.parts import Parts, answer_due
 from ingest.pulse import Pulse
 from ingest.rereading import Rereading, Unusable
 from ingest.supervisor import Supervisor
+from ingest.sweeping import sweep
 from ingest.worker_process import WorkerMissing
 from store import ledger
 from store.failure import place_of
@@ -44,6 +45,7 @@ log = structlog.get_logger()
 STAGES = ("poll", "read", "dispatch", "keep", "console")
 RELEASE = timedelta(minutes=1)
 """So often held events are looked at: one may have been written just as a target was given the right to it."""
+SWEEP = timedelta(minutes=1)
 RENEWAL = timedelta(days=1)
 """So often the age of the data key is looked at."""
 TRIMMING = timedelta(minutes=5)
@@ -180,6 +182,7 @@ class Daemon:
     def _chores(self) -> Iterator[Chore]:
         """What the stage `keep` does beside its lanes, each by the configuration in force when it does it."""
         yield Chore("held events released", RELEASE, self._release_held)
+        yield Chore("ledger and sessions swept", SWEEP, partial(sweep, self.office.store, self.office.clock))
         yield Chore("data key renewed", RENEWAL, self.office.renew_key)
         yield Chore("memory given back", TRIMMING, partial(asyncio.to_thread, heaps.trim))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -12,6 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from store import chain
+from store.beats import rest
 from store.chain import ChainCut, Link, Mark
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
@@ -20,6 +20,8 @@ log = structlog.get_logger()
 BEAT = timedelta(seconds=5)
 BREATH = timedelta(seconds=0.1)
 """Between two links while many entries wait, as after an upgrade: others go first."""
+LONGEST = timedelta(minutes=10)
+"""Whoever writes into the history wakes us."""
 TOLD_EVERY = timedelta(days=1)
 """The log keeps the chain's end where nobody who can write to the database reaches it."""
 
@@ -39,10 +41,11 @@ class ChainKeeper:
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
-            pause = BEAT
+            pause, done = BEAT, False
             try:
                 if await self.link():
                     pause = BREATH
+                done = self._is_done
             except ChainCut:
                 if not self._cut:
                     log.error("history was cut", advice="nothing is linked any more; see xinqiao verify")
@@ -50,9 +53,9 @@ class ChainKeeper:
             except Exception as error:  # noqa: BLE001 - an outer loop: a link that failed is made in the next round
                 if not isinstance(error, StoreUnreachable):  # which the store has said
                     log.error("history cannot be linked", error=place_of(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause.total_seconds()):
-                    await stopping.wait()
+            await rest(stopping, pause)
+            if done and not stopping.is_set():
+                await self.store.wakes.wait(chain.LANE, LONGEST)
 
     async def link(self) -> bool:
         """Add the next link; whether more is waiting for one. Raises ChainCut."""
@@ -70,6 +73,11 @@ class ChainKeeper:
             self._told = now
             log.info("history is sealed", anchor=anchor(found))
         return found.entries == chain.LONGEST
+
+    @property
+    def _is_done(self) -> bool:
+        """Whether every entry there is has its link."""
+        return self._mark is not None and self._mark.last == self._linked
 
     def _settled(self, conn: Connection) -> int | None:
         """Up to which number no entry can appear any more; None: who may have taken one is not done yet."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 
+from store.beats import beat
 from store.engine import StoreUnreachable
 from store.failure import place_of
 
@@ -31,6 +31,4 @@ class Chore:
             except Exception as error:  # noqa: BLE001 - an outer loop: a chore that fails must not end the daemon
                 if not isinstance(error, StoreUnreachable):  # which the store has said
                     log.error("chore failed", what=self.what, error=place_of(error))
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.every.total_seconds()):
-                    await stopping.wait()
+            await beat(stopping, self.every)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +15,7 @@ from ingest.almanac import Almanac
 from ingest.cases import CaseDesk
 from ingest.reminding import look, look_together, waiting
 from normalize.reminders import Reminder
+from store.beats import beat, rest
 from store.engine import Store, StoreFailed, StoreUnreachable
 from store.failure import place_of
 
@@ -48,7 +48,7 @@ class ClockKeeper:
             except Exception as error:  # noqa: BLE001 - an outer loop: a failed round must not end the daemon
                 if not isinstance(error, StoreUnreachable):  # which the store has said
                     log.error("clocks cannot be kept", error=place_of(error))
-            await _rest(stopping, BEAT.total_seconds())
+            await beat(stopping, BEAT)
 
     async def round(self, stopping: asyncio.Event) -> None:
         """Look at every case whose time has come, some at a time, as long as the clocks are ours to keep."""
@@ -64,7 +64,7 @@ class ClockKeeper:
                 return
             began = loop.time()
             await self._look_together(found)
-            await _rest(stopping, loop.time() - began)  # of many that wait: others write meanwhile
+            await rest(stopping, timedelta(seconds=loop.time() - began))  # of many that wait: others write meanwhile
 
     async def _follow_the_calendar(self) -> None:
         calendar, desk = await asyncio.to_thread(self.almanac.look), self.desk
@@ -106,9 +106,3 @@ class ClockKeeper:
 def _say(case_id: str, told: Sequence[Reminder]) -> None:
     for one in told:
         log.info("reminded", case_id=case_id, rule=one.rule, stage=one.stage.value)
-
-
-async def _rest(stopping: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +16,7 @@ from pydantic import BaseModel
 
 from ingest.config_values import PLACES
 
-LOOK = timedelta(seconds=2)
+LOOK = timedelta(seconds=5)
 """How often the files are looked at."""
 QUIET = timedelta(seconds=1)
 """For so long nothing may have changed: an editor may be at work, a copy may be half written."""
@@ -65,6 +67,24 @@ class Seen:
 
 
 NOTHING = Seen({}, {})
+
+
+async def look_different(marks: Mapping[Path, Mark], look: timedelta = LOOK) -> None:
+    """Return once files look different. A thread looks, as waking the event loop each time would cost far more."""
+    loop, differ, over = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def watch() -> None:
+        while not over.wait(look.total_seconds()):
+            if marks_of(marks) != marks:
+                with suppress(RuntimeError):  # the loop was closed: nobody waits any more
+                    loop.call_soon_threadsafe(differ.set)
+                return
+
+    threading.Thread(target=watch, name="configuration", daemon=True).start()
+    try:
+        await differ.wait()
+    finally:
+        over.set()
 
 
 async def have_changed(seen: Seen, quiet: timedelta = QUIET) -> Seen | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -13,11 +12,12 @@ import structlog
 from ingest.alarms.conditions import DepotSeen
 from ingest.health import Readiness
 from ingest.metrics import Metrics
+from store.beats import beat
 from store.blob_claim import CLAIM
 from store.blobs import Depot
 
 log = structlog.get_logger()
-EVERY = timedelta(seconds=30)
+EVERY = timedelta(minutes=1)
 
 
 @dataclass
@@ -33,9 +33,7 @@ class DepotWatch:
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
             await self.look()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY.total_seconds()):
-                    await stopping.wait()
+            await beat(stopping, EVERY)
 
     async def look(self) -> None:
         """Ask once; trouble is said when it begins and when it is over."""

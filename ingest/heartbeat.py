@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
 from sqlalchemy import text
 
+from store.beats import rest
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 
@@ -32,9 +32,7 @@ class Heartbeat:
         while not stopping.is_set():
             if await self._works():
                 self.beat()
-            with suppress(TimeoutError):
-                async with asyncio.timeout((self.patience / 6).total_seconds()):
-                    await stopping.wait()
+            await rest(stopping, self.patience / 6)
 
     async def _works(self) -> bool:
         """Whether the store wrote and read, or knows that its database is gone."""

@@ -43,6 +43,7 @@ from ingest.rereading import Unusable
 from ingest.retention import BATCH, Retention
 from ingest.stage import Stage
 from ingest.vetting import vetting
+from store.beats import left
 
 SILENT_ROUNDS = 3
 """A door that has missed so many polls in a row, and the time one may take, is not open, whatever it last said."""
@@ -217,4 +218,6 @@ def trigger_of(settings: ChannelSettings, config: Config) -> CronTrigger | Inter
         trigger = CronTrigger.from_crontab(settings.cron, timezone=config.service.zone)
         trigger.jitter = jitter
         return trigger
-    return IntervalTrigger(seconds=settings.every.total_seconds(), timezone=config.service.zone, jitter=jitter)
+    zone, every = config.service.zone, settings.every
+    begins = datetime.now(zone) + left(every)  # together with what else is done now and then
+    return IntervalTrigger(seconds=every.total_seconds(), start_date=begins, timezone=zone, jitter=jitter)

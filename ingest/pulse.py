@@ -1,4 +1,4 @@
-"""Feels the daemon's pulse every few seconds: readiness of doors and targets, strays swept.
+"""Feels the daemon's pulse: the readiness of doors and targets, as soon as it changes.
 
 It reads a handful of rows, however many cases there are; what must be counted is counted when Prometheus asks.
 """
@@ -11,20 +11,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import delete
 
 from ingest import listings
 from ingest.health import Health, Readiness
 from ingest.metrics import Metrics
-from store import ledger
+from store.beats import left, rest
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
-from store.schema import session
+from store.wakes import ANYTHING
 
 log = structlog.get_logger()
 BEAT = timedelta(seconds=5)
-SWEEP = 12
-"""Every so many beats."""
+"""Where other processes write, too."""
+LONGEST = timedelta(minutes=1)
+"""While nothing is written, nothing changes but that a door may have been silent for too long."""
+TOGETHER = timedelta(milliseconds=500)
+"""What is written within so long is looked at once."""
 QUICK, AT_FIRST = timedelta(milliseconds=250), 40
 """Between the first beats, until doors and targets are ready: whoever waits for that need not wait for us."""
 
@@ -58,24 +60,23 @@ class Pulse:
         return None if due is None else due(last)
 
     async def run(self, stopping: asyncio.Event) -> None:
-        beat = 0
+        looks = 0
         while not stopping.is_set():
             try:
                 await self.look()
-                if beat % SWEEP == 0:
-                    async with asyncio.timeout(4 * BEAT.total_seconds()):  # writing waits for a database that is gone
-                        await self.sweep()
             except StoreUnreachable:  # which the store has said
                 self.health = self._all("database does not answer")
             except Exception as error:  # noqa: BLE001 - an outer loop: a failed look must not end the daemon
                 log.error("pulse failed", error=place_of(error))
-            beat += 1
-            wait = QUICK if beat < AT_FIRST and not self.health.ready else BEAT
-            try:
-                async with asyncio.timeout(wait.total_seconds()):
-                    await stopping.wait()
-            except TimeoutError:
+            looks += 1
+            if looks < AT_FIRST and not self.health.ready:
+                await rest(stopping, QUICK)
                 continue
+            if self.store.exclusive:
+                await self.store.wakes.wait(ANYTHING, left(LONGEST))
+                await rest(stopping, TOGETHER)
+            else:
+                await rest(stopping, BEAT)
 
     async def look(self) -> None:
         """Read the state once."""
@@ -100,14 +101,6 @@ class Pulse:
         if door.state != "open" or due is None:
             return door.state
         return "open" if self.clock() <= due else "silent"
-
-    async def sweep(self) -> None:
-        """Open blocked steps whose predecessor is gone; forget sessions that ran out."""
-        now = self.clock()
-        strays = await self.store.write(lambda conn: ledger.open_strays(conn, now=now))
-        if strays:
-            log.warning("strays opened", count=strays)
-        await self.store.write(lambda conn: conn.execute(delete(session).where(session.c.expires_at < now)).rowcount)
 
     def _gauge(self) -> None:
         for name, door in self.health.doors.items():

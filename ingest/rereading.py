@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import structlog
 
 from ingest.config import Config, ConfigErrors, load
-from ingest.config_files import LOOK, QUIET, Seen, at_rest, have_changed
+from ingest.config_files import LOOK, QUIET, Seen, at_rest, have_changed, look_different
 from ingest.config_yaml import At, read
 from ingest.crew import Changes
 from ingest.in_force import InForce, Refusal
@@ -96,10 +95,15 @@ class Rereading:
 
     async def _until_due(self) -> None:
         while not self._asked.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.look.total_seconds()):
-                    await self._asked.wait()
-                    return
+            asked = asyncio.create_task(self._asked.wait())
+            differ = asyncio.create_task(look_different(self._seen.marks, self.look))
+            try:
+                await asyncio.wait({asked, differ}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                asked.cancel()
+                differ.cancel()
+            if self._asked.is_set():
+                return
             seen = await have_changed(self._seen, self.quiet)
             if seen is None:
                 return

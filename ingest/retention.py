@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 
@@ -19,6 +18,7 @@ from ingest import readings
 from ingest.history import MACHINE, record_each
 from ingest.listings import REMOVAL_LANE
 from store import ledger
+from store.beats import beat, rest
 from store.blobs import INLINE_LIMIT, Blobs, key_of
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
@@ -66,7 +66,7 @@ class Retention:
                 except Exception as error:  # noqa: BLE001 - an outer loop: what was not removed is in the next round
                     if not isinstance(error, StoreUnreachable):  # which the store has said
                         log.error("originals cannot be removed", error=place_of(error))
-            await _rest(stopping, LOOKS_EVERY)
+            await beat(stopping, LOOKS_EVERY)
 
     async def go_through(self, stopping: asyncio.Event) -> int:
         """Look at everything that came long ago, once, as long as it is night; how many originals were removed."""
@@ -82,7 +82,7 @@ class Retention:
             if seen is None:
                 break
             last = seen
-            await _rest(stopping, PAUSE)
+            await rest(stopping, PAUSE)
         if removed:
             log.info("originals removed by retention", count=removed)
         return removed
@@ -213,9 +213,3 @@ def _without_file(conn: Connection, hashes: Sequence[str]) -> set[str]:
     """Those of them whose row does not refer to the depot."""
     wanted = select(blob.c.sha256).where(blob.c.sha256.in_(hashes), blob.c.sealed.is_not(None))
     return set(conn.execute(wanted).scalars())
-
-
-async def _rest(stopping: asyncio.Event, longest: timedelta) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(longest.total_seconds()):
-            await stopping.wait()

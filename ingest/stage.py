@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,12 +12,13 @@ import structlog
 from sqlalchemy import Connection
 
 from store import crashpoint, ledger
+from store.beats import left, rest
 from store.engine import Store, StoreUnreachable
 from store.failure import is_passing, place_of
 from store.ledger import Claim, LeaseLost
 
 log = structlog.get_logger()
-IDLE = timedelta(seconds=30)
+IDLE = timedelta(minutes=1)
 """Wake-ups are hints: without one a lane is looked at this often."""
 LEASE = timedelta(minutes=1)
 """After so long others take up what a dead process had in hand; who lives renews it."""
@@ -64,7 +64,7 @@ class Stage:
                     failures += 1
                     if not isinstance(error, StoreUnreachable):  # which the store has said
                         log.error("no step can be claimed", lane=self.lane, error=place_of(error))
-                    await _rest(stopping, min(_backoff(failures), IDLE))
+                    await rest(stopping, min(_backoff(failures), IDLE))  # whoever rings must not hurry what fails
                     continue
                 failures = 0
                 if claims:
@@ -99,7 +99,8 @@ class Stage:
 
     async def _idle(self) -> timedelta:
         due = await self.store.read(lambda conn: ledger.next_due(conn, self.lane))
-        return IDLE if due is None else min(max(due - self.clock(), timedelta(0)), IDLE)
+        longest = left(IDLE)
+        return longest if due is None else min(max(due - self.clock(), timedelta(0)), longest)
 
     async def _do(self, claims: Sequence[Claim]) -> None:
         renewing = asyncio.create_task(self._renew([one for one in claims if one.attempts < ledger.SUSPECT]))
@@ -152,10 +153,3 @@ class Stage:
 def _backoff(failures: int) -> timedelta:
     steps: int = 2 ** min(failures - 1, 10)
     return min(RETRY_FIRST * steps, RETRY_LONGEST)
-
-
-async def _rest(stopping: asyncio.Event, longest: timedelta) -> None:
-    """Not `wakes.wait`: a lane that is rung again and again must not hurry what fails."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(longest.total_seconds()):
-            await stopping.wait()

@@ -19,7 +19,10 @@ from sqlalchemy import Connection, Row, func, insert, select, text, update
 
 from store.schema import EPOCH, MICROSECOND, history, link
 from store.sealing import Sealer
+from store.wakes import note
 
+LANE = "history"
+"""Rung when entries were written."""
 LONGEST = 1000
 """So many entries a link holds at most: a break is somewhere among these."""
 _SEALER = "xinqiao.sealer"
@@ -78,6 +81,7 @@ def append(conn: Connection, entries: Sequence[Mapping[str, Any]]) -> None:
         rows.append({**row, "stamp": stamp(sealer, row)})
     if rows:
         conn.execute(insert(history), rows)
+        note(conn, LANE)
 
 
 def stamp(sealer: Sealer, entry: Mapping[str, Any]) -> bytes:

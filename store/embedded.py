@@ -19,7 +19,7 @@ from store.acts import Job, TransactionLost
 from store.crashpoint import reach
 from store.moved import refuse_if_moved
 from store.waiting import Outcome, still_waits, tell
-from store.wakes import noted
+from store.wakes import ANYTHING, noted
 
 T = TypeVar("T")
 READERS = 4
@@ -45,6 +45,7 @@ class Embedded:
     def settle(self, jobs: Sequence[Job]) -> set[str]:
         """Commit a batch; every waiter is told its own act's result or error, or the commit's error."""
         running = [job for job in jobs if still_waits(job.waiter)]
+        before = _changes(self._conn)
         try:
             outcomes = _commit(self._conn, running)
         except BaseException as error:  # noqa: BLE001 - the border of the thread: whoever waits must hear of it
@@ -52,7 +53,7 @@ class Embedded:
             self._conn.invalidate()
             outcomes = [Outcome(failure=error)] * len(running)
         tell([job.waiter for job in running], outcomes)
-        return noted(self._conn)
+        return noted(self._conn) | ({ANYTHING} if _changes(self._conn) != before else set())
 
     def read(self, act: Callable[[Connection], T]) -> T:
         with self._reading.begin() as conn:
@@ -66,6 +67,11 @@ class Embedded:
 
     def close(self) -> None:
         self._let_go.close()
+
+
+def _changes(conn: Connection) -> int:
+    """How many rows it has changed so far."""
+    return cast("sqlite3.Connection", conn.connection.dbapi_connection).total_changes
 
 
 def _commit(conn: Connection, jobs: list[Job]) -> list[Outcome]:

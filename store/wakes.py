@@ -9,6 +9,8 @@ from datetime import timedelta
 
 from sqlalchemy import Connection
 
+ANYTHING = "anything"
+"""Rung when this process has changed something."""
 _RUNG = "rung lanes"
 NAP_FIRST, NAP_LONGEST = timedelta(milliseconds=200), timedelta(seconds=1)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -22,6 +21,7 @@ from ingest.alarms.sinks import Message, Teller, Untold
 from ingest.alarms.watch import DIGEST, Speaker, compare, drop, tell
 from ingest.almanac import Almanac
 from store import ledger
+from store.beats import beat, rest
 from store.engine import Store, StoreUnreachable
 from store.failure import is_passing, place_of
 from store.ledger import Claim
@@ -58,7 +58,7 @@ class AlarmKeeper:
     """Ours, where others watch the same database."""
 
     async def run(self, stopping: asyncio.Event) -> None:
-        await _wait(stopping, LOOKS_AT_ONCE)
+        await rest(stopping, LOOKS_AT_ONCE)
         while not stopping.is_set():
             try:
                 async with asyncio.timeout(LONGEST_LOOK.total_seconds()):  # writing waits for a database that is gone
@@ -67,7 +67,7 @@ class AlarmKeeper:
                     await self.blackout.is_over()
             except Exception as error:  # noqa: BLE001 - an outer loop: a failed look must not end the daemon
                 await self._blind(error)
-            await _wait(stopping, BEAT)
+            await beat(stopping, BEAT)
 
     async def _blind(self, error: Exception) -> None:
         if not isinstance(error, StoreUnreachable | TimeoutError):  # which the store has said
@@ -146,9 +146,3 @@ def _said(error: Exception) -> str:
     cause = error.orig if isinstance(error, DBAPIError) else error
     ours = isinstance(cause, StoreUnreachable | sqlite3.OperationalError)
     return str(cause) if ours else type(cause).__name__
-
-
-async def _wait(stopping: asyncio.Event, longest: timedelta) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(longest.total_seconds()):
-            await stopping.wait()

@@ -95,4 +95,5 @@ async def test_once_doors_and_targets_are_ready_it_is_told_at_once_after_the_sta
             await asyncio.sleep(0.01)
 
     stopping.set()
+    store.wakes.ring_waiting()
     await running

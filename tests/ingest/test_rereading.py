@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ingest.config import Config, load
-from ingest.config_files import Seen, files_in, have_changed
+from ingest.config_files import Seen, files_in, have_changed, look_different, marks_of
 from ingest.crew import Changes
 from ingest.in_force import InForce
 from ingest.rereading import Rereading, Unusable
@@ -178,3 +179,22 @@ async def test_a_secret_that_comes_later_mends_what_was_refused_for_its_lack(tmp
     assert refused is not None
     assert "late.secret: cannot be read" in refused.problems[0]
     assert (rereading.in_force.refused, len(house.took)) == (None, 1)
+
+
+async def test_a_file_that_looks_different_is_seen_from_a_thread_that_ends_with_its_waiter(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD)
+    waiting = asyncio.create_task(look_different(marks_of([path]), TICK))
+    await asyncio.sleep(5 * TICK.total_seconds())
+
+    assert not waiting.done()
+    path.write_text(GOOD + "log: {level: debug}\n", "utf-8")
+    async with asyncio.timeout(20):
+        await waiting
+
+    cancelled = asyncio.create_task(look_different(marks_of([path]), TICK))
+    await asyncio.sleep(0)
+    assert "configuration" in {one.name for one in threading.enumerate()}
+    cancelled.cancel()
+    async with asyncio.timeout(20):
+        while "configuration" in {one.name for one in threading.enumerate()}:  # noqa: ASYNC110 - there is no more to see
+            await asyncio.sleep(TICK.total_seconds())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
+from ingest import chaining
 from ingest.chaining import ChainKeeper
 from ingest.history import record_history
 from ingest.verifying.chained import prove_history
@@ -339,3 +342,25 @@ def test_nothing_is_changed_by_looking(tmp_path: Path) -> None:
         for path in tmp_path.rglob("*")
         if path.is_file() and path.name[-4:] not in ("-shm", "-wal")
     } == before
+
+
+async def test_what_is_written_while_the_keeper_sleeps_wakes_it_and_is_linked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaining, "BEAT", timedelta(milliseconds=10))
+    store, stopping = open_store("sqlite", tmp_path, KEY), asyncio.Event()
+    keeper = asyncio.create_task(ChainKeeper(store, lambda: NOW).run(stopping))
+
+    async def linked_up_to() -> int:
+        return await store.read(lambda conn: chain.last_link(conn).upto)
+
+    async with asyncio.timeout(20):
+        for number in range(1, 4):
+            await asyncio.sleep(0.1)  # it has nothing left to do, and sleeps for minutes
+            await store.write(lambda conn, n=number: record_history(conn, None, "viewed", "wang", {"n": n}, NOW))  # type: ignore[misc]
+            while await linked_up_to() < number:  # noqa: ASYNC110 - as anybody else would see it
+                await asyncio.sleep(0.01)
+        stopping.set()
+        store.wakes.ring_waiting()
+        await keeper
+    store.close()
