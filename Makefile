@@ -4,7 +4,7 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 CODE := adapters dispatch ingest normalize sandbox store tests bench scripts
 
-.PHONY: help setup run test check format lint types contracts bench faults fuzz bundle bundle-test lock clean
+.PHONY: help setup run test check format lint types contracts bench soak faults fuzz bundle bundle-test lock clean
 
 help: ## this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,10 +33,11 @@ types: setup ## check the types, strictly
 contracts: setup ## check who imports whom
 	@.venv/bin/lint-imports
 
-bench: setup ## measure, a few minutes each: the whole way, delivery, latency, idleness, store, move, understanding, recognition (on $$XINQIAO_DATA)
-	@$(PY) -m bench.way --mails 1000 --watch
+bench: setup ## measure, a few minutes each: the whole way, delivery, latency, isolation, idleness, store, move, understanding, recognition (on $$XINQIAO_DATA)
+	@$(PY) -m bench.way --mails 2000 --watch
 	@$(PY) -m bench.delivery --events 2000
 	@$(PY) -m bench.latency --seconds 20
+	@$(PY) -m bench.isolation --rounds 3 --events 200
 	@$(PY) -m bench.idle --stored 10000 --settle 45 --minutes 1
 	@$(PY) -m bench.store
 	@$(PY) -m bench.move

@@ -22,11 +22,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from yarl import URL
 
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
-METADATA = frozenset(map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254")))
+METADATA = frozenset(
+    map(ipaddress.ip_address, ("100.100.100.200", "168.63.129.16", "192.0.0.192", "fd00:ec2::254", "fd20:ce::254"))
+)
 """Where clouds tell a machine its secrets, besides the link-local 169.254.169.254."""
 NOWHERE = (IPv4Network("0.0.0.0/8"), IPv4Network("255.255.255.255"))
 """What some systems take for this machine, or for all."""
 NAT64 = IPv6Network("64:ff9b::/96")
+TUNNELS = tuple(map(IPv6Network, ("::/96", "64:ff9b:1::/48", "2001::/32")))
+"""Other addresses that stand for IPv4 ones: compatible (RFC 4291), a site's own NAT64 (RFC 8215), Teredo."""
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -124,6 +128,8 @@ def may_reach(address: Address, allowed: Sequence[Network] = ()) -> bool:
     plain = _plain(address)
     if any(plain in network for network in allowed if network.version == plain.version):
         return True
+    if isinstance(plain, IPv6Address) and any(plain in one for one in TUNNELS):
+        return False
     forbidden = plain.is_loopback or plain.is_link_local or plain.is_unspecified or plain.is_multicast
     return not (forbidden or plain in METADATA or any(one.version == plain.version and plain in one for one in NOWHERE))
 

@@ -16,6 +16,8 @@ from dispatch.settings import SuccessRule, TargetSettings
 
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 """What a database or a page cannot hold: control characters and halves of surrogate pairs."""
+BUSY = (429, 503)
+"""Whose `Retry-After` counts (RFC 6585 §4, RFC 9110 §15.6.4)."""
 EXCERPT_LIMIT = 300
 ID_LIMIT = 200
 
@@ -64,20 +66,25 @@ class Answer:
 
 
 def judge(response: Response, settings: TargetSettings, now: datetime) -> Answer:
-    """What the answer to an event means."""
+    """What the answer to an event means that has come `now`."""
     status = response.status
     if 200 <= status < 300:
         return _judge_body(response, settings)
     verdict, wait, reached = Verdict.AGAIN, None, not _by_the_proxy(status, settings)
     if status == 410:
         verdict = Verdict.GONE
-    elif status in (429, 503):
-        wait = parse_retry_after(response.headers.get("Retry-After"), now)
+    elif status in BUSY:
+        wait = wait_of(response, now)
     elif 400 <= status < 500 and status not in (408, 425) and reached:
         verdict = Verdict.REJECTED
-    if not settings.idempotent and (status == 408 or status >= 500):
+    if not settings.idempotent and (status == 408 or 300 <= status < 400 or status >= 500):
         verdict = Verdict.UNKNOWN
     return Answer(verdict, status, f"HTTP {status}", excerpt_of(response, settings), wait=wait, reached=reached)
+
+
+def wait_of(response: Response, now: datetime) -> timedelta | None:
+    """How long a receiver that answers so `now` wants to be left alone."""
+    return parse_retry_after(response.headers.get("Retry-After"), now) if response.status in BUSY else None
 
 
 def _by_the_proxy(status: int, settings: TargetSettings) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -14,9 +15,13 @@ from dispatch.settings import Call, TargetSettings
 
 SHORTEST = 6
 """What is shorter stands in answers by chance."""
+TOKEN = 16
+"""So long is a step of an address that is a key, as in `/hook/3f9c…`."""
 REMEMBERED = 16
 """So much of what logins gave: an answer may still be about the login before."""
 BLOT = b"***"
+_KEY = re.compile(r"[!-z|~]+")
+"""What a key may look like, and no text for readers and no template does."""
 
 
 class Blotter:
@@ -54,13 +59,22 @@ def _secrets_of(settings: TargetSettings) -> Iterator[str]:
     if settings.proxy is not None:
         yield from filter(None, [URL(settings.proxy.get_secret_value()).password])
     yield from settings.headers.values()
+    yield from _in_address(URL(settings.url))
     logins: tuple[Call, ...] = settings.login.calls if settings.login else ()
     lookups: tuple[Call, ...] = (settings.lookup,) if settings.lookup else ()
     for call in (*settings.calls.values(), *lookups, *logins):
         yield from call.headers.values()
         yield from call.params.values()
-    for call in logins:
-        yield from _texts(call.body)
+        yield from _in_address(URL(call.path.partition("{{")[0]))
+        yield from (text for text in _texts(call.body) if call in logins or _KEY.fullmatch(text))
+
+
+def _in_address(url: URL) -> Iterator[str]:
+    """Keys that stand in an address: its user's password, what is asked with it, and steps that look like no word."""
+    if url.password:
+        yield url.password
+    yield from url.query.values()
+    yield from (step for step in url.parts if len(step) >= TOKEN and any(map(str.isdigit, step)))
 
 
 def _texts(tree: Any) -> Iterator[str]:  # noqa: ANN401 - JSON

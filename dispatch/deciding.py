@@ -45,9 +45,12 @@ def sign_of_lookup(parcel: Parcel, finding: Finding, *, at: datetime, doubts: in
     status = finding.status or 0
     if finding.reached and status != 429 and status < 500:
         return Sign(Health.GOOD, at, probe=parcel.probe) if finding.status is not None else None
-    health = Health.TROUBLED if parcel.probe or doubts + 1 >= TRIP else Health.DOUBTFUL
-    known = finding.reached and parcel.claim.attempts > 1
-    return Sign(health, at, finding.detail, finding.status, probe=parcel.probe, known=known, chance=chance)
+    troubled = parcel.probe or finding.wait is not None or doubts + 1 >= TRIP
+    known = finding.reached and finding.wait is None and parcel.claim.attempts > 1
+    return Sign(
+        Health.TROUBLED if troubled else Health.DOUBTFUL, at, finding.detail, finding.status, finding.wait,
+        probe=parcel.probe, known=known, chance=chance,
+    )  # fmt: skip
 
 
 def end_of(
@@ -88,7 +91,7 @@ def end_of_lookup(
     troubled = sign is not None and sign.health is Health.TROUBLED
     if not troubled and parcel.claim.attempts >= settings.retry.attempts:
         return _end(parcel, State.UNKNOWN, attempt, detail=ASK_A_PERSON)
-    theirs = troubled and not finding.reached
+    theirs = troubled and (not finding.reached or finding.wait is not None)
     due = at + took + (timedelta(0) if theirs else delay(parcel.claim.attempts, chance, settings.retry))
     charged = _is_charged(parcel, settings, troubled=troubled, theirs=theirs)
     return _end(parcel, State.UNKNOWN, attempt, detail=finding.detail, due=due, charged=charged)

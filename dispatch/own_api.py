@@ -6,17 +6,18 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlencode
 
 from yarl import URL
 
-from dispatch.answer import Answer, Response, Verdict, document_of, excerpt_of, id_of, judge, judge_silence
+from dispatch.answer import Answer, Response, Verdict, document_of, excerpt_of, id_of, judge, judge_silence, wait_of
 from dispatch.client import Client, Silence, merged
 from dispatch.expressions import At, TemplateFailed, as_text, fill, fill_path, fill_text, holds, look_up
 from dispatch.parcel import Parcel
+from dispatch.retry import Stopwatch
 from dispatch.settings import Call, LoginSettings, LookupSettings, TargetSettings
 from dispatch.webhook import sign
 
@@ -41,14 +42,23 @@ class Finding:
     receiver_id: str | None = None
     reached: bool = True
     """False: it did not answer, or did not let us in."""
+    wait: timedelta | None = None
+    """The receiver's own Retry-After."""
 
 
 class LoginFailed(Exception):
     """The receiver did not let us in; the message is ours."""
 
-    def __init__(self, detail: str, *, status: int | None = None, words: str | None = None) -> None:
+    def __init__(
+        self, detail: str, *, status: int | None = None, words: str | None = None, wait: timedelta | None = None
+    ) -> None:
+        """`wait`: the receiver's own Retry-After."""
         super().__init__(detail)
-        self.status, self.words = status, words
+        self.status, self.words, self.wait = status, words, wait
+
+    def again(self) -> LoginFailed:
+        """The same for another who waited for this login."""
+        return LoginFailed(str(self), status=self.status, words=self.words, wait=self.wait)
 
 
 @dataclass(frozen=True)
@@ -84,12 +94,13 @@ class OwnApi:
         if call is None:
             said = f"calls: there is none for {parcel.type}; it must be told by hand"
             return Answer(Verdict.REJECTED, None, said)
+        watch = Stopwatch(now)
         try:
-            response = await self._asked(call, ("calls", parcel.type), parcel, now)
+            response = await self._asked(call, ("calls", parcel.type), parcel, watch)
         except TemplateFailed as error:
             return Answer(Verdict.REJECTED, None, str(error)[:200])
         except LoginFailed as error:
-            return Answer(Verdict.AGAIN, error.status, str(error), error.words, reached=False)
+            return Answer(Verdict.AGAIN, error.status, str(error), error.words, wait=error.wait, reached=False)
         except Silence as silence:
             return judge_silence(str(silence), self._rules[parcel.type], sent=silence.sent, words=silence.words)
         if self._is_refused(response):
@@ -98,28 +109,30 @@ class OwnApi:
                 response.status,
                 "not let in, also after logging in anew",
                 excerpt_of(response, self._settings),
-                reached=False,
             )
-        return judge(response, self._rules[parcel.type], now)
+        return judge(response, self._rules[parcel.type], watch.now)
 
     async def find(self, lookup: LookupSettings, parcel: Parcel, now: datetime) -> Finding:
         """Ask whether the case has arrived."""
+        watch = Stopwatch(now)
         try:
-            response = await self._asked(lookup, ("lookup",), parcel, now)
+            response = await self._asked(lookup, ("lookup",), parcel, watch)
         except TemplateFailed as error:
             return Finding(Found.UNSURE, f"lookup: {error}"[:200])
         except LoginFailed as error:
-            return Finding(Found.UNSURE, f"lookup: {error}"[:200], error.status, error.words, reached=False)
+            said = f"lookup: {error}"[:200]
+            return Finding(Found.UNSURE, said, error.status, error.words, reached=False, wait=error.wait)
         except Silence as silence:
             return Finding(Found.UNSURE, f"lookup: {silence}", excerpt=silence.words, reached=False)
-        return self._found_in(response, lookup)
+        return self._found_in(response, lookup, watch.now)
 
-    def _found_in(self, response: Response, lookup: LookupSettings) -> Finding:
+    def _found_in(self, response: Response, lookup: LookupSettings, now: datetime) -> Finding:
         document, words = document_of(response), excerpt_of(response, self._settings)
         refused = self._is_refused(response)
         if refused or not 200 <= response.status < 300:
             said = f"lookup: HTTP {response.status}"
-            return Finding(Found.UNSURE, said, response.status, words, reached=not refused)
+            wait = wait_of(response, now)
+            return Finding(Found.UNSURE, said, response.status, words, reached=not refused, wait=wait)
         if holds(lookup.found, document):
             number = look_up(lookup.receiver_id, document) if lookup.receiver_id else None
             return Finding(Found.FOUND, None, response.status, words, id_of(number))
@@ -132,30 +145,34 @@ class OwnApi:
 
         So nobody waits for more than one login, however many wait for an OA that lets nobody in.
         """
+        return await self._let_in(Stopwatch(now))
+
+    async def _let_in(self, watch: Stopwatch) -> Mapping[str, Any]:
         if self._login is None:
             return {}
         before = self._failure
         async with self._logging_in:
             if self._failure is not None and self._failure is not before:  # of him for whom we waited
-                raise LoginFailed(str(self._failure), status=self._failure.status, words=self._failure.words)
-            if self._given is None or (self._ends is not None and now >= self._ends):
+                raise self._failure.again()
+            if self._given is None or (self._ends is not None and watch.now >= self._ends):
                 try:
-                    self._given = await self._log_in(self._login)
+                    self._given = await self._log_in(self._login, watch)
                 except LoginFailed as error:
                     self._failure = error
                     raise
-                self._ends = now + self._login.lasts
+                self._ends = watch.started + self._login.lasts
             return self._given
 
-    async def _asked(self, call: Call, where: At, parcel: Parcel, now: datetime) -> Response:
+    async def _asked(self, call: Call, where: At, parcel: Parcel, watch: Stopwatch) -> Response:
         """Make a call; where its answer says that we are not let in, log in anew and make it once more."""
-        given = await self.let_in(now)
-        response = await self._exchange(call, where, parcel, given, now)
+        given = await self._let_in(watch)
+        response = await self._exchange(call, where, parcel, given, watch.now)
         if self._login is None or not self._is_refused(response):
             return response
         if self._given is given:  # else another task has logged in meanwhile
             self._given = None
-        return await self._exchange(call, where, parcel, await self.let_in(now), now)
+        given = await self._let_in(watch)
+        return await self._exchange(call, where, parcel, given, watch.now)
 
     def _is_refused(self, response: Response) -> bool:
         if self._login is None:
@@ -191,7 +208,7 @@ class OwnApi:
             headers.setdefault("content-type", media_type)
         return _Ready(url.update_query(params) if params else url, call.method, headers, body)
 
-    async def _log_in(self, login: LoginSettings) -> dict[str, Any]:
+    async def _log_in(self, login: LoginSettings, watch: Stopwatch) -> dict[str, Any]:
         given: dict[str, Any] = {}
         for number, call in enumerate(login.calls):
             where = f"login.calls.{number}"
@@ -202,14 +219,15 @@ class OwnApi:
                 raise LoginFailed(str(error)) from error
             except Silence as silence:
                 raise LoginFailed(f"{where}: {silence}", words=silence.words) from silence
-            given |= _taken(call.take, response, where)
+            given |= _taken(call.take, response, where, watch.now)
             self._client.hide(as_text(one) for one in given.values())
         return given
 
 
-def _taken(take: Mapping[str, str], response: Response, where: str) -> dict[str, Any]:
+def _taken(take: Mapping[str, str], response: Response, where: str, now: datetime) -> dict[str, Any]:
     if not 200 <= response.status < 300:
-        raise LoginFailed(f"{where}: HTTP {response.status}, expected 200", status=response.status)
+        said = f"{where}: HTTP {response.status}, expected 200"
+        raise LoginFailed(said, status=response.status, wait=wait_of(response, now))
     document = document_of(response)
     if document is None:  # some answer with the bare token
         document = response.content.decode("utf-8", "replace").strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
@@ -16,7 +18,9 @@ class RetrySettings(BaseModel):
 
     first: timedelta = Field(default=timedelta(seconds=5), gt=timedelta(0), description="wait after the first failure")
     factor: float = Field(default=2.0, ge=1, le=10, description="each further wait is this much longer")
-    longest: timedelta = Field(default=timedelta(hours=1), gt=timedelta(0), description="no wait is longer than this")
+    longest: timedelta = Field(
+        default=timedelta(hours=1), gt=timedelta(0), description="no wait is longer than this, jitter aside"
+    )
     jitter: float = Field(
         default=0.2, ge=0, le=1, description="up to this share is added, so that not all come at once"
     )
@@ -25,6 +29,18 @@ class RetrySettings(BaseModel):
         ge=1,
         description="after so many failures while the target takes other events, one is laid aside for a person",
     )
+
+
+@dataclass(frozen=True)
+class Stopwatch:
+    """The time as it passes while a receiver is asked; `started` by the clock that leases run by."""
+
+    started: datetime
+    _ticks: float = field(default_factory=time.monotonic)
+
+    @property
+    def now(self) -> datetime:
+        return self.started + timedelta(seconds=time.monotonic() - self._ticks)
 
 
 def delay(attempt: int, chance: float, settings: RetrySettings) -> timedelta:

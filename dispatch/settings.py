@@ -290,7 +290,9 @@ class TargetSettings(WireSettings):
         description="with `calls`: up to so many bytes of a case's attachments are at hand in templates, in base64",
     )
     timeout: timedelta = Field(default=timedelta(seconds=15), gt=timedelta(0), description="limit of one request")
-    concurrency: int = Field(default=8, ge=1, le=64, description="deliveries under way at once")
+    concurrency: int = Field(
+        default=8, ge=1, le=64, description="deliveries under way at once, of each process that dispatches"
+    )
     rate: RateSettings | None = Field(default=None, description="how much it lets itself be asked; none: no limit")
     retry: RetrySettings = Field(default=RetrySettings(), description="when to try again")
 

@@ -128,6 +128,14 @@ def resume(conn: Connection, name: str, now: datetime) -> bool:
     return bool(conn.execute(resumed.values(values)).rowcount)
 
 
+def set_back(conn: Connection, by: timedelta, now: datetime) -> None:
+    """The clock was set back to `now`: no target is left alone for longer than it was to be."""
+    for row in conn.execute(select(target)).all():
+        late = {name: max(now, at - by) for name in ("retry_at", "free_at") if (at := getattr(row, name)) and at > now}
+        if late:
+            conn.execute(update(target).where(target.c.name == row.name).values(late))
+
+
 def next_probe(conn: Connection, name: str) -> datetime | None:
     """When one in trouble is asked next whether it answers; None: it is not in trouble."""
     row = conn.execute(_ROW, {"of": name}).one_or_none()

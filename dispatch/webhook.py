@@ -14,6 +14,7 @@ from yarl import URL
 from dispatch.answer import Answer, judge, judge_silence
 from dispatch.client import Client, Silence, merged
 from dispatch.parcel import Parcel
+from dispatch.retry import Stopwatch
 from dispatch.settings import TargetSettings, signing_key
 
 
@@ -40,9 +41,9 @@ class Webhook:
 
     async def send(self, parcel: Parcel, now: datetime) -> Answer:
         """Send once; never raises for anything the network or the receiver does."""
-        settings, headers = self._settings, self._headers.copy()
+        settings, headers, watch = self._settings, self._headers.copy(), Stopwatch(now)
         headers.update(sign(settings.secret, parcel.event_id, now, parcel.body))
         try:
-            return judge(await self._client.exchange(self._url, parcel.body, headers), settings, now)
+            return judge(await self._client.exchange(self._url, parcel.body, headers), settings, watch.now)
         except Silence as silence:
             return judge_silence(str(silence), settings, sent=silence.sent, words=silence.words)

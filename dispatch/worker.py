@@ -60,9 +60,9 @@ all of it.
 UNWRITTEN = 64
 """So many answers may wait to be written down while the next events are sent; a crash has as many sent again."""
 
-Observer = Callable[[str, Verdict, timedelta, timedelta, timedelta | None], None]
-"""Told of every attempt: target, verdict, time of the attempt, age of the event, and of one that opens a case how long
-ago its matter was taken in.
+Observer = Callable[[str, Verdict | Found, timedelta, timedelta, timedelta | None], None]
+"""Told of every attempt and lookup: target, what it came to, how long it took, age of the event, and of one that opens
+a case how long ago its matter was taken in.
 """
 
 
@@ -177,7 +177,9 @@ class TargetWorker:
         self._queue.extend((parcel, until) for parcel in parcels)
         self._pump(sender, sending)
         if not parcels:
-            await self._store.wakes.wait(self._lane, await self._idle_time(admission))
+            idle = await self._idle_time(admission)
+            if not self._stopping.is_set():  # told so while the store was asked
+                await self._store.wakes.wait(self._lane, idle)
 
     def _room(self) -> int:
         """How many to claim: when half of what a quarter of a second takes is gone, the rest is claimed together."""
@@ -376,11 +378,13 @@ class TargetWorker:
         finding = await sender.find(lookup, parcel, started)
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
         if finding.found is Found.ABSENT:
+            self._tell(parcel, finding.found, started, took)
             return attempt_of(finding, started, took)
         sign = sign_of_lookup(parcel, finding, at=started, doubts=self._doubts, chance=chance)
         self._feel(sign)
         end = end_of_lookup(parcel, finding, self._settings, at=started, took=took, sign=sign, chance=chance)
         await self._recorder.write(end, sign)
+        self._tell(parcel, finding.found, started, took)
         if end.state is State.DELIVERED:
             log.info("event had arrived", **self._facts(parcel))
         elif end.due is None:
@@ -413,8 +417,7 @@ class TargetWorker:
             await self._recorder.write(end, sign)
         finally:
             self._shutting -= shutting
-        way = None if parcel.taken_in_at is None else outcome.at - parcel.taken_in_at
-        self._observe(self._name, outcome.verdict, outcome.took, outcome.at - parcel.created_at, way)
+        self._tell(parcel, outcome.verdict, outcome.at - outcome.took, outcome.took)
         match end.state:
             case State.DELIVERED:
                 log.info("event delivered", **self._facts(parcel), attempt=parcel.claim.attempts)
@@ -422,6 +425,11 @@ class TargetWorker:
                 log.error("event laid aside; its case's later events wait", **self._facts(parcel), error=end.detail)
             case State.UNKNOWN if end.due is None:
                 self._tell_unknown(parcel)
+
+    def _tell(self, parcel: Parcel, came_to: Verdict | Found, started: datetime, took: timedelta) -> None:
+        ended = started + took
+        way = None if parcel.taken_in_at is None else ended - parcel.taken_in_at
+        self._observe(self._name, came_to, took, ended - parcel.created_at, way)
 
     def _feel(self, sign: Sign | None) -> None:
         """Widen or close the window, by what the last answer says of the target."""

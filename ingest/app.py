@@ -18,6 +18,7 @@ from ingest import heaps
 from ingest.chaining import ChainKeeper
 from ingest.chores import Chore
 from ingest.clock_keeper import ClockKeeper
+from ingest.clock_watch import ClockWatch
 from ingest.config import Config
 from ingest.console.app import create_console
 from ingest.console.context import CONSOLE, Console
@@ -49,6 +50,7 @@ SWEEP = timedelta(minutes=1)
 RENEWAL = timedelta(days=1)
 """So often the age of the data key is looked at."""
 TRIMMING = timedelta(minutes=5)
+WATCH = timedelta(minutes=1)
 PATIENCE = timedelta(seconds=10)
 """What can be done a minute later need not hold up a new configuration."""
 
@@ -173,6 +175,8 @@ class Daemon:
             chain = ChainKeeper(self.office.store, self.office.clock)
             yield "history chain", Plan(None, lambda: Part(finishing=[chain.run]))
             yield "chores", Plan(None, lambda: Part(finishing=[chore.run for chore in self._chores()]))
+        watch = ClockWatch(self.office.store, self._scheduler)
+        yield "clock watch", Plan(None, lambda: Part(finishing=[Chore("clock watched", WATCH, watch.look).run]))
         if (patience := self.supervisor.patience) is not None:
             beating = Heartbeat(self.office.store, patience, self.supervisor.beat)
             yield "heartbeat", Plan(None, lambda: Part(finishing=[beating.run]))

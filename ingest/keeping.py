@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 
 from ingest import channels
 from ingest.channels import DoorLost
-from store.engine import Store, StoreClosed, StoreFailed
+from store.engine import Store, StoreFailed
+from store.failure import place_of
 
 log = structlog.get_logger()
 LEASE = timedelta(minutes=1)
@@ -86,8 +87,8 @@ class Keeper:
             self.fence = await self.store.write(
                 lambda conn: channels.take(conn, self.channel, self.start_from, now=self.clock(), lease=self.lease)
             )
-        except StoreFailed as error:
-            log.warning("door cannot be taken", channel=self.channel, error=str(error))
+        except Exception as error:  # noqa: BLE001 - the keeper's outer loop: it outlives whatever ails the database
+            log.warning("door cannot be taken", channel=self.channel, error=place_of(error))
             return False
         return self.fence is not None
 
@@ -95,10 +96,15 @@ class Keeper:
         """Until cancelled. While the database is gone nobody else can take the door either."""
         while True:
             await asyncio.sleep(self._beat)
-            with suppress(StoreFailed):
+            try:
                 await self.write(lambda conn: channels.renew(conn, self.channel, self.clock() + self.lease))
+            except DoorLost:
+                raise
+            except Exception as error:  # noqa: BLE001 - it is tried again; whoever takes the door meanwhile shuts us out
+                if not isinstance(error, StoreFailed):
+                    log.warning("door's lease not renewed", channel=self.channel, error=place_of(error))
 
     async def _let_go(self) -> None:
-        with suppress(StoreFailed, StoreClosed, DoorLost):
+        with suppress(Exception):  # its lease ends by itself
             await self.write(lambda conn: channels.renew(conn, self.channel, self.clock()))
         self.fence = None

@@ -67,7 +67,7 @@ class Queue:
     owed: Mapping[str, int]
     """Deliveries by state, of `OWED`."""
     oldest: datetime | None
-    """When the earliest of their events was written."""
+    """When the earliest of their events was written, those apart that wait for a person."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,8 @@ def queues(conn: Connection) -> list[Queue]:
     of_each = counted.where(delivery.c.state.in_(OWED)).group_by(delivery.c.target, delivery.c.state)
     for row in conn.execute(of_each):
         owed.setdefault(row.target, {})[row.state] = row.number
-        first[row.target] = min(row.first, first.get(row.target, row.first))
+        if row.state != "rejected":  # which waits for a person, perhaps for months
+            first[row.target] = min(row.first, first.get(row.target, row.first))
     since = select(delivery.c.target, event.c.created_at).join(event, event.c.id == delivery.c.event_id)
     oldest = {row.target: row.created_at for row in conn.execute(since.where(delivery.c.id.in_(first.values())))}
     return [Queue(name, states, oldest.get(name)) for name, states in sorted(owed.items())]

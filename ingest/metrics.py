@@ -11,6 +11,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from dispatch.answer import Verdict
+from dispatch.own_api import Found
 from ingest import listings
 from ingest.alarms.watch import lasting
 from store import ledger
@@ -69,10 +70,12 @@ class Metrics:
     def stored(self, channel: str, count: int) -> None:
         self._matters.labels(channel).inc(count)
 
-    def attempted(self, target: str, verdict: Verdict, took: timedelta, age: timedelta, way: timedelta | None) -> None:
-        self._attempts_of(target, verdict.value).inc()
+    def attempted(
+        self, target: str, came_to: Verdict | Found, took: timedelta, age: timedelta, way: timedelta | None
+    ) -> None:
+        self._attempts_of(target, came_to.value).inc()
         self._duration_of(target).observe(took.total_seconds())
-        if verdict is Verdict.DELIVERED:
+        if came_to in (Verdict.DELIVERED, Found.FOUND):
             self._age_of(target).observe(age.total_seconds())
             if way is not None:
                 self._way_of(target).observe(way.total_seconds())
@@ -103,7 +106,9 @@ class _OfStore(Collector):
         yield GaugeMetricFamily("xinqiao_quarantine", "matters kept aside", aside)
         owed = GaugeMetricFamily("xinqiao_deliveries", "what a target has not got", labels=["target", "state"])
         oldest = GaugeMetricFamily(
-            "xinqiao_oldest_delivery_seconds", "age of the earliest event a target has not got", labels=["target"]
+            "xinqiao_oldest_delivery_seconds",
+            "age of the earliest event that waits for a target or may have arrived",
+            labels=["target"],
         )
         now = self._clock()
         for queue in queues:

@@ -48,7 +48,7 @@ from store.beats import left
 SILENT_ROUNDS = 3
 """A door that has missed so many polls in a row, and the time one may take, is not open, whatever it last said."""
 READ_BATCH = 50
-LETTER_LONGEST = timedelta(minutes=20)
+READ_LONGEST = LETTER_LONGEST = timedelta(minutes=20)
 FETCHES_AT_ONCE = 4
 
 
@@ -138,7 +138,7 @@ class Parts:
 
     def _reading(self) -> Part:
         reader, store, clock = self.office.reader, self.office.store, self.office.clock
-        read = Stage(READ_LANE, reader.read_batch, store, clock, batch=READ_BATCH, width=2)
+        read = Stage(READ_LANE, reader.read_batch, store, clock, longest=READ_LONGEST, batch=READ_BATCH, width=2)
         letters = Stage(LETTER_LANE, reader.read_letters, store, clock, longest=LETTER_LONGEST, width=1)
         return Part(finishing=[read.run, letters.run])
 

@@ -53,6 +53,7 @@ class Pulse:
         """From now on look at these; of the others nothing is told any more."""
         self.metrics.forget(set(self.channels) - set(channels), set(self.targets) - set(targets))
         self.channels, self.targets, self.answer_due = channels, targets, answer_due
+        self.store.wakes.ring([ANYTHING])
 
     def answer_by(self, name: str, last: datetime) -> datetime | None:
         """By when a door that answered last at `last` must have answered again; None: we know no such door."""
@@ -64,15 +65,17 @@ class Pulse:
         while not stopping.is_set():
             try:
                 await self.look()
+                seen = True
             except StoreUnreachable:  # which the store has said
-                self.health = self._all("database does not answer")
+                self.health, seen = self._all("database does not answer"), False
             except Exception as error:  # noqa: BLE001 - an outer loop: a failed look must not end the daemon
                 log.error("pulse failed", error=place_of(error))
+                self.health, seen = self._all("database does not answer"), False
             looks += 1
             if looks < AT_FIRST and not self.health.ready:
                 await rest(stopping, QUICK)
                 continue
-            if self.store.exclusive:
+            if self.store.exclusive and seen and not stopping.is_set():
                 await self.store.wakes.wait(ANYTHING, left(LONGEST))
                 await rest(stopping, TOGETHER)
             else:

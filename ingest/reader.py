@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -94,7 +95,8 @@ class Reader:
 
     async def read_batch(self, claims: Sequence[Claim]) -> None:
         """Mails and records: read together, written together."""
-        await self._finish_all(await self._read(await self._take(claims)))
+        async for done in self._read(await self._take(claims)):
+            await self._finish_all(done)
 
     async def read_letters(self, claims: Sequence[Claim]) -> None:
         """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
@@ -111,7 +113,8 @@ class Reader:
                 await self._finish_all([Done(held, taken.row, error)])
             else:
                 crashpoint.reach("mid_ocr")
-                await self._finish_all(await self._read([taken]))
+                async for done in self._read([taken]):
+                    await self._finish_all(done)
 
     async def _take(self, claims: Sequence[Claim]) -> list[Taken]:
         """The Raws with their bytes, or what is wrong with them: that must not hold up what was claimed beside."""
@@ -139,15 +142,20 @@ class Reader:
         except (SealBroken, OSError) as error:
             return error
 
-    async def _read(self, taken: Sequence[Taken]) -> list[Done]:
-        """What came of each; of what a person has settled meanwhile, nothing. Raises WorkerMissing."""
+    async def _read(self, taken: Sequence[Taken]) -> AsyncIterator[list[Done]]:
+        """What came of each, as soon as it is known; of what a person has settled meanwhile, nothing.
+
+        Raises WorkerMissing.
+        """
+        refused = {one: self._why_not(one) for one in taken if not one.row.closed}
+        readable, at = [one for one, why in refused.items() if why is None], 0
+        async with aclosing(self.room.read([self._asked(one) for one in readable])) as answers:
+            async for told in answers:
+                pairs = list(zip(readable[at : at + len(told)], told, strict=True))
+                at += len(told)
+                yield await asyncio.to_thread(lambda pairs=pairs: [self._done(*pair) for pair in pairs])  # type: ignore[misc]
         settled = [Done(one.held, one.row, []) for one in taken if one.row.closed]
-        taken = [one for one in taken if not one.row.closed]
-        refused = {one: self._why_not(one) for one in taken}
-        asked = {one: self._asked(one) for one, why in refused.items() if why is None}
-        told = dict(zip(asked, await self.room.read([*asked.values()]), strict=True))
-        done = await asyncio.to_thread(lambda: [self._done(one, refused[one] or told[one]) for one in taken])
-        return [*settled, *done]
+        yield settled + [self._done(one, why) for one, why in refused.items() if why is not None]
 
     def _why_not(self, one: Taken) -> str | OSError | None:
         """Why it cannot be read; OSError: the disk's trouble, which says nothing about it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeAlias
@@ -30,21 +30,33 @@ class ReadingRoom:
     pool: WorkerPool
     rules: Rules
 
-    async def read(self, asked: Sequence[Asked]) -> list[Told]:
-        """What comes of each, in order. Raises WorkerMissing: nothing is wrong with any of them."""
-        return [told for group in _groups(asked) for told in await self._read(group)]
+    async def read(self, asked: Sequence[Asked]) -> AsyncGenerator[list[Told], None]:
+        """What comes of each, in order, of some at a time as soon as it is known: one over which its reader hangs need
+        not keep what was read before it waiting. Raises WorkerMissing: nothing is wrong with any of them.
+        """
+        for group in _groups(asked):
+            try:
+                yield await self._read(group)
+            except WorkerMissing:
+                raise
+            except WorkerFailed as error:
+                for one in group:
+                    yield await self._read_alone(one, error if len(group) == 1 else None)
+
+    async def _read_alone(self, one: Asked, failed: WorkerFailed | None) -> list[Told]:
+        """`failed`: reading it has already."""
+        tries = [one, replace(one, documents=False)] if one.documents else [one]
+        for each in tries[1:] if failed else tries:
+            try:
+                return await self._read([each])
+            except WorkerMissing:
+                raise
+            except WorkerFailed as error:  # a file over which the reader dies does not keep its mail from being read
+                failed = error
+        return [] if failed is None else [failed]
 
     async def _read(self, group: Sequence[Asked]) -> list[Told]:
-        try:
-            said = await self.pool.exchange(question(group, self.rules), PATIENCE)
-        except WorkerMissing:
-            raise
-        except WorkerFailed as error:
-            if len(group) > 1:
-                return [told for one in group for told in await self._read([one])]
-            if group[0].documents:  # a file over which the reader dies does not keep its mail from being read
-                return await self._read([replace(group[0], documents=False)])
-            return [error]
+        said = await self.pool.exchange(question(group, self.rules), PATIENCE)
         return [*await asyncio.to_thread(answers, said)]
 
 

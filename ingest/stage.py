@@ -73,7 +73,7 @@ class Stage:
                     under_way.add(task)
                     task.add_done_callback(under_way.discard)
                     task.add_done_callback(lambda _: self.store.wakes.ring([self.lane]))  # once there is room for more
-                else:
+                elif not stopping.is_set():  # told so while the store was asked
                     await self.store.wakes.wait(self.lane, idle)
 
     async def _claim(self) -> list[Claim] | None:

@@ -44,16 +44,17 @@ class Embedded:
 
     def settle(self, jobs: Sequence[Job]) -> set[str]:
         """Commit a batch; every waiter is told its own act's result or error, or the commit's error."""
-        running = [job for job in jobs if still_waits(job.waiter)]
-        before = _changes(self._conn)
+        running, lanes = [job for job in jobs if still_waits(job.waiter)], {ANYTHING}
         try:
+            before = _changes(self._conn)  # it opens the file anew after a failure, which may fail as well
             outcomes = _commit(self._conn, running)
+            lanes = noted(self._conn) | ({ANYTHING} if _changes(self._conn) != before else set())
         except BaseException as error:  # noqa: BLE001 - the border of the thread: whoever waits must hear of it
             # SQLAlchemy takes a COMMIT that failed for the transaction's end; SQLite does not, and would begin no more.
             self._conn.invalidate()
             outcomes = [Outcome(failure=error)] * len(running)
         tell([job.waiter for job in running], outcomes)
-        return noted(self._conn) | ({ANYTHING} if _changes(self._conn) != before else set())
+        return lanes
 
     def read(self, act: Callable[[Connection], T]) -> T:
         with self._reading.begin() as conn:

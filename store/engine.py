@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -37,9 +38,11 @@ from store.blob_claim import claim
 from store.blob_folder import BlobFolder
 from store.blobs import Blobs, Depot
 from store.embedded import READERS, Embedded
+from store.failure import place_of
 from store.migrate import TablesNewer, open_alone, upgrade
 from store.sealing import SealBroken, Sealer, data_keys, load_sealer, opened_sealer, renew_seal, vouch_for_beginning
 from store.sqlite import StoreBusy
+from store.waiting import Outcome, tell
 from store.wakes import Wakes
 
 __all__ = [
@@ -48,6 +51,7 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T")
+log = structlog.get_logger()
 CANNOT_OPEN = (StoreBusy, StoreUnreachable, StoreRefused, TablesNewer, SealBroken)
 """Why a store does not open: each says in a sentence what to do."""
 UNFINISHED = timedelta(days=1)
@@ -181,7 +185,12 @@ class Store:
         while not last:
             batch, last = self._jobs.take()
             if batch:
-                lanes = self._database.settle(batch)
+                try:
+                    lanes = self._database.settle(batch)
+                except BaseException as error:  # noqa: BLE001 - the thread's outer loop: who writes next needs it
+                    log.error("writing failed", error=place_of(error))
+                    lanes = set()
+                    tell([job.waiter for job in batch], [Outcome(failure=error)] * len(batch))
                 written.transactions += 1
                 written.acts += len(batch)
                 self.wakes.ring(lanes)

@@ -18,12 +18,13 @@ from sqlalchemy import Connection, Delete, Update
 
 from store import ledger_statements as sql
 from store.ledger_statements import BLOCKED, DEAD, READY, SUSPECT
+from store.schema import EPOCH, MICROSECOND
 from store.wakes import note
 
 __all__ = [
     "BLOCKED", "DEAD", "READY", "SUSPECT", "Claim", "LeaseLost", "claim", "counts", "discard", "done", "done_many",
     "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hold", "next_due", "open_strays", "ours", "postpone",
-    "release_all", "renew", "revive",
+    "release_all", "renew", "revive", "set_back",
 ]  # fmt: skip
 
 
@@ -174,6 +175,11 @@ def open_strays(conn: Connection, *, now: datetime) -> int:
     for lane in set(lanes):
         note(conn, lane)
     return len(lanes)
+
+
+def set_back(conn: Connection, by: timedelta, now: datetime) -> None:
+    """The clock of SQLite's one process was set back to `now`: nothing is due later from now than it was before."""
+    conn.execute(sql.SET_BACK, {"by": by // MICROSECOND, "now": (now - EPOCH) // MICROSECOND})
 
 
 def hold(conn: Connection, lane: str, key: str) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    text,
     update,
 )
 from sqlalchemy.sql import ColumnElement
@@ -117,6 +118,8 @@ REVIVE = (
     .values(state=READY, due=bindparam("now"), attempts=0, fence=ledger.c.fence + 1)
     .returning(ledger.c.lane)
 )
+
+SET_BACK = text("UPDATE ledger SET due = max(:now, due - :by) WHERE state != 'dead' AND due > :now")
 
 HASTEN = (
     update(ledger)

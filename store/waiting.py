@@ -33,7 +33,8 @@ def tell(waiters: Sequence[Waiter], outcomes: Sequence[Outcome]) -> None:
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Outcome]]] = defaultdict(list)
     for waiter, outcome in zip(waiters, outcomes, strict=True):
         if isinstance(waiter, concurrent.futures.Future):
-            _resolve(waiter, outcome)
+            if not waiter.done():
+                _resolve(waiter, outcome)
         else:
             by_loop[waiter.get_loop()].append((waiter, outcome))
     for loop, told in by_loop.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -19,7 +19,9 @@ from dispatch.targets import PAUSED, resume, state_of
 from ingest.history import record_history
 from ingest.office import Office
 from ingest.operations.terms import Answer, OperationRefused, asked, case_id_of, known_target, plain
+from store import ledger
 from store.schema import cases, delivery, event
+from store.schema import ledger as steps
 from store.wakes import note
 
 RATE = 50
@@ -37,31 +39,46 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
     target, dry, uncertain = arguments.get("target"), bool(arguments.get("dry_run")), bool(arguments.get("unknown"))
     rate = float(arguments.get("rate") or RATE)
     known_target(office, target)
-    case_id, found = await office.store.read(lambda conn: (_case_of(conn, arguments), _deliveries(conn, arguments)))
-    targets = office.desk.outbox.targets
-    chosen = [row.id for row in found if sendable(targets.get(row.target), row, uncertain=uncertain)]
-    sent = len(chosen) if dry else await _resend(office, chosen, timedelta(seconds=1 / rate), uncertain=uncertain)
+    case_id = await office.store.read(lambda conn: _case_of(conn, arguments))
+    targets, pace = office.desk.outbox.targets, timedelta(seconds=1 / rate)
 
-    def end(conn: Connection) -> bool:
-        now = office.clock()
+    def begin(conn: Connection) -> bool:
         resumed = target is not None and not arguments.get("stay_paused") and state_of(conn, target) == PAUSED
-        if not dry:
-            if resumed and target is not None:
-                resume(conn, target, now)
-                note(conn, lane_of(target))  # its worker sleeps
-            record_history(conn, case_id, "replayed", actor, {"sent": sent, **asked(arguments)}, now)
+        if resumed and target is not None and not dry:
+            resume(conn, target, office.clock())
+            note(conn, lane_of(target))  # its worker sleeps
         return resumed
 
-    resumed = await office.store.write(end)
-    return {"sent_again": sent, "withheld": len(found) - sent, "resumed": resumed, "dry_run": dry}
+    resumed = await office.store.write(begin)
+    found, sent, begun = 0, 0, office.clock()
+    async for rows in _slices(office, arguments, begun):
+        chosen = [row.id for row in rows if sendable(targets.get(row.target), row, uncertain=uncertain)]
+        found += len(rows)
+        sent += len(chosen) if dry else await _resend(office, chosen, begun + sent * pace, pace, uncertain=uncertain)
+    if not dry:
+        told = {"sent": sent, **asked(arguments)}
+        await office.store.write(lambda conn: record_history(conn, case_id, "replayed", actor, told, office.clock()))
+    return {"sent_again": sent, "withheld": found - sent, "resumed": resumed, "dry_run": dry}
 
 
-async def _resend(office: Office, deliveries: Sequence[int], pace: timedelta, *, uncertain: bool) -> int:
-    """In small transactions, so that nobody else waits for long; how many were sent."""
-    sent, begun = 0, office.clock()
+async def _slices(office: Office, arguments: Mapping[str, Any], before: datetime) -> AsyncIterator[Sequence[Row[Any]]]:
+    """The deliveries asked for, some at a time, however many there are; later ones than `before` are none of them."""
+    last = 0
+    while rows := await office.store.read(
+        lambda conn, last=last: _deliveries(conn, arguments, before, after=last)  # type: ignore[misc]
+    ):
+        yield rows
+        last = rows[-1].id
+
+
+async def _resend(
+    office: Office, deliveries: Sequence[int], first: datetime, pace: timedelta, *, uncertain: bool
+) -> int:
+    """From `first` on, in small transactions, so that nobody else waits for long; how many were sent."""
+    sent = 0
     for start in range(0, len(deliveries), SLICE):
         dues = [
-            (number, begun + (start + place) * pace) for place, number in enumerate(deliveries[start : start + SLICE])
+            (number, first + (start + place) * pace) for place, number in enumerate(deliveries[start : start + SLICE])
         ]
 
         def again(conn: Connection, dues: Sequence[tuple[int, datetime]] = dues) -> int:
@@ -185,7 +202,7 @@ async def _send_last(office: Office, name: str, case_ids: Sequence[str]) -> int:
     for start in range(0, len(case_ids), SLICE):
         some = last.where(delivery.c.case_id.in_(case_ids[start : start + SLICE]))
         ids += await office.store.read(lambda conn, some=some: list(conn.execute(some).scalars()))  # type: ignore[misc]
-    return await _resend(office, ids, timedelta(seconds=1 / RATE), uncertain=False)
+    return await _resend(office, ids, office.clock(), timedelta(seconds=1 / RATE), uncertain=False)
 
 
 def _case_of(conn: Connection, arguments: Mapping[str, Any]) -> str | None:
@@ -197,10 +214,13 @@ def _case_of(conn: Connection, arguments: Mapping[str, Any]) -> str | None:
     return case_id_of(conn, arguments["case"]) if arguments.get("case") else None
 
 
-def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Sequence[Row[Any]]:
-    """The deliveries asked for; without a case or a time, only those that have not arrived."""
+def _deliveries(conn: Connection, arguments: Mapping[str, Any], before: datetime, *, after: int) -> Sequence[Row[Any]]:
+    """The first of the deliveries asked for behind the one numbered `after`; without a case or a time, those that were
+    rejected, and those that wait for another attempt later: what is due goes anyway, however much that is.
+    """
     case_id, since = arguments.get("case"), arguments.get("since")
-    wanted = STANDING.where(delivery.c.state != "dropped")
+    wanted = STANDING.where(delivery.c.state != "dropped", delivery.c.id > after, event.c.created_at <= before)
+    wanted = wanted.order_by(delivery.c.id).limit(SLICE)
     if arguments.get("delivery"):
         return conn.execute(wanted.where(delivery.c.id == arguments["delivery"])).all()
     if arguments.get("target") is not None:
@@ -216,5 +236,7 @@ def _deliveries(conn: Connection, arguments: Mapping[str, Any]) -> Sequence[Row[
     elif arguments.get("dead"):
         wanted = wanted.where(delivery.c.state == "rejected")
     elif not (case_id or since):
-        wanted = wanted.where(delivery.c.state.in_(("rejected", "waiting")))
-    return conn.execute(wanted.order_by(delivery.c.id)).all()
+        put_off = (steps.c.state == ledger.READY) & ~steps.c.leased & (steps.c.due > before)
+        later = select(steps.c.payload["delivery"].as_integer()).where(put_off, steps.c.lane.startswith("push:"))
+        wanted = wanted.where((delivery.c.state == "rejected") | delivery.c.id.in_(later))
+    return conn.execute(wanted).all()

@@ -41,8 +41,9 @@ def verdict(document: object, settings: TargetSettings, status: int = 200) -> Ve
     ("status", "expected"),
     [
         (200, Verdict.DELIVERED), (204, Verdict.DELIVERED),
-        (302, Verdict.AGAIN), (407, Verdict.AGAIN), (425, Verdict.AGAIN), (429, Verdict.AGAIN),
+        (407, Verdict.AGAIN), (425, Verdict.AGAIN), (429, Verdict.AGAIN),
         (400, Verdict.REJECTED), (401, Verdict.REJECTED), (404, Verdict.REJECTED), (422, Verdict.REJECTED),
+        (302, Verdict.UNKNOWN), (303, Verdict.UNKNOWN),
         (408, Verdict.UNKNOWN), (500, Verdict.UNKNOWN), (502, Verdict.UNKNOWN), (503, Verdict.UNKNOWN),
         (504, Verdict.UNKNOWN), (410, Verdict.GONE),
     ],
@@ -53,7 +54,7 @@ def test_a_status_after_which_it_may_have_arrived_is_unknown_to_who_would_not_kn
     assert verdict(b"", once(), status) is expected
 
 
-@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [302, 408, 500, 502, 503, 504])
 def test_who_knows_it_again_is_sent_it_again(status: int) -> None:
     assert verdict(b"", often(), status) is Verdict.AGAIN
     assert judge_silence("no answer", often(), sent=True).verdict is Verdict.AGAIN

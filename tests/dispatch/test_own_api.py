@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -17,8 +18,10 @@ from standardwebhooks.webhooks import Webhook as Verifier
 
 from dispatch.answer import Answer, Verdict
 from dispatch.client import Client
+from dispatch.deciding import end_of_lookup, sign_of_lookup
 from dispatch.own_api import Finding, Found, LoginFailed, OwnApi
 from dispatch.parcel import Parcel
+from dispatch.recording import Health
 from dispatch.sender import Sender
 from dispatch.settings import TargetSettings
 from tests.dispatch.own_receiver import (
@@ -287,13 +290,13 @@ async def test_of_many_refused_at_once_one_logs_in_anew_for_all() -> None:
 
 
 @pytest.mark.parametrize("idempotent", [True, False])
-async def test_refused_again_after_a_new_login_is_the_targets_trouble_not_the_events(idempotent: bool) -> None:
+async def test_refused_again_after_a_new_login_it_may_be_the_event_or_the_target(idempotent: bool) -> None:
     async with own_receiving() as oa:
         oa.answer("/login", {"id": "a-token"})
         oa.answer("/create", answering(401, "no entry"))
         (answer,) = await sent(with_login(oa.url, idempotent=idempotent), event())
 
-    assert answer == Answer(Verdict.AGAIN, 401, "not let in, also after logging in anew", "no entry", reached=False)
+    assert answer == Answer(Verdict.AGAIN, 401, "not let in, also after logging in anew", "no entry")
     assert (len(oa.at("/login")), len(oa.at("/create"))) == (2, 2)
 
 
@@ -498,3 +501,48 @@ async def test_a_receiver_that_never_knew_a_parcel_sends_it_under_its_own_name()
         await sent(own_settings(oa.url), first, second)
 
     assert [one.headers["webhook-id"] for one in oa.asked] == ["evt_1", "evt_2"]
+
+
+LATER = {"Retry-After": "600"}
+
+
+async def test_a_login_that_asks_for_patience_is_given_it() -> None:
+    async with own_receiving() as oa:
+        oa.answer("/login", answering(429, **LATER))
+        oa.answer("/create", {})
+        answers = await sent(with_login(oa.url), event())
+
+    assert [(one.verdict, one.wait, one.reached) for one in answers] == [(Verdict.AGAIN, timedelta(seconds=600), False)]
+
+
+async def test_a_lookup_that_asks_for_patience_is_given_it_and_the_target_left_alone() -> None:
+    async with own_receiving() as oa:
+        oa.answer("/login", {"id": "a-token"})
+        oa.answer("/find", answering(503, **LATER))
+        settings = with_login(oa.url, idempotent=False, lookup={**LOOKUP, "path": "/find"})
+        assert settings.lookup is not None
+        sender = Sender(settings)
+        finding = await sender.find(settings.lookup, event(), NOW)
+        await sender.close()
+    sign = sign_of_lookup(event(), finding, at=NOW, doubts=0, chance=0.5)
+    end = end_of_lookup(event(), finding, settings, at=NOW, took=timedelta(0), sign=sign, chance=0.5)
+
+    assert finding.wait == timedelta(seconds=600)
+    assert sign is not None
+    assert (sign.health, sign.wait) == (Health.TROUBLED, timedelta(seconds=600))
+    assert (end.due, end.charged) == (NOW, False)
+
+
+async def test_a_date_to_wait_for_counts_from_the_answer_not_from_the_question() -> None:
+    async def thinking(_request: web.Request) -> web.Response:
+        await asyncio.sleep(1.5)
+        return web.Response(
+            status=503, headers={"Retry-After": format_datetime(NOW + timedelta(minutes=1), usegmt=True)}
+        )
+
+    async with own_receiving() as oa:
+        oa.answer("/create", thinking)
+        (answer,) = await sent(own_settings(oa.url), event())
+
+    assert answer.wait is not None
+    assert timedelta(seconds=40) < answer.wait <= timedelta(seconds=58.5)

@@ -183,6 +183,9 @@ SECRETS = {
     "header": "gateway-key-7531",
     "bearer": "bearer-key-8642",
     "param": "query-key-9753",
+    "address": "address-key-1122",
+    "step": "0f1e2d3c4b5a69788796",
+    "constant": "app-key-3344",
 }
 
 
@@ -198,19 +201,29 @@ async def test_a_secret_the_receiver_repeats_is_kept_nowhere(place: Place, capsy
             }
         ]
     }
-    call = {"path": "/create", "params": {"token": "{{ token }}"}, "headers": {"token": "{{ token }}"}, "body": {}}
+    call: dict[str, Any] = {
+        "path": f"/create/{SECRETS['step']}?key={SECRETS['address']}",
+        "params": {"token": "{{ token }}"},
+        "headers": {"token": "{{ token }}"},
+    }
+    call["body"] = {"appKey": SECRETS["constant"], "no": "{{ case.case_no }}"}
 
     async def echo(request: web.Request) -> web.Response:
         said = {**dict(request.headers), "asked": str(request.rel_url), "password": SECRETS["password"]}
+        said["body"] = await request.text()
         spelled = json.dumps(said | {"key": SECRETS["param"]}).replace("/", "\\/")
         return web.Response(status=422, text=spelled, content_type="application/json")
 
     async with own_receiving() as oa:
         oa.answer("/login", {"id": SECRETS["token"]})
-        oa.answer("/create", echo)
+        oa.answer(f"/create/{SECRETS['step']}", echo)
         headers = {"x-gateway": SECRETS["header"], "authorization": f"Bearer {SECRETS['bearer']}"}
         settings = own_settings(
-            oa.url, calls={"case.created": call}, login=login, headers=headers, secret="whsec_" + "c2VjcmV0" * 5
+            oa.url,
+            calls={"case.created": call},
+            login=login,
+            headers=headers,
+            secret="whsec_" + "c2VjcmV0" * 5,
         )
         with open_desk(place, {"oa": settings}) as desk:
             async with sending(desk, settings):

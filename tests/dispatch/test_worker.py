@@ -324,3 +324,23 @@ def _fences(desk: Desk) -> list[int]:
 
 def _state(desk: Desk) -> str | None:
     return desk.store.read_now(lambda conn: conn.execute(select(target_table.c.state)).scalar_one_or_none())
+
+
+async def test_a_target_that_hangs_holds_up_no_other(place: Place) -> None:
+    async with receiving() as prompt, receiving() as hanging:
+        hanging.gate.clear()
+        settings = {name: target(one.url, retry=QUICK) for name, one in (("oa", prompt), ("other", hanging))}
+        with open_desk(place, settings) as desk:
+            stopping = asyncio.Event()
+            workers = [TargetWorker(name, one, desk.store, utc_now, lambda *_: None) for name, one in settings.items()]
+            tasks = [asyncio.create_task(one.run(stopping)) for one in workers]
+            for number in range(20):
+                await asyncio.to_thread(desk.take_in, reading(f"x:{number}"), key=f"{number}")
+            await until(desk, lambda rows: [row[3] for row in rows if row[0] == "oa"] == ["delivered"] * 20)
+            others = {row[3] for row in await asyncio.to_thread(desk.deliveries) if row[0] == "other"}
+            stopping.set()
+            hanging.gate.set()
+            desk.store.wakes.ring_all()
+            await asyncio.wait_for(asyncio.gather(*tasks), 20)
+
+    assert others == {"waiting"}

@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from ingest.config import Config, load
 from ingest.control import ask
+from store.ledger import SUSPECT
 from tests.program import PROGRAM, Process, start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +54,8 @@ class Flight:
     """Lanes of the steps in somebody's hands."""
     queued: frozenset[str]
     """Lanes of the others."""
+    suspects: int = 0
+    """Of those in somebody's hands: how many may be in those of an earlier life, whose lease is waited for."""
 
 
 class Installation:
@@ -158,11 +161,12 @@ class Installation:
             for file in self.data.glob("xinqiao.db*"):
                 shutil.copy(file, place)
             database = sqlite3.connect(Path(place) / "xinqiao.db")
-            rows = database.execute("SELECT lane, leased FROM ledger WHERE state != 'dead'").fetchall()
+            rows = database.execute("SELECT lane, leased, attempts FROM ledger WHERE state != 'dead'").fetchall()
             database.close()
-        held = [lane for lane, leased in rows if leased]
-        others = [lane for lane, leased in rows if not leased]
-        return Flight(len(held), len(others), frozenset(held), frozenset(others))
+        held = [lane for lane, leased, _ in rows if leased]
+        others = [lane for lane, leased, _ in rows if not leased]
+        suspects = sum(leased and attempts >= SUSPECT for _, leased, attempts in rows)
+        return Flight(len(held), len(others), frozenset(held), frozenset(others), suspects)
 
     def tail(self) -> str:
         return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])

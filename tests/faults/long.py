@@ -84,7 +84,8 @@ def _quotas(store: str, quota: int, stores: int) -> dict[str, int]:
     """How many of each kind a store's sessions must bring."""
     share = _share(quota, stores)
     own = DISKS if store == SQLITE else SERVERS
-    found = {kind: quota if kind in own else share for kind in strikes_for(store)}
+    kinds = dict.fromkeys((*strikes_for(store), *own))  # what this machine cannot do is missed, not forgotten
+    found = {kind: quota if kind in own else share for kind in kinds}
     return found | {f"OA down, {events:,} waiting": share for events in OUTAGES}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Mapping
 
 from adapters.base import Json
@@ -17,6 +18,8 @@ def dying(head: Mapping[str, Json], data: bytes) -> Message:
         os.kill(os.getpid(), signal.SIGSEGV)
     if b"the last file it opens" in data and '"documents": true' in json.dumps(head):
         os.kill(os.getpid(), signal.SIGSEGV)
+    if b"the mail it never ends with" in data:
+        time.sleep(600)
     return answer(head, data)
 
 

@@ -176,3 +176,30 @@ async def test_embedded_the_one_process_keeps_every_door_without_a_lease(tmp_pat
     store.close()
 
     assert worked == [None]
+
+
+REFUSE = """
+CREATE FUNCTION refuse() RETURNS trigger AS $$ BEGIN
+    RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full';
+END $$ LANGUAGE plpgsql;
+CREATE TRIGGER refuse BEFORE UPDATE ON channel FOR EACH ROW EXECUTE FUNCTION refuse()
+"""
+
+
+async def test_a_database_that_refuses_for_a_while_ends_no_door(open_one: Callable[[], Store]) -> None:
+    """A full disk there, a statement cancelled by whoever runs it: neither is the end of the daemon."""
+    store, door = open_one(), Door(matters=3)
+    poller, stopping = polling(store, door), asyncio.Event()
+    poller.due.set()
+    running = asyncio.create_task(poller.run(stopping))
+    await until(lambda: door.polls > 0)
+    await store.write(lambda conn: conn.exec_driver_sql(REFUSE).close())
+    await asyncio.sleep(2 * LEASE.total_seconds())
+
+    assert not running.done()
+    await store.write(lambda conn: conn.exec_driver_sql("DROP TRIGGER refuse ON channel").close())
+    before = kept_until(store)
+    await until(lambda: kept_until(store) != before)
+    stopping.set()
+    poller.due.set()
+    await running

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, select
 
 from adapters.base import Batch, Raw, RawKind
-from ingest import channels, inbox
+from ingest import channels, inbox, reading_room
 from ingest.reader import RACES, RETRY, Door, Reader
 from ingest.reading_room import ReadingRoom
 from ingest.workers import WorkerMissing, WorkerPool
@@ -174,6 +175,23 @@ async def test_a_mail_whose_attached_document_kills_its_reader_is_read_without_i
     await read(desk, arrive(desk, mail("one"), mail("the last file it opens")), "tests.ingest.odd_reader")
 
     assert states(desk) == [("read", None), ("read", None)]
+
+
+async def test_what_is_read_is_kept_while_the_reader_hangs_over_another(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long that takes: else its lease would end first, and all be read again, for ever."""
+    monkeypatch.setattr(reading_room, "PATIENCE", timedelta(seconds=3))
+    claims = arrive(desk, mail("one"), mail("the mail it never ends with"), mail("three"))
+    reading = asyncio.create_task(read(desk, claims, "tests.ingest.odd_reader"))
+    async with asyncio.timeout(60):
+        while states(desk)[0][0] != "read":  # noqa: ASYNC110 - as anybody else would see it
+            await asyncio.sleep(0.05)
+    assert [state for state, _ in states(desk)] == ["read", "waiting", "waiting"]
+
+    await reading
+
+    assert [state for state, _ in states(desk)] == ["read", "waiting", "read"]
 
 
 async def test_without_a_reading_process_nothing_is_wrong_with_a_mail(desk: Desk) -> None:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
+from dispatch import targets
 from dispatch.outbox import Outbox
 from dispatch.settings import TargetSettings
 from ingest.cli import main
 from ingest.office import Office, open_office
 from ingest.operations import OperationRefused, perform, sending
 from store import ledger
-from store.schema import delivery, history
+from store.schema import delivery, event, history
+from store.schema import ledger as steps
 from tests.ingest.config_files import ENGLISH, ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import CHINA, Desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
@@ -111,3 +113,44 @@ def test_skipping_wants_a_case_and_a_target(
 
     assert main(["replay", "--skip", *more, "-c", str(path)]) == 2
     assert "expected --case and --target" in capsys.readouterr().err
+
+
+def dues(desk: Desk) -> list[datetime]:
+    """When the steps of the OA's deliveries are due, in the order of the deliveries."""
+    wanted = select(steps.c.due).where(steps.c.lane == "push:oa").order_by(steps.c.payload["delivery"].as_integer())
+    return list(desk.store.read_now(lambda conn: conn.execute(wanted).scalars().all()))
+
+
+async def test_a_span_of_time_is_sent_again_so_many_a_second(office: Office) -> None:
+    office, desk = with_targets(office, oa=target())
+    office = dataclasses.replace(office, clock=lambda: desk.now)
+    for number in range(6):
+        desk.take_in(reading(f"x:{number}"), key=str(number))
+    written = list(desk.store.read_now(lambda conn: conn.execute(select(event.c.created_at)).scalars().all()))
+    reject(desk)
+    desk.now += timedelta(hours=1)
+    span = {"since": written[1].isoformat(), "until": written[4].isoformat()}
+
+    said = await perform(office, "replay-send", {**span, "rate": 4}, "wang")
+
+    assert said["sent_again"] == 3
+    assert [row[3] for row in desk.deliveries()] == ["rejected", *["waiting"] * 3, *["rejected"] * 2]
+    assert [due - desk.now for due in dues(desk)[1:4]] == [number * timedelta(seconds=0.25) for number in range(3)]
+
+
+async def test_what_waits_and_is_due_is_left_where_it_stands(office: Office) -> None:
+    """However much waits for a paused OA: it is resumed at once, and what is due goes by itself."""
+    office, desk = with_targets(office, oa=target())
+    office = dataclasses.replace(office, clock=lambda: desk.now)
+    for number in range(3):
+        desk.take_in(reading(f"x:{number}"), key=str(number))
+    (failed,) = desk.write(lambda conn: ledger.claim(conn, "push:oa", now=desk.now, lease=timedelta(minutes=1)))
+    later = desk.now + timedelta(hours=1)
+    desk.write(lambda conn: ledger.postpone(conn, failed, due=later, reason="HTTP 500"))
+    desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", desk.now))
+    before = dues(desk)
+
+    said = await perform(office, "replay-send", {"target": "oa"}, "wang")
+
+    assert (said["sent_again"], said["resumed"]) == (1, True)
+    assert dues(desk) == [desk.now, *before[1:]]

@@ -109,3 +109,23 @@ def test_every_commit_waits_for_the_disk(store: Store) -> None:
         return mode, synchronous
 
     assert store.submit(settings).result(WAIT) == ("wal", 2)
+
+
+def test_the_writer_outlives_a_folder_that_is_gone_for_a_while(store: Store) -> None:
+    """After a transaction that was lost the file is opened anew, which fails as long as the share is gone."""
+    away = store.folder.with_name("away")
+
+    def lose(conn: Connection) -> None:
+        store.folder.rename(away)
+        sqlite = cast("sqlite3.Connection", conn.connection.dbapi_connection)
+        sqlite.execute("ROLLBACK")
+        raise OSError("disk I/O error")
+
+    with pytest.raises(TransactionLost):
+        store.submit(lose).result(WAIT)
+    with pytest.raises(OperationalError):
+        store.submit(note("gone")).result(WAIT)
+    away.rename(store.folder)
+    store.submit(note("back")).result(WAIT)
+
+    assert kinds(store) == ["back"]

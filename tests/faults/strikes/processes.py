@@ -89,7 +89,9 @@ async def terminate(town: Town, dice: Random) -> list[Blow]:
     assert took < SOON, f"SIGTERM took {took:.1f} s"
     if town.base is None and took < LAST_RESORT.total_seconds():
         left, unwritten = worker.flight(), worker.unwritten()
-        assert left.leased <= unwritten, f"SIGTERM took {took:.1f} s: {left}, {unwritten} unwritten\n{worker.tail()}"
+        assert left.leased - left.suspects <= unwritten, (
+            f"SIGTERM took {took:.1f} s: {left}, {unwritten} unwritten\n{worker.tail()}"
+        )
     await worker.start()
     return over(TERM) if hit else []
 

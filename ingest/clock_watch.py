@@ -1,0 +1,66 @@
+"""Sees that this machine's clock was set, and takes back what was planned by the wrong time.
+
+A machine that believes its clock shows local time starts eight hours ahead in China, until NTP puts that right: doors
+would be asked, and steps be due, eight hours later, and nobody would be told.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.base import BaseScheduler
+from sqlalchemy import Connection
+
+from dispatch import targets
+from store import ledger
+from store.engine import Store
+
+log = structlog.get_logger()
+SET = timedelta(seconds=30)
+"""What a clock that is only steered does not come to between two looks."""
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class ClockWatch:
+    """Look every minute or so."""
+
+    store: Store
+    scheduler: BaseScheduler
+    clock: Callable[[], datetime] = _now
+    ticks: Callable[[], float] = time.monotonic
+    _offset: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._offset = self._measured()
+
+    async def look(self) -> None:
+        """Once the clock was set: every door is visited now, and scheduled from now on; where the ledger goes by this
+        clock, what is due later is so by the new time.
+        """
+        before, self._offset = self._offset, self._measured()
+        by = timedelta(seconds=self._offset - before)
+        if abs(by) < SET:
+            return
+        log.warning("clock was set; doors are visited now", by=str(by))
+        now = self.clock()
+        for job in self.scheduler.get_jobs():
+            job.modify(next_run_time=now)
+        if self.store.exclusive and by < timedelta(0):
+            await self.store.write(lambda conn: _set_back(conn, -by, now))
+        self.store.wakes.ring_waiting()
+
+    def _measured(self) -> float:
+        return self.clock().timestamp() - self.ticks()
+
+
+def _set_back(conn: Connection, by: timedelta, now: datetime) -> None:
+    ledger.set_back(conn, by, now)
+    targets.set_back(conn, by, now)

@@ -1,0 +1,74 @@
+"""A machine's clock that is put right after the start."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import select
+
+from dispatch import targets
+from ingest.clock_watch import ClockWatch
+from store import ledger
+from store.engine import open_store
+from store.schema import ledger as steps
+from store.schema import target
+
+NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+AHEAD = timedelta(hours=8)
+MINUTE = timedelta(minutes=1)
+
+
+class Machine:
+    """Its clock, and the time that really passes."""
+
+    def __init__(self) -> None:
+        self.now, self.ticks = NOW + AHEAD, 1000.0
+
+    def passes(self, by: timedelta) -> None:
+        self.now += by
+        self.ticks += by.total_seconds()
+
+
+async def test_after_the_clock_was_set_back_doors_are_visited_and_nothing_waits_for_the_wrong_time(
+    tmp_path: Path,
+) -> None:
+    store, machine, scheduler = open_store("sqlite", tmp_path, b"k" * 32), Machine(), AsyncIOScheduler()
+    job = scheduler.add_job(print, IntervalTrigger(minutes=5))
+    scheduler.start(paused=True)
+    watch = ClockWatch(store, scheduler, lambda: machine.now, lambda: machine.ticks)
+    wrong = machine.now
+    await store.write(lambda conn: ledger.enqueue(conn, "read", {"raw": 1}, now=wrong))
+    await store.write(lambda conn: ledger.enqueue(conn, "read", {"raw": 2}, now=wrong, due=wrong + 10 * MINUTE))
+    await store.write(lambda conn: targets.admit(conn, "oa", None, room=1, now=wrong))
+    await store.write(lambda conn: conn.execute(target.update().values(retry_at=wrong + 3 * MINUTE)).close())
+    planned = job.next_run_time
+
+    machine.passes(MINUTE)
+    await watch.look()
+    assert job.next_run_time == planned
+
+    machine.now -= AHEAD
+    await watch.look()
+    dues = await store.read(lambda conn: conn.execute(select(steps.c.due).order_by(steps.c.id)).scalars().all())
+    assert job.next_run_time == machine.now
+    assert dues == [machine.now, NOW + 10 * MINUTE]
+    assert await store.read(lambda conn: conn.execute(select(target.c.retry_at)).scalar_one()) == NOW + 3 * MINUTE
+
+    scheduler.shutdown(wait=False)
+    store.close()
+
+
+async def test_a_clock_that_is_set_forward_has_doors_visited_at_once(tmp_path: Path) -> None:
+    store, machine, scheduler = open_store("sqlite", tmp_path, b"k" * 32), Machine(), AsyncIOScheduler()
+    job = scheduler.add_job(print, IntervalTrigger(minutes=5))
+    scheduler.start(paused=True)
+    watch = ClockWatch(store, scheduler, lambda: machine.now, lambda: machine.ticks)
+    machine.now += AHEAD
+    await watch.look()
+
+    assert job.next_run_time == machine.now
+    scheduler.shutdown(wait=False)
+    store.close()
