@@ -119,7 +119,7 @@ class Crew:
 
     async def stop(self, names: Iterable[str] | None = None, last: Callable[[], None] = lambda: None) -> None:
         """End the work of these parts, unless named of all. What is late after a while is cut, and gives back what it
-        has in hand; `last` is called before that.
+        has in hand; `last` is called before that. What cannot even do that in time is left at it.
         """
         leaving = [self._at_work[name] for name in (self._at_work if names is None else names)]
         late = {task for one in leaving for task in (*one.cut, *one.finishing)}
@@ -133,8 +133,8 @@ class Crew:
         last()
         for task in late:
             task.cancel()
-        if late:
-            await asyncio.wait(late)
+        if late:  # whoever waits for a database that is gone gives back what it has once that is there again
+            await asyncio.wait(late, timeout=GRACE.total_seconds())
 
     async def close(self, names: Iterable[str] | None = None) -> None:
         """Let go of parts that were stopped, unless named of all, at once; what does not let go in time is left."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pytest
 
+from ingest import crew
 from ingest.crew import Changes, Crew, Part, Plan, compare
 from store.wakes import Wakes
 
@@ -102,3 +104,27 @@ async def test_parts_that_were_made_and_never_began_are_let_go(ward: Ward) -> No
     await ward.crew.close()
 
     assert ward.said == ["a1 lets go"]
+
+
+async def test_what_cannot_give_back_what_it_has_in_hand_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As while its database is gone: another configuration is taken up all the same."""
+    monkeypatch.setattr(crew, "GRACE", timedelta(milliseconds=50))
+    database, given_back = asyncio.Event(), asyncio.Event()
+
+    async def stubborn(_stopping: asyncio.Event) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await database.wait()
+            given_back.set()
+
+    parts = Crew(Wakes())
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        await parts.prepare({"target": Plan(1, lambda: Part(finishing=[stubborn]))})
+        parts.begin(group)
+        await asyncio.sleep(0)
+        await parts.stop(["target"])
+        assert not given_back.is_set()
+        database.set()
+
+    assert given_back.is_set()
