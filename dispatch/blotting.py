@@ -20,8 +20,11 @@ TOKEN = 16
 REMEMBERED = 16
 """So much of what logins gave: an answer may still be about the login before."""
 BLOT = b"***"
-_KEY = re.compile(r"[!-z|~]+")
+_TEMPLATE = re.compile(r"\{\{.*?\}\}")
+_ONE_WORD = re.compile(r"[!-z|~]+")
 """What a key may look like, and no text for readers and no template does."""
+_SECRET = re.compile("key|secret|token|sign|pass|pwd|auth", re.IGNORECASE)
+"""In the name of a field that holds a key, whatever that looks like."""
 
 
 class Blotter:
@@ -65,24 +68,33 @@ def _secrets_of(settings: TargetSettings) -> Iterator[str]:
     for call in (*settings.calls.values(), *lookups, *logins):
         yield from call.headers.values()
         yield from call.params.values()
-        yield from _in_address(URL(call.path.partition("{{")[0]))
-        yield from (text for text in _texts(call.body) if call in logins or _KEY.fullmatch(text))
+        path = _TEMPLATE.sub("", call.path).lstrip("/")
+        yield from _in_address(URL(f"{settings.url.rstrip('/')}/{path}"))
+        yield from (text for name, text in _texts(call.body) if call in logins or _is_key(name, text))
 
 
 def _in_address(url: URL) -> Iterator[str]:
     """Keys that stand in an address: its user's password, what is asked with it, and steps that look like no word."""
     if url.password:
         yield url.password
-    yield from url.query.values()
+    yield from (text for name, text in url.query.items() if _is_key(name, text))
     yield from (step for step in url.parts if len(step) >= TOKEN and any(map(str.isdigit, step)))
 
 
-def _texts(tree: Any) -> Iterator[str]:  # noqa: ANN401 - JSON
+def _is_key(name: str, text: str) -> bool:
+    """Whether it looks like one, and like no word or number that answers use."""
+    return _ONE_WORD.fullmatch(text) is not None and (
+        _SECRET.search(name) is not None or not (text.isdecimal() or text.isalpha())
+    )
+
+
+def _texts(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON
+    """Every text with the name it stands under."""
     if isinstance(tree, str):
-        yield tree
+        yield name, tree
     elif isinstance(tree, dict):
-        for item in tree.values():
-            yield from _texts(item)
+        for key, item in tree.items():
+            yield from _texts(item, key)
     elif isinstance(tree, list):
         for item in tree:
-            yield from _texts(item)
+            yield from _texts(item, name)

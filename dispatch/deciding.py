@@ -43,7 +43,8 @@ def sign_of_lookup(parcel: Parcel, finding: Finding, *, at: datetime, doubts: in
     if finding.found is Found.ABSENT:
         return None
     status = finding.status or 0
-    if finding.reached and status != 429 and status < 500:
+    admitted = finding.let_in and status not in NOT_LET_IN
+    if finding.reached and admitted and status != 429 and status < 500:
         return Sign(Health.GOOD, at, probe=parcel.probe) if finding.status is not None else None
     troubled = parcel.probe or finding.wait is not None or doubts + 1 >= TRIP
     known = finding.reached and finding.wait is None and parcel.claim.attempts > 1

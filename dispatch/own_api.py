@@ -41,7 +41,9 @@ class Finding:
     excerpt: str | None = None
     receiver_id: str | None = None
     reached: bool = True
-    """False: it did not answer, or did not let us in."""
+    """False: it did not answer, or logging in failed."""
+    let_in: bool = True
+    """False: it refused us although logging in went well."""
     wait: timedelta | None = None
     """The receiver's own Retry-After."""
 
@@ -109,6 +111,7 @@ class OwnApi:
                 response.status,
                 "not let in, also after logging in anew",
                 excerpt_of(response, self._settings),
+                wait=wait_of(response, watch.now),
             )
         return judge(response, self._rules[parcel.type], watch.now)
 
@@ -132,7 +135,7 @@ class OwnApi:
         if refused or not 200 <= response.status < 300:
             said = f"lookup: HTTP {response.status}"
             wait = wait_of(response, now)
-            return Finding(Found.UNSURE, said, response.status, words, reached=not refused, wait=wait)
+            return Finding(Found.UNSURE, said, response.status, words, let_in=not refused, wait=wait)
         if holds(lookup.found, document):
             number = look_up(lookup.receiver_id, document) if lookup.receiver_id else None
             return Finding(Found.FOUND, None, response.status, words, id_of(number))

@@ -436,7 +436,7 @@ class TargetWorker:
         if sign is None:
             return
         match sign.health:
-            case Health.GOOD if not sign.probe and self._closed_at is not None and sign.started < self._closed_at:
+            case Health.GOOD if not sign.probe and sign.started < (self._closed_at or sign.started) <= self._clock():
                 pass  # it was on its way already
             case Health.GOOD:
                 self._doubts = 0

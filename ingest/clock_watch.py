@@ -43,18 +43,20 @@ class ClockWatch:
 
     async def look(self) -> None:
         """Once the clock was set: every door is visited now, and scheduled from now on; where the ledger goes by this
-        clock, what is due later is so by the new time.
+        clock, what is due later is so by the new time. Where it was set forward, all leases run out.
         """
-        before, self._offset = self._offset, self._measured()
-        by = timedelta(seconds=self._offset - before)
+        offset = self._measured()
+        by = timedelta(seconds=offset - self._offset)
         if abs(by) < SET:
+            self._offset = offset
             return
-        log.warning("clock was set; doors are visited now", by=str(by))
+        log.warning("clock was set, or the machine slept; doors are visited now", by=str(by))
         now = self.clock()
         for job in self.scheduler.get_jobs():
             job.modify(next_run_time=now)
         if self.store.exclusive and by < timedelta(0):
             await self.store.write(lambda conn: _set_back(conn, -by, now))
+        self._offset = offset  # only now: what could not be written is tried again
         self.store.wakes.ring_waiting()
 
     def _measured(self) -> float:

@@ -88,7 +88,11 @@ class Keeper:
                 lambda conn: channels.take(conn, self.channel, self.start_from, now=self.clock(), lease=self.lease)
             )
         except Exception as error:  # noqa: BLE001 - the keeper's outer loop: it outlives whatever ails the database
-            log.warning("door cannot be taken", channel=self.channel, error=place_of(error))
+            log.warning(
+                "door cannot be taken",
+                channel=self.channel,
+                error=str(error) if isinstance(error, StoreFailed) else place_of(error),
+            )
             return False
         return self.fence is not None
 

@@ -67,7 +67,7 @@ class Queue:
     owed: Mapping[str, int]
     """Deliveries by state, of `OWED`."""
     oldest: datetime | None
-    """When the earliest of their events was written, those apart that wait for a person."""
+    """When the earliest of their events was written, rejected ones apart."""
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,13 @@ class Metrics:
             "xinqiao_matters_taken_in", "matters stored from a channel", ["channel"], registry=self.registry
         )
         self._attempts = Counter(
-            "xinqiao_delivery_attempts", "attempts to deliver an event", ["target", "outcome"], registry=self.registry
+            "xinqiao_delivery_attempts",
+            "attempts to deliver an event, and lookups whether it has arrived",
+            ["target", "outcome"],
+            registry=self.registry,
         )
         self._duration = Histogram(
-            "xinqiao_delivery_seconds", "how long an attempt took", ["target"], registry=self.registry
+            "xinqiao_delivery_seconds", "how long an attempt or a lookup took", ["target"], registry=self.registry
         )
         self._age = Histogram(
             "xinqiao_event_age_seconds", "age of an event when it was delivered", ["target"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -95,8 +95,7 @@ class Reader:
 
     async def read_batch(self, claims: Sequence[Claim]) -> None:
         """Mails and records: read together, written together."""
-        async for done in self._read(await self._take(claims)):
-            await self._finish_all(done)
+        await self._read_and_finish(await self._take(claims))
 
     async def read_letters(self, claims: Sequence[Claim]) -> None:
         """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
@@ -113,8 +112,7 @@ class Reader:
                 await self._finish_all([Done(held, taken.row, error)])
             else:
                 crashpoint.reach("mid_ocr")
-                async for done in self._read([taken]):
-                    await self._finish_all(done)
+                await self._read_and_finish([taken])
 
     async def _take(self, claims: Sequence[Claim]) -> list[Taken]:
         """The Raws with their bytes, or what is wrong with them: that must not hold up what was claimed beside."""
@@ -142,7 +140,12 @@ class Reader:
         except (SealBroken, OSError) as error:
             return error
 
-    async def _read(self, taken: Sequence[Taken]) -> AsyncIterator[list[Done]]:
+    async def _read_and_finish(self, taken: Sequence[Taken]) -> None:
+        async with aclosing(self._read(taken)) as results:
+            async for done in results:
+                await self._finish_all(done)
+
+    async def _read(self, taken: Sequence[Taken]) -> AsyncGenerator[list[Done], None]:
         """What came of each, as soon as it is known; of what a person has settled meanwhile, nothing.
 
         Raises WorkerMissing.

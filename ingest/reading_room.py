@@ -57,7 +57,10 @@ class ReadingRoom:
 
     async def _read(self, group: Sequence[Asked]) -> list[Told]:
         said = await self.pool.exchange(question(group, self.rules), PATIENCE)
-        return [*await asyncio.to_thread(answers, said)]
+        told: list[Told] = [*await asyncio.to_thread(answers, said)]
+        if len(told) != len(group):
+            raise WorkerFailed(f"the reader told of {len(told)} Raws; asked of {len(group)}")
+        return told
 
 
 def _groups(asked: Sequence[Asked]) -> Iterator[list[Asked]]:

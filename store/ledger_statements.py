@@ -119,7 +119,11 @@ REVIVE = (
     .returning(ledger.c.lane)
 )
 
-SET_BACK = text("UPDATE ledger SET due = max(:now, due - :by) WHERE state != 'dead' AND due > :now")
+SET_BACK = text(
+    "UPDATE ledger SET due = max(:now, due - :by)"
+    " WHERE state != 'dead' AND due > :now AND (NOT leased OR due - :by >= :now)"
+)
+"""A lease that would be over by now was taken by the new time."""
 
 HASTEN = (
     update(ledger)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 from sqlalchemy.sql import ColumnElement
 
 from adapters.wire import TrustBroken
@@ -47,11 +48,13 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
         if resumed and target is not None and not dry:
             resume(conn, target, office.clock())
             note(conn, lane_of(target))  # its worker sleeps
+            record_history(conn, None, "resumed", actor, {"target": target, **asked(arguments)}, office.clock())
         return resumed
 
     resumed = await office.store.write(begin)
     found, sent, begun = 0, 0, office.clock()
-    async for rows in _slices(office, arguments, begun):
+    ids = await office.store.read(lambda conn: _deliveries(conn, arguments, begun))
+    async for rows in _slices(office, ids):
         chosen = [row.id for row in rows if sendable(targets.get(row.target), row, uncertain=uncertain)]
         found += len(rows)
         sent += len(chosen) if dry else await _resend(office, chosen, begun + sent * pace, pace, uncertain=uncertain)
@@ -61,14 +64,11 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
     return {"sent_again": sent, "withheld": found - sent, "resumed": resumed, "dry_run": dry}
 
 
-async def _slices(office: Office, arguments: Mapping[str, Any], before: datetime) -> AsyncIterator[Sequence[Row[Any]]]:
-    """The deliveries asked for, some at a time, however many there are; later ones than `before` are none of them."""
-    last = 0
-    while rows := await office.store.read(
-        lambda conn, last=last: _deliveries(conn, arguments, before, after=last)  # type: ignore[misc]
-    ):
-        yield rows
-        last = rows[-1].id
+async def _slices(office: Office, ids: Sequence[int]) -> AsyncIterator[Sequence[Row[Any]]]:
+    """Deliveries as they stand, some at a time, however many there are."""
+    for start in range(0, len(ids), SLICE):
+        wanted = STANDING.where(delivery.c.id.in_(ids[start : start + SLICE])).order_by(delivery.c.id)
+        yield await office.store.read(lambda conn, wanted=wanted: conn.execute(wanted).all())  # type: ignore[misc]
 
 
 async def _resend(
@@ -214,15 +214,16 @@ def _case_of(conn: Connection, arguments: Mapping[str, Any]) -> str | None:
     return case_id_of(conn, arguments["case"]) if arguments.get("case") else None
 
 
-def _deliveries(conn: Connection, arguments: Mapping[str, Any], before: datetime, *, after: int) -> Sequence[Row[Any]]:
-    """The first of the deliveries asked for behind the one numbered `after`; without a case or a time, those that were
-    rejected, and those that wait for another attempt later: what is due goes anyway, however much that is.
+def _deliveries(conn: Connection, arguments: Mapping[str, Any], now: datetime) -> Sequence[int]:
+    """The numbers of the deliveries asked for; without a case or a time, of those that were rejected, and those that
+    wait for another attempt later: what is due goes anyway, however much that is.
     """
     case_id, since = arguments.get("case"), arguments.get("since")
-    wanted = STANDING.where(delivery.c.state != "dropped", delivery.c.id > after, event.c.created_at <= before)
-    wanted = wanted.order_by(delivery.c.id).limit(SLICE)
+    wanted = select(delivery.c.id).where(delivery.c.state != "dropped").order_by(delivery.c.id)
     if arguments.get("delivery"):
-        return conn.execute(wanted.where(delivery.c.id == arguments["delivery"])).all()
+        return _numbered(conn, wanted.where(delivery.c.id == arguments["delivery"]))
+    if since or arguments.get("until"):
+        wanted = wanted.join(event, event.c.id == delivery.c.event_id)
     if arguments.get("target") is not None:
         wanted = wanted.where(delivery.c.target == arguments["target"])
     if case_id:
@@ -236,7 +237,13 @@ def _deliveries(conn: Connection, arguments: Mapping[str, Any], before: datetime
     elif arguments.get("dead"):
         wanted = wanted.where(delivery.c.state == "rejected")
     elif not (case_id or since):
-        put_off = (steps.c.state == ledger.READY) & ~steps.c.leased & (steps.c.due > before)
+        put_off = (steps.c.state == ledger.READY) & ~steps.c.leased & (steps.c.due > now)
         later = select(steps.c.payload["delivery"].as_integer()).where(put_off, steps.c.lane.startswith("push:"))
-        wanted = wanted.where((delivery.c.state == "rejected") | delivery.c.id.in_(later))
-    return conn.execute(wanted).all()
+        waits = (delivery.c.state == "waiting") & delivery.c.id.in_(later)
+        wanted = wanted.where((delivery.c.state == "rejected") | waits)
+    return _numbered(conn, wanted)
+
+
+def _numbered(conn: Connection, wanted: Select[int]) -> Sequence[int]:
+    """Packed: of a year's deliveries there may be millions."""
+    return array("q", conn.execute(wanted).scalars())

@@ -44,6 +44,9 @@ async def test_after_the_clock_was_set_back_doors_are_visited_and_nothing_waits_
     await store.write(lambda conn: ledger.enqueue(conn, "read", {"raw": 2}, now=wrong, due=wrong + 10 * MINUTE))
     await store.write(lambda conn: targets.admit(conn, "oa", None, room=1, now=wrong))
     await store.write(lambda conn: conn.execute(target.update().values(retry_at=wrong + 3 * MINUTE)).close())
+    await store.write(lambda conn: ledger.enqueue(conn, "before", {"raw": 1}, now=NOW))
+    await store.write(lambda conn: ledger.enqueue(conn, "after", {"raw": 1}, now=NOW))
+    await store.write(lambda conn: ledger.claim(conn, "before", now=wrong, lease=5 * MINUTE))
     planned = job.next_run_time
 
     machine.passes(MINUTE)
@@ -51,10 +54,12 @@ async def test_after_the_clock_was_set_back_doors_are_visited_and_nothing_waits_
     assert job.next_run_time == planned
 
     machine.now -= AHEAD
+    await store.write(lambda conn: ledger.claim(conn, "after", now=machine.now, lease=5 * MINUTE))
     await watch.look()
     dues = await store.read(lambda conn: conn.execute(select(steps.c.due).order_by(steps.c.id)).scalars().all())
     assert job.next_run_time == machine.now
-    assert dues == [machine.now, NOW + 10 * MINUTE]
+    assert dues[:2] == [machine.now, NOW + 10 * MINUTE]
+    assert dues[2:] == [NOW + 5 * MINUTE, machine.now + 5 * MINUTE]  # leases of before and after
     assert await store.read(lambda conn: conn.execute(select(target.c.retry_at)).scalar_one()) == NOW + 3 * MINUTE
 
     scheduler.shutdown(wait=False)

@@ -81,7 +81,7 @@ async def test_of_two_processes_one_polls_and_the_other_follows_when_it_stops(op
 
     tasks[leader].cancel()
     await asyncio.wait([tasks[leader]])
-    await until(lambda: doors[1 - leader].polls > 0)
+    await until(lambda: doors[1 - leader].polls > 0 and len(keys(pollers[0].store)) == 3)
     tasks[1 - leader].cancel()
     await asyncio.wait(tasks)
 

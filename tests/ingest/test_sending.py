@@ -154,3 +154,31 @@ async def test_what_waits_and_is_due_is_left_where_it_stands(office: Office) -> 
 
     assert (said["sent_again"], said["resumed"]) == (1, True)
     assert dues(desk) == [desk.now, *before[1:]]
+
+
+async def test_what_was_written_by_a_clock_that_was_ahead_can_be_sent_again(office: Office) -> None:
+    office, desk = with_targets(office, oa=target())
+    desk.take_in(reading("x:1"), key="1")
+    reject(desk)
+    office = dataclasses.replace(office, clock=lambda: desk.now - timedelta(hours=8))
+
+    said = await perform(office, "replay-send", {"target": "oa", "dead": True}, "wang")
+
+    assert said["sent_again"] == 1
+
+
+async def test_a_target_that_is_resumed_by_sending_again_is_on_record_by_itself(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office, desk = with_targets(office, oa=target())
+    desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", desk.now))
+
+    def broken(*_: object) -> None:
+        raise OSError("disk is full")
+
+    monkeypatch.setattr(sending, "_deliveries", broken)
+    with pytest.raises(OSError, match="disk"):
+        await perform(office, "replay-send", {"target": "oa"}, "wang")
+
+    kinds = desk.store.read_now(lambda conn: conn.execute(select(history.c.kind)).scalars().all())
+    assert "resumed" in kinds
