@@ -43,6 +43,8 @@ async def campaign(town: Town, strikes: Mapping[str, Strike], quota: int, dice: 
         await town.oa.first_after(0, RECOVERY)
         while due:
             kind = due.pop(0)
+            if outcome.counted[kind] >= quota:  # one strike may be several blows
+                continue
             tried[kind] += 1
             blows = await strikes[kind](town, dice)
             say(f"{kind}: {'hit' if any(one.kind == kind for one in blows) else 'missed'}")

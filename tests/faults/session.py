@@ -128,6 +128,6 @@ async def freezes(place: Path, store: str, seed: str, quota: int) -> Result:
     dice = Random(seed)
     async with a_town(place, store, dice) as town:
         await staff(town, daemons=STILL + 1)
-        outcome = await campaign(town, {OUTLIVED: outlive_their_leases}, -(-quota // STILL), dice)
+        outcome = await campaign(town, {OUTLIVED: outlive_their_leases}, quota, dice)
         await peace(town)
         return Result(store, outcome, await reckon(town))
