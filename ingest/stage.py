@@ -126,8 +126,8 @@ class Stage:
                     log.warning("lease not renewed", lane=self.lane, error=place_of(error))
 
     async def _put_back(self, claims: Sequence[Claim], reason: str, longest: timedelta) -> None:
-        """For `longest` at most. Also while the store fails, as on a full disk, again and again, unless that is no time
-        at all; in the end their leases bring them back.
+        """For `longest` at most; for no time at all, the attempt does not count. Also while the store fails, as on a
+        full disk, again and again, unless that is no time at all; in the end their leases bring them back.
         """
         until = self.clock() + self.lease
         for one in claims:
@@ -141,7 +141,7 @@ class Stage:
     async def _postponed(self, held: Claim, reason: str, wait: timedelta) -> bool:
         due = self.clock() + wait
         try:
-            await self.store.write(partial(ledger.postpone, held=held, due=due, reason=reason))
+            await self.store.write(partial(ledger.postpone, held=held, due=due, reason=reason, charged=bool(wait)))
         except LeaseLost:
             pass  # it was ended before the failure
         except Exception as error:  # noqa: BLE001 - the stage's outer loop

@@ -141,6 +141,24 @@ async def test_cancelled_while_a_slow_store_claims_it_leaves_nothing_in_its_hand
     assert await store.write(lambda conn: ledger.claim(conn, LANE, now=utc_now(), lease=timedelta(minutes=1))) != []
 
 
+async def test_what_is_stopped_in_the_middle_has_not_been_tried(store: Store) -> None:
+    """However often the daemon is restarted while it reads: else it might be taken for what kills its workers."""
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
+    begun = asyncio.Event()
+
+    async def work(_: Sequence[Claim]) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    running = asyncio.create_task(Stage(LANE, work, store, utc_now).run(asyncio.Event()))
+    await begun.wait()
+    running.cancel()
+    await asyncio.wait([running])
+    (held,) = await store.write(lambda conn: ledger.claim(conn, LANE, now=utc_now(), lease=timedelta(minutes=1)))
+
+    assert held.attempts == 1
+
+
 async def test_with_room_for_one_the_next_is_claimed_as_soon_as_that_has_ended(store: Store) -> None:
     for _ in range(3):
         await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=utc_now()))
