@@ -175,6 +175,7 @@ def _stamp(source: Path, commit: str, moment: int) -> str:
     """The release's name, for the program's own metadata too: the version; without its tag also the commit."""
     project = source / "pyproject.toml"
     text = project.read_text("utf-8")
+    version: str
     (version,) = re.findall(r'(?m)^version = "(.*)"$', text)
     if f"v{version}" not in _git("tag", "--points-at", commit).decode().split():
         day = subprocess.run(["date", "-u", f"-d@{moment}", "+%Y%m%d"], capture_output=True, check=True).stdout
