@@ -21,7 +21,7 @@ from tests.faults.strikes.servers import OUTLIVED, SERVERS, outlive_their_leases
 from tests.faults.town import POSTGRESQL, SQLITE, Town, a_town
 from tests.faults.worker import FAKETIME, Worker
 
-PEACE = 180
+PEACE = 600
 """Seconds until all must be at rest."""
 STILL = 4
 """So many workers stand still at once."""
