@@ -50,6 +50,8 @@ SILENT_ROUNDS = 3
 READ_BATCH = 50
 READ_LONGEST = LETTER_LONGEST = timedelta(minutes=20)
 FETCHES_AT_ONCE = 4
+LATE = timedelta(seconds=10)
+"""So much behind its schedule a door is asked without it: the clock was set back."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,15 @@ class Parts:
     def _poller(self, name: str, channel: Channel, adapter: Adapter) -> Poller:
         office = self.office
         start = channel.settings.start(office.clock(), self.config.service.zone)
-        return Poller(name, adapter, office.store, office.clock, start, self.metrics.stored)
+        return Poller(
+            name,
+            adapter,
+            office.store,
+            office.clock,
+            start,
+            self.metrics.stored,
+            longest=longest_wait(channel.settings),
+        )
 
     def _fetcher(self, name: str, adapter: Adapter) -> Stage:
         office = self.office
@@ -209,6 +219,11 @@ def answer_due(settings: ChannelSettings, config: Config, last: datetime) -> dat
             due = schedule.get_next_fire_time(due, due + timedelta(seconds=1)) or due
         due += settings.jitter
     return due + PATIENCE
+
+
+def longest_wait(settings: ChannelSettings) -> timedelta | None:
+    """At the latest so long after a visit a door is due again; None: it keeps hours of its own."""
+    return None if settings.cron is not None else settings.every + settings.jitter + LATE
 
 
 def trigger_of(settings: ChannelSettings, config: Config) -> CronTrigger | IntervalTrigger:

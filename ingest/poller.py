@@ -63,6 +63,8 @@ class Poller:
     """Set when a person has resumed the door: it is visited whatever it waits for."""
     not_before: datetime | None = None
     """While the door fails: when it is tried again; while it is paused: when that is asked again."""
+    longest: timedelta | None = None
+    """At the latest so long after a visit comes the next, whatever the clock says that the schedule goes by."""
     patience: timedelta = PATIENCE
     keeper: Keeper = field(init=False)
     """Of several processes one polls."""
@@ -116,7 +118,9 @@ class Poller:
         who resumes the door is waited for no longer.
         """
         if self.not_before is None:
-            await self.due.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if self.longest is None else self.longest.total_seconds()):
+                    await self.due.wait()
         else:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max((self.not_before - self.clock()).total_seconds(), 0)):

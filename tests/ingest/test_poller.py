@@ -394,3 +394,15 @@ async def test_a_poll_that_fails_after_the_door_was_paused_leaves_it_paused(stor
     await polling.round()
 
     assert state(store) == ("paused", 0, "the platform is being moved")
+
+
+async def test_a_door_is_visited_again_although_its_schedule_goes_by_a_wrong_clock(store: Store) -> None:
+    """Nobody rings: the schedule waits for an hour that has been already."""
+    door = Door(matters=1)
+    made = Poller("door", door, store, utc_now, START, lambda *_: None, longest=timedelta(milliseconds=20))
+    running = asyncio.create_task(made.run(asyncio.Event()))
+    async with asyncio.timeout(20):
+        while door.polls < 3:  # noqa: ASYNC110 - the door's count is all there is to look at
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.wait([running])
