@@ -22,7 +22,7 @@ _OWN_ID = re.compile(rb"^message-id:.*\r?\n(?:[ \t].*\r?\n)*", re.IGNORECASE | r
 _SOURCE = Source("bench", ChannelKind.MAILBOX, RawKind.MAIL, "", datetime.now(UTC), datetime.now(UTC))
 
 
-def endless() -> Iterator[bytes]:
+def endless(name: str = "way") -> Iterator[bytes]:
     """Mails that open a case, the same again and again, none of them twice.
 
     Automatic replies and newsletters open none: who delivers less would seem quicker.
@@ -30,7 +30,7 @@ def endless() -> Iterator[bytes]:
     folder = DATA / "mail" / "trec06c"
     originals = [path.read_bytes() for path in sorted(folder.iterdir())]
     for number, original in zip(count(), cycle([one for one in originals if _opens_a_case(one)]), strict=False):
-        yield named(original, f"way-{number}@bench.example")
+        yield named(original, f"{name}-{number}@bench.example")
 
 
 def named(mail: bytes, message_id: str) -> bytes:

@@ -101,7 +101,9 @@ def _link(folder: Path) -> None:
 
 def _take_in(store: Store, number: int, now: datetime) -> None:
     """By the program itself, and delivered."""
-    mails = list(islice((mail for mail in endless() if len(mail) < LARGEST and b"multipart" not in mail), number))
+    mails = list(
+        islice((mail for mail in endless("stored") if len(mail) < LARGEST and b"multipart" not in mail), number)
+    )
     raws = [Raw(RawKind.MAIL, f"INBOX:1:{n}", "1", n, f"INBOX:1:{n}") for n in range(number)]
     kept = {n: store.blobs.prepare(mail) for n, mail in enumerate(mails)}
     target = TargetSettings(url="http://127.0.0.1:9/", secret=(SecretStr(SECRET),), restricted=True)
