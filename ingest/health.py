@@ -15,12 +15,14 @@ class Readiness:
 
 @dataclass(frozen=True)
 class Health:
-    """Whether each door, each target and the place of large originals can be used now."""
+    """Whether each door, each target, the database and the place of large originals can be used now."""
 
     doors: Mapping[str, Readiness] = field(default_factory=dict)
     targets: Mapping[str, Readiness] = field(default_factory=dict)
+    database: Readiness = Readiness(ready=True, state="open")
     blobs: Readiness = Readiness(ready=True, state="open")
 
     @property
     def ready(self) -> bool:
-        return all(part.ready for part in (*self.doors.values(), *self.targets.values(), self.blobs))
+        parts = (*self.doors.values(), *self.targets.values(), self.database, self.blobs)
+        return all(part.ready for part in parts)

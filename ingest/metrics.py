@@ -49,6 +49,9 @@ class Metrics:
         self._attempts_of, self._duration_of = cache(self._attempts.labels), cache(self._duration.labels)
         self._age_of, self._way_of = cache(self._age.labels), cache(self._way.labels)
         self.channel_open = Gauge("xinqiao_channel_open", "1: the door is open", ["channel"], registry=self.registry)
+        self.database_open = Gauge(
+            "xinqiao_database_open", "1: the database can be read and written", registry=self.registry
+        )
         self.blobs_open = Gauge("xinqiao_blobs_open", "1: large originals can be kept and had", registry=self.registry)
         self.configuration_refused = Gauge(
             "xinqiao_configuration_refused", "1: the files as they stand are not in force", registry=self.registry

@@ -1,4 +1,4 @@
-"""Feels the daemon's pulse: the readiness of doors and targets, as soon as it changes.
+"""Feels the daemon's pulse: the readiness of doors, targets and database, as soon as it changes.
 
 It reads a handful of rows, however many cases there are; what must be counted is counted when Prometheus asks.
 """
@@ -67,10 +67,12 @@ class Pulse:
                 await self.look()
                 seen = True
             except StoreUnreachable:  # which the store has said
-                self.health, seen = self._all("database does not answer"), False
+                self._blind()
+                seen = False
             except Exception as error:  # noqa: BLE001 - an outer loop: a failed look must not end the daemon
                 log.error("pulse failed", error=place_of(error))
-                self.health, seen = self._all("database does not answer"), False
+                self._blind()
+                seen = False
             looks += 1
             if looks < AT_FIRST and not self.health.ready:
                 await rest(stopping, QUICK)
@@ -89,14 +91,17 @@ class Pulse:
         self.health = Health(
             {name: seen_doors.get(name, _readiness("new")) for name in self.channels},
             {name: seen_targets.get(name, _readiness("open")) for name in self.targets},
+            _readiness("open" if self.store.writable else "unavailable"),
         )
         self._gauge()
 
-    def _all(self, state: str) -> Health:
-        return Health(
-            dict.fromkeys(self.channels, _readiness(state)),
-            dict.fromkeys(self.targets, _readiness(state)),
+    def _blind(self) -> None:
+        """Nothing can be seen: the database cannot be read."""
+        out = _readiness("database does not answer")
+        self.health = Health(
+            dict.fromkeys(self.channels, out), dict.fromkeys(self.targets, out), _readiness("unavailable")
         )
+        self.metrics.database_open.set(0)
 
     def _state(self, door: listings.Door) -> str:
         seen = max(filter(None, (door.last_success_at, door.last_new_at)), default=None)
@@ -106,6 +111,7 @@ class Pulse:
         return "open" if self.clock() <= due else "silent"
 
     def _gauge(self) -> None:
+        self.metrics.database_open.set(self.health.database.ready)
         for name, door in self.health.doors.items():
             self.metrics.channel_open.labels(name).set(door.ready)
         for name, target in self.health.targets.items():

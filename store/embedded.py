@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from store import sqlite
 from store.acts import Job, TransactionLost
 from store.crashpoint import reach
+from store.failure import is_databases
 from store.moved import refuse_if_moved
 from store.waiting import Outcome, still_waits, tell
 from store.wakes import ANYTHING, noted
@@ -30,6 +31,7 @@ class Embedded:
 
     exclusive = True
     writers = 1
+    writable = True
 
     def __init__(self, folder: Path) -> None:
         """Lock the folder. Raises StoreBusy: another process writes here. StoreRefused: it was moved away."""
@@ -48,11 +50,16 @@ class Embedded:
         try:
             before = _changes(self._conn)  # it opens the file anew after a failure, which may fail as well
             outcomes = _commit(self._conn, running)
-            lanes = noted(self._conn) | ({ANYTHING} if _changes(self._conn) != before else set())
+            changed = _changes(self._conn) != before
+            lanes = noted(self._conn) | ({ANYTHING} if changed else set())
+            failed = any(is_databases(one.failure) for one in outcomes)
+            if failed or changed:  # else nothing was asked of the disk
+                self.writable = not failed
         except BaseException as error:  # noqa: BLE001 - the border of the thread: whoever waits must hear of it
             # SQLAlchemy takes a COMMIT that failed for the transaction's end; SQLite does not, and would begin no more.
             self._conn.invalidate()
             outcomes = [Outcome(failure=error)] * len(running)
+            self.writable = False
         tell([job.waiter for job in running], outcomes)
         return lanes
 

@@ -65,6 +65,8 @@ class Database(Protocol):
     writers: int
     """How many threads may call `settle`."""
     exclusive: bool
+    writable: bool
+    """False: what was last to be written failed, and not by its own fault: a full disk, a lost connection."""
 
     def settle(self, jobs: Sequence[Job]) -> set[str]:
         """Commit a batch and tell every waiter; the lanes that have got work."""
@@ -110,6 +112,11 @@ class Store:
     def exclusive(self) -> bool:
         """No other process works on this store while it is open: who held a lease in an earlier life is dead."""
         return self._database.exclusive
+
+    @property
+    def writable(self) -> bool:
+        """False: what was last to be written could not be, through a fault of the disk or the database."""
+        return self._database.writable
 
     def clock(self) -> datetime:
         """The time by which leases run, the same for all processes on this store."""

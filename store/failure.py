@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import traceback
 
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, OperationalError, ProgrammingError
 
 from store.acts import StoreClosed, StoreFailed
 
@@ -19,6 +19,11 @@ def place_of(error: BaseException) -> str:
         return type(error).__name__
     last = frames[-1]
     return f"{type(error).__name__} in {last.name} ({'/'.join(last.filename.rsplit('/', 2)[-2:])}:{last.lineno})"
+
+
+def is_databases(error: BaseException | None) -> bool:
+    """Whether the database could not do its part (a full disk, a broken connection), whatever was asked of it."""
+    return isinstance(error, OperationalError | sqlite3.OperationalError | StoreFailed)
 
 
 def is_passing(error: BaseException) -> bool:

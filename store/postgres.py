@@ -20,6 +20,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from store.acts import SCHEME, Job, StoreUnreachable
 from store.address import shown
 from store.database_clock import DatabaseClock
+from store.failure import is_databases
 from store.postgres_batch import TRIES, ConnectionBroken, transact
 from store.postgres_connections import reading, writing
 from store.waiting import Outcome, still_waits, tell
@@ -39,6 +40,7 @@ class Postgres:
 
     exclusive = False
     writers = WRITERS
+    writable = True
 
     def __init__(self, url: str) -> None:
         """Raises StoreUnreachable: it does not answer, or refuses us."""
@@ -65,6 +67,7 @@ class Postgres:
                 with self._connect(self.writing) as conn:
                     rung |= self._transact(conn, waiting)
             except BaseException as error:  # noqa: BLE001 - the border of the thread: whoever waits must hear of it
+                self.writable = False
                 _tell(waiting, [Outcome(failure=error)] * len(waiting))
         return rung
 
@@ -97,6 +100,8 @@ class Postgres:
             self._despair(waiting, error)
             return set()
         rung = set() if conn.invalidated else noted(conn)
+        if outcomes:
+            self.writable = not any(is_databases(one.failure) for one in outcomes)
         _tell(waiting, outcomes)
         return rung
 

@@ -20,10 +20,10 @@ async def healthz(_request: web.Request) -> web.Response:
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """200 when doors, targets and the depot can be used, else 503; each one's state, never an error's words."""
+    """200 when doors, targets, database and depot can be used, else 503; each one's state, never an error's words."""
     health = request.app[CONSOLE].health()
-    parts = {"doors": _shown(health.doors), "targets": _shown(health.targets), **_shown({"blobs": health.blobs})}
-    body = {"ready": health.ready, **parts}
+    stores = _shown({"database": health.database, "blobs": health.blobs})
+    body = {"ready": health.ready, "doors": _shown(health.doors), "targets": _shown(health.targets), **stores}
     return web.json_response(body, status=200 if health.ready else 503, headers={"Cache-Control": "no-store"})
 
 

@@ -40,6 +40,7 @@ async def test_readyz_names_what_is_not_ready(house: House, browser: Browser) ->
         "ready": False,
         "doors": {"sunshine": {"ready": False, "state": "unavailable"}},
         "targets": {"oa": {"ready": True, "state": "open"}},
+        "database": {"ready": True, "state": "open"},
         "blobs": {"ready": True, "state": "open"},
     }
 

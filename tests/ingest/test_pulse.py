@@ -18,7 +18,7 @@ from ingest.metrics import Metrics
 from ingest.parts import answer_due
 from ingest.poller import PATIENCE
 from ingest.pulse import BEAT, Pulse
-from store.engine import Store, open_store
+from store.engine import Store, TransactionLost, open_store
 from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
@@ -54,6 +54,37 @@ async def test_states_are_told_and_no_error_s_words(store: Store) -> None:
         "oa": Readiness(ready=False, state="unavailable"),
         "b": Readiness(ready=True, state="open"),
     }
+
+
+async def test_a_database_that_can_be_read_and_not_written_is_not_ready(store: Store) -> None:
+    async def fill_up(pages: str) -> None:
+        await store.write(lambda conn: conn.exec_driver_sql(f"PRAGMA max_page_count={pages}").scalar_one())
+
+    def grow(conn: Connection) -> None:
+        for number in range(1000):
+            channels.enrol(conn, f"door {number} {'x' * 2000}", NOW, NOW)
+
+    metrics = Metrics()
+    pulse = Pulse(store, metrics, lambda: NOW, [], [])
+    await pulse.look()
+    ready = [pulse.health.ready]
+
+    await fill_up("1")  # no fewer than there are
+    with pytest.raises(TransactionLost):
+        await store.write(grow)
+    await pulse.look()
+
+    assert pulse.health.database == Readiness(ready=False, state="unavailable")
+    assert metrics.registry.get_sample_value("xinqiao_database_open") == 0
+    ready.append(pulse.health.ready)
+
+    await fill_up("1000000")
+    await store.write(grow)
+    await pulse.look()
+
+    ready.append(pulse.health.ready)
+    assert ready == [True, False, True]
+    assert metrics.registry.get_sample_value("xinqiao_database_open") == 1
 
 
 async def test_a_door_that_has_not_answered_for_long_is_not_open_whatever_it_last_said(store: Store) -> None:

@@ -101,6 +101,32 @@ def test_only_we_may_read_the_folder_and_the_database(store: Store) -> None:
     assert files == dict.fromkeys(["lock", "xinqiao.db", "xinqiao.db-shm", "xinqiao.db-wal"], "0o600")
 
 
+def test_a_disk_that_is_full_is_known_until_something_could_be_written_again(store: Store) -> None:
+    known = [store.writable]
+
+    with full_disk(store, 0):
+        with pytest.raises((OperationalError, TransactionLost)):
+            store.submit(note("large", 200_000)).result(WAIT)
+        known.append(store.writable)
+        store.submit(lambda conn: None).result(WAIT)  # nothing is written
+        known.append(store.writable)
+
+    store.submit(note("again", 200_000)).result(WAIT)
+    known.append(store.writable)
+
+    assert known == [True, False, False, True]
+
+
+def test_what_is_wrong_with_an_act_is_not_the_disk_s_fault(store: Store) -> None:
+    def wrong(_conn: Connection) -> None:
+        raise KeyError("reading")
+
+    with pytest.raises(KeyError):
+        store.submit(wrong).result(WAIT)
+
+    assert store.writable
+
+
 def test_every_commit_waits_for_the_disk(store: Store) -> None:
     def settings(conn: Connection) -> tuple[str, int]:
         connection = cast("sqlite3.Connection", conn.connection.dbapi_connection)

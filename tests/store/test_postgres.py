@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, event, insert, select, text
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from store import postgres as engine
 from store.acts import StoreRefused, StoreUnreachable
@@ -262,6 +262,20 @@ def test_a_reader_whose_connection_breaks_looks_again(store: Store, postgres: Se
         return int(conn.exec_driver_sql("SELECT 42").scalar_one())
 
     assert store.read_now(look) == 42
+
+
+def test_a_server_whose_disk_is_full_is_known_until_something_could_be_written_again(store: Store) -> None:
+    def full(conn: Connection) -> None:
+        conn.exec_driver_sql("DO $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$")
+
+    with pytest.raises(OperationalError, match="could not extend file"):
+        store.submit(full).result(WAIT)
+
+    assert not store.writable
+
+    store.submit(note("again")).result(WAIT)
+
+    assert store.writable
 
 
 @pytest.mark.parametrize("ending", [Store.stop_waiting, Store.close])
