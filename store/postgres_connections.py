@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import IsolationLevel
 from psycopg.types.string import StrDumperUnknown
-from sqlalchemy import Engine, create_engine, event, make_url
+from sqlalchemy import URL, Engine, create_engine, event, make_url
 
 from store.database_clock import DatabaseClock
 
@@ -101,12 +101,17 @@ class Storable(StrDumperUnknown):
         return super().dump(obj.replace("\0", "\ufffd"))
 
 
+def arguments_for(address: URL) -> dict[str, str]:
+    """How to connect there, beside what the address says itself."""
+    return {name: value for name, value in ARGUMENTS.items() if name not in address.query}
+
+
 def _engine(url: str, connections: int, greet: Greeting, *, ping: bool, name: str = "xinqiao") -> Engine:
     address = make_url(url)
-    arguments = {"application_name": name, **ARGUMENTS}
+    known = {} if "application_name" in address.query else {"application_name": name}
     engine = create_engine(
         address,
-        connect_args={name: value for name, value in arguments.items() if name not in address.query},
+        connect_args=known | arguments_for(address),
         pool_size=connections,
         pool_pre_ping=ping,
         hide_parameters=True,

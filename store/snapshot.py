@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 from store.acts import SCHEME, StoreRefused, StoreUnreachable
 from store.address import shown
 from store.migrate import refuse_half_filled
+from store.postgres_connections import arguments_for
 
 EMBEDDED, DUMP = "xinqiao.db", "xinqiao.pgdump"
 PAGES = 1000
@@ -203,7 +204,8 @@ def _of_postgres(database: str) -> Iterator[_Postgres]:
 @contextmanager
 def connected(database: str) -> Iterator[Connection]:
     """One transaction on PostgreSQL. Raises StoreUnreachable."""
-    engine = create_engine(make_url(database), hide_parameters=True, connect_args={"connect_timeout": "5"})
+    address = make_url(database)
+    engine = create_engine(address, hide_parameters=True, connect_args=arguments_for(address))
     try:
         with engine.begin() as conn:
             yield conn
@@ -238,7 +240,8 @@ def run_program(engine: Engine, program: str, *arguments: str) -> str:
     if shutil.which(program) is None:
         raise StoreRefused(f"{program} is not on the PATH; it belongs to the database's client (postgresql-client)")
     _, keywords = engine.dialect.create_connect_args(engine.url)
-    known: dict[str, Any] = {name: value for name, value in keywords.items() if name != "context"}
+    known: dict[str, Any] = arguments_for(engine.url)
+    known |= {name: value for name, value in keywords.items() if name != "context"}
     password = known.pop("password", None)
     environment = os.environ | ({"PGPASSWORD": str(password)} if password else {})
     command = [program, f"--dbname={make_conninfo(**known)}", *arguments]

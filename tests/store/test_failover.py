@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, text
 
+from store.backup import back_up
 from store.engine import open_store
+from store.snapshot import snapshot
 from tests.postgres import Server, address_of_both, running_pair
-from tests.store.keys import MASTER
+from tests.store.acts import kinds, note
+from tests.store.keys import MASTER, NOW
 from tests.store.load import WORKERS, load_on
 
 pytestmark = pytest.mark.postgres
@@ -58,6 +62,24 @@ def test_writers_and_readers_find_the_new_primary(pair: tuple[Server, Server], t
     store.close()
 
     assert seen == [(primary.port, False)] * 2 + [(standby.port, False)] * 2
+
+
+def test_a_backup_is_the_primary_s_though_its_standby_stands_first(
+    pair: tuple[Server, Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    primary, standby = pair
+    monkeypatch.setenv("PATH", f"{primary.programs}:{os.environ['PATH']}")
+    address = address_of_both((standby, primary), primary.migrated())
+    store = open_store(address, tmp_path / "data", MASTER)
+    standby.say("SELECT pg_wal_replay_pause()")  # what it has is old
+    store.submit(note("taken in")).result(60)
+    wanted = len(kinds(store))
+    store.close()
+
+    with snapshot(address, tmp_path / "data") as taken:
+        made = back_up(taken, tmp_path / "data" / "blobs", tmp_path / "made", {}, "xinqiao test", NOW, print)
+
+    assert made.rows["history"] == wanted
 
 
 def test_the_hosts_may_stand_one_by_one_in_the_address(pair: tuple[Server, Server], tmp_path: Path) -> None:
