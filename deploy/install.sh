@@ -12,7 +12,7 @@ cd "$(dirname "$0")"
 OPT=/opt/xinqiao
 ETC=/etc/xinqiao
 UNITS=/etc/systemd/system
-LINK=/usr/local/bin/xinqiao
+LINK=/usr/bin/xinqiao # where sudo looks everywhere: on openEuler, Kylin and RHEL it does not in /usr/local/bin
 BACKUPS=/var/backups/xinqiao
 RELEASE=$(cat RELEASE)
 HERE=$OPT/$RELEASE
@@ -71,6 +71,9 @@ check() {
     for needed in sha256sum useradd runuser; do
         command -v $needed >/dev/null || die "needs the program $needed"
     done
+    if has_systemd && [ "$(systemctl --version | awk 'NR == 1 {print int($2)}')" -lt 247 ]; then
+        say "this systemd is older than 247: it ignores a part of the service's confinement, and says so in the journal"
+    fi
     room "$OPT" $ROOM
     sha256sum --check --strict --quiet SHA256SUMS || die "this bundle is damaged; copy it anew"
 }
@@ -216,7 +219,8 @@ upgrade() {
         start || no_start
     fi
     trap - EXIT HUP INT TERM
-    if [ -n "$backup" ]; then find "$data/backups" -mindepth 1 -maxdepth 1 -name 'before-*' ! -path "$backup" -exec rm -rf {} +; fi
+    # Of a shared database the backup may be another host's.
+    if [ -n "$backup" ] && ! is_shared; then find "$data/backups" -mindepth 1 -maxdepth 1 -name 'before-*' ! -path "$backup" -exec rm -rf {} +; fi
     say "$RELEASE is in force; the way back: sh install.sh --rollback"
     [ $works = yes ] || say "it was not started, as $old was not"
 }
@@ -234,8 +238,12 @@ undo() { # whatever went wrong after the old version was stopped
     die "$old is in force again, with the data as they were"
 }
 
-back_up() { # sets $backup, unless there is nothing yet; beside the data, where files are linked, not copied
-    if [ -e "$data/xinqiao.db" ] || is_shared; then
+back_up() { # sets $backup, unless there is nothing to back up; beside the data, where files are linked, not copied
+    if is_shared; then
+        found=$(tables "$RELEASE") || die "PostgreSQL cannot be asked for its tables"
+        [ "$found" != current ] || say "another host has brought the tables up to date: no backup of them is made again"
+    elif [ -e "$data/xinqiao.db" ]; then found=older; else found=none; fi
+    if [ "$found" = older ]; then
         as_service mkdir -p "$data/backups"
         backup=$data/backups/before-$RELEASE-$(date +%Y%m%dT%H%M%S)
         say "backing up to $backup"
@@ -259,17 +267,30 @@ roll_back_by_hand() {
 }
 
 roll_back() { # VERSION BACKUP yes|no: whether it is to be started
+    if is_shared; then expect_tables "$1" "$2"; fi
     stop
-    if [ -n "$2" ]; then put_back "$2"; fi
+    if [ -n "$2" ] && ! is_shared; then put_back "$2"; fi
     place_units "$OPT/$1"
     switch_to "$1"
     if [ "$3" = yes ]; then start || die "$1 does not become ready either: journalctl --unit xinqiao"; fi
 }
 
+expect_tables() { # VERSION BACKUP: those in PostgreSQL, with which other hosts may be at work, are put back by a person
+    found=$(tables "$1") || die "PostgreSQL cannot be asked for its tables: what is in force stays so"
+    [ "$found" = newer ] || return 0
+    [ -n "$2" ] || set -- "$1" "the backup that was made before the upgrade"
+    cat >&2 <<END
+xinqiao: the tables in PostgreSQL are newer than $1 knows, and shared: they are not put back by themselves.
+To go on with $(basename "$HERE"): systemctl start xinqiao. To go back to $1:
+  1. stop xinqiao on every host
+  2. make an empty database, name it in $ETC/config.yaml, and restore into it $2
+     (deployment.md, "Upgrade", tells how)
+  3. sh install.sh --rollback
+END
+    exit 1
+}
+
 put_back() { # BACKUP: the data as they were; those of now are set aside, not lost
-    if is_shared; then
-        die "the tables lie in PostgreSQL, perhaps with other hosts at work on them: put $1 back by hand, see deployment.md, then sh install.sh --rollback"
-    fi
     data=$(data_folder)
     aside=$data/set-aside-$(date +%Y%m%dT%H%M%S)
     as_service rm -rf "$data/restored"
@@ -301,6 +322,24 @@ start() { # whether it says that it works, and still lives a little later
 data_folder() { setting 'print(config.data.folder)'; }
 
 is_shared() { setting 'raise SystemExit(not config.shared)'; }
+
+tables() { # VERSION: whether the tables in PostgreSQL are none, older, current or newer by what it knows
+    as_service "$OPT/$1/bin/python" - "$ETC/config.yaml" <<'END'
+import pathlib, sys
+from ingest.config import load
+from store.migrate import TablesNewer, head, heads, refuse_unknown
+from store.snapshot import connected
+
+with connected(load(pathlib.Path(sys.argv[1])).database) as conn:
+    found = heads(conn)
+try:
+    refuse_unknown(found, "")
+except TablesNewer:
+    print("newer")
+else:
+    print("none" if not found else "current" if found == {head()} else "older")
+END
+}
 
 setting() { # PYTHON: asks the configuration
     as_service "$HERE/bin/python" -c "import pathlib; from ingest.config import load; config = load(pathlib.Path('$ETC/config.yaml')); $1"

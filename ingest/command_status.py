@@ -19,7 +19,7 @@ When: TypeAlias = Callable[[str], str]
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Print the state; 1 when something needs a person."""
+    """Print the state; 1 when no daemon runs, or something needs a person."""
     config = installation(arguments.config)
     answer = perform(config, "status", {})
     if arguments.json:
@@ -27,7 +27,7 @@ def status(arguments: argparse.Namespace) -> int:
     else:
         zone, said = config.service.zone, Speech(config.service.language)
         print("\n".join(_lines(answer, said, lambda at: f"{datetime.fromisoformat(at).astimezone(zone):%m-%d %H:%M}")))
-    return 1 if isinstance(config, Refused) or needs_a_person(answer) else 0
+    return 1 if isinstance(config, Refused) or answer["running"] is False or needs_a_person(answer) else 0
 
 
 def needs_a_person(answer: Answer) -> bool:
@@ -62,6 +62,8 @@ def _lines(answer: Answer, said: Speech, when: When) -> Iterator[str]:
 
 def _troubles(answer: Answer, said: Speech, when: When) -> Iterator[str]:
     """What a person should know before anything else."""
+    if answer["running"] is False:
+        yield said("status.stopped")
     running = answer["configuration"]
     if running and (refused := running["refused"]):
         yield said("status.configuration", since=when(refused["since"]), read=when(running["read_at"]))

@@ -21,6 +21,8 @@ NEWEST = 20
 async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> Answer:
     """Doors, stages, waiting, quarantine (how many, and the newest), deliveries, deadlines, depot, alarms that last,
     and the configuration in force with why the file as it stands is not (none: no daemon works by it here).
+
+    `running`: whether a daemon has this data folder; null where others may work on the same database, unseen.
     """
     now = office.clock()
 
@@ -40,4 +42,5 @@ async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> 
     depot = office.store.blobs.depot
     seen = await office.store.read(look)
     blobs = {"place": depot.place, "error": await said_of(depot)}
-    return {**seen, "blobs": blobs, "configuration": plain(office.in_force)}
+    running = office.in_force is not None if office.store.exclusive else None
+    return {**seen, "blobs": blobs, "configuration": plain(office.in_force), "running": running}

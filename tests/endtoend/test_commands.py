@@ -264,7 +264,7 @@ async def test_read_goes_on_after_a_file_it_cannot_open(office: Installation, tm
 async def test_status_is_told_to_people_and_to_scripts(office: Installation) -> None:
     people, scripts = await office.command("status"), await office.command("status", "--json")
 
-    assert (people.status, people.err, scripts.status) == (0, "", 0)
+    assert (people.status, people.err, scripts.status, scripts.json["running"]) == (0, "", 0, True)
     assert "信访件：16" in people.out
     doors = people.out.partition("渠道\n")[2].splitlines()[: len(DOORS)]
     assert [line.split()[:2] for line in doors] == [[door, "畅通"] for door in DOORS]
@@ -394,6 +394,7 @@ async def test_what_could_not_be_read_is_read_again_after_the_fix(town: Town, tm
     await office.stop()
 
     assert status.status == 1
+    assert status.out.startswith("守护进程没有在运行；")
     assert "隔离区：4 件" in status.out
     assert "配置里已没有渠道 sunshine" in status.out
     assert (dry.out, said.out) == ("将重新读取 4 件\n", "重新读取 4 件\n")
