@@ -171,9 +171,12 @@ def refused(conn: Connection, number: int, reason: str) -> None:
     conn.execute(update(attachment).where(attachment.c.id == number).values(values))
 
 
-def delayed(conn: Connection, number: int, reason: str) -> None:
-    """It did not come this time."""
-    conn.execute(update(attachment).where(attachment.c.id == number).values(reason=reason))
+def delayed(conn: Connection, number: int, reason: str) -> bool:
+    """It did not come this time; whether that was not known before."""
+    here = attachment.c.id == number
+    first = conn.execute(select(attachment.c.reason).where(here)).scalar_one() is None
+    conn.execute(update(attachment).where(here).values(reason=reason))
+    return first
 
 
 def all_tried(conn: Connection, case_id: str) -> bool:

@@ -77,9 +77,9 @@ class Fetcher:
         due = self.clock() + _wait(held.attempts, error)
 
         def write(conn: Connection) -> None:
-            attachments.delayed(conn, wanted.id, str(error))
+            first = attachments.delayed(conn, wanted.id, str(error))
             ledger.postpone(conn, held, due=due, reason=str(error))
-            if held.attempts == 1:
+            if first:  # which need not be the first attempt: that may have died under us
                 self._show(conn, wanted.case_id, self.clock())
 
         await self.store.write(write)

@@ -20,6 +20,7 @@ from ingest.stage import Stage
 from store import ledger
 from store.engine import Store
 from store.ledger import Claim
+from store.sealing import SealBroken
 
 log = structlog.get_logger()
 PATIENCE = RetrySettings(first=timedelta(seconds=5), longest=timedelta(minutes=15))
@@ -52,7 +53,11 @@ class Vetter:
                 await self._vet(held, found)
 
     async def _vet(self, held: Claim, found: Unvetted) -> None:
-        content = await asyncio.to_thread(self.store.blobs.open, found.kept)
+        try:
+            content = await asyncio.to_thread(self.store.blobs.open, found.kept)
+        except SealBroken as error:
+            await self._damaged(held, found, str(error))
+            return
         try:
             harmful = await self.clamd.look(content)
         except ClamdUnavailable as error:
@@ -71,6 +76,16 @@ class Vetter:
         ledger.done(conn, held)
         self._show(conn, found.case_id, now)
 
+    async def _damaged(self, held: Claim, found: Unvetted, said: str) -> None:
+        log.error("attachment damaged", case_id=found.case_id, attachment=found.id, error=said)
+
+        def write(conn: Connection) -> None:
+            attachments.refused(conn, found.id, f"damaged: {said}")
+            ledger.done(conn, held)
+            self._show(conn, found.case_id, self.clock())
+
+        await self.store.write(write)
+
     async def _later(self, held: Claim, found: Unvetted, error: ClamdUnavailable) -> None:
         say = {1: log.warning, SAID_AT: log.error}.get(held.attempts)
         if say is not None:
@@ -78,9 +93,9 @@ class Vetter:
         due = self.clock() + delay(held.attempts, 0.5, PATIENCE)
 
         def write(conn: Connection) -> None:
-            attachments.delayed(conn, found.id, str(error))
+            first = attachments.delayed(conn, found.id, str(error))
             ledger.postpone(conn, held, due=due, reason=str(error))
-            if held.attempts == 1:
+            if first:  # which need not be the first attempt: that may have died under us
                 self._show(conn, found.case_id, self.clock())
 
         await self.store.write(write)

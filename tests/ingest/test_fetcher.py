@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -101,6 +101,20 @@ async def test_trouble_at_the_door_costs_no_attachment(desk: Desk, trouble: Exce
 
     assert row(desk) == ("stored", None)
     assert desk.case(case_id).attachments[0].state is AttachmentState.STORED
+    assert desk.events() == ["case.created", "case.updated"]
+
+
+async def test_what_came_is_shown_though_the_first_attempt_at_the_other_died(desk: Desk) -> None:
+    class Odd(Host):
+        async def fetch(self, ref: str) -> Fetched:
+            if ref == "files/2.png":
+                raise ChannelUnavailable("down")
+            return await super().fetch(ref)
+
+    (case_id,) = desk.take_in(reading(parts=(PART, replace(PART, name="另一份.png", ref="files/2.png"))))
+    await fetch(desk, Odd(), attempts=2)
+
+    assert [one.state.value for one in desk.case(case_id).attachments] == ["stored", "pending"]
     assert desk.events() == ["case.created", "case.updated"]
 
 

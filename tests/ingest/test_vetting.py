@@ -77,6 +77,15 @@ async def test_an_infected_attachment_stays_sealed_and_the_case_goes_on(desk: De
     assert desk.store.read_now(lambda conn: desk.store.blobs.load(conn, row.sha256)) == harmful
 
 
+async def test_one_whose_bytes_are_damaged_is_refused_and_keeps_no_other_waiting(desk: Desk, clamd: Clamd) -> None:
+    (case_id,) = desk.take_in(reading(parts=(part("broken.txt", b"broken"), part("good.txt", b"words"))))
+    spoil = "UPDATE blob SET sealed = x'01' WHERE sha256 = (SELECT sha256 FROM attachment WHERE size = 6)"
+    desk.write(lambda conn: conn.exec_driver_sql(spoil).close())
+    await vet(desk, clamd)
+
+    assert states(desk, case_id) == {"broken.txt": ("refused", False), "good.txt": ("stored", True)}
+
+
 async def test_without_clamd_attachments_wait_and_the_case_is_shown_without_them(desk: Desk, clamd: Clamd) -> None:
     away = Clamd("/run/nobody/clamd.ctl")
     (case_id,) = desk.take_in(reading(parts=(part("good.txt", b"words"),)))
