@@ -28,6 +28,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def offset() -> float:
+    """Seconds by which the clock is before what nobody sets."""
+    return time.time() - time.monotonic()
+
+
 @dataclass
 class ClockWatch:
     """Look every minute or so."""

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
 from ingest import channels, inbox
 from ingest.channels import DoorLost
+from ingest.clock_watch import SET, offset
 from ingest.keeping import Keeper
 from store import crashpoint, ledger
 from store.blobs import Prepared
@@ -66,8 +67,11 @@ class Poller:
     longest: timedelta | None = None
     """At the latest so long after a visit comes the next, whatever the clock says that the schedule goes by."""
     patience: timedelta = PATIENCE
+    offset: Callable[[], float] = offset
     keeper: Keeper = field(init=False)
     """Of several processes one polls."""
+    _failed_by: float = 0.0
+    """The clock's offset when the door failed: a platform refuses what is signed at a wrong time."""
     _enrolled: bool = False
     _said: set[int] = field(default_factory=set)
     """Settle rows whose failure was said."""
@@ -105,7 +109,12 @@ class Poller:
             return None
 
     async def ring(self) -> None:
-        """The schedule's voice; a coroutine function, since the scheduler calls others from a thread."""
+        """The schedule's voice; a coroutine function, since the scheduler calls others from a thread.
+
+        A door that failed by another clock need not wait any longer.
+        """
+        if self.not_before is not None and abs(self.offset() - self._failed_by) >= SET.total_seconds():
+            self.resumed.set()
         self.due.set()
 
     async def enrol(self) -> None:
@@ -232,7 +241,7 @@ class Poller:
             raise ChannelUnavailable(f"{self.name}: nothing came for {patience}; expected an answer") from error
 
     async def _failed(self, error: Exception) -> None:
-        now, said = self.clock(), _said(error)
+        now, said, self._failed_by = self.clock(), _said(error), self.offset()
         state = channels.REFUSED if isinstance(error, ChannelRefused) else channels.UNAVAILABLE
         try:
             failures, news = await self.keeper.write(lambda conn: channels.failed(conn, self.name, state, said, now))

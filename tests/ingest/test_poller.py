@@ -245,6 +245,32 @@ async def test_a_visit_that_hangs_is_broken_off_and_the_door_told_unavailable(st
     assert state(store)[0] == "open"
 
 
+async def test_a_door_that_refused_us_by_a_wrong_clock_is_asked_when_that_is_right_again(store: Store) -> None:
+    """Platforms refuse what is signed at another time than theirs."""
+    door = Door(matters=1, failures=[ChannelRefused("timeStamp out of range")])
+    polling, ahead = await poller(store, door), 3600.0
+    polling.offset = lambda: ahead
+    polling.due.set()
+    task = asyncio.create_task(polling.run(asyncio.Event()))
+    await until(lambda: polling.not_before is not None)
+
+    await polling.ring()
+    await asyncio.sleep(0.1)
+    assert door.polls == 1
+
+    ahead = 0.0
+    await polling.ring()
+    await until(lambda: door.polls == 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 - the state is all there is to look at
+            await asyncio.sleep(0.01)
+
+
 async def test_a_wait_beyond_reason_is_cut_short(store: Store) -> None:
     polling, time = await timed(store, Door(failures=[ChannelUnavailable("busy", timedelta.max)]))
     await polling.round()
