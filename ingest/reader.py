@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -39,11 +39,22 @@ SCAN_TIMEOUT = timedelta(minutes=15)
 ATTEMPTS = 2
 RETRY = timedelta(minutes=1)
 """Once more, when its reader has died over a Raw."""
+TOGETHER = 32 * 2**20
+"""So many bytes of Raws are in memory at once, and again where they are sealed: a mail may have 64 MiB."""
 RACES = 3
 """Two processes may make the same case at once; who loses finds it made at the next try."""
 
 Content: TypeAlias = bytes | SealBroken | KeyError | OSError
 """A Raw's bytes, or why they cannot be had."""
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """A Raw in our hands, and where its bytes are, or why they cannot be had."""
+
+    held: Claim
+    row: RawRow
+    kept: Kept | SealBroken | KeyError
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +105,23 @@ class Reader:
     clock: Callable[[], datetime]
 
     async def read_batch(self, claims: Sequence[Claim]) -> None:
-        """Mails and records: read together, written together."""
-        await self._read_and_finish(await self._take(claims))
+        """Mails and records: read together, written together, as many at a time as may lie in memory.
+
+        Raises the disk's trouble with some of them when the others are done.
+        """
+        failure: OSError | None = None
+        for some in _portions(await self._load(claims)):
+            try:
+                await self._read_and_finish(await self._open(some))
+            except OSError as error:
+                failure = failure or error
+        if failure is not None:
+            raise failure
 
     async def read_letters(self, claims: Sequence[Claim]) -> None:
         """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
         for held in claims:
-            (taken,) = await self._take([held])
+            (taken,) = await self._open(await self._load([held]))
             try:
                 if isinstance(taken.content, bytes) and not taken.row.meta.get("refused"):
                     taken = replace(taken, scan=await recognise(self.scans, taken.content))
@@ -114,29 +135,44 @@ class Reader:
                 crashpoint.reach("mid_ocr")
                 await self._read_and_finish([taken])
 
-    async def _take(self, claims: Sequence[Claim]) -> list[Taken]:
-        """The Raws with their bytes, or what is wrong with them: that must not hold up what was claimed beside."""
-        loaded = await self.store.read(partial(self._load, claims=claims))
-        return await asyncio.to_thread(lambda: [Taken(held, row, self._open(kept)) for held, row, kept in loaded])
+    async def _load(self, claims: Sequence[Claim]) -> list[Loaded]:
+        """The Raws as the database has them; small ones with their sealed bytes."""
+        return await self.store.read(partial(self._find, claims=claims))
 
-    def _load(
-        self, conn: Connection, claims: Sequence[Claim]
-    ) -> list[tuple[Claim, RawRow, Kept | SealBroken | KeyError]]:
+    def _find(self, conn: Connection, claims: Sequence[Claim]) -> list[Loaded]:
         rows = inbox.find(conn, [held.payload["raw"] for held in claims])
         blobs = find_all(conn, [row.blob for row in rows.values()])
-        found: list[tuple[Claim, RawRow, Kept | SealBroken | KeyError]] = []
+        found = []
         for held in claims:
             row = rows[held.payload["raw"]]
             try:
-                found.append((held, inbox.opened(row, self.store.sealer), blobs.get(row.blob) or missing(row.blob)))
+                found.append(
+                    Loaded(held, inbox.opened(row, self.store.sealer), blobs.get(row.blob) or missing(row.blob))
+                )
             except SealBroken as error:
-                found.append((held, inbox.unopened(row), error))
+                found.append(Loaded(held, inbox.unopened(row), error))
         return found
 
-    def _open(self, kept: Kept | SealBroken | KeyError) -> Content:
-        """A Raw's bytes, or why there are none; off the loop and outside a transaction, since a bucket takes time."""
+    async def _open(self, loaded: Sequence[Loaded]) -> list[Taken]:
+        """With their bytes, or what is wrong with them: that must not hold up what was claimed beside.
+
+        Off the loop and outside a transaction, since a bucket takes time; what several records lie in is opened once.
+        """
+        return await asyncio.to_thread(self._opened, loaded)
+
+    def _opened(self, loaded: Sequence[Loaded]) -> list[Taken]:
+        contents: dict[str, Content] = {}
+        for one in loaded:
+            if isinstance(one.kept, Kept) and one.kept.sha256 not in contents:
+                contents[one.kept.sha256] = self._content(one.kept)
+        return [
+            Taken(one.held, one.row, contents[one.kept.sha256] if isinstance(one.kept, Kept) else one.kept)
+            for one in loaded
+        ]
+
+    def _content(self, kept: Kept) -> Content:
         try:
-            return self.store.blobs.open(kept) if isinstance(kept, Kept) else kept
+            return self.store.blobs.open(kept)
         except (SealBroken, OSError) as error:
             return error
 
@@ -265,6 +301,21 @@ class Reader:
         inbox.mark(conn, unread, now)
         read = [Read(one.row, one.found) for one in done if isinstance(one.found, list)]
         return self.desk.accept(conn, read, now)
+
+
+def _portions(loaded: Sequence[Loaded]) -> Iterator[list[Loaded]]:
+    """As many at a time as have `TOGETHER` bytes, or one; what several of them lie in counts once."""
+    some: list[Loaded] = []
+    sizes: dict[str, int] = {}
+    for one in loaded:
+        own = {one.kept.sha256: one.kept.size} if isinstance(one.kept, Kept) else {}
+        if some and sum((sizes | own).values()) > TOGETHER:
+            yield some
+            some, sizes = [], {}
+        some.append(one)
+        sizes |= own
+    if some:
+        yield some
 
 
 def _is_kept_aside(done: Done) -> bool:

@@ -61,6 +61,8 @@ class Kept:
     sha256: str
     sealed: bytes | None  # None: in the depot
     removed_at: datetime | None = None
+    size: int = 0
+    """Bytes, unsealed."""
 
 
 class BlobRemoved(SealBroken):
@@ -160,7 +162,8 @@ def find(conn: Connection, sha256: str) -> Kept:
 
 def find_all(conn: Connection, hashes: Sequence[str]) -> dict[str, Kept]:
     """The rows of these blobs, as far as there are any."""
-    rows = conn.execute(select(blob.c.sha256, blob.c.sealed, blob.c.removed_at).where(blob.c.sha256.in_(hashes)))
+    columns = (blob.c.sha256, blob.c.sealed, blob.c.removed_at, blob.c.size)
+    rows = conn.execute(select(*columns).where(blob.c.sha256.in_(hashes)))
     return {row.sha256: Kept(*row) for row in rows}
 
 

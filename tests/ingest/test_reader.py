@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -15,9 +15,10 @@ from sqlalchemy import Connection, select
 from adapters.base import Batch, Raw, RawKind
 from ingest import channels, inbox, reading_room
 from ingest.reader import RACES, RETRY, Door, Reader
-from ingest.reading_room import ReadingRoom
+from ingest.reading_room import ReadingRoom, Told
 from ingest.workers import WorkerMissing, WorkerPool
 from normalize.case import ChannelKind
+from normalize.reading_process import Asked
 from normalize.rules import Rules
 from store import ledger
 from store.acts import TransactionLost
@@ -74,6 +75,25 @@ async def test_one_whose_bytes_are_damaged_is_kept_aside_and_the_others_are_read
     assert [state for state, _ in states(desk)] == ["read", "quarantined", "read"]
     assert "is missing" in str(states(desk)[1][1])
     assert desk.store.read_now(ledger.counts).get(inbox.READ_LANE) is None
+
+
+async def test_no_more_large_ones_are_in_memory_together_than_may_be(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+    real = ReadingRoom.read
+
+    def counted(room: ReadingRoom, asked: Sequence[Asked]) -> AsyncGenerator[list[Told], None]:
+        together.append(len(asked))
+        return real(room, asked)
+
+    monkeypatch.setattr(ReadingRoom, "read", counted)
+    monkeypatch.setattr("ingest.reader.TOGETHER", 700_000)
+    claims = arrive(desk, mail("one", 50_000), mail("two"), mail("three", 50_000), mail("four", 50_000))
+    await read(desk, claims)
+
+    assert together == [3, 1]
+    assert [state for state, _ in states(desk)] == ["read"] * 4
 
 
 @pytest.mark.parametrize(
