@@ -23,6 +23,12 @@ def _armed(setting: str | None) -> dict[str, int]:
 _remaining = _armed(os.environ.get(_ENVIRONMENT))
 
 
+def arm() -> None:
+    """By the environment as it is now: for a process that was forked after this module was loaded."""
+    _remaining.clear()
+    _remaining.update(_armed(os.environ.get(_ENVIRONMENT)))
+
+
 def reach(name: str) -> None:
     """Nothing, unless the environment says that the process dies here: then at once, with no clean-up."""
     if name not in _remaining:

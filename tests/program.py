@@ -1,7 +1,7 @@
 """The program as a process, forked from one that has its modules loaded: a fresh interpreter takes a second for that.
 
 Each has its own pid, arguments, environment, folder and files, as if it had been started anew. What must be in the
-environment while modules are loaded (a crash point, a library to preload) does start anew.
+environment while an interpreter starts (a library to preload) does start anew.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from store import crashpoint
+
 PROGRAM = "ingest"
-_AT_LOADING = ("XINQIAO_CRASH_AT", "LD_PRELOAD", "PYTHONASYNCIODEBUG")
+_AT_LOADING = ("LD_PRELOAD", "PYTHONASYNCIODEBUG")
 _COMMANDS = Path(__file__).resolve().parents[1] / PROGRAM
 _LOADED = [f"{PROGRAM}.{one.stem}" for one in _COMMANDS.glob("command_*.py")]
 _LOADED += ["sandbox.performance", "tests.faults.cramped"]
@@ -131,6 +133,7 @@ def _be(
     os.environ.clear()
     os.environ.update(environment)
     time.tzset()
+    crashpoint.arm()
     os.chdir(folder)
     sys.argv = [program, *arguments]
     runpy.run_module(program, run_name="__main__", alter_sys=True)

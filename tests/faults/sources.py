@@ -16,6 +16,8 @@ FLOOD = 120
 """No more matters are brought while so many have not arrived at the OA."""
 SHORTAGE = 40
 """With fewer than that on their way more are brought at once."""
+STILL = 10.0
+"""Seconds without anything new, after which more is brought."""
 BETWEEN = 0.3
 PLATFORMS = ("sunshine", "hotline")
 
@@ -55,10 +57,18 @@ class Sources:
             self.changes += await self.standins.change(min(1.0, about / able))
 
     async def keep_coming(self, arrived: Callable[[], int], idle: Callable[[], bool], over: asyncio.Event) -> None:
-        """Bring more whenever little is on its way or the OA has nothing to do; what was begun to bring is brought."""
+        """Bring more whenever little is on its way or the OA has nothing to do; what was begun to bring is brought.
+
+        What waits at a door that is shut for long is as good as not on its way.
+        """
+        loop = asyncio.get_running_loop()
+        seen, since = arrived(), loop.time()
         while not over.is_set():
-            on_its_way = self.brought - arrived()
-            if on_its_way < SHORTAGE or (idle() and on_its_way < FLOOD):
+            if arrived() > seen:
+                seen, since = arrived(), loop.time()
+            on_its_way = self.brought - seen
+            if on_its_way < SHORTAGE or (idle() and (on_its_way < FLOOD or loop.time() - since > STILL)):
+                since = loop.time()
                 await self.bring(self.dice.randrange(4, 10), self.dice.randrange(2, 6))
                 await self.change(4)
             with suppress(TimeoutError):

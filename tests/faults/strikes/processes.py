@@ -31,6 +31,10 @@ def killed_at(point: str, most: int, *, scans: int = 0, keeps: bool = False) -> 
     async def strike(town: Town, dice: Random) -> list[Blow]:
         worker = await (a_keeper(town) if keeps else a_busy_worker(town, dice))
         blows = over(KILL) if await struck_dead(town, worker) else []
+        others = [one for one in town.workers if keeps and one.lives]
+        for one in others:  # else the doors are theirs now
+            await one.stop()
+        await town.doors_are_free()
         await town.sources.bring(3, 2, scans)
         await worker.start(crash_at=f"{point}:{dice.randint(1, most)}", begun=False)
         try:
@@ -40,7 +44,8 @@ def killed_at(point: str, most: int, *, scans: int = 0, keeps: bool = False) -> 
         else:
             blows += over(f"kill -9 at {point}")
         await town.doors_are_free()
-        await worker.start()
+        for one in (worker, *others):
+            await one.start()
         return blows
 
     return strike
