@@ -35,6 +35,8 @@ class Part:
     cut: Sequence[Run] = ()
     """Cancelled at once: they change nothing outside, and what they had in hand comes again."""
     close: Callable[[], Awaitable[None]] = _nothing
+    patience: timedelta = GRACE
+    """How long it may take to end while the daemon goes on: what is cut amid a request need not have arrived."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,8 @@ class Crew:
                 task.cancel()
         self._wakes.ring_waiting()
         if late:
-            _, late = await asyncio.wait(late, timeout=GRACE.total_seconds())
+            patience = GRACE if names is None else max(one.part.patience for one in leaving)
+            _, late = await asyncio.wait(late, timeout=patience.total_seconds())
         last()
         for task in late:
             task.cancel()
