@@ -53,6 +53,8 @@ class Almanac:
             self.problems = tuple(map(str, error.problems))
             log.error("calendar refused; the old one stays in force", problems=self.problems)
             return
+        if path != self._path:  # the configuration names another meanwhile
+            return
         self.problems = ()
         if calendar.mark != self.calendar.mark:
             self.calendar = calendar

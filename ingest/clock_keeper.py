@@ -67,7 +67,8 @@ class ClockKeeper:
             await rest(stopping, timedelta(seconds=loop.time() - began))  # of many that wait: others write meanwhile
 
     async def _follow_the_calendar(self) -> None:
-        calendar, desk = await asyncio.to_thread(self.almanac.look), self.desk
+        await asyncio.to_thread(self.almanac.look)
+        calendar, desk = self.almanac.calendar, self.desk  # a new configuration may have named another meanwhile
         if calendar is not desk.clockwork.calendar:
             desk.clockwork = replace(desk.clockwork, calendar=calendar)
 

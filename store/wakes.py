@@ -13,6 +13,8 @@ ANYTHING = "anything"
 """Rung when this process has changed something."""
 _RUNG = "rung lanes"
 NAP_FIRST, NAP_LONGEST = timedelta(milliseconds=200), timedelta(seconds=1)
+NAP_SHORTEST = timedelta(milliseconds=20)
+"""What is due and in another process's hands at the moment is not looked for in a circle."""
 
 
 def note(conn: Connection, lane: str) -> None:
@@ -87,7 +89,7 @@ class Wakes:
             return longest
         nap = self._naps.get(lane, NAP_FIRST)
         self._naps[lane] = min(nap * 2, NAP_LONGEST)
-        return min(nap, longest)
+        return max(min(nap, longest), NAP_SHORTEST)
 
     def _set(self, lanes: set[str]) -> None:
         for lane in lanes:

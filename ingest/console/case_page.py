@@ -59,4 +59,4 @@ async def record_fetch(console: Console, target: str, case_id: str, **what: obje
 
 async def _record(console: Console, kind: str, actor: str, case_id: str | None, detail: dict[str, Any]) -> None:
     now = console.now()
-    await console.store.write(lambda conn: record_history(conn, case_id, kind, actor, detail, now))
+    await console.write(lambda conn: record_history(conn, case_id, kind, actor, detail, now))

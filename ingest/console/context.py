@@ -6,15 +6,16 @@ import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection
 
 from ingest.accounts import Role
 from ingest.alarms.words import FOLDER as ALARM_WORDS
@@ -42,6 +43,11 @@ SAID = ("done", "count", "number")
 MEDIA = {".css": "text/css", ".svg": "image/svg+xml"}
 
 
+T = TypeVar("T")
+PROMPT = timedelta(seconds=10)
+"""After so long whoever asked is told to come again."""
+
+
 @dataclass
 class Console:
     """The parts of one running console."""
@@ -65,6 +71,13 @@ class Console:
     """The words alarms are told in."""
     static: Mapping[str, bytes]
     versions: Mapping[str, str]
+
+    async def write(self, act: Callable[[Connection], T]) -> T:
+        """As the store's, which waits for a database that is gone for as long as that takes: nobody who waits for a
+        page, or repeats his report meanwhile, does. Raises TimeoutError.
+        """
+        async with asyncio.timeout(PROMPT.total_seconds()):
+            return await self.store.write(act)
 
 
 CONSOLE = web.AppKey("console", Console)

@@ -129,7 +129,7 @@ async def _session(request: web.Request, console: Console) -> Session | None:
     session = await console.store.read(lambda conn: find_session(conn, token, now))
     if session is not None and (until := session.extended(now)) is not None:
         digest = session.digest
-        await console.store.write(lambda conn: extend_session(conn, digest, until))
+        await console.write(lambda conn: extend_session(conn, digest, until))
     return session
 
 

@@ -52,6 +52,8 @@ async def list_cases(request: web.Request) -> web.Response:
     console = request.app[CONSOLE]
     name = target_of(console, request)
     target = console.settings.targets[name].target
+    if not target.enabled:
+        return refused(404, f"target {name} is disabled")
     try:
         since, after, limit = _asked(request)
     except ValueError as error:

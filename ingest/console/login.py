@@ -44,8 +44,14 @@ async def log_in(request: web.Request) -> web.StreamResponse:
 
 
 async def _note_failure(console: Console, name: str, address: str, *, by: str) -> None:
-    detail, now = {"account": name[:64], "address": address}, console.now()
-    await console.store.write(lambda conn: record_history(conn, None, "login_failed", by, detail, now))
+    """A name that is no account's may be a password, typed into the wrong field."""
+    now = console.now()
+
+    def note(conn: Connection) -> None:
+        told = name if accounts.find_account(conn, name) is not None else f"{name[:2]}…"
+        record_history(conn, None, "login_failed", by, {"account": told, "address": address}, now)
+
+    await console.write(note)
 
 
 async def log_out(request: web.Request) -> web.StreamResponse:
@@ -57,7 +63,7 @@ async def log_out(request: web.Request) -> web.StreamResponse:
         record_history(conn, None, "logout", visitor.name, {}, now)
 
     if visitor.session is not None:
-        await console.store.write(end)
+        await console.write(end)
     response = web.Response(status=303, headers={"Location": "/login"})
     _drop_cookies(console, response)
     return response
@@ -90,7 +96,7 @@ async def change_password(request: web.Request) -> web.StreamResponse:
             hashed = await asyncio.to_thread(accounts.hash_password, name, new)
     except AccountRefused:
         return page(request, "password.html", status=400, problem="weak")
-    await console.store.write(lambda conn: accounts.set_password(conn, name, hashed, by=name, now=now))
+    await console.write(lambda conn: accounts.set_password(conn, name, hashed, by=name, now=now))
     response = web.Response(status=303, headers={"Location": "/login"})
     _drop_cookies(console, response)
     return response
@@ -114,7 +120,7 @@ async def _right_password(console: Console, name: str, password: str) -> bool:
             return False
         renewed = await asyncio.to_thread(accounts.rehash, password) if accounts.needs_rehash(stored) else None
     if renewed is not None:
-        await console.store.write(lambda conn: accounts.renew_hash(conn, name, stored, renewed))
+        await console.write(lambda conn: accounts.renew_hash(conn, name, stored, renewed))
     return True
 
 
@@ -129,7 +135,7 @@ async def _welcome(request: web.Request, console: Console, name: str, target: st
         record_history(conn, None, "login", name, detail, now)
         return open_session(conn, name, now)
 
-    token = await console.store.write(begin)
+    token = await console.write(begin)
     response = web.Response(status=303, headers={"Location": target})
     set_cookie(request, response, session_cookie(console), token)
     response.del_cookie(form_cookie(console), path="/", secure=console.settings.secure_cookies)

@@ -32,7 +32,7 @@ async def take_report(request: web.Request) -> web.Response:
     try:
         arrived = _arrived(console, request, body)
         settings, desk, now = console.settings.reporters[arrived.target], console.desk, console.now()
-        taken = await console.store.write(lambda conn: take(conn, desk.sealer, desk.clockwork, settings, arrived, now))
+        taken = await console.write(lambda conn: take(conn, desk.sealer, desk.clockwork, settings, arrived, now))
     except tuple(REFUSALS) as error:
         return refused(REFUSALS[type(error)], str(error))
     return web.json_response(taken.told(desk.zone), headers=NO_STORE)
