@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Row, insert, select, update
@@ -14,7 +14,7 @@ from ulid import ULID
 
 from dispatch.holdings import given_up, holders, holds, lane_of, take_back
 from dispatch.payload import Due
-from dispatch.rights import STANDING, WITHDRAWN, View, right_of, sendable, view_for
+from dispatch.rights import STANDING, WITHDRAWN, View, right_of, sendable, takes_secrets, view_for
 from dispatch.settings import TargetSettings
 from normalize.case import Case
 from store import ledger
@@ -29,6 +29,18 @@ NUMBERS = ("case_id", "case_no", "channel_kind", "received_at", "deadlines")
 """All that a target without the right to restricted cases may learn of one."""
 HOLDING = ("rejected", "unknown")
 """States of a delivery that wait for a person; the case's later events wait behind it."""
+
+
+SLICE = 200
+"""So many held events are released at a time: each takes a lock on PostgreSQL, which has some thousands."""
+
+
+class Released(NamedTuple):
+    """What came of a slice of the held events."""
+
+    number: int
+    last: int | None
+    """Behind which the next slice begins; None: there is none."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +71,9 @@ class Outbox:
         conn.execute(insert(event), [row | {"held": self._is_held(case)}])
         if secret:
             self._withdraw(conn, case, now)
-        self._deliver(conn, self._deliveries(row, case, secret=secret), now)
+        if case.restricted:
+            self._release_of(conn, case, now)
+        self._deliver(conn, self._deliveries(row, case, secret=secret), now, hurry=True)
         if was_restricted and not case.restricted:
             self._open_up(conn, case, type_, now)
         return str(row["id"])
@@ -91,23 +105,23 @@ class Outbox:
         conn.execute(insert(event), rows)
         for case in {case.case_id: case for case, _, _ in about if case.restricted}.values():
             self._withdraw(conn, case, now)
-        self._deliver(conn, deliveries, now)
+            self._release_of(conn, case, now)
+        self._deliver(conn, deliveries, now, hurry=True)
 
-    def release(self, conn: Connection, now: datetime) -> int:
-        """Hand the events held so far to the targets that now take restricted cases; how many were released."""
-        if not self._has_taker():
-            return 0
-        wanted = select(event, cases.c.channel).join(cases, cases.c.case_id == event.c.case_id).where(event.c.held)
-        released = 0
+    def release(self, conn: Connection, now: datetime, *, after: int = 0) -> Released:
+        """Hand some of the events held so far, those behind `after`, to the targets that now take restricted cases of
+        their channel: a few at a time, since others write as well.
+        """
+        takers = [one for one in self.targets.values() if one.enabled and one.takes_restricted]
+        if not takers:
+            return Released(0, None)
+        wanted = select(event, cases.c.channel).join(cases, cases.c.case_id == event.c.case_id)
+        wanted = wanted.where(event.c.held, event.c.seq > after).order_by(event.c.seq).limit(SLICE)
+        if all(one.channels for one in takers):
+            wanted = wanted.where(cases.c.channel.in_({name for one in takers for name in one.channels}))
         # Several processes start at once: the second waits here, and finds nothing held any more.
-        for row in conn.execute(wanted.order_by(event.c.seq).with_for_update(of=event, key_share=True)).all():
-            try:
-                self._release(conn, row, now)
-            except SealBroken as error:
-                log.error("held event cannot be opened and stays held", event_id=row.id, error=str(error))
-            else:
-                released += 1
-        return released
+        rows = conn.execute(wanted.with_for_update(of=event, key_share=True)).all()
+        return Released(sum(self._released(conn, row, now) for row in rows), rows[-1].seq if rows else None)
 
     def resend(self, conn: Connection, delivery_id: int, due: datetime, *, uncertain: bool = False) -> bool:
         """Send a delivery again at `due`, same id and bytes, after the events of its case that still wait; one that
@@ -147,10 +161,7 @@ class Outbox:
         return [row.event_id for row in rows]
 
     def _is_held(self, case: Case) -> bool:
-        return case.restricted and not self._has_taker()
-
-    def _has_taker(self) -> bool:
-        return any(one.enabled and one.takes_restricted for one in self.targets.values())
+        return case.restricted and not any(takes_secrets(one, case.channel) for one in self.targets.values())
 
     def _row(
         self,
@@ -194,8 +205,11 @@ class Outbox:
             if view == "numbers" or (view == "full" and (self.targets[name].takes_restricted or not secret))
         ]
 
-    def _deliver(self, conn: Connection, rows: Sequence[dict[str, str]], now: datetime) -> None:
-        """Write deliveries, and a step for each: it waits behind the earlier ones of its case."""
+    def _deliver(self, conn: Connection, rows: Sequence[dict[str, str]], now: datetime, *, hurry: bool = False) -> None:
+        """Write deliveries, and a step for each: it waits behind the earlier ones of its case.
+
+        `hurry`: if one of those is sent again, in its turn among many, its turn comes now.
+        """
         if not rows:
             return
         added = insert(delivery).returning(delivery.c.id, sort_by_parameter_order=True)
@@ -205,6 +219,8 @@ class Outbox:
             steps.setdefault(row["target"], []).append((row["case_id"], {"delivery": number}))
         for target, added_steps in steps.items():
             ledger.enqueue_many(conn, lane_of(target), added_steps, now=now)
+            if hurry:
+                ledger.hasten_untried(conn, lane_of(target), (str(key) for key, _ in added_steps), now=now)
 
     def _write(self, conn: Connection, case: Case, type_: str, now: datetime, *, secret: bool) -> str:
         """An event that is not for everyone."""
@@ -236,6 +252,25 @@ class Outbox:
                 if one not in written:
                     written[one] = self._write(conn, case, one, now, secret=False)
                 self._deliver(conn, [_delivery(written[one], case.case_id, name, "full")], now)
+
+    def _release_of(self, conn: Connection, case: Case, now: datetime) -> None:
+        """What is held of a case that somebody takes by now goes before what follows: another process, whose
+        configuration is older, may have held it.
+        """
+        if self._is_held(case):
+            return
+        wanted = select(event, cases.c.channel).join(cases, cases.c.case_id == event.c.case_id)
+        held = wanted.where(event.c.case_id == case.case_id, event.c.held).order_by(event.c.seq)
+        for row in conn.execute(held.with_for_update(of=event, key_share=True)).all():
+            self._released(conn, row, now)
+
+    def _released(self, conn: Connection, row: Row[Any], now: datetime) -> bool:
+        try:
+            self._release(conn, row, now)
+        except SealBroken as error:
+            log.error("held event cannot be opened and stays held", event_id=row.id, error=str(error))
+            return False
+        return True
 
     def _release(self, conn: Connection, row: Row[Any], now: datetime) -> None:
         takers = [

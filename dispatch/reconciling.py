@@ -63,11 +63,17 @@ async def ask_holdings(
 
 
 def compare(
-    meant: Iterable[Meant], held: Mapping[str, int | None], *, asked_at: datetime, all_of_it: Iterable[str]
+    meant: Iterable[Meant],
+    held: Mapping[str, int | None],
+    *,
+    asked_at: datetime,
+    all_of_it: Iterable[str],
+    since: datetime | None = None,
 ) -> Comparison:
     """`meant` are the cases to look for; `all_of_it` every case it may have: what else it has is surplus.
 
-    Of what it has taken since it was asked it could not say that it has it.
+    Of what it has taken since it was asked it could not say that it has it. Asked for what changed `since`, it need not
+    name what it took before: a case also changes here by its own report, or when its dates are counted anew.
     """
     agreed = 0
     missing: list[str] = []
@@ -76,7 +82,10 @@ def compare(
     for one in meant:
         there = held.get(one.case_id)
         unsaid = one.delivered is None or (one.delivered_at is not None and one.delivered_at >= asked_at)
-        if one.case_id not in held:
+        if one.case_id not in held and since is not None and one.delivered_at is not None and one.delivered_at < since:
+            if one.pending:
+                waiting.append(one.case_id)
+        elif one.case_id not in held:
             (waiting if unsaid else missing).append(one.case_id)
         elif there is not None and one.delivered is not None and there < one.delivered:
             (waiting if unsaid else behind).append(one.case_id)

@@ -159,6 +159,7 @@ class Recorder:
             targets.hand_back(conn, self._name, now)
         said = [sign for sign in signs if self._note(conn, sign, now)]
         ends = [self._in_turn(conn, end) for end in ends]
+        ledger.hold_steps(conn, [end.claim for end in ends])  # first, as who takes a case back does
         _note_attempts(conn, self._store, ends)
         arrived = [end for end in ends if end.state is State.DELIVERED]
         _note_arrived(conn, arrived)

@@ -40,6 +40,11 @@ def right_of(settings: TargetSettings | None, channel: str, *, restricted: bool)
     return "numbers" if settings.restricted == "numbers" else None
 
 
+def takes_secrets(settings: TargetSettings, channel: str) -> bool:
+    """Whether restricted cases of this channel need not be held: this target takes them."""
+    return settings.enabled and settings.takes_restricted and right_of(settings, channel, restricted=True) == "full"
+
+
 def view_for(settings: TargetSettings, channel: str, type_: str, *, restricted: bool) -> View | None:
     """How much of such an event the target gets: what it may see, if it wants the type at all."""
     if not settings.wants(type_):
@@ -59,8 +64,9 @@ def may_send(settings: TargetSettings | None, row: Row[Any]) -> bool:
 
 def sendable(settings: TargetSettings | None, row: Row[Any], *, uncertain: bool) -> bool:
     """Whether a delivery may be sent once more: what a target would not know again only if it has not arrived for
-    sure, or (`uncertain`) may not have.
+    sure, or (`uncertain`) may not have. One that was skipped may have been of unknown fate.
     """
     if settings is None or row.state in ("dropped", "sending") or not may_send(settings, row):
         return False
-    return settings.repeatable(row.type) or (row.state != "delivered" and (uncertain or row.state != "unknown"))
+    doubtful = row.state in ("unknown", "skipped")
+    return settings.repeatable(row.type) or (row.state != "delivered" and (uncertain or not doubtful))

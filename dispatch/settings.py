@@ -49,7 +49,7 @@ def _check_secret(secret: SecretStr) -> SecretStr:
     except ValueError as error:
         raise ValueError("expected whsec_ followed by base64") from error
     if not 16 <= len(key) <= 64:
-        raise ValueError(f"expected a key of 24 to 64 bytes after whsec_, in base64; this one has {len(key)}")
+        raise ValueError(f"expected a key of 16 to 64 bytes after whsec_, in base64; this one has {len(key)}")
     return secret
 
 
@@ -127,8 +127,10 @@ class SuccessRule(Block):
 class RateSettings(Block):
     """How much a receiver lets itself be asked."""
 
-    count: int = Field(ge=1, description="events")
-    per: timedelta = Field(default=timedelta(minutes=1), gt=timedelta(0), description="in so long, evenly spaced")
+    count: int = Field(ge=1, le=1_000_000, description="events")
+    per: timedelta = Field(
+        default=timedelta(minutes=1), ge=timedelta(seconds=1), description="in so long, evenly spaced"
+    )
 
     @property
     def interval(self) -> timedelta:

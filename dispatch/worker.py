@@ -171,7 +171,7 @@ class TargetWorker:
         self._more = not room or (bool(parcels) and len(parcels) == admission.limit)
         if admission.state != targets.OPEN:
             self._window = 1
-        until = claimed_at + self._lease - self._asking - LEASE_MARGIN / 2
+        until = claimed_at + self._lease - self.longest - LEASE_MARGIN / 2
         if not self._queue:
             self._seen_at = self._clock()
         self._queue.extend((parcel, until) for parcel in parcels)
@@ -271,10 +271,10 @@ class TargetWorker:
     @property
     def _lease(self) -> timedelta:
         """Long enough for all that one delivery may ask, after one that is before it in line."""
-        return 2 * self._asking + LEASE_MARGIN
+        return 2 * self.longest + LEASE_MARGIN
 
     @property
-    def _asking(self) -> timedelta:
+    def longest(self) -> timedelta:
         """What one delivery may ask takes at most so long."""
         settings = self._settings
         requests = 2 * (1 + len(settings.login.calls)) if settings.login else 1

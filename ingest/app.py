@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from dispatch.rights import takes_secrets
 from ingest import heaps
 from ingest.chaining import ChainKeeper
 from ingest.chores import Chore
@@ -94,8 +95,7 @@ class Daemon:
             Unusable: a door cannot be built.
         """
         await self._take_back_leases()
-        await self._release_held()
-        self._warn_of_held()
+        await self._release_held_now()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._warm())
@@ -224,7 +224,14 @@ class Daemon:
 
     async def _release_held(self) -> None:
         office, now = self.office, self.office.clock()
-        released = await office.store.write(lambda conn: office.desk.outbox.release(conn, now))
+        released, after = 0, 0
+        while True:
+            act = partial(office.desk.outbox.release, now=now, after=after)
+            count, last = await office.store.write(act)
+            released += count
+            if last is None:
+                break
+            after = last
         if released:
             log.info("held events of restricted cases released", count=released)
 
@@ -238,8 +245,13 @@ class Daemon:
             log.warning("held events not released yet", error=place_of(error))
 
     def _warn_of_held(self) -> None:
-        if not any(target.takes_restricted for target in self.office.config.targets.values()):
-            log.warning("no target takes restricted cases: they are held until one does (restricted: true)")
+        config = self.office.config
+        if without := [
+            name
+            for name in config.channels
+            if not any(takes_secrets(target, name) for target in config.targets.values())
+        ]:
+            log.warning("no target takes restricted cases of these channels: they are held", channels=without)
 
     async def _warm(self) -> None:
         """What waits is read at once. A reading process that does not start is told of by the steps that need it."""

@@ -11,6 +11,7 @@ from sqlalchemy import make_url
 from adapters.wire import TrustBroken, trust_of
 from dispatch.payload import EventType
 from dispatch.rehearsal import unfilled
+from dispatch.rights import takes_secrets
 from dispatch.settings import TargetSettings, signing_key
 from ingest.config_channels import Channel
 from ingest.config_errors import unknown_key
@@ -88,6 +89,9 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
         yield Finding(("targets",), "no target is configured; cases are kept here and sent nowhere", fatal=False)
     elif not any(target.takes_restricted and target.enabled for target in targets.values()):
         text = "no target takes restricted cases (restricted: true); they are held here until one does"
+        yield Finding(("targets",), text, fatal=False)
+    elif without := [name for name in channels if not any(takes_secrets(one, name) for one in targets.values())]:
+        text = f"no target takes restricted cases of {', '.join(without)}; they are held here until one does"
         yield Finding(("targets",), text, fatal=False)
     yield from _report_secrets(targets)
     for name, target in targets.items():

@@ -160,6 +160,13 @@ def hasten(conn: Connection, id_: int, *, now: datetime) -> bool:
     return lane is not None
 
 
+def hasten_untried(conn: Connection, lane: str, keys: Iterable[str], *, now: datetime) -> None:
+    """Make due now the steps of these keys that were put off before anybody tried them: others wait behind them."""
+    rows = [{"of_lane": lane, "of_key": key, "now": now} for key in sorted(set(keys))]
+    if rows:
+        conn.execute(sql.HASTEN_UNTRIED, rows)
+
+
 def discard(conn: Connection, ids: Sequence[int]) -> None:
     """Remove steps whose reason is gone, whatever their state, and let their successors go."""
     gone = conn.execute(sql.REMOVE, {"ids": list(ids)}).all()
@@ -186,6 +193,12 @@ def hold(conn: Connection, lane: str, key: str) -> None:
     """Until this transaction ends nobody claims a step of this key; what was claimed before shows that it was."""
     if _shared(conn):
         conn.execute(sql.HOLD_STEPS, {"of_lane": lane, "of_key": key})
+
+
+def hold_steps(conn: Connection, held: Sequence[Claim]) -> None:
+    """As `hold` for the steps of these claims: whoever changes what they stand for has done so, or waits."""
+    if held and _shared(conn):
+        conn.execute(sql.HOLD_IDS, {"ids": [one.id for one in held]})
 
 
 def next_due(conn: Connection, lane: str) -> datetime | None:

@@ -132,6 +132,19 @@ HASTEN = (
     .returning(ledger.c.lane)
 )
 
+HASTEN_UNTRIED = (
+    update(ledger)
+    .where(
+        ledger.c.lane == bindparam("of_lane"),
+        ledger.c.key == bindparam("of_key"),
+        ledger.c.state == READY,
+        ~ledger.c.leased,
+        ledger.c.attempts == 0,
+        ledger.c.due > bindparam("now"),
+    )
+    .values(due=bindparam("now"))
+)
+
 REMOVE = delete(ledger).where(AMONG_IDS).returning(ledger.c.lane, ledger.c.key, HOLDING)
 
 PROMOTE = (
@@ -150,6 +163,8 @@ HOLD_STEPS = (
     .order_by(ledger.c.id)
     .with_for_update()
 )
+
+HOLD_IDS = select(ledger.c.id).where(AMONG_IDS).order_by(ledger.c.id).with_for_update()
 
 OPEN_STRAYS = (
     update(ledger)

@@ -179,7 +179,8 @@ def _compared(
     meant = [one for one in all_meant_for(conn, name, settings, since=since) if one.view == "full"]
     ours = {one.case_id for one in meant}
     others = [case_id for case_id in held if case_id not in ours]
-    found = compare(meant, held, asked_at=asked_at, all_of_it=ours | meant_among(conn, name, settings, others))
+    everything = ours | meant_among(conn, name, settings, others)
+    found = compare(meant, held, asked_at=asked_at, all_of_it=everything, since=since)
     named = [*found.missing, *found.behind, *found.surplus, *found.waiting]
     return {**plain(found), "case_nos": _numbers(conn, named)}
 
@@ -216,12 +217,14 @@ def _case_of(conn: Connection, arguments: Mapping[str, Any]) -> str | None:
 
 def _deliveries(conn: Connection, arguments: Mapping[str, Any], now: datetime) -> Sequence[int]:
     """The numbers of the deliveries asked for; without a case or a time, of those that were rejected, and those that
-    wait for another attempt later: what is due goes anyway, however much that is.
+    wait for another attempt later: what is due goes anyway, however much that is. What a person has skipped goes only
+    if it is named.
     """
     case_id, since = arguments.get("case"), arguments.get("since")
     wanted = select(delivery.c.id).where(delivery.c.state != "dropped").order_by(delivery.c.id)
     if arguments.get("delivery"):
         return _numbered(conn, wanted.where(delivery.c.id == arguments["delivery"]))
+    wanted = wanted.where(delivery.c.state != "skipped")
     if since or arguments.get("until"):
         wanted = wanted.join(event, event.c.id == delivery.c.event_id)
     if arguments.get("target") is not None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import pytest
 from aiohttp import web
-from sqlalchemy import select, text, update
+from sqlalchemy import Connection, select, text, update
 
+from dispatch.holdings import take_back
 from dispatch.payload import Payload
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
@@ -117,6 +119,42 @@ async def test_an_answer_that_comes_after_the_case_became_restricted_leaves_it_d
             assert SECRET.encode() not in b"".join(one.body for one in oa.received)
 
 
+@pytest.mark.parametrize("status", [422, 503])
+async def test_an_answer_that_comes_while_the_case_becomes_restricted_waits_for_that(
+    place: Place, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    taken_back, go_on = threading.Event(), threading.Event()
+
+    def slowly(conn: Connection, case_id: str, name: str, now: datetime) -> bool:
+        try:
+            return take_back(conn, case_id, name, now)
+        finally:
+            taken_back.set()
+            assert go_on.wait(60)
+
+    async with receiving() as oa:
+        settings = target(oa.url)
+        with open_desk(place, {"oa": settings}) as desk:
+            async with at_work(desk, "oa", settings):
+                oa.gate.clear()
+                oa.replies = [lambda: web.Response(status=status)]
+                await asyncio.to_thread(desk.take_in, reading())
+                await oa.count(1)
+                monkeypatch.setattr("dispatch.outbox.take_back", slowly)
+                restricting = asyncio.create_task(asyncio.to_thread(desk.take_in, reading(**ACCUSED)))
+                await asyncio.to_thread(taken_back.wait, 60)
+                oa.gate.set()
+                await asyncio.sleep(0.5)  # its answer is about to be written down
+                go_on.set()
+                await restricting
+                await until(desk, lambda: settled(desk))
+
+            assert desk.deliveries() == [
+                ("oa", "case.created", "full", "dropped"),
+                ("oa", "case.withdrawn", "numbers", "delivered"),
+            ]
+
+
 def test_what_a_target_may_not_have_any_more_is_not_sent_again(place: Place) -> None:
     with open_desk(place, {"oa": target(restricted=True), "gone": target()}) as desk:
         desk.take_in(reading(**ACCUSED))
@@ -139,8 +177,8 @@ def test_numbers_become_the_whole_when_the_right_is_given(place: Place) -> None:
         end(desk, "delivered")
         raised = desk.with_targets(oa=target(restricted=True))
 
-        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)) == 1
-        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)) == 0
+        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)).number == 1
+        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)).number == 0
         assert raised.deliveries() == [
             ("oa", "case.created", "numbers", "delivered"),
             ("oa", "case.created", "full", "waiting"),
@@ -157,7 +195,7 @@ def test_an_event_that_cannot_be_opened_does_not_keep_the_others_held(place: Pla
         desk.write(lambda conn: conn.execute(update(event).where(event.c.seq == 1).values(sealed_full=b"?")))
         raised = desk.with_targets(oa=target(restricted=True))
 
-        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)) == 1
+        assert raised.write(lambda conn: raised.desk.outbox.release(conn, raised.now)).number == 1
         assert held(raised) == [True, False, False]  # the third is the second whole, under a name of its own
 
 
@@ -168,6 +206,8 @@ def test_an_event_that_cannot_be_opened_does_not_keep_the_others_held(place: Pla
         ({"a": target(restricted=True, enabled=False)}, True),
         ({"a": target(restricted="numbers")}, True),
         ({"a": target(restricted="only")}, False),
+        ({"a": target(restricted="only", channels=("sunshine",))}, False),
+        ({"a": target(restricted="only", channels=("hotline",)), "b": target()}, True),
     ],
 )
 def test_an_event_is_held_only_while_no_target_takes_restricted_cases(
@@ -177,6 +217,41 @@ def test_an_event_is_held_only_while_no_target_takes_restricted_cases(
         desk.take_in(reading(**ACCUSED))
 
         assert held(desk) == [is_held]
+
+
+def test_what_no_target_takes_of_its_channel_stays_held_though_others_are_released(place: Place) -> None:
+    with open_desk(place) as desk:
+        desk.take_in(reading(**ACCUSED))
+        desk.take_in(reading("hotline:Y", channel="hotline", **ACCUSED), channel="hotline", key="Y")
+        some = desk.with_targets(line=target(restricted="only", channels=("hotline",)))
+        some.write(lambda conn: some.desk.outbox.release(conn, some.now))
+
+        assert held(some) == [True, False]
+        assert [row[0] for row in some.deliveries()] == ["line"]
+
+        everything = desk.with_targets(line=target(restricted="only"))
+        everything.write(lambda conn: everything.desk.outbox.release(conn, everything.now))
+
+        assert held(everything) == [False, False]
+        assert [row[0] for row in everything.deliveries()] == ["line", "line"]
+
+
+def test_held_events_are_released_a_few_at_a_time(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dispatch.outbox.SLICE", 2)
+    with open_desk(place) as desk:
+        for key in "ABC":
+            desk.take_in(reading(f"sunshine:{key}", **ACCUSED), key=key)
+        raised = desk.with_targets(line=target(restricted="only"))
+        counts, after = [], 0
+        while True:
+            done = raised.write(partial(raised.desk.outbox.release, now=raised.now, after=after))
+            if done.last is None:
+                break
+            counts.append(done.number)
+            after = done.last
+
+        assert counts == [2, 1]
+        assert len(raised.deliveries()) == 3
 
 
 def test_what_is_released_keeps_to_the_targets_channels_and_types(place: Place) -> None:

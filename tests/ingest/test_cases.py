@@ -299,7 +299,7 @@ def test_a_restricted_case_is_held_until_a_target_takes_it(desk: Desk) -> None:
     open_to = desk.with_targets(oa=target(), discipline=target(restricted=True))
     released = open_to.write(lambda conn: open_to.desk.outbox.release(conn, open_to.now))
 
-    assert released == 1
+    assert released.number == 1
     assert open_to.deliveries() == [("discipline", "case.created", "full", "waiting")]
 
 

@@ -22,6 +22,17 @@ def test_restricted_cases_without_a_receiver_are_warned_of(tmp_path: Path, more:
     ]
 
 
+def test_a_channel_whose_restricted_cases_nobody_takes_is_warned_of(tmp_path: Path) -> None:
+    channels = f"channels: {{box: {MAILBOX}, other: {MAILBOX[:-1]}, folder: other}}}}\n"
+    targets = (
+        f"targets: {{oa: {OA % ''}, line: {OA.replace('TOKEN', 'PASSWORD') % ', restricted: only, channels: [box]'}}}\n"
+    )
+
+    assert _warned(tmp_path, SEALING + channels + targets) == [
+        "targets: no target takes restricted cases of other; they are held here until one does"
+    ]
+
+
 def test_a_configuration_without_channel_or_target_is_usable_and_warned_of(tmp_path: Path) -> None:
     assert _warned(tmp_path, SEALING) == [
         "channels: no channel is configured; nothing will be fetched",

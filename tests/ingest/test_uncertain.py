@@ -100,6 +100,29 @@ async def test_what_may_have_arrived_can_be_left_alone_for_good(office: Office) 
     assert desk.store.read_now(ledger.counts)["push:oa"] == {"ready": 1}
 
 
+async def test_what_was_left_alone_is_not_sent_again_with_the_others(office: Office) -> None:
+    office, desk, case_id = uncertain(office)
+    await perform(office, "replay-skip", {"case": case_id, "target": "oa"}, "wang")
+    number = desk.store.read_now(
+        lambda conn: conn.execute(select(delivery.c.id).order_by(delivery.c.id)).scalars().first()
+    )
+
+    said = [
+        await perform(office, "replay-send", asked, "wang")
+        for asked in (
+            {"case": case_id, "target": "oa"},
+            {"since": "2026-01-01T00:00:00+08:00", "target": "oa"},
+            {"delivery": number},
+        )
+    ]
+    before = states(desk)
+    named = await perform(office, "replay-send", {"delivery": number, "unknown": True}, "wang")
+
+    assert [one["sent_again"] for one in said] == [1, 1, 0]  # the later one only
+    assert before == ["skipped", "waiting"]
+    assert (named["sent_again"], states(desk)) == (1, ["waiting", "waiting"])
+
+
 def test_a_person_settles_it_from_the_command_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
