@@ -35,8 +35,10 @@ class Part:
     cut: Sequence[Run] = ()
     """Cancelled at once: they change nothing outside, and what they had in hand comes again."""
     close: Callable[[], Awaitable[None]] = _nothing
-    patience: timedelta = GRACE
-    """How long it may take to end while the daemon goes on: what is cut amid a request need not have arrived."""
+    patience: timedelta = timedelta(0)
+    """So long, if longer than others, it may take to end while the daemon goes on: of what is cut amid a request nobody
+    knows whether it has arrived.
+    """
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class Crew:
                 task.cancel()
         self._wakes.ring_waiting()
         if late:
-            patience = GRACE if names is None else max(one.part.patience for one in leaving)
+            patience = GRACE if names is None else max(GRACE, *(one.part.patience for one in leaving))
             _, late = await asyncio.wait(late, timeout=patience.total_seconds())
         last()
         for task in late:

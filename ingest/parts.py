@@ -32,7 +32,7 @@ from ingest.catalogue import load_words
 from ingest.config import Channel, Config
 from ingest.config_channels import ChannelSettings
 from ingest.config_files import files_in
-from ingest.crew import GRACE, Part, Plan
+from ingest.crew import Part, Plan
 from ingest.fetcher import Fetcher
 from ingest.inbox import LETTER_LANE, READ_LANE
 from ingest.listings import REMOVAL_LANE
@@ -144,7 +144,7 @@ class Parts:
 
     def _target(self, name: str, target: TargetSettings) -> Part:
         worker = TargetWorker(name, target, self.office.store, self.office.clock, self.metrics.attempted)
-        return Part(finishing=[worker.run], patience=GRACE if target.idempotent else max(GRACE, worker.longest))
+        return Part(finishing=[worker.run], patience=timedelta(0) if target.idempotent else worker.longest)
 
     def _reading(self) -> Part:
         reader, store, clock = self.office.reader, self.office.store, self.office.clock

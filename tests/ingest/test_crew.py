@@ -106,6 +106,35 @@ async def test_parts_that_were_made_and_never_began_are_let_go(ward: Ward) -> No
     assert ward.said == ["a1 lets go"]
 
 
+async def test_what_may_take_long_to_end_is_waited_for_while_the_daemon_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(crew, "GRACE", timedelta(milliseconds=10))
+    ended: list[str] = []
+
+    def plan(name: str, patience: timedelta) -> Plan:
+        async def slow(stopping: asyncio.Event) -> None:
+            await stopping.wait()
+            try:
+                await asyncio.sleep(0.3)
+            except asyncio.CancelledError:
+                ended.append(f"{name} was cut")
+                raise
+            ended.append(name)
+
+        return Plan(1, lambda: Part(finishing=[slow], patience=patience))
+
+    parts = Crew(Wakes())
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        await parts.prepare({"quick": plan("quick", timedelta(0)), "slow": plan("slow", timedelta(seconds=10))})
+        parts.begin(group)
+        await asyncio.sleep(0)
+        await parts.stop(["slow"])
+        await parts.stop()
+
+    assert ended == ["slow", "quick was cut"]
+
+
 async def test_what_cannot_give_back_what_it_has_in_hand_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """As while its database is gone: another configuration is taken up all the same."""
     monkeypatch.setattr(crew, "GRACE", timedelta(milliseconds=50))

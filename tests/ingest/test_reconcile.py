@@ -265,6 +265,16 @@ def test_what_it_took_since_it_was_asked_is_neither_missing_nor_behind() -> None
     assert (found.missing, found.behind, found.waiting, found.agreed) == (("d",), (), ("a", "b"), 1)
 
 
+def test_what_it_took_before_it_need_not_name_when_asked_for_what_changed_since() -> None:
+    """Our row of a case changes without an event, too: by the OA's own report, by a new calendar."""
+    since = NOW + timedelta(seconds=30)
+    cases = [meant("a", 1), meant("b", 2, at=since), meant("c", 2, pending=1), meant("d", 2)]
+
+    found = compare(cases, {"d": 1}, asked_at=ASKED, all_of_it=[one.case_id for one in cases], since=since)
+
+    assert (found.missing, found.behind, found.waiting, found.agreed) == (("b",), ("d",), ("c",), 0)
+
+
 def test_the_shipped_way_to_ask_is_what_the_sandbox_answers() -> None:
     assert HoldingsSettings(url="http://oa.example/holdings").model_dump(exclude={"url", "headers"}) == {
         "params": {"since": "{{ since or '' }}", "cursor": "{{ cursor or '' }}"},

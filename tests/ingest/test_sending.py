@@ -69,6 +69,21 @@ async def test_what_a_target_may_not_have_any_more_is_withheld_and_counted(offic
     assert [row[3] for row in desk.deliveries()] == ["waiting", "rejected"]
 
 
+async def test_what_comes_meanwhile_does_not_wait_for_its_cases_turn_among_many(office: Office) -> None:
+    office, desk = with_targets(office, oa=target())
+    for number in range(3):
+        desk.take_in(reading(f"x:{number}"), key=str(number))
+    reject(desk)
+    await perform(office, "replay-send", {"target": "oa", "dead": True, "rate": 0.001}, "wang")
+    desk.take_in(reading("x:2", title="催办之后"), key="2")
+    wanted = select(steps.c.state, steps.c.due).where(steps.c.lane == "push:oa").order_by(steps.c.id)
+    rows = desk.store.read_now(lambda conn: conn.execute(wanted).all())
+
+    assert [row.state for row in rows] == ["ready", "ready", "ready", "blocked"]
+    assert rows[1].due > rows[2].due  # its turn was to come after that one's
+    assert rows[2].due <= desk.now
+
+
 async def test_many_are_sent_again_in_slices(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sending, "SLICE", 2)
     office, desk = with_targets(office, oa=target())

@@ -44,6 +44,7 @@ async def test_polling_a_lane_is_looked_at_less_and_less_often_until_it_rings(mo
     assert [bell._nap("read", HOUR).total_seconds() for _ in range(5)] == [0.2, 0.4, 0.8, 1, 1]
     assert bell._nap("push", HOUR).total_seconds() == 0.2
     assert bell._nap("read", timedelta(seconds=0.1)).total_seconds() == 0.1
+    assert bell._nap("read", timedelta(0)) == wakes.NAP_SHORTEST  # it is due, and in another process's hands
     waiting = asyncio.ensure_future(bell.wait("read", HOUR))
     await asyncio.sleep(0)
     bell.ring(["read"])
