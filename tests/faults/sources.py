@@ -16,7 +16,7 @@ FLOOD = 120
 """No more matters are brought while so many have not arrived at the OA."""
 SHORTAGE = 40
 """With fewer than that on their way more are brought at once."""
-STILL = 10.0
+STILL = 60.0
 """Seconds without anything new, after which more is brought."""
 BETWEEN = 0.3
 PLATFORMS = ("sunshine", "hotline")

@@ -126,6 +126,7 @@ def test_a_database_that_is_none_is_a_line(path: Path, tmp_path: Path, capsys: p
 @asynccontextmanager
 async def daemon(config: Config) -> AsyncIterator[Office]:
     office = open_office(config)
+    office.in_force = InForce(office.clock())
     runner = await serve_control(office)
     yield office
     await runner.cleanup()
