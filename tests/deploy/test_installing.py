@@ -233,7 +233,8 @@ def test_a_nightly_backup_is_made_and_can_be_restored(server: Machine) -> None:
     said = server.run(f"{X} restore {C} --from {made} --to /var/backups/xinqiao/elsewhere")
 
     assert there["rows"]["cases"] == len(cases(server))
-    assert f"{there['rows']['cases']} cases" in said
+    assert f"{there['rows']['cases']} 件" in said
+    assert server.run(f"find {made}/blobs -type f -links +1")  # linked, not copied
     assert "***" not in server.path(f"{made}/config/config.yaml").read_text("utf-8")
     assert not list(server.path(made).rglob("key"))
 
