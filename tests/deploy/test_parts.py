@@ -6,18 +6,22 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from importlib.metadata import files
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ingest.config import load
 from scripts import bundle, licence_texts, sbom
 from scripts.bundle import TARGETS, packages, pinned
 from scripts.dependencies import LOCKS, ROOT
+from tests.ingest.config_files import ENVIRONMENT, SEALING, write
+from tests.postgres import Server
 
 DEPLOY = ROOT / "deploy"
 BY_NAME = {target.name: target for target in TARGETS}
@@ -202,3 +206,30 @@ def test_the_installer_does_nothing_but_as_root(unpacked: Path) -> None:
     done = installer(unpacked, user=somebody)
 
     assert (done.returncode, done.stderr) == (1, "xinqiao: must be root, since it makes an account and a service\n")
+
+
+@pytest.mark.postgres
+def test_the_installer_sees_how_old_the_tables_of_a_shared_database_are(
+    postgres: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (DEPLOY / "install.sh").read_text("utf-8").partition("<<'END'\nimport ")[2].partition("\nEND\n")[0]
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+    def told(address: str) -> str:
+        config = write(tmp_path, f"database: {address}\ndata: {{folder: {tmp_path / 'data'}}}\n{SEALING}")
+        command = [sys.executable, "-", str(config)]
+        asked = f"import {program}"
+        done = subprocess.run(command, input=asked, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+        return done.stdout.strip()
+
+    empty, filled = postgres.database(), postgres.migrated()
+    seen = [told(empty), told(filled)]
+    for migration in ("0012", "9999"):
+        with psycopg.connect(filled.replace("+psycopg", "")) as conn:
+            conn.execute("UPDATE alembic_version SET version_num = %s", (migration,))
+        seen.append(told(filled))
+    postgres.drop(empty)
+    postgres.drop(filled)
+
+    assert seen == ["none", "current", "older", "newer"]
