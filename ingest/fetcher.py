@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from adapters.base import Adapter, ChannelRefused, ChannelUnavailable, Fetched, Unobtainable
 from dispatch.retry import RetrySettings, delay
-from ingest import attachments, register
+from ingest import attachment_steps, attachments
 from ingest.attachments import Wanted
 from ingest.cases import CaseDesk
 from store import ledger
@@ -66,7 +66,7 @@ class Fetcher:
         now = self.clock()
         vet = self.desk.vets
         attachments.stored(conn, self.store.blobs, wanted.id, prepared, got.media_type, now, vet=vet)
-        self._end(conn, held, wanted, now)
+        attachment_steps.end(conn, held, self.desk, wanted, now)
 
     async def _later(self, held: Claim, wanted: Wanted, error: ChannelUnavailable | ChannelRefused) -> None:
         if held.attempts >= ATTEMPTS:
@@ -74,34 +74,17 @@ class Fetcher:
             return
         if held.attempts == HASTE:
             log.error("attachment still does not come", channel=self.channel, attachment=wanted.id, error=str(error))
-        due = self.clock() + _wait(held.attempts, error)
-
-        def write(conn: Connection) -> None:
-            first = attachments.delayed(conn, wanted.id, str(error))
-            ledger.postpone(conn, held, due=due, reason=str(error))
-            if first:  # which need not be the first attempt: that may have died under us
-                self._show(conn, wanted.case_id, self.clock())
-
-        await self.store.write(write)
+        now = self.clock()
+        due = now + _wait(held.attempts, error)
+        await self.store.write(
+            lambda conn: attachment_steps.put_off(conn, held, self.desk, wanted, str(error), due, now)
+        )
 
     async def _refused(self, held: Claim, wanted: Wanted, reason: str) -> None:
         log.warning("attachment refused", channel=self.channel, case_id=wanted.case_id, attachment=wanted.id)
-
-        def write(conn: Connection) -> None:
-            attachments.refused(conn, wanted.id, reason)
-            self._end(conn, held, wanted, self.clock())
-
-        await self.store.write(write)
-
-    def _end(self, conn: Connection, held: Claim, wanted: Wanted, now: datetime) -> None:
-        ledger.done(conn, held)
-        self._show(conn, wanted.case_id, now)
-
-    def _show(self, conn: Connection, case_id: str, now: datetime) -> None:
-        """Once every attachment has been tried, the case is shown with what came: one revision, not one for each."""
-        register.hold(conn, case_id)  # of two that end at once, the second sees that the first has
-        if attachments.all_tried(conn, case_id):
-            self.desk.refresh(conn, case_id, now)
+        await self.store.write(
+            lambda conn: attachment_steps.refuse(conn, held, self.desk, wanted, reason, self.clock())
+        )
 
 
 def _wait(attempts: int, error: ChannelUnavailable | ChannelRefused) -> timedelta:

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Connection
 
 from dispatch.retry import RetrySettings, delay
-from ingest import attachments, register
+from ingest import attachment_steps, attachments
 from ingest.attachments import VET_LANE, Unvetted
 from ingest.cases import CaseDesk
 from ingest.clamd import Clamd, ClamdUnavailable
@@ -73,35 +73,19 @@ class Vetter:
         if harmful is not None:
             detail = {"attachment": found.id, "found": harmful}
             record_history(conn, found.case_id, "attachment_infected", MACHINE, detail, now)
-        ledger.done(conn, held)
-        self._show(conn, found.case_id, now)
+        attachment_steps.end(conn, held, self.desk, found, now)
 
     async def _damaged(self, held: Claim, found: Unvetted, said: str) -> None:
         log.error("attachment damaged", case_id=found.case_id, attachment=found.id, error=said)
-
-        def write(conn: Connection) -> None:
-            attachments.refused(conn, found.id, f"damaged: {said}")
-            ledger.done(conn, held)
-            self._show(conn, found.case_id, self.clock())
-
-        await self.store.write(write)
+        reason = f"damaged: {said}"
+        await self.store.write(lambda conn: attachment_steps.refuse(conn, held, self.desk, found, reason, self.clock()))
 
     async def _later(self, held: Claim, found: Unvetted, error: ClamdUnavailable) -> None:
         say = {1: log.warning, SAID_AT: log.error}.get(held.attempts)
         if say is not None:
             say("attachment waits for clamd", case_id=found.case_id, attachment=found.id, error=str(error))
-        due = self.clock() + delay(held.attempts, 0.5, PATIENCE)
-
-        def write(conn: Connection) -> None:
-            first = attachments.delayed(conn, found.id, str(error))
-            ledger.postpone(conn, held, due=due, reason=str(error))
-            if first:  # which need not be the first attempt: that may have died under us
-                self._show(conn, found.case_id, self.clock())
-
-        await self.store.write(write)
-
-    def _show(self, conn: Connection, case_id: str, now: datetime) -> None:
-        """As the fetcher does: one revision for all of a case's attachments."""
-        register.hold(conn, case_id)
-        if attachments.all_tried(conn, case_id):
-            self.desk.refresh(conn, case_id, now)
+        now = self.clock()
+        due = now + delay(held.attempts, 0.5, PATIENCE)
+        await self.store.write(
+            lambda conn: attachment_steps.put_off(conn, held, self.desk, found, str(error), due, now)
+        )
