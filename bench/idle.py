@@ -45,7 +45,8 @@ def ready(folder: Path, environment: dict[str, str], console: str, what: str) ->
 
 
 def tell(process: Watched, minutes: float) -> None:
-    print(f"{'RSS, MB':70}{process.rss:8.0f}")
+    print(f"{'RSS, MB, what its processes share counted for each':70}{process.rss:8.0f}")
+    print(f"{'  counted once (PSS)':70}{process.pss:8.0f}")
     before = process.processor
     time.sleep(minutes * 60)
     print(f"{'processor time a minute, ms':70}{(process.processor - before) / minutes * 1000:8.0f}")

@@ -46,6 +46,11 @@ class Watched:
         return self._memory("VmRSS:")
 
     @property
+    def pss(self) -> float:
+        """Megabytes, added up over the processes; what several have is divided among all who have it."""
+        return sum(_field(one / "smaps_rollup", "Pss:") for one in self._all()) / 1024
+
+    @property
     def rss_alone(self) -> float:
         """Without the processes it has started."""
         return _field(Path(f"/proc/{self.process.pid}/status"), "VmRSS:") / 1024

@@ -36,6 +36,9 @@ class Round:
     processor: float
     """Milliseconds a mail."""
     peak: float
+    """Megabytes of RSS, the highest of each process added up; what they share counts for each."""
+    pss: float
+    """Megabytes when all is delivered; what they share counts once."""
     transactions: float
     """A mail."""
     waits: list[float]
@@ -75,6 +78,7 @@ class Town:
                 rate=self.mails / (self.oa.last - office.began),
                 processor=(office.process.processor - before) / self.mails * 1000,
                 peak=office.process.peak_rss,
+                pss=office.process.pss,
                 transactions=office.metric("xinqiao_store_transactions_total") / self.mails,
                 waits=[one.waited for one in self.oa.arrivals()],
                 held=office.log.read_text("utf-8").count("Executing <"),
@@ -137,7 +141,8 @@ def tell(mails: int, script: list[float], rounds: dict[int, list[Round]]) -> Non
     waits = [wait for one in every for wait in one.waits]
     print(f"{'processor time a mail, daemon and its processes, ms':58}{middle([one.processor for one in every]):8.2f}")
     print(f"{'transactions a mail':58}{middle([one.transactions for one in every]):8.2f}")
-    print(f"{'peak RSS, MB':58}{max(one.peak for one in every):8.0f}")
+    print(f"{'peak RSS, MB, what its processes share counted for each':58}{max(one.peak for one in every):8.0f}")
+    print(f"{'  at the end, counted once (PSS)':58}{max(one.pss for one in every):8.0f}")
     print(f"{'stored to delivered at saturation, p50, s':58}{percentile(waits, 0.5):8.2f}")
     print(f"{'stored to delivered at saturation, p99, s':58}{percentile(waits, 0.99):8.2f}")
 
