@@ -23,11 +23,13 @@ from ingest.clock_watch import ClockWatch
 from ingest.config import Config
 from ingest.console.app import create_console
 from ingest.console.context import CONSOLE, Console
+from ingest.console.probes import Probed, create_probes
 from ingest.console.settings import ConsoleSettings, FileAccess
 from ingest.control import serve_control
 from ingest.correcting import pens_of
 from ingest.crew import CLOSING, Changes, Crew, Part, Plan
 from ingest.depot_watch import DepotWatch
+from ingest.health import Health
 from ingest.heartbeat import Heartbeat
 from ingest.in_force import InForce
 from ingest.listening import CannotListen, Listener
@@ -44,7 +46,9 @@ from store import ledger
 from store.failure import place_of
 
 log = structlog.get_logger()
-STAGES = ("poll", "read", "dispatch", "keep", "console")
+STAGES = ("poll", "read", "dispatch", "keep", "console", "probes")
+LISTENING = frozenset({"console", "probes"})
+"""The console answers probes as well; without it they can be had alone."""
 RELEASE = timedelta(minutes=1)
 """So often held events are looked at: one may have been written just as a target was given the right to it."""
 SWEEP = timedelta(minutes=1)
@@ -165,7 +169,7 @@ class Daemon:
             yield from parts.reading()
         if "dispatch" in self.stages:
             yield from parts.targets()
-        if self.stages & {"keep", "console"}:
+        if self.stages & {"keep", *LISTENING}:
             yield "pulse", Plan(None, lambda: Part(finishing=[self.pulse.run, self.depot.run]))
         if "keep" in self.stages:
             yield from parts.alarms(self.in_force.said, lambda: self.depot.trouble, self.pulse.answer_by)
@@ -261,23 +265,35 @@ class Daemon:
 
     async def _listen(self) -> None:
         self._look_at(self.office.config)
-        if "console" not in self.stages:
+        if not self.stages & LISTENING:
             return
-        config, office = self.office.config, self.office
+        app = self._offered()
+        await self.pulse.look()
+        await self._listener.open(app, self.office.config.listen)
+        if self._console is not None:
+            log.info("console", url=self.office.config.public_url)
+
+    def _offered(self) -> web.Application:
+        """The console, or only what monitors ask."""
+        office = self.office
+
+        def health() -> Health:
+            return replace(self.pulse.health, blobs=self.depot.state)
+
+        if "console" not in self.stages:
+            return create_probes(Probed(health, self.metrics.registry, lambda: office.config.listen.metrics_from))
         app = create_console(
             office.store,
-            console_settings(config),
+            console_settings(office.config),
             desk=office.desk,
             act=partial(perform, office),
-            health=lambda: replace(self.pulse.health, blobs=self.depot.state),
+            health=health,
             now=office.clock,
             registry=self.metrics.registry,
             in_force=self.in_force,
         )
         self._console = app[CONSOLE]
-        await self.pulse.look()
-        await self._listener.open(app, config.listen)
-        log.info("console", url=config.public_url)
+        return app
 
 
 def console_settings(config: Config) -> ConsoleSettings:

@@ -149,10 +149,13 @@ def _json(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(commands: Commands[argparse.ArgumentParser]) -> None:
-    example = "xinqiao run -c /etc/xinqiao/config.yaml"
+    example = "xinqiao run -c /etc/xinqiao/config.yaml\n  xinqiao run --stages read,probes"
     parser = _add(commands, "run", "run the daemon until SIGTERM", example, "ingest.command_run:run")
     parser.add_argument(
-        "--stages", metavar="LIST", help="only these, comma-separated: poll,read,dispatch,keep,console (default: all)"
+        "--stages",
+        metavar="LIST",
+        help="only these, comma-separated: poll,read,dispatch,keep,console,probes (default: all);"
+        " probes: /healthz, /readyz and /metrics, which console has already",
     )
 
 

@@ -28,6 +28,7 @@ from ingest.console import (
 )
 from ingest.console.context import CONSOLE, Act, assemble
 from ingest.console.guard import add_headers, check_form, explain, recognise
+from ingest.console.probes import PROBED, Probed, probe_routes
 from ingest.console.settings import ConsoleSettings
 from ingest.health import Health
 from ingest.in_force import InForce
@@ -54,14 +55,13 @@ def create_console(
     `act` has operations done, in the name of whoever asks; at the `desk` reports are taken.
     """
     app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
-    app[CONSOLE] = assemble(store, config, desk, act, health, now, registry, in_force or InForce(now()))
+    console = app[CONSOLE] = assemble(store, config, desk, act, health, now, in_force or InForce(now()))
+    app[PROBED] = Probed(health, registry, lambda: console.settings.metrics_from)
     app.on_response_prepare.append(add_headers)
     app.on_cleanup.append(_let_go)
     app.add_routes(
         [
-            web.get("/healthz", probes.healthz),
-            web.get("/readyz", probes.readyz),
-            web.get("/metrics", probes.metrics),
+            *probe_routes(),
             web.get("/static/{name}", probes.static),
             web.get("/files/{case_id}/{sha256}", files.send_file),
             web.get("/api/v1/cases", interface.list_cases),

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from prometheus_client import CollectorRegistry
 from sqlalchemy import Connection
 
 from ingest.accounts import Role
@@ -59,7 +58,6 @@ class Console:
     act: Act
     health: Callable[[], Health]
     now: Callable[[], datetime]
-    registry: CollectorRegistry
     in_force: InForce
     throttle: Throttle
     hashing: asyncio.Semaphore
@@ -119,7 +117,6 @@ def assemble(
     act: Act,
     health: Callable[[], Health],
     now: Callable[[], datetime],
-    registry: CollectorRegistry,
     in_force: InForce,
 ) -> Console:
     templates = Environment(
@@ -133,7 +130,6 @@ def assemble(
         act=act,
         health=health,
         now=now,
-        registry=registry,
         in_force=in_force,
         throttle=Throttle(),
         hashing=asyncio.Semaphore(2),

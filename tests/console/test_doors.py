@@ -8,8 +8,10 @@ from hashlib import sha256
 import pytest
 import structlog
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
 
 from ingest.console import ConsoleSettings, FileAccess
+from ingest.console.probes import Probed, create_probes
 from ingest.console.settings import is_within
 from ingest.health import Health, Readiness
 from ingest.office import Office
@@ -64,6 +66,17 @@ async def test_metrics_are_refused_to_other_addresses(office: Office) -> None:
     house = build(office, populate(office.store), ConsoleSettings(secure_cookies=False, metrics_from=("10.0.0.0/8",)))
     async with TestClient(TestServer(house.app)) as client:
         assert (await client.get("/metrics")).status == 403
+
+
+async def test_probes_alone_go_by_the_addresses_in_force() -> None:
+    allowed: list[tuple[str, ...]] = [("127.0.0.0/8",)]
+    app = create_probes(Probed(Health, CollectorRegistry(), lambda: allowed[0]))
+    async with TestClient(TestServer(app)) as client:
+        assert (await client.get("/metrics")).status == 200
+
+        allowed[0] = ("10.0.0.0/8",)
+        assert (await client.get("/metrics")).status == 403
+        assert (await client.get("/readyz")).status == 200
 
 
 @pytest.mark.parametrize(

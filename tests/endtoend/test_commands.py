@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import jsonschema
 import pytest
 import pytest_asyncio
@@ -400,6 +401,23 @@ async def test_what_could_not_be_read_is_read_again_after_the_fix(town: Town, tm
     assert (dry.out, said.out) == ("将重新读取 4 件\n", "重新读取 4 件\n")
     assert after["quarantine"] == []
     assert after["stages"]["cases"] == 4
+
+
+async def test_a_process_without_the_console_answers_monitors_and_nobody_else(town: Town, tmp_path: Path) -> None:
+    office = beside(town, tmp_path)
+    port = re.search(r"\n  port: (\d+)", office.config.read_text("utf-8"))
+    assert port is not None
+    await office.start("--stages", "poll,probes")
+    await office.until(lambda: office.said("matters taken in", channel="sunshine") > 0, "petitions are taken in")
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port[1]}") as monitor:
+        answers = {path: await monitor.get(path) for path in ("/healthz", "/readyz", "/metrics", "/", "/api/v1/cases")}
+        numbers = await answers["/metrics"].text()
+    await office.stop()
+
+    assert [answer.status for answer in answers.values()] == [200, answers["/readyz"].status, 200, 404, 404]
+    assert answers["/readyz"].status in {200, 503}  # by how far the doors have come
+    assert 'xinqiao_matters_taken_in_total{channel="sunshine"}' in numbers
+    assert {answer.headers["Server"] for answer in answers.values()} == {"xinqiao"}
 
 
 async def test_commands_work_on_an_installation_at_rest(town: Town, tmp_path: Path) -> None:
