@@ -206,6 +206,7 @@ def places_of(config: Config) -> Places:
         frozenset(config.alarms.sinks),
         tuple(folders),
         tuple(dict.fromkeys(one for one in files if one is not None)),
+        config.alarms.backups,
     )
 
 

@@ -10,7 +10,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from store.backup_files import ARCHIVE, SUMS, Archive, Folder, Shelf, in_the_making, sum_of
@@ -46,6 +46,13 @@ class Manifest:
     """Blobs whose file was not there any more when the backup was made."""
     files: int
     """All files, without SHA256SUMS itself."""
+
+
+def newest(folder: Path) -> datetime | None:
+    """When the latest whole backup in a folder was made; None: there is none. Raises OSError: nobody can look."""
+    made = [one for one in folder.iterdir() if one.suffix == ARCHIVE]
+    made += folder.glob(f"*/{MANIFEST}")
+    return max((datetime.fromtimestamp(one.stat().st_mtime, UTC) for one in made), default=None)
 
 
 def back_up(

@@ -10,10 +10,12 @@ from ingest.alarms.settings import AlarmSettings
 from normalize.calendar import WorkCalendar
 from normalize.dates import CHINA
 
-LOCAL = frozenset({"configuration", "calendar_file", "disk", "certificate", "certificate_unusable", "depot"})
+LOCAL = frozenset(
+    {"configuration", "calendar_file", "disk", "certificate", "certificate_unusable", "depot", "backup", "backup_none"}
+)
 """Kinds that a machine sees of itself."""
 
-SLOW = frozenset({"calendar", "certificate", "certificate_unusable", "nothing_new"})
+SLOW = frozenset({"calendar", "certificate", "certificate_unusable", "nothing_new", "backup", "backup_none"})
 """Kinds that no hour changes: told again once a day."""
 
 
@@ -51,6 +53,15 @@ class DepotSeen:
 
 
 @dataclass(frozen=True)
+class BackupsSeen:
+    """The folder where backups should be."""
+
+    folder: str
+    newest: datetime | None
+    """When the latest was made; None: there is none, or the folder cannot be looked at."""
+
+
+@dataclass(frozen=True)
 class Seen:
     """The installation at one moment."""
 
@@ -76,6 +87,7 @@ class Seen:
     calendar_file: str | None = None
     """Why the year file as it stands is not in force."""
     depot: DepotSeen | None = None
+    backups: BackupsSeen | None = None
 
 
 @dataclass(frozen=True)
@@ -163,11 +175,22 @@ def _machine(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: d
             yield Condition(f"certificate:{file}", "certificate", facts)
     if seen.depot is not None and now - seen.depot.since >= settings.store_down:
         yield Condition("depot", "depot", {"place": seen.depot.place, "error": seen.depot.error})
+    yield from _backups(seen.backups, settings, now)
     for file in seen.unusable_certificates:
         yield Condition(f"certificate_unusable:{file}", "certificate_unusable", {"file": file})
     horizon = _horizon(now.astimezone(CHINA).date(), calendar)
     if datetime.combine(horizon, datetime.min.time(), CHINA) - now <= settings.calendar:
         yield Condition(f"calendar:{horizon.year}", "calendar", {"year": horizon.year})
+
+
+def _backups(seen: BackupsSeen | None, settings: AlarmSettings, now: datetime) -> Iterator[Condition]:
+    if seen is None:
+        return
+    if seen.newest is None:
+        yield Condition(f"backup:{seen.folder}", "backup_none", {"folder": seen.folder})
+    elif now - seen.newest >= settings.backup_age:
+        made = f"{seen.newest.astimezone(CHINA):%Y-%m-%d %H:%M}"
+        yield Condition(f"backup:{seen.folder}", "backup", {"folder": seen.folder, "made": made})
 
 
 def _horizon(today: date, calendar: WorkCalendar) -> date:

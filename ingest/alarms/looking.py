@@ -11,9 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from ingest.alarms.conditions import DoorSeen, Seen, TargetSeen
+from ingest.alarms.conditions import BackupsSeen, DoorSeen, Seen, TargetSeen
 from ingest.alarms.watch import is_tell_lane
 from store import chain, ledger
+from store.backup import newest
 from store.schema import channel, delivery, event, raw
 from store.schema import ledger as ledger_rows
 from store.schema import target as target_rows
@@ -31,6 +32,7 @@ class Places:
     sinks: frozenset[str]
     folders: tuple[Path, ...]
     certificates: tuple[Path, ...]
+    backups: Path | None = None
 
 
 AnswerBy = Callable[[str, datetime], datetime | None]
@@ -68,7 +70,8 @@ def look_around(seen: Seen, places: Places) -> Seen:
     """With what lies on this machine's disk; blocking."""
     ends, unusable = _certificates(places.certificates)
     free = {str(folder): share for folder in places.folders if (share := _free(folder)) is not None}
-    return replace(seen, disk_free=free, certificates=ends, unusable_certificates=unusable)
+    backups = None if places.backups is None else BackupsSeen(str(places.backups), _newest_backup(places.backups))
+    return replace(seen, disk_free=free, certificates=ends, unusable_certificates=unusable, backups=backups)
 
 
 def _door(row: Row[Any], answer_by: AnswerBy) -> DoorSeen:
@@ -103,6 +106,13 @@ def _free(folder: Path) -> float | None:
     except OSError:  # a share that is gone is the door's alarm
         return None
     return 100 * usage.free / usage.total
+
+
+def _newest_backup(folder: Path) -> datetime | None:
+    try:
+        return newest(folder)
+    except OSError:
+        return None
 
 
 def _certificates(files: Iterable[Path]) -> tuple[dict[str, datetime], Sequence[str]]:

@@ -105,6 +105,12 @@ class AlarmSettings(Section):
     calendar: timedelta = Field(
         default=timedelta(days=45), description="the known working-day calendar ends within so long"
     )
+    backups: Path | None = Field(
+        default=None, description="folder of this machine's backups, such as /var/backups/xinqiao; none: not watched"
+    )
+    backup_age: timedelta = Field(
+        default=timedelta(days=2), ge=timedelta(hours=1), description="no backup there made within so long"
+    )
     digest: DigestSettings | None = Field(default=None, description="a summary every working day; none: none")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ingest.alarms.conditions import Condition, DepotSeen, DoorSeen, Seen, TargetSeen, conditions
+from ingest.alarms.conditions import BackupsSeen, Condition, DepotSeen, DoorSeen, Seen, TargetSeen, conditions
 from ingest.alarms.settings import AlarmSettings
 from normalize.calendar import WorkCalendar
 
@@ -129,6 +129,20 @@ def test_the_machine_is_watched() -> None:
         "quarantine", "held", "given_up", "history_cut", "configuration", "disk:/data", "certificate:near.pem",
         "certificate_unusable:broken.pem",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("newest", "expected"),
+    [
+        (NOW - 47 * HOUR, None),
+        (NOW - 48 * HOUR, Condition("backup:/b", "backup", {"folder": "/b", "made": "2026-03-02 10:00"})),
+        (None, Condition("backup:/b", "backup_none", {"folder": "/b"})),
+    ],
+)
+def test_a_backup_that_was_not_made_is_missed(newest: datetime | None, expected: Condition | None) -> None:
+    found = conditions(Seen(backups=BackupsSeen("/b", newest)), SETTINGS, WorkCalendar(), NOW)
+
+    assert found == ([] if expected is None else [expected])
 
 
 def test_the_calendar_s_end_is_seen_coming() -> None:

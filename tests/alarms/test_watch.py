@@ -155,6 +155,20 @@ async def test_a_look_at_the_rows_finds_what_is_amiss(desk: Desk) -> None:
     ]  # fmt: skip
 
 
+async def test_the_folder_of_backups_is_looked_at(desk: Desk, tmp_path: Path) -> None:
+    watching = keeper(desk, NOW, nothing_new=0, waiting="P9D")
+
+    async def told(folder: Path) -> str:
+        watching.places = Places(frozenset(), frozenset(), frozenset(), (), (), folder)
+        await watching.look()
+        return ", ".join(one.kind for one in desk.store.read_now(standing))
+
+    assert await told(tmp_path / "none") == "backup_none"
+    assert await told(tmp_path) == "backup_none"
+    (tmp_path / "2026-03-02T0230.tar").touch()  # as new as the machine's clock, far after NOW
+    assert await told(tmp_path) == ""
+
+
 async def test_a_door_that_keeps_office_hours_is_not_missed_at_night_and_on_sundays(desk: Desk, tmp_path: Path) -> None:
     door = f'channels:\n  sunshine: {MAILBOX[:-1]}, cron: "*/5 8-18 * * mon-fri", jitter: 0s}}\n'
     config = loaded(tmp_path, SEALING + TARGETS + door)

@@ -12,14 +12,14 @@ import tarfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import select
 
 from store.acts import StoreRefused
-from store.backup import Manifest, back_up
+from store.backup import Manifest, back_up, newest
 from store.blob_bucket import BlobBucket
 from store.blob_claim import CLAIM
 from store.blobs import INLINE_LIMIT, key_of
@@ -304,6 +304,25 @@ def test_a_folder_that_holds_something_is_left_alone(made: Path) -> None:
 
     with pytest.raises(StoreRefused, match=r"not empty \(letter.txt"):
         restore(made, There(made.parent / "elsewhere", "sqlite"), MASTER, silent)
+
+
+def test_the_newest_backup_of_a_folder_is_told_and_one_in_the_making_is_none(tmp_path: Path, made: Path) -> None:
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    assert newest(shelf) is None
+
+    for age, name in ((3, "older"), (2, "newer.tar"), (1, ".newest.making")):
+        folder = shelf / name
+        if name.endswith(".tar"):
+            folder.write_bytes(b"")
+        else:
+            shutil.copytree(made, folder / "made" if name.startswith(".") else folder)
+        at = (MADE - timedelta(days=age)).timestamp()
+        for file in (folder, folder / "manifest.json"):
+            if file.exists():
+                os.utime(file, (at, at))
+
+    assert newest(shelf) == MADE - timedelta(days=2)
 
 
 def test_a_backup_is_never_written_over(made: Path) -> None:
