@@ -88,6 +88,8 @@ class Ledger:
                     event_id,
                     route,
                 )
+                if self._one("SELECT 1 FROM matter WHERE case_id = ? AND route = ?", case_id, route) is None:
+                    self._keep(case_id, route, told or 0, event_type, case, at)  # we lost it and are given it back
                 return Stored(self._oa_id(case_id, route), False, same)
             last = self._one("SELECT revision FROM matter WHERE case_id = ? AND route = ?", case_id, route)
             revision = told if told is not None else last["revision"] if last else 0

@@ -157,6 +157,17 @@ async def test_the_ledger_survives_a_restart(tmp_path: Path) -> None:
     assert (stats["events"], stats["duplicates"]) == (1, 1)
 
 
+async def test_a_case_that_was_lost_is_taken_again_by_an_event_known_already(tmp_path: Path) -> None:
+    async with _inbox(tmp_path) as oa:
+        await _post(oa, "m1", _event())
+        oa.ledger._run("DELETE FROM matter")
+        again = await _post(oa, "m1", _event())
+        cases = await _get(oa, "/api/cases")
+
+    assert again[0] == 200
+    assert [one["case"]["case_id"] for one in cases] == ["C1"]
+
+
 async def test_a_cut_answer_comes_after_the_event_was_stored(tmp_path: Path) -> None:
     async with _inbox(tmp_path) as oa:
         oa.switch.set("cut")
