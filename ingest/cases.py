@@ -25,6 +25,7 @@ from ingest.compute import (
     digest,
     infected,
 )
+from ingest.correcting import RESTRICTION, overtaken
 from ingest.history import MACHINE, record_each, record_history
 from ingest.inbox import End, RawRow
 from ingest.readings import Found, KeptReading, PreparedReading
@@ -230,11 +231,22 @@ class CaseDesk:
             listed = attachments.Listed(case_id, row.channel, kept.parts)
             attachments.register(conn, self.sealer, [listed], now, vet=self.vets)
             register.point_to(conn, case_id, kept.id, kept.modified_at)
+            self._close_again(conn, entry, kept, now)
             self._renew(conn, entry, kept, "source", now)
         elif arrived:
             again = entry.case.model_copy(update={"receipts": self._receipts(conn, case_id)})
             register.save(conn, self.sealer, again, entry.timing, now)
         return case_id
+
+    def _close_again(self, conn: Connection, entry: Entry, kept: KeptReading, now: datetime) -> None:
+        """A case that a person opened is restricted again if the source says now what it had not said then."""
+        case_id, standing = entry.case.case_id, register.corrections(conn, self.sealer, entry.case.case_id)
+        if kept.draft is None or not any(one.field in RESTRICTION for one in standing):
+            return
+        before = readings.load(conn, self.sealer, entry.reading_id).draft if entry.reading_id is not None else None
+        taken = overtaken(standing, before, kept.draft)
+        register.undo_corrections(conn, [one.id for one in taken], MACHINE, now)
+        record_each(conn, "uncorrected", MACHINE, [(case_id, {"field": one.field}) for one in taken], now)
 
     def _renew(self, conn: Connection, entry: Entry, kept: KeptReading, by: str, now: datetime) -> None:
         """The next revision if the content changed, and an event for that or for each new thing the source did."""

@@ -9,6 +9,7 @@ from typing import Any
 from ingest.compute import Correction
 from ingest.config import Config
 from ingest.fields import CASE_FIELDS, PERSONAL, Field, Fields, document_of, value_at
+from ingest.register import Standing
 from ingest.written import FieldRefused, Pen, Written
 from normalize.accusation import suspicion
 from normalize.case import Draft, PurposeCode, RequestTypeCode
@@ -69,6 +70,19 @@ def restricted_by(before: Draft, after: Draft, rules: Rules, *, decided: bool) -
     if decided or (before.title, before.content) == (after.title, after.content):
         return None
     return restriction(after, rules.restrict, suspicion(after, rules.accusation))
+
+
+def overtaken(standing: Sequence[Standing], before: Draft | None, after: Draft) -> list[Standing]:
+    """A person's word that a case is not restricted, where the source says something else since that is: he has not
+    read that. `before`, `after`: what was read, without corrections.
+    """
+    if not after.restricted:
+        return []
+    said = [(one.title, one.content, _facts(one)) for one in (before, after) if one is not None]
+    if len(said) == 2 and said[0] == said[1]:
+        return []
+    opened = [one.at for one in standing if one.field == "restricted" and not one.value]
+    return [one for one in standing if one.field in RESTRICTION and one.at in opened]
 
 
 def closing(reason: str) -> list[Correction]:

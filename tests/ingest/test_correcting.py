@@ -267,6 +267,28 @@ async def test_a_case_a_person_opened_is_not_closed_again_for_the_same_words(off
     assert (answer["restricted"], desk.case(case_id).restricted) == ("purpose accusation", True)
 
 
+async def test_a_case_a_person_opened_is_closed_again_when_the_source_says_something_else(
+    office: Office, desk: Desk
+) -> None:
+    harmless = {
+        "restricted": True,
+        "restricted_reason": "text accuses someone",
+        "content": "食堂的菜太咸，受贿一般难受。",
+    }
+    case_id = taken_in(desk, **harmless)
+    await correct(office, case_id, {"restricted": "no"})
+    desk.take_in(reading("x:1", topics=("meals",), **harmless), key="1")
+    assert not desk.case(case_id).restricted  # the same words: his decision stands
+
+    desk.take_in(reading("x:1", **{**harmless, "content": "举报校长张某受贿。"}), key="1")
+
+    case = desk.case(case_id)
+    assert (case.restricted, case.restricted_reason) == (True, "text accuses someone")
+    told = zip(desk.deliveries(), desk.bodies(), strict=True)
+    assert {row[0] for row, body in told if body["data"]["case"].get("content") == "举报校长张某受贿。"} == {"line"}
+    assert desk.happenings(case_id)[-3:] == ["uncorrected", "uncorrected", "revised"]
+
+
 async def test_undoing_what_hid_an_accusation_closes_the_case(office: Office, desk: Desk) -> None:
     """The machine read an accusation, a person called it an appeal and opened the case; another takes that back."""
     accused = {
