@@ -11,8 +11,11 @@ from normalize.calendar import WorkCalendar
 from normalize.dates import CHINA
 
 LOCAL = frozenset(
-    {"configuration", "calendar_file", "disk", "certificate", "certificate_unusable", "depot", "backup", "backup_none"}
-)
+    {
+        "configuration", "calendar_file", "disk", "certificate", "certificate_unusable", "depot", "backup",
+        "backup_none", "hanging",
+    }
+)  # fmt: skip
 """Kinds that a machine sees of itself."""
 
 SLOW = frozenset({"calendar", "certificate", "certificate_unusable", "nothing_new", "backup", "backup_none"})
@@ -88,6 +91,8 @@ class Seen:
     """Why the year file as it stands is not in force."""
     depot: DepotSeen | None = None
     backups: BackupsSeen | None = None
+    hanging: str | None = None
+    """A place on a disk or share that does not answer."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +181,8 @@ def _machine(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: d
     if seen.depot is not None and now - seen.depot.since >= settings.store_down:
         yield Condition("depot", "depot", {"place": seen.depot.place, "error": seen.depot.error})
     yield from _backups(seen.backups, settings, now)
+    if seen.hanging is not None:
+        yield Condition(f"hanging:{seen.hanging}", "hanging", {"place": seen.hanging})
     for file in seen.unusable_certificates:
         yield Condition(f"certificate_unusable:{file}", "certificate_unusable", {"file": file})
     horizon = _horizon(now.astimezone(CHINA).date(), calendar)

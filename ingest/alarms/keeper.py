@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from ingest.alarms.blackout import Blackout
 from ingest.alarms.conditions import DepotSeen, conditions
 from ingest.alarms.digest import digest, look_back
-from ingest.alarms.looking import AnswerBy, Places, look, look_around
+from ingest.alarms.looking import AnswerBy, Places, Surroundings, look
 from ingest.alarms.settings import AlarmSettings, DigestSettings
 from ingest.alarms.sinks import Message, Teller, Untold
 from ingest.alarms.watch import DIGEST, Speaker, compare, drop, tell
@@ -56,6 +56,7 @@ class AlarmKeeper:
     answer_by: AnswerBy = lambda _name, _last: None
     machine: str | None = None
     """Ours, where others watch the same database."""
+    surroundings: Surroundings = field(default_factory=Surroundings)
 
     async def run(self, stopping: asyncio.Event) -> None:
         await rest(stopping, LOOKS_AT_ONCE)
@@ -79,7 +80,7 @@ class AlarmKeeper:
         """Look once, and have told what changed."""
         now, store = self.clock(), self.store
         rows = await store.read(lambda conn: look(conn, self.places, store.sealer, self.answer_by))
-        around = await asyncio.to_thread(look_around, rows, self.places)
+        around = await self.surroundings.beside(rows, self.places)
         seen = replace(
             around, configuration=self.configuration(), calendar_file=self.almanac.said(), depot=self.depot()
         )

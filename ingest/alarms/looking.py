@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from store.schema import target as target_rows
 from store.sealing import Sealer
 
 FOR_A_PERSON = ("rejected", "unknown")
+LONGEST = timedelta(seconds=10)
+"""A disk or share that does not answer within so long hangs."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ AnswerBy = Callable[[str, datetime], datetime | None]
 
 
 def look(conn: Connection, places: Places, sealer: Sealer, answer_by: AnswerBy) -> Seen:
-    """The rows' part; the rest is `look_around`."""
+    """The rows' part; the rest are the `Surroundings`."""
     by_target = {name: _for_a_person(conn, name) for name in places.targets}
     rows = {row.name: row for row in conn.execute(select(target_rows))}
     quarantined = select(func.count()).where(raw.c.state == "quarantined")
@@ -66,12 +70,57 @@ def look(conn: Connection, places: Places, sealer: Sealer, answer_by: AnswerBy) 
     )
 
 
-def look_around(seen: Seen, places: Places) -> Seen:
-    """With what lies on this machine's disk; blocking."""
-    ends, unusable = _certificates(places.certificates)
-    free = {str(folder): share for folder in places.folders if (share := _free(folder)) is not None}
-    backups = None if places.backups is None else BackupsSeen(str(places.backups), _newest_backup(places.backups))
-    return replace(seen, disk_free=free, certificates=ends, unusable_certificates=unusable, backups=backups)
+class Surroundings:
+    """What lies on this machine's disks and shares, looked at in a thread of its own: a share that hangs keeps that
+    thread, and none that others wait for.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="alarms")
+        self._under_way: asyncio.Future[Seen] | None = None
+        self._at = ""
+        """What is being looked at."""
+        self._last = Seen()
+
+    async def beside(self, seen: Seen, places: Places) -> Seen:
+        """With what lies on the disks; while one hangs, with what was seen there before, and its name."""
+        if self._under_way is None:
+            self._under_way = asyncio.get_running_loop().run_in_executor(self._thread, self._look, places)
+        if await asyncio.wait([self._under_way], timeout=LONGEST.total_seconds()) == (set(), {self._under_way}):
+            return _together(seen, replace(self._last, hanging=self._at))
+        found, self._under_way = self._under_way, None
+        self._last = found.result()
+        return _together(seen, self._last)
+
+    def _look(self, places: Places) -> Seen:
+        free = {str(one): share for one in self._each(places.folders) if (share := _free(one)) is not None}
+        ends: dict[str, datetime] = {}
+        unusable = []
+        for file in self._each(places.certificates):
+            try:
+                ends[str(file)] = _end_of(file)
+            except (OSError, ValueError):
+                unusable.append(str(file))
+        kept = [BackupsSeen(str(one), _newest_backup(one)) for one in self._each((places.backups,))]
+        backups = kept[0] if kept else None
+        return Seen(disk_free=free, certificates=ends, unusable_certificates=unusable, backups=backups)
+
+    def _each(self, places: Iterable[Path | None]) -> Iterator[Path]:
+        for place in places:
+            if place is not None:
+                self._at = str(place)
+                yield place
+
+
+def _together(rows: Seen, around: Seen) -> Seen:
+    return replace(
+        rows,
+        disk_free=around.disk_free,
+        certificates=around.certificates,
+        unusable_certificates=around.unusable_certificates,
+        backups=around.backups,
+        hanging=around.hanging,
+    )
 
 
 def _door(row: Row[Any], answer_by: AnswerBy) -> DoorSeen:
@@ -113,18 +162,6 @@ def _newest_backup(folder: Path) -> datetime | None:
         return newest(folder)
     except OSError:
         return None
-
-
-def _certificates(files: Iterable[Path]) -> tuple[dict[str, datetime], Sequence[str]]:
-    """When each file's first certificate to end does."""
-    ends: dict[str, datetime] = {}
-    unusable = []
-    for file in files:
-        try:
-            ends[str(file)] = _end_of(file)
-        except (OSError, ValueError):
-            unusable.append(str(file))
-    return ends, unusable
 
 
 def _end_of(file: Path) -> datetime:

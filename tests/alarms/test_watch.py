@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
@@ -13,6 +15,7 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import delete, insert, select, update
 
+from ingest.alarms import looking
 from ingest.alarms.conditions import Condition
 from ingest.alarms.keeper import AlarmKeeper
 from ingest.alarms.looking import Places
@@ -167,6 +170,34 @@ async def test_the_folder_of_backups_is_looked_at(desk: Desk, tmp_path: Path) ->
     assert await told(tmp_path) == "backup_none"
     (tmp_path / "2026-03-02T0230.tar").touch()  # as new as the machine's clock, far after NOW
     assert await told(tmp_path) == ""
+
+
+async def test_a_share_that_hangs_is_named_and_keeps_no_thread_that_others_wait_for(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released = threading.Event()
+    usage = shutil.disk_usage
+
+    def hang(folder: Path) -> object:
+        if folder.name == "share":
+            released.wait()
+        return usage(tmp_path)
+
+    monkeypatch.setattr(shutil, "disk_usage", hang)
+    monkeypatch.setattr(looking, "LONGEST", timedelta(milliseconds=50))
+    watching = keeper(desk, NOW, nothing_new=0, waiting="P9D", disk_free=90)
+    before = threading.active_count()
+    for folders in ((tmp_path,), *[(tmp_path, tmp_path / "share")] * 9):
+        watching.places = Places(frozenset(), frozenset(), frozenset(), folders, ())
+        await watching.look()
+    hanging = {one.kind: one.facts for one in desk.store.read_now(standing)}
+    threads = threading.active_count() - before
+    released.set()
+    while "hanging" in {one.kind for one in desk.store.read_now(standing)}:
+        await watching.look()
+
+    assert hanging["hanging"] == {"place": str(tmp_path / "share")}
+    assert threads <= 2
 
 
 async def test_a_door_that_keeps_office_hours_is_not_missed_at_night_and_on_sundays(desk: Desk, tmp_path: Path) -> None:
