@@ -49,6 +49,7 @@ def read_mail(data: bytes, source: Source, rules: MailRules) -> list[Reading]:
             reason=reason,
             draft=understood.draft,
             parts=tuple(bodies.parts),
+            unread=tuple(bodies.unread),
             follows=_follows(mail, bodies.charset),
         )
     ]

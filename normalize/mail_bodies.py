@@ -18,18 +18,24 @@ from normalize.reading import Part
 from normalize.tnef import Tnef, read_tnef
 
 _MAILER_WORDS = re.compile(r"(?:不支持|无法显示|cannot|not support|unable)[^\n]{0,40}(?:HTML|html|超文本)|^\s*$")
+_NO_WORDS = re.compile(r"\W+")
+_ESSENTIAL, _FAR_MORE = 20, 1.5
+"""So many characters more, and so many times as many: then a version says what the other leaves out."""
 _READ_OF_A_FILE = 200_000
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 
 
 @dataclass
 class Bodies:
-    """What was gathered from a mail. `html` holds the HTML bodies' sources; `notes` are warnings (code, sentence)."""
+    """What was gathered from a mail. `html` holds the HTML bodies' sources; `notes` are warnings (code, sentence).
+    `unread` is what a version says that was not read, and the one that was read does not.
+    """
 
     texts: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
     notes: dict[str, str] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
     charset: str | None = None
 
     @property
@@ -55,7 +61,8 @@ def words_in(part: Part, limits: Limits) -> str:
         return ""
     name = part.name.lower()
     if part.media_type == "message/rfc822" or name.endswith(".eml"):
-        return gather(parse_entity(part.content, limits), limits).text
+        inner = gather(parse_entity(part.content, limits), limits)
+        return "\n".join([inner.text, *inner.unread])
     if part.media_type not in {"text/plain", "text/html"} and not name.endswith((".txt", ".htm", ".html")):
         return ""
     words = clean_text(decode(part.content[:_READ_OF_A_FILE]).text)
@@ -92,7 +99,9 @@ class _Walk:
             self.visit(part)
 
     def _alternative(self, versions: list[Entity]) -> None:
-        """Of several versions of one text the plain one is read if it says anything; the HTML is kept beside it."""
+        """Of several versions of one text the plain one is read, unless another says far more, as when it holds no
+        more than 发自我的iPhone; the HTML is kept beside it.
+        """
         whole = self.bodies
         read: list[Bodies] = []
         for version in versions:
@@ -102,11 +111,20 @@ class _Walk:
         self.bodies = whole
         speaking = [each for each in read if not _MAILER_WORDS.search(each.text[:200])] or read
         best = next((each for each in speaking if each.texts and not each.html), speaking[0] if speaking else Bodies())
+        known = _NO_WORDS.sub("", best.text)
+        for each in speaking:
+            said = _NO_WORDS.sub("", each.text)
+            if known and len(said) >= max(len(known) + _ESSENTIAL, len(known) * _FAR_MORE):
+                best, known = each, said
+                whole.notes["html_read"] = "邮件的纯文本部分不完整，正文取自 HTML 部分"
         whole.texts += best.texts
         whole.charset = whole.charset or best.charset
         for each in read:
             whole.html += each.html
             whole.parts += each.parts
+            whole.unread += each.unread
+            if each is not best and (more := _beyond(each.text, known)):
+                whole.unread.append(more)
 
     def _is_body(self, entity: Entity) -> bool:
         if entity.media_type.startswith("multipart/"):
@@ -214,6 +232,11 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
             lines.append(f"{'>' * depth} {words}" if depth else words)
         open_depth = depth if flows else None
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _beyond(text: str, known: str) -> str:
+    """The lines of a text that say what is not among the words known already."""
+    return "\n".join(line for line in text.split("\n") if (words := _NO_WORDS.sub("", line)) and words not in known)
 
 
 def _is_html(text: str) -> bool:

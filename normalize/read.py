@@ -62,7 +62,7 @@ def _beside(reading: Reading, limits: Limits, *, documents: bool) -> Beside:
     told = (one.text or "" for one in reading.signals)
     files = [one.content for one in reading.parts if one.content and one.role is AttachmentRole.EVIDENCE]
     written = (document_words(file) for file in files if documents)
-    words = (*told, *(words_in(part, limits) for part in reading.parts), *written)
+    words = (*told, *reading.unread, *(words_in(part, limits) for part in reading.parts), *written)
     return Beside(tuple(part.name for part in reading.parts), tuple(each for each in words if each))
 
 

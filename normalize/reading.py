@@ -109,5 +109,7 @@ class Reading:
     signals: tuple[Signal, ...] = ()
     modified_at: datetime | None = None
     """When the source last changed it: of two versions of one identity the later wins, however they arrive."""
+    unread: tuple[str, ...] = ()
+    """What it says besides, which the draft does not show: weighed as what is attached."""
     follows: tuple[str, ...] = ()
     """References to earlier matters: Message-IDs, query codes, order numbers."""

@@ -12,7 +12,7 @@ from normalize.case import Draft, PurposeCode, RequestTypeCode
 from normalize.sentences import statements
 from normalize.words import Weights, Words, merged, weighted
 
-ACCUSES, SECRECY = "text accuses someone", "confidentiality requested"
+ACCUSES, SECRECY, TERM = "text accuses someone", "confidentiality requested", "configured term"
 
 TERMS: Weights = weighted("""
     1: 检举 控告 实名举报 匿名举报 举报信 举报材料 性侵 猥亵 性骚扰 受贿 行贿 索贿 贪污 以权谋私 滥用职权 买官卖官
@@ -27,7 +27,9 @@ class RestrictRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     terms: tuple[str, ...] = Field(
-        default=(), description="a case with one of these words is restricted; added to the shipped ones"
+        default=(),
+        description="a case with one of these words is restricted, wherever it stands, in documents as well; added"
+        " to the shipped ones, which are looked for in title, content, summary and names of files",
     )
     without: tuple[str, ...] = Field(default=(), description="shipped words taken out again")
     confidential: tuple[str, ...] = Field(
@@ -58,17 +60,23 @@ def restriction(draft: Draft, rules: RestrictRules, found: Suspicion) -> str | N
         ("type report", draft.request_type.code is RequestTypeCode.REPORT),
         (SECRECY, draft.confidential_requested),
         (ACCUSES, found.accuses),
-        ("configured term", has_a_term(_text(draft), rules)),
+        (TERM, has_a_term(f"{_text(draft)}\n{draft.summary or ''}", rules)),
     )
     return next((reason for reason, applies in reasons if applies), None)
 
 
 def has_a_term(text: str, rules: RestrictRules) -> bool:
     """Whether a word that withholds a case stands in a text that states something with it."""
-    shipped, own = rules.compiled
-    if own.found_in(text):
+    if has_an_own_term(text, rules):
         return True
+    shipped, _ = rules.compiled
     return bool(shipped.found_in(text)) and any(shipped.found_in(stated) for stated in statements(text))
+
+
+def has_an_own_term(text: str, rules: RestrictRules) -> bool:
+    """Whether one of the office's own words stands anywhere in a text."""
+    own = rules.compiled[1]
+    return bool(own.words and own.found_in(text))
 
 
 def _text(draft: Draft) -> str:

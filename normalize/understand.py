@@ -8,7 +8,7 @@ from normalize.accusation import describes, purpose, suspicion
 from normalize.case import Draft, ReadingMethod
 from normalize.kind import request_type
 from normalize.own_words import Spoken, spoken
-from normalize.restrict import ACCUSES, SECRECY, asks_confidentiality, has_a_term, restriction
+from normalize.restrict import ACCUSES, SECRECY, TERM, asks_confidentiality, has_a_term, has_an_own_term, restriction
 from normalize.rules import Rules
 from normalize.topics import topics
 from normalize.triage import flags, suggested_unit, triage, urgency
@@ -17,7 +17,7 @@ from normalize.triage import flags, suggested_unit, triage, urgency
 @dataclass(frozen=True)
 class Beside:
     """What a matter brings besides its title and content: the names of its files; the words of attached mails, texts
-    and documents, and those with which its source added to it.
+    and documents, of a body that was not read, and those with which its source added to it.
     """
 
     names: tuple[str, ...] = ()
@@ -47,6 +47,8 @@ def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
     reason = restriction(heard, rules.restrict, found) or (SECRECY if secrecy else None)
     if reason is None and _carries_an_accusation(draft, said, beside, rules):
         reason = ACCUSES
+    if reason is None and any(has_an_own_term(text, rules.restrict) for text in (said.quoted, *beside.words)):
+        reason = TERM
     heard = _with(heard, restricted=reason is not None, restricted_reason=reason, triage=triage(heard, rules.triage))
     unit = heard.suggested_unit or suggested_unit(heard, rules.units)
     return _with(heard, title=draft.title, content=draft.content, suggested_unit=unit)

@@ -184,6 +184,26 @@ def test_an_empty_or_stub_plain_version_gives_way_to_the_html(stub: str) -> None
     assert draft_of(multipart(plain_part, html, kind="alternative")).content == "真正的内容"
 
 
+def test_html_that_says_far_more_than_its_plain_version_is_what_is_read() -> None:
+    plain_part = "Content-Type: text/plain; charset=utf-8\n\n发自我的iPhone"
+    said = "我反映食堂的饭菜天天是凉的，孩子吃了肚子疼，希望局里派人去看一看。"
+    html = f"Content-Type: text/html; charset=utf-8\n\n<p>{said}</p>"
+    draft = draft_of(multipart(plain_part, html, kind="alternative"))
+
+    assert draft.content == said
+    assert "html_read" in {one.code for one in draft.warnings}
+
+
+def test_what_only_the_html_says_is_weighed_and_what_both_say_is_not_weighed_twice() -> None:
+    said = "您好，我想咨询一下今年小学入学报名的时间和需要带的材料，谢谢。"
+    plain_part = f"Content-Type: text/plain; charset=utf-8\n\n{said}"
+    html = f"Content-Type: text/html; charset=utf-8\n\n<p>{said}</p>"
+    more = f"{html}<p>举报校长收受回扣。</p>"
+
+    assert read(multipart(plain_part, more, kind="alternative")).unread == ("举报校长收受回扣。",)
+    assert read(multipart(plain_part, html, kind="alternative")).unread == ()
+
+
 def test_an_attached_mail_is_kept_byte_for_byte_and_its_attachments_are_listed() -> None:
     inner = multipart("Content-Type: text/plain\n\ninner", "Content-Type: image/png; name=b.png\n\nPNG")
     nested = read(f"From: a@b.cn\nSubject: x\nContent-Type: message/rfc822\n\n{inner}")

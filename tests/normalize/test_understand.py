@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from normalize.case import Draft, PurposeCode, RequestTypeCode, Triage
+from normalize.case import Draft, PurposeCode, ReadingMethod, ReadingNote, RequestTypeCode, Triage
 from normalize.rules import Rules
 from normalize.understand import Beside, understand
 from tests.normalize.drafts import draft
@@ -118,6 +118,26 @@ def test_an_accusation_that_only_the_source_s_summary_tells_is_restricted(conten
     assert case.restricted
     assert (case.content, case.summary) == (content, ACCUSED)
     assert (case.purpose.code is PurposeCode.ACCUSATION) is (content is None)
+
+
+@pytest.mark.parametrize("place", ["summary", "beside", "quoted"])
+def test_the_office_s_own_term_restricts_wherever_it_stands(place: str) -> None:
+    rules = Rules.model_validate({"restrict": {"terms": ["某某专案"]}})
+    words = "此事与某某专案有关。"
+    mail = f"收到，谢谢。\n\n> {words}" if place == "quoted" else "详见概况。"
+    letter = draft("情况", mail).model_copy(update={"summary": words if place == "summary" else None})
+    if place == "quoted":
+        letter = letter.model_copy(update={"reading": ReadingNote(method=ReadingMethod.MIME)})
+    case = understand(letter, rules, Beside(words=(words,) if place == "beside" else ()))
+
+    assert (case.restricted, case.restricted_reason) == (True, "configured term")
+    assert not understand(letter, RULES).restricted
+
+
+def test_a_shipped_term_in_the_source_s_summary_restricts() -> None:
+    letter = draft("情况", "详见概况。").model_copy(update={"summary": "市民实名举报某校乱收费。"})
+
+    assert understand(letter, RULES).restricted
 
 
 def test_the_citizen_s_own_wish_for_secrecy_counts_where_the_source_says_no() -> None:
