@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from typing import TypeAlias
 
@@ -24,6 +24,7 @@ from ingest.compute import (
     corrected,
     digest,
     infected,
+    is_assumed,
 )
 from ingest.correcting import RESTRICTION, overtaken
 from ingest.history import MACHINE, record_each, record_history
@@ -144,7 +145,8 @@ class CaseDesk:
         kept, case_id = readings.load(conn, self.sealer, entry.reading_id), entry.case.case_id
         stored, receipts = attachments.of_case(conn, case_id), self._receipts(conn, case_id)
         progress = reported.progress_of_case(conn, case_id)
-        case = self._computed(entry.registration, entry.case.revision, kept, receipts, stored, corrections, progress)
+        registration = self._registration(conn, entry, kept)
+        case = self._computed(registration, entry.case.revision, kept, receipts, stored, corrections, progress)
         return self.clockwork.dated(case, progress)
 
     def enter(
@@ -255,7 +257,7 @@ class CaseDesk:
         fresh += self._note_signals(conn, case_id, _turn(entry, kept, fresh), now)
         withdrawn = is_withdrawn(fresh, entry.withdrawn)
         clockwork, progress = self.clockwork, reported.progress_of_case(conn, case_id)
-        case = self._compute(conn, entry.registration, entry.case.revision, kept, progress)
+        case = self._compute(conn, self._registration(conn, entry, kept), entry.case.revision, kept, progress)
         case = clockwork.dated(case, progress)
         timing = clockwork.timing(case, withdrawn=withdrawn, now=now)
         change = changes(entry.case, case, by) if digest(case) != entry.digest else None
@@ -273,6 +275,14 @@ class CaseDesk:
         types = [EVENT_OF[one.kind] for one in fresh] or (["case.updated"] if change else [])
         for type_ in types:
             self.outbox.publish(conn, case, type_, change, now, was_restricted=entry.case.restricted)
+
+    def _registration(self, conn: Connection, entry: Entry, kept: KeptReading) -> Registration:
+        """What the register gave it; a date that a person wrote over an assumed one is not of the register."""
+        registration = entry.registration
+        if kept.draft is None or not is_assumed(kept.draft):
+            return registration
+        told = register.received_uncorrected(conn, self.sealer, entry.case.case_id)
+        return registration if told is None else replace(registration, received_at=told)
 
     def _compute(
         self,

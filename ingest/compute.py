@@ -70,7 +70,7 @@ def compute(
     """The case without its deadlines; `accepted_at`: as its OA reports."""
     if accepted_at is not None:
         draft = draft.model_copy(update={"accepted_at": accepted_at})
-    if registration.received_at is not None and any(one.code == "received_at_assumed" for one in draft.warnings):
+    if registration.received_at is not None and is_assumed(draft):
         draft = draft.model_copy(update={"received_at": registration.received_at})
     if corrections:
         draft = _overlaid(draft.model_copy(update={"attachments": tuple(attachments)}), corrections)
@@ -85,6 +85,11 @@ def compute(
             "receipts": tuple(receipts),
         }
     )
+
+
+def is_assumed(draft: Draft) -> bool:
+    """Whether nothing tells when it was received, so that a date was put in its place."""
+    return any(one.code == "received_at_assumed" for one in draft.warnings)
 
 
 def with_deadlines(case: Case, deadlines: Sequence[Deadline]) -> Case:

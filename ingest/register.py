@@ -242,6 +242,18 @@ def undo_corrections(conn: Connection, ids: Sequence[int], by: str, now: datetim
         conn.execute(update(correction).where(here).values(undone_by=by, undone_at=now))
 
 
+def received_uncorrected(conn: Connection, sealer: Sealer, case_id: str) -> datetime | None:
+    """When a case was received as it said before a person first corrected that; None: nobody has."""
+    here = (correction.c.case_id == case_id) & (correction.c.field == "received_at")
+    first = conn.execute(select(func.min(correction.c.at)).where(here)).scalar_one()
+    if first is None:
+        return None
+    before = (revision.c.at < first) | (revision.c.revision == 1)
+    rows = select(revision).where(revision.c.case_id == case_id, before).order_by(revision.c.revision.desc())
+    row = conn.execute(rows.limit(1)).one()
+    return Case.model_validate_json(sealer.open(row.sealed, f"revision:{case_id}:{row.revision}")).received_at
+
+
 def add_signal(conn: Connection, case_id: str, id_: str, kind: str, at: datetime | None) -> bool:
     """Note something the source did; False when it was known."""
     row = {"case_id": case_id, "id": id_, "kind": kind, "at": at}

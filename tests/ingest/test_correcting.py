@@ -11,7 +11,7 @@ from sqlalchemy import select
 from ingest import register
 from ingest.office import Office, open_office
 from ingest.operations import Answer, OperationRefused, perform
-from normalize.case import Case, Petitioner, Purpose, PurposeCode, RequestType, RequestTypeCode
+from normalize.case import Case, Petitioner, Purpose, PurposeCode, RequestType, RequestTypeCode, Warning_
 from store.schema import correction, history
 from tests.ingest.config_files import MAILBOX, SEALING, loaded
 from tests.ingest.desk import Desk, reading
@@ -205,6 +205,22 @@ async def test_dates_move_the_deadlines(office: Office, desk: Desk) -> None:
     await correct(office, case_id, {"received_at": "2026-03-05T10:00"})
 
     assert {one.due_at for one in desk.case(case_id).deadlines} != {one.due_at for one in before}
+
+
+async def test_a_correction_of_a_date_that_was_assumed_can_be_undone(office: Office, desk: Desk) -> None:
+    assumed = (Warning_(code="received_at_assumed", text="…"),)
+    case_id = taken_in(desk, warnings=assumed)
+    before = desk.case(case_id)
+    await correct(office, case_id, {"title": "更正后的标题"})
+    await correct(office, case_id, {"received_at": "2026-02-08T09:00"})
+    desk.take_in(reading("x:1", warnings=assumed, received_at=desk.now, topics=("fees",)), key="1")
+    corrected = desk.case(case_id)
+    await undo(office, case_id, field="received_at")
+    after = desk.case(case_id)
+
+    assert f"{corrected.received_at:%Y-%m-%d}" == "2026-02-08"
+    assert after.received_at == before.received_at
+    assert [one.due_at for one in after.deadlines] == [one.due_at for one in before.deadlines]
 
 
 @pytest.mark.parametrize(
