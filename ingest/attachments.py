@@ -70,7 +70,7 @@ def register(conn: Connection, sealer: Sealer, lists: Sequence[Listed], now: dat
     for one, part in named:
         if part.state is AttachmentState.PENDING:
             added = adding.values(_row(one, part, sealer)).returning(attachment.c.id)
-            number = conn.execute(added).scalar_one_or_none() or _given_up(conn, one.case_id, part.key)
+            number = conn.execute(added).scalar_one_or_none() or _given_up(conn, one, part, sealer)
             if number is not None:
                 ledger.enqueue(conn, fetch_lane(one.channel), {"attachment": number}, now=now)
 
@@ -200,9 +200,14 @@ def _row(listed: Listed, part: KeptPart, sealer: Sealer) -> dict[str, object]:
     }
 
 
-def _given_up(conn: Connection, case_id: str, key: str) -> int | None:
-    """The attachment if it was refused and nobody asks for it; it stays refused until it has come."""
-    row = conn.execute(select(attachment).where(attachment.c.case_id == case_id, attachment.c.key == key)).one()
+def _given_up(conn: Connection, listed: Listed, part: KeptPart, sealer: Sealer) -> int | None:
+    """The attachment if it was refused and nobody asks for it; it stays refused until it has come. What has not come
+    is asked for at the address that is good now.
+    """
+    here = (attachment.c.case_id == listed.case_id) & (attachment.c.key == part.key)
+    row = conn.execute(select(attachment).where(here)).one()
+    if row.sha256 is None and part.ref:
+        conn.execute(update(attachment).where(here).values(sealed_ref=_row(listed, part, sealer)["sealed_ref"]))
     step = (ledger_rows.c.lane == fetch_lane(row.channel)) & (
         ledger_rows.c.payload["attachment"].as_integer() == row.id
     )

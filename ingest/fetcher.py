@@ -19,6 +19,7 @@ from ingest.cases import CaseDesk
 from store import ledger
 from store.blobs import Prepared
 from store.engine import Store
+from store.failure import is_passing, place_of
 from store.ledger import Claim
 
 log = structlog.get_logger()
@@ -58,6 +59,13 @@ class Fetcher:
             await self._later(held, wanted, error)
         except Unobtainable as error:
             await self._refused(held, wanted, str(error))
+        except Exception as error:  # whatever is odd about one file, the case's others are shown
+            if is_passing(error):
+                raise
+            log.error(
+                "attachment cannot be asked for", channel=self.channel, attachment=wanted.id, error=place_of(error)
+            )
+            await self._later(held, wanted, ChannelUnavailable(f"unexpected: {place_of(error)}"))
         else:
             prepared = await asyncio.to_thread(self.store.blobs.prepare, got.content)
             await self.store.write(lambda conn: self._stored(conn, held, wanted, prepared, got))

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Row, select
 
+from adapters.signed import unsigned
 from ingest.inbox import RawRow
 from normalize.case import AttachmentRole, AttachmentState, Draft
 from normalize.reading import Disposition, Reading, Signal, SignalKind
@@ -84,7 +85,8 @@ def prepare(found: Reading, raw_sha256: str, blobs: Blobs, sealer: Sealer) -> Pr
         if sha is None and part.ref is None:
             key = "name:" + sealer.lookup("attachment", part.name).hex()
         else:
-            key = f"sha256:{sha}" if sha else "ref:" + sealer.lookup("attachment", part.ref or "").hex()
+            # by the address without what signs it, which is another at every visit
+            key = f"sha256:{sha}" if sha else "ref:" + sealer.lookup("attachment", str(unsigned(part.ref or ""))).hex()
         parts.append(KeptPart(key, part.name, part.role, part.state, part.media_type, size, part.pages, sha, part.ref))
     return PreparedReading(found, tuple(parts), tuple(kept))
 

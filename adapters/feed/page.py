@@ -8,8 +8,8 @@ from datetime import datetime
 from adapters.base import ChannelUnavailable, Json, Raw, RawKind
 from adapters.document import at_path, content_hash, pointer_to
 from adapters.feed.dialect import Listing
-from adapters.feed.signed import unsigned
 from adapters.feed.times import TimeFormat
+from adapters.signed import unsigned
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fet
 from ingest import fetcher
 from ingest.fetcher import Fetcher
 from normalize.case import AttachmentRole, AttachmentState
-from normalize.reading import Part
+from normalize.reading import Part, Reading
 from store import ledger
 from store.ledger import Claim
 from store.schema import attachment, raw
@@ -116,6 +117,46 @@ async def test_what_came_is_shown_though_the_first_attempt_at_the_other_died(des
 
     assert [one.state.value for one in desk.case(case_id).attachments] == ["stored", "pending"]
     assert desk.events() == ["case.created", "case.updated"]
+
+
+async def test_a_file_over_which_we_fail_ourselves_hides_no_other(desk: Desk) -> None:
+    class Odd(Host):
+        async def fetch(self, ref: str) -> Fetched:
+            if ref == "files/2.png":
+                raise UnicodeError("xn--")
+            return await super().fetch(ref)
+
+    (case_id,) = desk.take_in(reading(parts=(PART, replace(PART, name="另一份.png", ref="files/2.png"))))
+    await fetch(desk, Odd())
+    shown = [one.state.value for one in desk.case(case_id).attachments]
+    await fetch(desk, Odd(), attempts=fetcher.ATTEMPTS)
+
+    assert shown == ["stored", "pending"]
+    assert [one.state.value for one in desk.case(case_id).attachments] == ["stored", "refused"]
+
+
+async def test_an_address_that_is_signed_anew_is_the_same_attachment_and_the_last_one_is_asked(desk: Desk) -> None:
+    class Signed(Host):
+        asked_for: ClassVar[list[str]] = []
+
+        async def fetch(self, ref: str) -> Fetched:
+            self.asked_for.append(ref)
+            return await super().fetch(ref)
+
+    def listed(signature: str, **values: Any) -> Reading:
+        addresses = [f"https://oss.example/{n}.png?Expires=17{n}0000000&Signature={signature}" for n in (1, 2)]
+        return reading(parts=tuple(replace(PART, name=one[20:25], ref=one) for one in addresses), **values)
+
+    host = Signed([ChannelUnavailable("down"), ChannelUnavailable("down")])
+    (case_id,) = desk.take_in(listed("a"))
+    await fetch(desk, host, attempts=1)
+    desk.take_in(listed("b", title="改过的标题"))
+    await fetch(desk, host, attempts=2)
+    desk.take_in(listed("c", title="又改过的标题"))
+
+    assert [one.state.value for one in desk.case(case_id).attachments] == ["stored", "stored"]
+    assert [ref[-1] for ref in host.asked_for] == ["a", "a", "b", "b"]
+    assert desk.store.read_now(lambda conn: ledger.next_due(conn, LANE)) is None
 
 
 async def test_a_wait_beyond_reason_is_a_day(desk: Desk) -> None:
