@@ -24,7 +24,7 @@ from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim
 from store.schema import attachment, blob, cases, delivery, event, raw, receipt
-from store.sealing import Sealer
+from store.sealing import SealBroken, Sealer
 
 log = structlog.get_logger()
 NIGHT = (22, 6)
@@ -122,7 +122,7 @@ def remove_due(
     if not arrived:
         return None, 0
     due = _done_with(conn, arrived, before)
-    named = [pair for one in due for pair in _belonging(conn, sealer, one)]
+    named = [pair for one in due for pair in _told(conn, sealer, one)]
     hashes = sorted({sha256 for _, _, sha256 in named})
     lying = set(_hold(conn, hashes))  # from here on nobody begins to use one unseen
     free = lying - _in_use(conn, lying, before)
@@ -164,6 +164,15 @@ def _kept_cases(conn: Connection, ids: Collection[str], before: datetime) -> set
     for wanted in (touched, waiting, held):
         found |= set(conn.execute(wanted).scalars())
     return found
+
+
+def _told(conn: Connection, sealer: Sealer, one: Arrived) -> Iterable[tuple[str | None, int, str]]:
+    """What came with it; nothing, where what was read of it does not open: that stays, and the others go."""
+    try:
+        return _belonging(conn, sealer, one)
+    except (SealBroken, ValueError) as error:
+        log.error("original stays: what was read of it does not open", raw=one.raw_id, error=place_of(error))
+        return ()
 
 
 def _belonging(conn: Connection, sealer: Sealer, one: Arrived) -> Iterable[tuple[str | None, int, str]]:

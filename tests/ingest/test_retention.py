@@ -137,6 +137,15 @@ async def test_a_case_touched_since_keeps_its_original(desk: Desk) -> None:
     assert await gone_through(desk) == 0
 
 
+async def test_one_whose_reading_does_not_open_stays_and_keeps_no_other(desk: Desk) -> None:
+    first, second = over(desk, "X1"), over(desk, "X2")
+    damaged = update(reading).where(reading.c.identity == "sunshine:X1").values(sealed=b"damaged")
+    desk.write(lambda conn: conn.execute(damaged))
+
+    assert await gone_through(desk) == 1
+    assert ["removed" in desk.happenings(one) for one in (first, second)] == [False, True]
+
+
 async def test_what_waits_for_a_person_or_a_reader_stays_and_what_became_no_case_goes(desk: Desk) -> None:
     ids = [desk.arrive(key=f"K{number}") for number in range(4)]
     desk.read(ids[0], read_as("sunshine:q", disposition=Disposition.QUARANTINE))
