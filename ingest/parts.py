@@ -77,8 +77,8 @@ class Parts:
     def reading(self) -> Iterator[tuple[str, Plan]]:
         """The reader goes by whatever configuration is in force."""
         yield "reading", Plan(None, self._reading)
-        if (clamd := self.config.attachments.clamd) is not None:
-            yield "vetting", Plan(clamd, partial(self._vetting, clamd))
+        clamd = self.config.attachments.clamd
+        yield "vetting", Plan(clamd, partial(self._vetting, clamd))
 
     def alarms(
         self, refused: Callable[[], str | None], depot: Callable[[], DepotSeen | None], answer_by: AnswerBy
@@ -152,7 +152,7 @@ class Parts:
         letters = Stage(LETTER_LANE, reader.read_letters, store, clock, longest=LETTER_LONGEST, width=1)
         return Part(finishing=[read.run, letters.run])
 
-    def _vetting(self, clamd: str) -> Part:
+    def _vetting(self, clamd: str | None) -> Part:
         return Part(finishing=[vetting(clamd, self.office.store, self.office.desk, self.office.clock).run])
 
     def _alarms(

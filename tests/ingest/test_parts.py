@@ -113,7 +113,7 @@ def test_a_door_that_is_switched_off_ends_and_its_alarms_with_it(office: Office,
     assert compare(before, terms(office, read(folder))) == Changes(
         removed=("channel scans",),
         changed=("alarms",),
-        same=("channel box", "target oa", "target stats", "reading", "alarm sink duty"),
+        same=("channel box", "target oa", "target stats", "reading", "vetting", "alarm sink duty"),
     )
 
 

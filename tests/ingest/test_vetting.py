@@ -44,7 +44,7 @@ def part(name: str, content: bytes) -> Part:
     return Part(name, kind, state, media_type="text/plain", content=content, size=len(content))
 
 
-async def vet(desk: Desk, clamd: Clamd, after: timedelta = timedelta(0)) -> int:
+async def vet(desk: Desk, clamd: Clamd | None, after: timedelta = timedelta(0)) -> int:
     """Give the stage all there is; how many steps it had."""
     vetter = Vetter(clamd, desk.store, desk.desk, lambda: desk.now)
     now = desk.now + after
@@ -100,6 +100,16 @@ async def test_without_clamd_attachments_wait_and_the_case_is_shown_without_them
 
     assert await vet(desk, clamd, timedelta(hours=60)) == 1
     assert states(desk, case_id) == {"good.txt": ("stored", True)}
+
+
+async def test_what_waited_for_a_scanner_that_the_office_gave_up_is_handed_on(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(parts=(part("good.txt", b"words"),)))
+    before = states(desk, case_id)
+    await vet(desk, None)
+
+    assert before == {"good.txt": ("pending", False)}
+    assert states(desk, case_id) == {"good.txt": ("stored", True)}
+    assert desk.events() == ["case.created", "case.updated"]
 
 
 async def test_reading_again_asks_for_no_second_verdict_and_passes_nothing(desk: Desk, clamd: Clamd) -> None:
