@@ -34,22 +34,23 @@ class _Wire(BaseModel):
 class Change(_Wire):
     """One field's old and new value, and who changed it: `source`, or a clerk's account."""
 
-    field: str
-    old: Any
-    new: Any
-    by: str
+    field: str = Field(description="a field of the case, such as petitioners")
+    old: Any = Field(description="its whole value before")
+    new: Any = Field(description="its whole value since")
+    by: str = Field(description="source, or a clerk's account")
 
 
 class Numbers(_Wire):
     """All that a target without the right to restricted cases learns of one, or is left with of a case withdrawn."""
 
-    case_id: str
-    case_no: str
-    channel_kind: ChannelKind
-    received_at: AwareDatetime
-    deadlines: tuple[Deadline, ...]
-    restricted: bool
-    """False: withdrawn from a target for restricted cases only, as it no longer is."""
+    case_id: str = Field(description="as in the whole case")
+    case_no: str = Field(description="as in the whole case")
+    channel_kind: ChannelKind = Field(description="as in the whole case")
+    received_at: AwareDatetime = Field(description="as in the whole case")
+    deadlines: tuple[Deadline, ...] = Field(description="as in the whole case")
+    restricted: bool = Field(
+        description="false: withdrawn from a target for restricted cases only, as it no longer is one"
+    )
 
 
 class Due(Deadline):
@@ -59,8 +60,10 @@ class Due(Deadline):
 
 
 class Data(_Wire):
-    case: Case | Numbers
-    change: tuple[Change, ...] | None
+    """What the event is about."""
+
+    case: Case | Numbers = Field(description="whole, or the numbers only")
+    change: tuple[Change, ...] | None = Field(description="which fields changed; null: none")
     deadline: Due | None = Field(default=None, description="only with case.due_soon and case.overdue")
 
 
@@ -68,7 +71,7 @@ class Payload(_Wire):
     """One event."""
 
     type: EventType
-    timestamp: AwareDatetime
+    timestamp: AwareDatetime = Field(description="when it was published")
     data: Data
 
     @classmethod

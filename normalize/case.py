@@ -118,170 +118,233 @@ Confidence = Annotated[float, Field(ge=0, le=1)]
 
 
 class RequestType(_Part):
-    code: RequestTypeCode
-    raw: str | None = None
-    confidence: Confidence | None = None
+    """What the citizen wants (诉求类型)."""
+
+    code: RequestTypeCode = Field(description="what the citizen wants; other: not told")
+    raw: str | None = Field(default=None, description="the source's own word for it")
+    confidence: Confidence | None = Field(
+        default=None, description="0 to 1: how sure that is; 1: the source says so; null: nothing tells"
+    )
 
 
 class Purpose(_Part):
-    code: PurposeCode | None = None
-    raw: str | None = None
+    """The purpose (信访目的)."""
+
+    code: PurposeCode | None = Field(
+        default=None, description="the purpose in the sense of the petition regulations (信访目的)"
+    )
+    raw: str | None = Field(default=None, description="the source's own word for it")
 
 
 class Category(_Part):
-    code: str | None = None
-    path: tuple[str, ...] = ()
-    raw: str | None = None
+    """The content category (内容分类) of the source."""
+
+    code: str | None = Field(default=None, description="the source's code of the content category (内容分类)")
+    path: tuple[str, ...] = Field(default=(), description="its names from the broadest to the narrowest")
+    raw: str | None = Field(default=None, description="as the source wrote it")
 
 
 class Form(_Part):
-    code: str | None = None
-    raw: str | None = None
+    """How the citizen turned to the source (信访形式)."""
+
+    code: str | None = Field(
+        default=None,
+        description="how the citizen turned to the source (信访形式): letter, visit, web, app, wechat, phone, fax,"
+        " mailbox, or a code of the channel's field map",
+    )
+    raw: str | None = Field(default=None, description="the source's own word for it")
 
 
 class SourceStatus(_Part):
-    code: str | None = None
-    raw: str | None = None
+    """How far the matter is at its source."""
+
+    code: str | None = Field(
+        default=None,
+        description="how far it is at the source: new, under_review, accepted, not_accepted, in_progress, overdue,"
+        " answered, returned, follow_up, reexamination, final_review, closed, withdrawn, or a code of the field map",
+    )
+    raw: str | None = Field(default=None, description="the source's own word for it")
 
 
 class Region(_Part):
-    code: str | None = None
-    name: str | None = None
-    raw: str | None = None
+    """Where the problem is (问题属地)."""
+
+    code: str | None = Field(default=None, description="administrative division code (GB/T 2260)")
+    name: str | None = Field(default=None, description="its name")
+    raw: str | None = Field(default=None, description="as the source wrote it")
 
 
 class Unit(_Part):
-    name: str
-    reason: str | None = None
+    """The office that is to have it (责任单位)."""
+
+    name: str = Field(description="the office that is to have it")
+    reason: str | None = Field(default=None, description="by which rule it was suggested")
 
 
 class Petitioner(_Part):
-    primary: bool = False
-    name: str | None = None
-    phones: tuple[str, ...] = ()
-    email: str | None = None
-    id_type: str | None = None
-    id_no: str | None = None
-    address: str | None = None
-    gender: str | None = None
-    workplace: str | None = None
-    postcode: str | None = None
+    """One who writes (信访人). What he does not tell is null."""
+
+    primary: bool = Field(default=False, description="the one to answer to (主访人)")
+    name: str | None = Field(default=None, description="as written")
+    phones: tuple[str, ...] = Field(default=(), description="digits, with 0 and area code where given")
+    email: str | None = Field(default=None, description="address")
+    id_type: str | None = Field(default=None, description="resident_id, or the source's word")
+    id_no: str | None = Field(
+        default=None, description="identity number as written; whether it is doubtful stands in warnings"
+    )
+    address: str | None = Field(default=None, description="where he lives, as written")
+    gender: str | None = Field(default=None, description="男 or 女")
+    workplace: str | None = Field(default=None, description="where he works, as written")
+    postcode: str | None = Field(default=None, description="six digits")
 
 
 class Receipt(_Part):
     """One arrival of the matter through one channel."""
 
-    channel: str
-    locator: str
-    received_at: AwareDatetime | None
-    fetched_at: AwareDatetime
+    channel: str = Field(description="the channel's name in the configuration")
+    locator: str = Field(description="where it lies there: folder and UID, record key, file name")
+    received_at: AwareDatetime | None = Field(description="when the source had it; null: it does not say")
+    fetched_at: AwareDatetime = Field(description="when we took it in")
 
 
 class Deadline(_Part):
-    rule: str
-    kind: DeadlineKind
+    """One time limit (时限)."""
+
+    rule: str = Field(description="the rule's name, such as xf.notice; source: set by the source")
+    kind: DeadlineKind = Field(description="what has to be done by then")
     starts: str = Field(description="the field its clock starts from, such as received_at")
     due_at: AwareDatetime | None = Field(description="null while the start is unknown")
-    basis: str | None = None
+    basis: str | None = Field(default=None, description="the law or order it comes from")
     provisional: bool = Field(default=False, description="reaches beyond the known working-day calendar")
     ended_at: AwareDatetime | None = Field(default=None, description="when its clock was stopped; null: it runs")
     extended: bool = Field(default=False, description="due_at was extended in the OA")
 
 
 class Related(_Part):
-    case_id: str
-    relation: Relation
-    score: Confidence
-    reasons: tuple[str, ...] = ()
-    state: str = "proposed"
+    """A case that belongs to this one."""
+
+    case_id: str = Field(description="the other case")
+    relation: Relation = Field(description="what it is to this one")
+    score: Confidence = Field(description="how sure that is")
+    reasons: tuple[str, ...] = Field(default=(), description="what tells so")
+    state: str = Field(default="proposed", description="proposed, or what a clerk made of it")
 
 
 class Attachment(_Part):
-    name: str
-    media_type: str | None = None
-    size: int | None = None
-    sha256: str | None = None
-    role: AttachmentRole
-    pages: int | None = None
-    url: str | None = None
-    state: AttachmentState
+    """A file that belongs to the case."""
+
+    name: str = Field(description="file name to show and to save it under")
+    media_type: str | None = Field(default=None, description="as the source or the bytes say; null: not known")
+    size: int | None = Field(default=None, description="bytes")
+    sha256: str | None = Field(default=None, description="of the bytes, hexadecimal; null: they are not here")
+    role: AttachmentRole = Field(description="what it is to the case")
+    pages: int | None = Field(default=None, description="of a scan")
+    url: str | None = Field(
+        default=None, description="where to fetch it with the target's token; state external: where a person finds it"
+    )
+    state: AttachmentState = Field(
+        description="stored: fetch it; pending: it comes, or is being scanned for viruses; external: we keep no copy;"
+        " refused: it will not come"
+    )
 
 
 class ReadingNote(_Part):
     """How the original was read, and how far to trust it."""
 
-    method: ReadingMethod
-    confidence: Confidence | None = None
-    needs_review: bool = False
-    pages: int | None = None
+    method: ReadingMethod = Field(description="from what the words were taken")
+    confidence: Confidence | None = Field(default=None, description="0 to 1, of a scan's recognition")
+    needs_review: bool = Field(default=False, description="a clerk should compare it with the original")
+    pages: int | None = Field(default=None, description="of a scan")
 
 
 class Warning_(_Part):
     """Something a person should know of this reading; the codes are listed in the manual."""
 
-    code: str
-    text: str
+    code: str = Field(description='see the manual, "Warnings"')
+    text: str = Field(description="a Chinese sentence for the clerk")
 
 
 class Numbering(_Part):
     """What we call it."""
 
-    case_id: str
-    case_no: str
-    schema_version: str = SCHEMA_VERSION
-    revision: int = Field(ge=1)
+    case_id: str = Field(description="ULID, 26 characters; never changes")
+    case_no: str = Field(description="YYYY-NNNNNN, gap-free in a year")
+    schema_version: str = Field(
+        default=SCHEMA_VERSION, description="of this schema; fields are added without changing it"
+    )
+    revision: int = Field(ge=1, description="grows by one with each change of the content")
 
 
 class Draft(_Part):
     """What the source said, normalized: a case without number, deadlines and relations."""
 
-    channel: str
-    channel_kind: ChannelKind
-    source_id: str
-    source_no: str | None = None
-    query_code: str | None = None
-    title: str
-    content: str | None = None
-    summary: str | None = None
+    channel: str = Field(description="the channel's name in the configuration")
+    channel_kind: ChannelKind = Field(description="which kind of door")
+    source_id: str = Field(
+        description="the matter's identity, the same whenever it comes: platform:key, or sha256:… of a mail or scan"
+    )
+    source_no: str | None = Field(
+        default=None, description="the number the source gave it (信访件编号, 工单编号, Message-ID)"
+    )
+    query_code: str | None = Field(default=None, description="the code with which the citizen asks for it (查询码)")
+    title: str = Field(description="never empty; where the source gives none it is taken from the text, with a warning")
+    content: str | None = Field(
+        default=None, description="the citizen's words; null: there are none beside the attachments"
+    )
+    summary: str | None = Field(default=None, description="the source's own summary (概况)")
     request_type: RequestType = RequestType(code=RequestTypeCode.OTHER)
     purpose: Purpose = Purpose()
     category: Category = Category()
     form: Form = Form()
-    topics: tuple[str, ...] = ()
-    petitioners: tuple[Petitioner, ...] = ()
-    anonymous: bool | None = None
-    joint: bool | None = None
-    petitioner_count: int | None = None
-    affected_count: int | None = None
-    confidential_requested: bool | None = None
-    allow_public: bool | None = None
-    restricted: bool = False
-    restricted_reason: str | None = None
-    subject_party: str | None = None
-    region: Region = Region()
-    addressee: str | None = None
+    topics: tuple[str, ...] = Field(
+        default=(), description="what it is about, the main one first: codes of rules.topics"
+    )
+    petitioners: tuple[Petitioner, ...] = Field(default=(), description="who writes, the one to answer to first")
+    anonymous: bool | None = Field(default=None, description="null: not known")
+    joint: bool | None = Field(default=None, description="written by several together (联名)")
+    petitioner_count: int | None = Field(default=None, description="how many people it is from (信访人数)")
+    affected_count: int | None = Field(default=None, description="how many it concerns (涉及人数)")
+    confidential_requested: bool | None = Field(
+        default=None, description="the citizen, or the source, asks to keep secret who wrote"
+    )
+    allow_public: bool | None = Field(default=None, description="the answer may be published")
+    restricted: bool = Field(default=False, description="only the discipline line may see it; the accused must not")
+    restricted_reason: str | None = Field(default=None, description="which rule says so, never the words")
+    subject_party: str | None = Field(default=None, description="whom or what it is about (被反映人或单位)")
+    region: Region = Field(default=Region(), description="where the problem is (问题属地)")
+    addressee: str | None = Field(default=None, description="to whom it was addressed (受信人)")
     urgency: Urgency = Urgency.NORMAL
-    flags: tuple[Flag, ...] = ()
-    petition_date: date | None = None
-    postmark_date: date | None = None
-    source_registered_at: AwareDatetime | None = None
-    dispatched_at: AwareDatetime | None = None
-    received_at: AwareDatetime
-    accepted_at: AwareDatetime | None = None
-    source_deadline_at: AwareDatetime | None = None
+    flags: tuple[Flag, ...] = Field(default=(), description="what to watch out for")
+    petition_date: date | None = Field(default=None, description="when the citizen wrote (信访日期)")
+    postmark_date: date | None = Field(default=None, description="of a letter (邮戳日期)")
+    source_registered_at: AwareDatetime | None = Field(default=None, description="when the source registered it")
+    dispatched_at: AwareDatetime | None = Field(
+        default=None, description="when the source passed it on to us (转送时间)"
+    )
+    received_at: AwareDatetime = Field(
+        description="when the office has it from: the clocks start here, unless their rule says otherwise"
+    )
+    accepted_at: AwareDatetime | None = Field(default=None, description="受理, as the source or the OA reports it")
+    source_deadline_at: AwareDatetime | None = Field(
+        default=None, description="the limit the source set (限办截止时间)"
+    )
     source_status: SourceStatus = SourceStatus()
-    triage: Triage = Triage.NORMAL
-    suggested_unit: Unit | None = None
-    attachments: tuple[Attachment, ...] = ()
+    triage: Triage = Field(default=Triage.NORMAL, description="the suggested first step")
+    suggested_unit: Unit | None = Field(default=None, description="the suggested unit")
+    attachments: tuple[Attachment, ...] = Field(
+        default=(), description="all files; what came with it, what it names, its scan"
+    )
     reading: ReadingNote
-    source_fields: dict[str, Any] = Field(default_factory=dict)
-    warnings: tuple[Warning_, ...] = ()
+    source_fields: dict[str, Any] = Field(
+        default_factory=dict, description="whatever else the source gave, under its own names and in its own shape"
+    )
+    warnings: tuple[Warning_, ...] = Field(default=(), description="what a person should know of this reading")
 
 
 class Case(Draft, Numbering):
     """The case as it is delivered."""
 
-    ingested_at: AwareDatetime
-    receipts: tuple[Receipt, ...] = Field(min_length=1)
-    deadlines: tuple[Deadline, ...] = ()
-    related: tuple[Related, ...] = ()
+    ingested_at: AwareDatetime = Field(description="when we first took it in")
+    receipts: tuple[Receipt, ...] = Field(min_length=1, description="every arrival, the first first")
+    deadlines: tuple[Deadline, ...] = Field(default=(), description="every time limit that applies")
+    related: tuple[Related, ...] = Field(default=(), description="cases that belong together; empty in this version")

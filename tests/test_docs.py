@@ -17,7 +17,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 
-from dispatch.payload import Payload
+from dispatch.payload import Numbers, Payload
 from dispatch.webhook import sign
 from ingest.cli import build_parser
 from ingest.config import load
@@ -162,6 +162,32 @@ def test_the_integrators_verification_takes_ours_and_nothing_else(text: Path) ->
     for name in headers:
         with pytest.raises(ValueError, match=r"."):
             verify(SECRET, {other: value for other, value in headers.items() if other != name}, BODY)
+
+
+@pytest.mark.parametrize("text", FOR_THE_OA, ids=named)
+def test_the_example_to_try_a_verification_by_is_signed_as_we_sign(text: Path) -> None:
+    told = dict(re.findall(r"(?m)^ {4}(secret|webhook-\w+|body) {2,}(.*)$", text.read_text("utf-8")))
+    body = told["body"].encode()
+    at = datetime.fromtimestamp(int(told["webhook-timestamp"]), UTC)
+    headers = sign([SecretStr(told["secret"])], told["webhook-id"], at, body)
+
+    assert headers["webhook-signature"] == told["webhook-signature"]
+    assert re.search(rf"\b{len(body)} (?:bytes|字节)", text.read_text("utf-8"))
+    assert json.loads(body)["type"] == "case.created"
+
+
+@pytest.mark.parametrize("text", FOR_THE_OA, ids=named)
+def test_the_case_taken_back_is_one_as_we_send_it(text: Path) -> None:
+    (shown,) = re.findall(r'(?ms)^ {4}(\{"type": "case.withdrawn".*?)\n\n', text.read_text("utf-8"))
+
+    assert isinstance(Payload.model_validate_json(shown).data.case, Numbers)
+
+
+def test_every_field_of_the_webhook_is_described_in_both_languages() -> None:
+    command = [sys.executable, "scripts/case_reference.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("text", FOR_THE_OA, ids=named)
