@@ -41,6 +41,8 @@ MODELS = {
 }
 """What reads scans: inside these wheels, or nothing is read where there is no internet."""
 UNITS = ("xinqiao.service", "xinqiao-backup.service", "xinqiao-backup.timer")
+EXAMPLES = ("oa.py", "oa_reports.py")
+"""Receivers that the manual for the OA's developer points to."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +235,9 @@ def _place(source: Path, staged: Path) -> None:
     shutil.copy(source / "calendar.yaml", share)
     shutil.copy(source / "config.yaml", share / "config.example.yaml")
     shutil.copytree(source / "docs", share / "docs")
+    (share / "sandbox").mkdir()
+    for name in EXAMPLES:
+        shutil.copy(source / "sandbox" / name, share / "sandbox")
     for name in ("README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "NOTICE"):
         shutil.copy(source / name, share)
 
