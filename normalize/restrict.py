@@ -60,7 +60,7 @@ def restriction(draft: Draft, rules: RestrictRules, found: Suspicion) -> str | N
         ("type report", draft.request_type.code is RequestTypeCode.REPORT),
         (SECRECY, draft.confidential_requested),
         (ACCUSES, found.accuses),
-        (TERM, has_a_term(f"{_text(draft)}\n{draft.summary or ''}", rules)),
+        (TERM, any(has_a_term(text, rules) for text in (_text(draft), draft.summary) if text)),
     )
     return next((reason for reason, applies in reasons if applies), None)
 
