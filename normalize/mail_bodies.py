@@ -19,8 +19,12 @@ from normalize.tnef import Tnef, read_tnef
 
 _MAILER_WORDS = re.compile(r"(?:不支持|无法显示|cannot|not support|unable)[^\n]{0,40}(?:HTML|html|超文本)|^\s*$")
 _NO_WORDS = re.compile(r"\W+")
-_ESSENTIAL, _FAR_MORE = 20, 1.5
-"""So many characters more, and so many times as many: then a version says what the other leaves out."""
+_ESSENTIAL, _FAR_MORE, _NEXT_TO_NOTHING = 20, 1.5, 8
+"""So many characters more, and so many times as many: then a version says what the other leaves out. What says next to
+nothing leaves out whatever there is.
+"""
+_COMPARED = 20_000_000
+"""Lines times characters that are compared; what is longer is weighed whole."""
 _READ_OF_A_FILE = 200_000
 _TNEF_TYPES = frozenset({"application/ms-tnef", "application/vnd.ms-tnef"})
 
@@ -113,8 +117,7 @@ class _Walk:
         best = next((each for each in speaking if each.texts and not each.html), speaking[0] if speaking else Bodies())
         known = _NO_WORDS.sub("", best.text)
         for each in speaking:
-            said = _NO_WORDS.sub("", each.text)
-            if known and len(said) >= max(len(known) + _ESSENTIAL, len(known) * _FAR_MORE):
+            if each.html and _says_far_more(said := _NO_WORDS.sub("", each.text), known):
                 best, known = each, said
                 whole.notes["html_read"] = "邮件的纯文本部分不完整，正文取自 HTML 部分"
         whole.texts += best.texts
@@ -234,9 +237,17 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _says_far_more(said: str, known: str) -> bool:
+    least = len(known) + (_ESSENTIAL if len(known) >= _NEXT_TO_NOTHING else 1)
+    return len(said) >= max(least, len(known) * _FAR_MORE)
+
+
 def _beyond(text: str, known: str) -> str:
     """The lines of a text that say what is not among the words known already."""
-    return "\n".join(line for line in text.split("\n") if (words := _NO_WORDS.sub("", line)) and words not in known)
+    lines = {line: words for line in text.split("\n") if (words := _NO_WORDS.sub("", line))}
+    if len(lines) * len(known) > _COMPARED:
+        return text
+    return "\n".join(line for line, words in lines.items() if words not in known)
 
 
 def _is_html(text: str) -> bool:

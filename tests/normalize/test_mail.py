@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -192,6 +193,32 @@ def test_html_that_says_far_more_than_its_plain_version_is_what_is_read() -> Non
 
     assert draft.content == said
     assert "html_read" in {one.code for one in draft.warnings}
+
+
+@pytest.mark.parametrize("stub", ["-- ", "——", "[图片]"])
+def test_html_is_read_beside_a_plain_version_that_says_next_to_nothing(stub: str) -> None:
+    plain_part = f"Content-Type: text/plain; charset=utf-8\n\n{stub}"
+    html = "Content-Type: text/html; charset=utf-8\n\n<p>食堂的饭是凉的。</p>"
+
+    assert draft_of(multipart(plain_part, html, kind="alternative")).content == "食堂的饭是凉的。"
+
+
+def test_an_invitation_s_calendar_is_never_what_is_read() -> None:
+    plain_part = "Content-Type: text/plain; charset=utf-8\n\n请局长参加家长会。"
+    summary = "SUMMARY:家长会\nLOCATION:学校礼堂\nDESCRIPTION:" + "关于课后服务收费的说明会，" * 9
+    calendar = f"Content-Type: text/calendar; charset=utf-8\n\nBEGIN:VCALENDAR\n{summary}\nEND:VCALENDAR"
+
+    assert draft_of(multipart(plain_part, calendar, kind="alternative")).content == "请局长参加家长会。"
+
+
+def test_versions_of_any_length_are_compared_in_a_moment() -> None:
+    plain_part = "Content-Type: text/plain\n\n" + "ab" * 160_000
+    html = "Content-Type: text/html\n\n" + "".join(f"<p>{n:b}</p>" for n in range(20_000))
+    mail = multipart(plain_part, html.replace("1", "a").replace("0", "b"), kind="alternative")
+    started = time.process_time()
+    read(mail)
+
+    assert time.process_time() - started < 5
 
 
 def test_what_only_the_html_says_is_weighed_and_what_both_say_is_not_weighed_twice() -> None:
