@@ -94,6 +94,7 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
         text = f"no target takes restricted cases of {', '.join(without)}; they are held here until one does"
         yield Finding(("targets",), text, fatal=False)
     yield from _report_secrets(targets)
+    yield from _tokens(targets)
     for name, target in targets.items():
         yield from _filter(("targets", name, "channels"), target.channels, "a channel", channels)
         yield from _filter(("targets", name, "types"), target.types, "an event type", [*EventType])
@@ -105,10 +106,6 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
             trust_of(target)
         except TrustBroken as error:
             yield Finding(("targets", name), f"{error}; its events wait until it can be", fatal=False)
-        if target.token and len(target.token.get_secret_value()) < SHORTEST_TOKEN:
-            length = len(target.token.get_secret_value())
-            text = f"has {length} characters, expected {SHORTEST_TOKEN} or more; openssl rand -hex 32 makes a good one"
-            yield Finding(("targets", name, "token"), text)
 
 
 def _report_secrets(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
@@ -122,6 +119,20 @@ def _report_secrets(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
             if key in seen:
                 yield Finding((*at, number), f"is the key that {seen[key]}, expected one of its own")
             seen[key] = f"signs the reports of target {name}"
+
+
+def _tokens(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
+    """Who asks is known by the token alone: with another's it would see what that one may."""
+    seen: dict[str, str] = {}
+    for name, target in targets.items():
+        for number, one in enumerate(target.token):
+            token, at = one.get_secret_value(), ("targets", name, "token", number)
+            if len(token) < SHORTEST_TOKEN:
+                expected = f"expected {SHORTEST_TOKEN} or more; openssl rand -hex 32 makes a good one"
+                yield Finding(at, f"has {len(token)} characters, {expected}")
+            elif token in seen:
+                yield Finding(at, f"is the token of target {seen[token]}, expected one of its own")
+            seen.setdefault(token, name)
 
 
 def _filter(at: At, words: Sequence[str], what: str, known: Sequence[str]) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.app import console_settings
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, refused
 
 CHANNELS = f"channels: {{box: {MAILBOX}}}\n"
@@ -62,7 +63,31 @@ def test_a_token_too_short_to_be_secret_is_refused(tmp_path: Path) -> None:
 
     (said,) = refused(tmp_path, text.replace("${TOKEN}", "${SHORT}"), {**ENVIRONMENT, "SHORT": "abc"})
 
-    assert "targets.oa.token: has 3 characters, expected 16 or more" in said
+    assert "targets.oa.token.0: has 3 characters, expected 16 or more; openssl" in said
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "at"), [("'${TOKEN}'", "'${TOKEN}'", 0), ("'${TOKEN}'", "['${OTHER}', '${TOKEN}']", 1)]
+)
+def test_two_targets_with_the_same_token_are_refused(tmp_path: Path, first: str, second: str, at: int) -> None:
+    targets = ", ".join(
+        f"{name}: {OA.replace(repr('${TOKEN}'), token) % ', restricted: true'}"
+        for name, token in [("oa", first), ("ob", second)]
+    )
+    text = SEALING + CHANNELS + f"targets: {{{targets}}}\n"
+
+    (said,) = refused(tmp_path, text, {**ENVIRONMENT, "OTHER": "another-token-of-this"})
+
+    assert said.endswith(f"targets.ob.token.{at}: is the token of target oa, expected one of its own")
+
+
+def test_a_target_has_two_tokens_while_one_replaces_the_other(tmp_path: Path) -> None:
+    text = SEALING + CHANNELS + f"targets: {{oa: {OA % ', restricted: true'}}}\n"
+    environment = {**ENVIRONMENT, "NEW": "another-token-of-this"}
+
+    settings = console_settings(loaded(tmp_path, text.replace("'${TOKEN}'", "['${NEW}', '${TOKEN}']"), environment))
+
+    assert settings.targets["oa"].tokens == ("another-token-of-this", ENVIRONMENT["TOKEN"])
 
 
 def test_the_embedded_database_lies_in_the_data_folder(tmp_path: Path) -> None:
