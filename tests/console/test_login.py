@@ -5,15 +5,19 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
+from multidict import CIMultiDict
 from sqlalchemy import select, update
 
 from ingest import accounts
 from ingest.accounts import disable_account, set_password, set_role
+from ingest.console import ConsoleSettings
 from ingest.console.roles import Role
+from ingest.office import Office
 from store.schema import account, history, session
-from tests.console.conftest import Browser, House, form_token, log_in, origin, read
-from tests.console.town import PASSWORD
+from tests.console.conftest import Browser, House, build, form_token, log_in, origin, read
+from tests.console.town import PASSWORD, populate
 
 
 def happened(house: House, kind: str) -> list[tuple[str, str | None, dict[str, str]]]:
@@ -48,6 +52,29 @@ async def test_a_session_brought_along_is_not_taken_over(house: House, browser: 
 
     assert again.cookies["xinqiao_session"].value != brought
     assert len(house.store.read_now(lambda conn: conn.execute(select(session)).all())) == 1
+
+
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        (["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
+        (["1.1.1.1", "203.0.113.7"], "203.0.113.7"),
+        (["1.1.1.1, 203.0.113.7", "127.0.0.2"], "203.0.113.7"),
+    ],
+)
+async def test_behind_a_trusted_proxy_the_last_hop_counts_on_whatever_line(
+    office: Office, lines: list[str], address: str
+) -> None:
+    settings = ConsoleSettings(secure_cookies=False, trusted_proxies=("127.0.0.0/8",))
+    house = build(office, populate(office.store), settings)
+    async with TestClient(TestServer(house.app)) as client:
+        form = {"csrf": await form_token(client, "/login"), "name": "clerk", "password": "not the password"}
+        headers = CIMultiDict(origin(client))
+        for line in lines:
+            headers.add("X-Forwarded-For", line)
+        await client.post("/login", data=form, headers=headers)
+
+    assert [detail["address"] for _, _, detail in happened(house, "login_failed")] == [address]
 
 
 async def test_wrong_unknown_and_disabled_get_the_same_answer(house: House, browser: Browser) -> None:
