@@ -54,6 +54,16 @@ def revision_changes(desk: Desk, case_id: str) -> list[str]:
     return [one["field"] for one in desk.bodies()[-1]["data"]["change"]]
 
 
+async def test_topics_that_are_typed_stand_in_the_order_they_are_typed_in(office: Office, desk: Desk) -> None:
+    case_id = taken_in(desk, topics=("meals", "fees"))
+
+    await correct(office, case_id, {"topics": "fees, meals"})
+    with pytest.raises(OperationRefused, match="everything stands so already"):
+        await correct(office, case_id, {"topics": "fees,meals"})
+
+    assert desk.case(case_id).topics == ("fees", "meals")
+
+
 async def test_several_fields_are_corrected_in_one_revision_and_one_event(office: Office, desk: Desk) -> None:
     case_id = taken_in(desk)
     number = desk.case(case_id).case_no
