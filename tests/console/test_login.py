@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -102,6 +103,54 @@ async def test_an_unknown_name_costs_a_verification_too(browser: Browser, monkey
 
     assert len(verified) == 1
     assert verified[0].startswith("$argon2id$")
+
+
+@pytest.mark.parametrize("what", ["password", "disabled", "renewed"])
+async def test_what_changes_while_a_password_is_verified_counts(
+    house: House, browser: Browser, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    real, now = accounts.verify_password, house.clock()
+    changes: list[Any] = {
+        "password": [lambda conn: set_password(conn, "clerk", hash_of("another"), by="t", now=now)],
+        "disabled": [lambda conn: disable_account(conn, "clerk", by="t", now=now)],
+        "renewed": [lambda conn: conn.execute(update(account).values(password=hash_of(PASSWORD)))],
+    }[what]
+
+    def meanwhile(hashed: str, password: str) -> bool:
+        right = real(hashed, password)
+        while changes:
+            house.store.submit(changes.pop()).result()
+        return right
+
+    monkeypatch.setattr(accounts, "verify_password", meanwhile)
+    answer = await log_in(browser, "clerk")
+
+    assert answer.status == (303 if what == "renewed" else 401)
+    assert len(house.store.read_now(lambda conn: conn.execute(select(session)).all())) == (what == "renewed")
+
+
+async def test_a_password_that_was_taken_away_meanwhile_sets_no_other(
+    house: House, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log_in(browser, "clerk")
+    real, mine = accounts.hash_password, hash_of("another")
+
+    def meanwhile(name: str, password: str) -> str:
+        house.store.submit(lambda conn: set_password(conn, "clerk", mine, by="t", now=house.clock())).result()
+        return real(name, password)
+
+    monkeypatch.setattr(accounts, "hash_password", meanwhile)
+    new = "a quite new pass phrase"
+    form = {"csrf": await form_token(browser, "/password"), "old": PASSWORD, "new": new, "again": new}
+    answer = await browser.post("/password", data=form, headers=origin(browser), allow_redirects=False)
+
+    assert answer.status == 400
+    wanted = select(account.c.password).where(account.c.name == "clerk")
+    assert house.store.read_now(lambda conn: conn.execute(wanted).scalar_one()) == mine
+
+
+def hash_of(password: str) -> str:
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
 
 
 async def test_logins_and_logouts_are_in_the_history_of_no_case(house: House, browser: Browser) -> None:
