@@ -89,7 +89,10 @@ async def read_again(request: web.Request) -> web.StreamResponse:
 
 @needs(Right.READ_AGAIN)
 async def read_all_again(request: web.Request) -> web.StreamResponse:
-    answer = await act(request, "replay-read", {"quarantine": True})
+    try:
+        answer = await act(request, "replay-read", {"quarantine": True})
+    except OperationRefused as error:
+        return go_on("/quarantine", error.code)
     return go_on("/quarantine", "all_read_again", count=answer["read_again"])
 
 
