@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from sqlalchemy import make_url
+from yarl import URL
 
-from adapters.wire import TrustBroken, trust_of
+from adapters.wire import LOOPBACK_NAMES, TrustBroken, trust_of
 from dispatch.payload import EventType
 from dispatch.rehearsal import unfilled
 from dispatch.rights import takes_secrets
 from dispatch.settings import TargetSettings, signing_key
 from ingest.config_channels import Channel
 from ingest.config_errors import unknown_key
-from ingest.config_sections import POSTGRESQL, SQLITE
+from ingest.config_sections import POSTGRESQL, SQLITE, ListenSettings, ServiceSettings
 from ingest.config_yaml import At
 from ingest.secrets import references
 
@@ -119,6 +121,30 @@ def _report_secrets(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
             if key in seen:
                 yield Finding((*at, number), f"is the key that {seen[key]}, expected one of its own")
             seen[key] = f"signs the reports of target {name}"
+
+
+def check_reach(
+    targets: Mapping[str, TargetSettings], service: ServiceSettings, listen: ListenSettings
+) -> Iterator[Finding]:
+    """A target on another machine would be sent attachments' addresses that lead to itself."""
+    if service.public_url is not None or not _is_here(listen.host):
+        return
+    for name, target in targets.items():
+        if target.token and not _is_here(URL(target.url).host):
+            text = (
+                "fetches attachments, but service.public_url is not set: their addresses begin with"
+                f" {listen.address}, where it finds nobody"
+            )
+            yield Finding(("targets", name, "token"), text, fatal=False)
+
+
+def _is_here(host: str | None) -> bool:
+    """Whether this name or address leads nowhere from another machine."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return host in LOOPBACK_NAMES
+    return address.is_loopback or address.is_unspecified
 
 
 def _tokens(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
