@@ -57,8 +57,7 @@ def _spellings(secrets: Iterable[str]) -> frozenset[bytes]:
 def _secrets_of(settings: TargetSettings) -> Iterator[str]:
     """What is secret, and what may be: whatever is shown besides the case."""
     yield from (one.get_secret_value() for one in settings.secret)
-    if settings.token is not None:
-        yield settings.token.get_secret_value()
+    yield from (one.get_secret_value() for one in settings.token)
     if settings.proxy is not None:
         yield from filter(None, [URL(settings.proxy.get_secret_value()).password])
     yield from settings.headers.values()

@@ -59,9 +59,12 @@ def signing_key(secret: SecretStr) -> bytes:
 
 
 def _as_list(value: object) -> object:
+    if value is None:
+        return []
     return value if isinstance(value, (list, tuple)) else [value]
 
 
+Tokens = Annotated[tuple[SecretStr, ...], BeforeValidator(_as_list)]
 Secrets = Annotated[tuple[Annotated[SecretStr, AfterValidator(_check_secret)], ...], BeforeValidator(_as_list)]
 """One, or several while one is being replaced by another."""
 Expression = Annotated[str, AfterValidator(check_expression)]
@@ -237,8 +240,10 @@ class TargetSettings(WireSettings):
         description="signing key, `whsec_` and base64; two while one is being replaced by the other; needed"
         " without `calls`",
     )
-    token: SecretStr | None = Field(
-        default=None, description="bearer token with which the target fetches attachments and asks what it should have"
+    token: Tokens = Field(
+        default=(),
+        description="bearer token with which the target fetches attachments and asks what it should have; two while one"
+        " is being replaced by the other",
     )
     enabled: bool = Field(default=True, description="false: events are kept for it, nothing is sent")
     restricted: bool | Literal["only", "numbers"] = Field(

@@ -121,6 +121,13 @@ def password_of(conn: Connection, name: str) -> str | None:
     return found
 
 
+def still_stands(conn: Connection, name: str, hashed: str) -> bool:
+    """Whether an account that may log in has this hash, and has it until this transaction ends."""
+    wanted = select(account.c.password).where(account.c.name == name, ~account.c.disabled)
+    found: str | None = conn.execute(wanted.with_for_update(key_share=True)).scalar_one_or_none()
+    return found == hashed
+
+
 def set_password(conn: Connection, name: str, hashed: str, *, by: str, now: datetime) -> None:
     """Change a password and end the account's sessions. Raises AccountRefused."""
     _change(conn, name, password=hashed)

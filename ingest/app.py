@@ -308,9 +308,9 @@ def console_settings(config: Config) -> ConsoleSettings:
         metrics_from=config.listen.metrics_from,
         trusted_proxies=config.listen.trusted_proxies,
         targets={
-            name: FileAccess(target.token.get_secret_value(), target)
+            name: FileAccess(tuple(one.get_secret_value() for one in target.token), target)
             for name, target in config.targets.items()
-            if target.token is not None
+            if target.token
         },
         reporters={name: target for name, target in config.targets.items() if target.reports is not None},
         channels={name: kind_of(one).value for name, one in config.channels.items()},

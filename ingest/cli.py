@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,6 +15,9 @@ from pathlib import Path
 
 DESCRIPTION = "信桥: brings every citizen's petition from four doors into the OA, once, in one shape, in time."
 Command = Callable[[argparse.Namespace], int]
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+LARGEST = 2**63 - 1
+"""That a number in the database can be."""
 
 
 class UsersMistake(Exception):
@@ -34,17 +39,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     try:
         status: int = parsed.func(parsed)
+        sys.stdout.flush()
     except UsersMistake as error:
-        print("\n".join(f"xinqiao: {line}" for line in _lines(error, parsed)), file=sys.stderr)
-        return error.status
+        return _failed(error, parsed)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
+        _leave_unsaid(ends=arguments is None)
         return 141
+    except OSError as error:
+        if error.filename is not None or error.errno not in NO_ROOM:
+            raise
+        _leave_unsaid(ends=arguments is None)
+        return _failed(UsersMistake(f"the output cannot be written: {error.strerror}"), parsed)
     finally:
         if arguments is None:  # the process ends: what it leaves behind need not be looked through first
             gc.freeze()
     return status
+
+
+def _failed(error: UsersMistake, parsed: argparse.Namespace) -> int:
+    print("\n".join(f"xinqiao: {line}" for line in _lines(error, parsed)), file=sys.stderr)
+    return error.status
+
+
+def _leave_unsaid(*, ends: bool) -> None:
+    """What could not be written is not tried again as the interpreter ends, which would say so in its own words."""
+    if ends:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _lines(error: UsersMistake, parsed: argparse.Namespace) -> list[str]:
@@ -136,8 +158,8 @@ def _none_collected() -> Iterator[None]:
 
 
 def _count(written: str) -> int:
-    if not written.isdecimal() or int(written) == 0:
-        raise argparse.ArgumentTypeError(f'"{written}" is no number of cases, expected 1 or more')
+    if not written.isdecimal() or len(written) > len(str(LARGEST)) or not 1 <= int(written) <= LARGEST:
+        raise argparse.ArgumentTypeError(f'"{written}" is no number that can be, expected 1 to {LARGEST}')
     return int(written)
 
 

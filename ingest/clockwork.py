@@ -49,11 +49,11 @@ class Clockwork:
         self, case: Case, told: Iterable[tuple[str, Stage, datetime]], *, withdrawn: bool, now: datetime
     ) -> list[Reminder]:
         """Which reminders are due now."""
-        return [] if _is_over(case, withdrawn=withdrawn) else to_tell(self._reminders(case), told, now)
+        return [] if is_over(case, withdrawn=withdrawn) else to_tell(self._reminders(case), told, now)
 
     def _next(self, case: Case, after: datetime, *, withdrawn: bool) -> datetime | None:
         """A case is looked at until its last date has passed, whatever stages are told."""
-        if _is_over(case, withdrawn=withdrawn):
+        if is_over(case, withdrawn=withdrawn):
             return None
         dates = [one.due_at for one in case.deadlines if one.due_at is not None and one.ended_at is None]
         found = [next_at(self._reminders(case), after), *(date for date in dates if date > after)]
@@ -63,6 +63,6 @@ class Clockwork:
         return reminders(case, self.reminders, self.calendar)
 
 
-def _is_over(case: Case, *, withdrawn: bool) -> bool:
+def is_over(case: Case, *, withdrawn: bool) -> bool:
     """Nobody waits for anything any more."""
     return withdrawn or is_closed_at_source(case)

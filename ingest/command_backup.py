@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from ingest.cli import UsersMistake
-from ingest.commands import STORE_REFUSES, Progress, load_config
+from ingest.commands import STORE_REFUSES, Progress, in_a_line, load_config
 from ingest.config import Config
 from ingest.config_copy import copy_without_secrets
 from ingest.sayings.speech import Speech
@@ -29,7 +30,7 @@ def make_backup(arguments: argparse.Namespace) -> int:
     others = {f"config/{name}": held for name, held in copy_without_secrets(arguments.config, config).items()}
     said = Speech(config.service.language)
     program = f"xinqiao {version('xinqiao')}"
-    with _refused_in_a_line(), snapshot(config.database, config.data.folder) as taken:
+    with _refused_in_a_line(arguments.to), snapshot(config.database, config.data.folder) as taken:
         originals = None if arguments.no_originals else _bucket(config) or config.data.folder / "blobs"
         made = back_up(
             taken, originals, arguments.to.absolute(), others, program, datetime.now(UTC), Progress(said.again)
@@ -47,7 +48,7 @@ def restore_backup(arguments: argparse.Namespace) -> int:
     """Bring a backup back, into a new or empty folder."""
     config = load_config(arguments.config)
     said = Speech(config.service.language)
-    with _refused_in_a_line():
+    with _refused_in_a_line(arguments.to):
         master = config.sealing.master()
         place = Place(arguments.to.absolute(), config.database, _bucket(config))
         brought = restore(arguments.backup.absolute(), place, master, Progress(said.again))
@@ -67,14 +68,14 @@ def _bucket(config: Config) -> Depot | None:
 
 
 @contextmanager
-def _refused_in_a_line() -> Iterator[None]:
+def _refused_in_a_line(to: Path) -> Iterator[None]:
     """What keeps it from its end, in a line."""
     try:
         yield
     except STORE_REFUSES as error:
         raise UsersMistake(str(error)) from error
     except OSError as error:
-        raise UsersMistake(f"{error.filename}: {error.strerror}") from error
+        raise UsersMistake(in_a_line(error, to)) from error
 
 
 def _print_json(one: Manifest, arguments: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import make_url
 
 from ingest.cli import UsersMistake, WrongUsage
-from ingest.commands import STORE_REFUSES, Progress, asker, load_config
+from ingest.commands import STORE_REFUSES, Progress, asker, in_a_line, load_config
 from ingest.config import Config
 from ingest.config_sections import POSTGRESQL, check_database
 from ingest.sayings.rewording import rewording
@@ -48,7 +48,7 @@ def move(args: Namespace) -> int:
     if config.shared:
         raise UsersMistake(f"{args.config}: names PostgreSQL already; the configuration of an embedded one is moved")
     goal = _goal(args, config)
-    with _refused_in_a_line():
+    with _refused_in_a_line(goal.folder):
         source = Source(config.data.folder)
         with closing(source), closing(Target(goal.database)) as target:
             report = _look(source, target, goal) if args.dry_run else _move(source, target, goal, config)
@@ -116,14 +116,14 @@ def _goal_at(args: Namespace, config: Config) -> Goal:
 
 
 @contextmanager
-def _refused_in_a_line() -> Iterator[None]:
+def _refused_in_a_line(to: Path) -> Iterator[None]:
     """What keeps a move from its end, in a line; whatever was done is gone on with by the next run."""
     try:
         yield
     except (*STORE_REFUSES, StoreFailed, NotTheSame, Unstorable) as error:
         raise UsersMistake(str(error)) from error
     except OSError as error:
-        raise UsersMistake(f"{error.filename}: {error.strerror}; give the command again") from error
+        raise UsersMistake(f"{in_a_line(error, to)}; give the command again") from error
 
 
 def _print(report: dict[str, Any], goal: Goal, said: Speech) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +12,9 @@ from ingest.cli import WrongUsage
 from ingest.commands import installation, perform
 from ingest.operations import Answer
 from ingest.sayings.speech import Speech
+
+SLOWEST = 0.001
+"""A delivery in a quarter of an hour: what is slower would have an end that no calendar knows."""
 
 
 def replay(arguments: argparse.Namespace) -> int:
@@ -45,8 +49,9 @@ def _must_make_sense(arguments: argparse.Namespace) -> None:
     if arguments.send:
         if not (chosen or arguments.dead or arguments.unknown or arguments.target):
             raise WrongUsage("replay --send: expected --case, --since, --dead, --unknown or --target")
-        if arguments.rate is not None and arguments.rate <= 0:
-            raise WrongUsage("replay --send: expected a --rate above 0, in deliveries a second")
+        rate = arguments.rate
+        if rate is not None and not (math.isfinite(rate) and rate >= SLOWEST):
+            raise WrongUsage(f"replay --send: expected a --rate of {SLOWEST} or more, in deliveries a second")
         return
     if arguments.rate is not None or arguments.unknown:
         raise WrongUsage("replay: --unknown and --rate say what is sent again; expected --send")

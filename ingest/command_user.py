@@ -53,7 +53,10 @@ def _password(said: Speech, *, from_stdin: bool) -> str:
         return sys.stdin.readline().rstrip("\n")
     if not sys.stdin.isatty():
         raise UsersMistake("user: no terminal to ask for the password; use --password-stdin")
-    first, second = getpass.getpass(said("user.password")), getpass.getpass(said("user.again"))
+    try:
+        first, second = getpass.getpass(said("user.password")), getpass.getpass(said("user.again"))
+    except EOFError as error:
+        raise UsersMistake("user: no password was typed") from error
     if first != second:
         raise UsersMistake("user: the two passwords differ")
     return first

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from functools import partial
 
 from ingest.cli import UsersMistake, WrongUsage
-from ingest.commands import STORE_REFUSES, Progress, load_config
+from ingest.commands import STORE_REFUSES, Progress, in_a_line, load_config
 from ingest.sayings.speech import Speech
 from ingest.verifying.chained import prove_history
 from ingest.verifying.finding import Finding, Proof
@@ -38,7 +38,7 @@ def verify(arguments: argparse.Namespace) -> int:
     except STORE_REFUSES as error:
         raise UsersMistake(str(error)) from error
     except OSError as error:
-        raise UsersMistake(f"{error.filename}: {error.strerror}") from error
+        raise UsersMistake(in_a_line(error, config.data.folder)) from error
     print(_as_json(proof, number, shown) if arguments.json else "\n".join(_summed_up(proof, number, said)))
     return 1 if number else 0
 

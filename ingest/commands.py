@@ -82,10 +82,15 @@ def perform(config: Config | Refused, operation: str, arguments: Mapping[str, An
     except (OperationRefused, StoreFailed, StoreClosed, *STORE_REFUSES) as error:
         raise UsersMistake(str(error)) from error
     except OSError as error:
-        raise UsersMistake(f"{error.filename or folder}: {error.strerror}") from error
+        raise UsersMistake(in_a_line(error, folder)) from error
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]  # what follows may quote the row
         raise UsersMistake(f"{folder}: the database refuses: {said}") from error
+
+
+def in_a_line(error: OSError, place: Path) -> str:
+    """What the system says, and of which file; of a full disk it names none, but it is where this place is."""
+    return f"{error.filename or place}: {error.strerror or error}"
 
 
 async def _ask_all_the_same(config: Refused, operation: str, arguments: Mapping[str, Any]) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +25,10 @@ _NOT_DIGESTED = {*NOT_CONTENT, "source_fields"}
 
 @dataclass(frozen=True)
 class Correction:
-    """A clerk's word on one field: a dotted path such as `title` or `petitioners.0.name`, and its JSON value."""
+    """A clerk's word on one field: a dotted path such as `title` or `petitioners.0.name`, and its JSON value.
+
+    A whole person, `petitioners.1`, is one who is added, whatever number he had then.
+    """
 
     field: str
     value: Any
@@ -114,13 +117,56 @@ def corrected(draft: Draft, correction: Correction) -> Draft:
 
 def _overlaid(draft: Draft, corrections: Sequence[Correction]) -> Draft:
     """All corrections, the later winning; one that fits no longer, since the source changed, is said in a warning."""
+    places: dict[str, int] = {}
     for one in corrections:
+        if _adds(one):
+            places[one.field] = _place(draft.model_dump(mode="json", include={"petitioners"})["petitioners"], one.value)
         try:
-            draft = corrected(draft, one)
+            draft = corrected(draft, _followed(one, places))
         except CorrectionRefused as error:
             warning = Warning_(code="correction_not_applied", text=f"更正 {one.field} 已不适用：{error}")
             draft = draft.model_copy(update={"warnings": (*draft.warnings, warning)})
     return draft
+
+
+def _adds(correction: Correction) -> bool:
+    return correction.field.rpartition(".")[0] == "petitioners" and isinstance(correction.value, dict)
+
+
+def _followed(correction: Correction, places: Mapping[str, int]) -> Correction:
+    """The correction of a person who was added before, where he is now: the source may name more people since.
+
+    By his number alone: where the source has put another at that very number, and a clerk corrects that one, he is
+    taken for the one who was added.
+    """
+    person, _, field = correction.field.rpartition(".")
+    return replace(correction, field=f"petitioners.{places[person]}.{field}") if person in places else correction
+
+
+def _place(people: Sequence[Mapping[str, Any]], person: Mapping[str, Any]) -> int:
+    """Where a person stands among these, or will: behind them."""
+    return next((number for number, one in enumerate(people) if _is_same(one, person)), len(people))
+
+
+def _is_same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """One identity number; or one name, and no number that speaks against it."""
+    if one.get("id_no") and other.get("id_no"):
+        return bool(one["id_no"] == other["id_no"])
+    phones, others = one.get("phones"), other.get("phones")
+    if phones and others and not set(phones) & set(others):
+        return False
+    return bool(one.get("name")) and one.get("name") == other.get("name")
+
+
+def _add(people: list[dict[str, Any]], person: Mapping[str, Any]) -> None:
+    """Put a person behind those the source names; whom it names by now is completed."""
+    place = _place(people, person)
+    if place < len(people):
+        there = people[place]
+        there.update({key: value for key, value in person.items() if key != "primary" and not there.get(key)})
+        return
+    first = person.get("primary") and not any(one["primary"] for one in people)
+    people.append({**person, "primary": bool(first)})
 
 
 def attached(
@@ -177,20 +223,20 @@ def _link(part: KeptPart) -> str | None:
 
 
 def _put(document: dict[str, Any], correction: Correction) -> None:
+    if _adds(correction):
+        _add(document["petitioners"], correction.value)
+        return
     *path, last = correction.field.split(".")
     holder: Any = document
     for step in path:
         holder = _step(holder, step, correction.field)
-    _step(holder, last, correction.field, may_append=True)
-    if isinstance(holder, list):
-        holder[int(last) : int(last) + 1] = [correction.value]
-    else:
-        holder[last] = correction.value
+    _step(holder, last, correction.field)
+    holder[int(last) if isinstance(holder, list) else last] = correction.value
 
 
-def _step(holder: Any, step: str, field: str, *, may_append: bool = False) -> Any:  # noqa: ANN401 - walks JSON
+def _step(holder: Any, step: str, field: str) -> Any:  # noqa: ANN401 - walks JSON
     if isinstance(holder, dict) and step in holder:
         return holder[step]
-    if isinstance(holder, list) and step.isdecimal() and int(step) < len(holder) + may_append:
-        return holder[int(step)] if int(step) < len(holder) else None
+    if isinstance(holder, list) and step.isdecimal() and int(step) < len(holder):
+        return holder[int(step)]
     raise CorrectionRefused(f"{field}: a case has no field {step!r} there")

@@ -18,7 +18,7 @@ from ingest.calendar_files import read_calendar
 from ingest.catalogue import LANGUAGES, Language
 from ingest.config_blobs import BlobsSettings
 from ingest.config_channels import Channel
-from ingest.config_checks import Finding, check_channels, check_database_place, check_targets
+from ingest.config_checks import Finding, check_channels, check_database_place, check_reach, check_targets
 from ingest.config_errors import ConfigErrors, Problem, in_order, unknown_key
 from ingest.config_fields import known_keys
 from ingest.config_files import NOTHING, Seen
@@ -110,8 +110,7 @@ class Config(Section):
 
     @property
     def public_url(self) -> str:
-        host = f"[{self.listen.host}]" if ":" in self.listen.host else self.listen.host
-        return self.service.public_url or f"http://{host}:{self.listen.port}"
+        return self.service.public_url or self.listen.address
 
 
 def load(path: Path, environment: Mapping[str, str] | None = None) -> Config:
@@ -197,6 +196,9 @@ def _check_together(parts: Mapping[str, Any], given: Mapping[str, Plain], loadin
     if "targets" in parts or "targets" not in given:
         named = given.get("channels")
         loading.find(check_targets(parts.get("targets", {}), list(named) if isinstance(named, dict) else []))
+    if all(key in parts or key not in given for key in ("service", "listen")):
+        service, listen = parts.get("service", ServiceSettings()), parts.get("listen", ListenSettings())
+        loading.find(check_reach(parts.get("targets", {}), service, listen))
     loading.find(check_database_place(parts.get("database", "sqlite"), parts["data"].folder, given.get("database")))
     if calendar := parts.get("calendar"):
         loading.read(read_calendar, calendar, ("calendar",))

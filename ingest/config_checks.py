@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 from sqlalchemy import make_url
+from yarl import URL
 
-from adapters.wire import TrustBroken, trust_of
+from adapters.wire import LOOPBACK_NAMES, TrustBroken, trust_of
 from dispatch.payload import EventType
 from dispatch.rehearsal import unfilled
 from dispatch.rights import takes_secrets
 from dispatch.settings import TargetSettings, signing_key
 from ingest.config_channels import Channel
 from ingest.config_errors import unknown_key
-from ingest.config_sections import POSTGRESQL, SQLITE
+from ingest.config_sections import POSTGRESQL, SQLITE, ListenSettings, ServiceSettings
 from ingest.config_yaml import At
 from ingest.secrets import references
 
@@ -94,6 +96,7 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
         text = f"no target takes restricted cases of {', '.join(without)}; they are held here until one does"
         yield Finding(("targets",), text, fatal=False)
     yield from _report_secrets(targets)
+    yield from _tokens(targets)
     for name, target in targets.items():
         yield from _filter(("targets", name, "channels"), target.channels, "a channel", channels)
         yield from _filter(("targets", name, "types"), target.types, "an event type", [*EventType])
@@ -105,10 +108,6 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
             trust_of(target)
         except TrustBroken as error:
             yield Finding(("targets", name), f"{error}; its events wait until it can be", fatal=False)
-        if target.token and len(target.token.get_secret_value()) < SHORTEST_TOKEN:
-            length = len(target.token.get_secret_value())
-            text = f"has {length} characters, expected {SHORTEST_TOKEN} or more; openssl rand -hex 32 makes a good one"
-            yield Finding(("targets", name, "token"), text)
 
 
 def _report_secrets(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
@@ -122,6 +121,44 @@ def _report_secrets(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
             if key in seen:
                 yield Finding((*at, number), f"is the key that {seen[key]}, expected one of its own")
             seen[key] = f"signs the reports of target {name}"
+
+
+def check_reach(
+    targets: Mapping[str, TargetSettings], service: ServiceSettings, listen: ListenSettings
+) -> Iterator[Finding]:
+    """A target on another machine would be sent attachments' addresses that lead to itself."""
+    if service.public_url is not None or not _is_here(listen.host):
+        return
+    for name, target in targets.items():
+        if target.token and not _is_here(URL(target.url).host):
+            text = (
+                "fetches attachments, but service.public_url is not set: their addresses begin with"
+                f" {listen.address}, where it finds nobody"
+            )
+            yield Finding(("targets", name, "token"), text, fatal=False)
+
+
+def _is_here(host: str | None) -> bool:
+    """Whether this name or address leads nowhere from another machine."""
+    try:
+        address = ip_address(host or "")
+    except ValueError:
+        return host in LOOPBACK_NAMES
+    return address.is_loopback or address.is_unspecified
+
+
+def _tokens(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
+    """Who asks is known by the token alone: with another's it would see what that one may."""
+    seen: dict[str, str] = {}
+    for name, target in targets.items():
+        for number, one in enumerate(target.token):
+            token, at = one.get_secret_value(), ("targets", name, "token", number)
+            if len(token) < SHORTEST_TOKEN:
+                expected = f"expected {SHORTEST_TOKEN} or more; openssl rand -hex 32 makes a good one"
+                yield Finding(at, f"has {len(token)} characters, {expected}")
+            elif token in seen:
+                yield Finding(at, f"is the token of target {seen[token]}, expected one of its own")
+            seen.setdefault(token, name)
 
 
 def _filter(at: At, words: Sequence[str], what: str, known: Sequence[str]) -> Iterator[Finding]:

@@ -137,6 +137,11 @@ class ListenSettings(Section):
         default=(), description="reverse proxies whose X-Forwarded-For is believed; none: nobody's"
     )
 
+    @property
+    def address(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
 
 class LogSettings(Section):
     """What the daemon writes to standard error."""

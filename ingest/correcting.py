@@ -10,7 +10,7 @@ from ingest.compute import Correction
 from ingest.config import Config
 from ingest.fields import CASE_FIELDS, PERSONAL, Field, Fields, document_of, value_at
 from ingest.register import Standing
-from ingest.written import FieldRefused, Pen, Written
+from ingest.written import FieldRefused, Pen, Written, is_same
 from normalize.accusation import suspicion
 from normalize.case import Draft, PurposeCode, RequestTypeCode
 from normalize.restrict import restriction
@@ -47,7 +47,7 @@ def read_changes(fields: Fields, pen: Pen, case: Draft, changes: Mapping[str, Wr
             unknown.append(name)
             continue
         before = value_at(document, field.name)
-        if _same(written, pen.shown(field, before)):
+        if is_same(field, written, pen.shown(field, before)):
             continue
         try:
             values[field.name] = pen.read(field, written, before)
@@ -143,9 +143,3 @@ def _number(field: Field) -> int:
     """Of the petitioner a field is of; -1: of none."""
     head, _, rest = field.name.partition(".")
     return int(rest.partition(".")[0]) if head == "petitioners" else -1
-
-
-def _same(written: Written, shown: Written) -> bool:
-    if isinstance(written, str) and isinstance(shown, str):
-        return written.replace("\r\n", "\n").strip() == shown.replace("\r\n", "\n").strip()
-    return list(written) == list(shown) if not isinstance(written, str) else False

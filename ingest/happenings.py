@@ -25,7 +25,7 @@ BY_PERSONS = frozenset({
 """Kinds of happenings that are never the program's own."""
 KINDS = (
     "created", "received", "revised", "reminder", "returned", "supplemented", "withdrawn", "due_soon", "overdue",
-    "reported", "removed", *sorted(BY_PERSONS),
+    "reported", "removed", "attachment_infected", *sorted(BY_PERSONS),
 )  # fmt: skip
 
 

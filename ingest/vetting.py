@@ -76,7 +76,7 @@ class Vetter:
         now = self.clock()
         attachments.vetted(conn, found.id, harmful)
         if harmful is not None:
-            detail = {"attachment": found.id, "found": harmful}
+            detail = {"attachment": found.id, "virus": harmful}
             record_history(conn, found.case_id, "attachment_infected", MACHINE, detail, now)
         attachment_steps.end(conn, held, self.desk, found, now)
 

@@ -66,7 +66,7 @@ class Pen:
     def read(self, field: Field, written: Written, before: Any) -> Any:  # noqa: ANN401 - JSON values
         """The value of what is written, in place of `before`; nothing is null. Raises FieldRefused."""
         if field.kind is Kind.CODES:
-            return _codes(field, written)
+            return _codes(field, written, before)
         text = _clean(field, written if isinstance(written, str) else "\n".join(written))
         if not text:
             if field.required:
@@ -94,6 +94,19 @@ class Pen:
         return {"code": found.code if known else None, "name": found.name if known else text, "raw": raw}
 
 
+def is_same(field: Field, written: Written, shown: Written) -> bool:
+    """Whether a person wrote what was shown to him; of boxes that are ticked the order says nothing."""
+    if field.kind is Kind.CODES:
+        chosen = _chosen(written)
+        return list(chosen) == list(shown) if isinstance(written, str) else set(chosen) == set(shown)
+    return _plain(written) == _plain(shown)
+
+
+def _plain(written: Written) -> str:
+    text = written if isinstance(written, str) else "\n".join(written)
+    return text.replace("\r\n", "\n").strip()
+
+
 def _clean(field: Field, written: str) -> str:
     """As it is kept: line breaks as one character, no spaces around; in a line nothing that cannot be seen."""
     text = written.replace("\r\n", "\n").replace("\r", "\n").strip()
@@ -104,12 +117,19 @@ def _clean(field: Field, written: str) -> str:
     return text
 
 
-def _codes(field: Field, written: Written) -> list[str]:
-    chosen = re.split(r"[,\s]+", written) if isinstance(written, str) else written
-    wanted = list(dict.fromkeys(one for one in chosen if one))
+def _codes(field: Field, written: Written, before: Sequence[str] | None) -> list[str]:
+    """In the order they are typed; boxes that are ticked have none: what stays keeps its place, the main one first."""
+    wanted = list(dict.fromkeys(_chosen(written)))
     if any(one not in field.codes for one in wanted):
         raise FieldRefused(field, "code")
-    return wanted
+    if isinstance(written, str):
+        return wanted
+    stays = [one for one in before or () if one in wanted]
+    return [*stays, *(one for one in wanted if one not in stays)]
+
+
+def _chosen(written: Written) -> Sequence[str]:
+    return [one for one in (re.split(r"[,\s]+", written) if isinstance(written, str) else written) if one]
 
 
 def _as_is(_field: Field, text: str) -> str:

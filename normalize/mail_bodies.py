@@ -19,10 +19,10 @@ from normalize.tnef import Tnef, read_tnef
 
 _MAILER_WORDS = re.compile(r"(?:不支持|无法显示|cannot|not support|unable)[^\n]{0,40}(?:HTML|html|超文本)|^\s*$")
 _NO_WORDS = re.compile(r"\W+")
-_ESSENTIAL, _FAR_MORE, _NEXT_TO_NOTHING = 20, 1.5, 8
-"""So many characters more, and so many times as many: then a version says what the other leaves out. What says next to
-nothing leaves out whatever there is.
-"""
+_ESSENTIAL, _FAR_MORE = 20, 1.5
+"""So many characters more, and so many times as many: then a version says what the other leaves out."""
+_NEXT_TO_NOTHING, _SOMETHING = 8, 5
+"""Beside a version of so few characters so many more are enough."""
 _COMPARED = 20_000_000
 """Lines times characters that are compared; what is longer is weighed whole."""
 _READ_OF_A_FILE = 200_000
@@ -238,7 +238,7 @@ def unflowed(text: str, *, delete_space: bool = False) -> str:
 
 
 def _says_far_more(said: str, known: str) -> bool:
-    least = len(known) + (_ESSENTIAL if len(known) >= _NEXT_TO_NOTHING else 1)
+    least = len(known) + (_ESSENTIAL if len(known) >= _NEXT_TO_NOTHING else _SOMETHING)
     return len(said) >= max(least, len(known) * _FAR_MORE)
 
 

@@ -113,7 +113,7 @@ def line_of(row: Any, sealer: Sealer, role: Role) -> Line:  # noqa: ANN401 - a r
         row.case_no,
         row.channel_kind,
         row.received_at,
-        row.next_due_at,
+        None if row.withdrawn else row.next_due_at,
         row.restricted,
         _facts(row, sealer) if readable else None,
     )

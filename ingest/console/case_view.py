@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, false, func, select
 from dispatch.attempts import answers_of
 from ingest import listings
 from ingest.accounts import Role
+from ingest.clockwork import is_over
 from ingest.console.clocks_shown import Clock, clocks_of
 from ingest.console.originals import Lying, lying_of
 from ingest.console.revisions import Revision, revisions_of
@@ -40,6 +41,7 @@ class Numbers:
     received_at: datetime
     restricted: bool
     deadlines: Sequence[Deadline]
+    over: bool
     deliveries: Sequence[Delivery]
     history: Sequence[Happening]
 
@@ -72,6 +74,8 @@ class FullView:
     case: Case
     withdrawn: bool
     clocks: Sequence[Clock]
+    over: bool
+    """Its clocks run no more: it is closed at its source, or taken back."""
     reports: Sequence[Reported]
     links: Sequence[Link]
     missing: Sequence[tuple[str, str]]  # attachments that did not come: state and why
@@ -86,14 +90,15 @@ class FullView:
 
 def numbers_view(conn: Connection, sealer: Sealer, case_id: str) -> Numbers:
     """The case's number, channel kind and deadlines, with its deliveries and history, which hold no content."""
-    case, restricted = load_case(conn, sealer, case_id), _row(conn, case_id).restricted
+    case, row = load_case(conn, sealer, case_id), _row(conn, case_id)
     return Numbers(
         case_id,
         case.case_no,
         case.channel_kind.value,
         case.received_at,
-        restricted,
+        row.restricted,
         case.deadlines,
+        is_over(case, withdrawn=row.withdrawn),
         listings.deliveries(conn, case_id=case_id),
         history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
     )
@@ -111,6 +116,7 @@ def full_view(conn: Connection, sealer: Sealer, role: Role, case_id: str, calend
         case=case,
         withdrawn=row.withdrawn,
         clocks=clocks_of(case, calendar),
+        over=is_over(case, withdrawn=row.withdrawn),
         reports=_reports(conn, sealer, role, case_id),
         links=_links(conn, role, case),
         missing=_missing(conn, case_id),

@@ -193,7 +193,8 @@ def client_address(request: web.Request) -> str:
     """Where the request comes from; X-Forwarded-For counts only behind a proxy we were told to trust."""
     trusted = request.app[CONSOLE].settings.trusted_proxies
     address = request.remote or "unknown"
-    hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",") if hop.strip()]
+    lines = request.headers.getall("X-Forwarded-For", ())  # some proxies add a line, not a word: the last hop counts
+    hops = [hop.strip() for hop in ",".join(lines).split(",") if hop.strip()]
     while hops and is_within(address, trusted):
         address = hops.pop()
     return address

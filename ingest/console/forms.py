@@ -10,7 +10,7 @@ from multidict import MultiMapping
 
 from ingest.console.case_view import Corrected
 from ingest.fields import LONGEST_TEXT, MOST_PERSONS, Field, Fields, Kind, value_at
-from ingest.written import Pen, Written
+from ingest.written import Pen, Written, is_same
 
 GROUPS: Mapping[str, Sequence[str]] = {
     "content": ("title", "content", "summary"),
@@ -90,7 +90,7 @@ def changed_from(
     return {
         name: value
         for name, value in written.items()
-        if name not in named or _plain(value) != _plain(pen.shown(named[name], value_at(document, name)))
+        if name not in named or not is_same(named[name], value, pen.shown(named[name], value_at(document, name)))
     }
 
 
@@ -114,7 +114,7 @@ def _entry(one: Field, pen: Pen, shown: Shown) -> Entry:
         entry = replace(entry, program=pen.shown(one, value_at(shown.program, one.name)))
     if one.kind is Kind.TEXT and len(now) > one.longest:
         return replace(entry, shown="", too_long=True)
-    if written is not None and _plain(written) != _plain(now):
+    if written is not None and not is_same(one, written, now):
         return replace(entry, shown=written, now=now)
     return entry
 
@@ -124,10 +124,6 @@ def _sent(form: MultiMapping[Any], one: Field) -> Written:
     if one.kind is Kind.CODES:
         return [value for value in values if value]
     return values[0] if values else ""
-
-
-def _plain(written: Written) -> Written:
-    return written.replace("\r\n", "\n").strip() if isinstance(written, str) else list(written)
 
 
 __all__ = ["LONGEST_TEXT", "Entry", "Form", "Shown", "changed_from", "form_of", "written_in"]

@@ -24,10 +24,10 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 def target_of(console: Console, request: web.Request) -> str:
     """Whose token this is; every token is compared, in a time that tells nothing. Raises HTTPUnauthorized."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    given = token.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
-    targets = console.settings.targets.items()
-    matches = [name for name, access in targets if hmac.compare_digest(access.token.encode(), given)]
+    scheme, _, said = request.headers.get("Authorization", "").partition(" ")
+    given = said.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
+    tokens = [(name, token) for name, access in console.settings.targets.items() for token in access.tokens]
+    matches = [name for name, token in tokens if hmac.compare_digest(token.encode(), given)]
     if not matches:
         raise unknown()
     return matches[0]

@@ -36,11 +36,12 @@ async def log_in(request: web.Request) -> web.StreamResponse:
     if wait := console.throttle.wait(name, address, now):
         return _later(request, wait, target, name)
     console.throttle.charge(name, address, now)
-    if not await _right_password(console, name, password):
+    token = await _let_in(request, console, name, password)
+    if token is None:
         await _note_failure(console, name, address, by="anonymous")
         return page(request, "login.html", status=401, problem="wrong", next=target, name=name)
     console.throttle.forgive(name, address)
-    return await _welcome(request, console, name, target)
+    return _welcome(request, console, token, target)
 
 
 async def _note_failure(console: Console, name: str, address: str, *, by: str) -> None:
@@ -87,7 +88,8 @@ async def change_password(request: web.Request) -> web.StreamResponse:
     if new != str(form.get("again", "")):
         return page(request, "password.html", status=400, problem="differ")
     console.throttle.charge(name, address, now)
-    if not await _right_password(console, name, old):
+    verified = await _verified(console, name, old)
+    if verified is None:
         await _note_failure(console, name, address, by=name)
         return page(request, "password.html", status=400, problem="old")
     console.throttle.forgive(name, address)
@@ -96,7 +98,14 @@ async def change_password(request: web.Request) -> web.StreamResponse:
             hashed = await asyncio.to_thread(accounts.hash_password, name, new)
     except AccountRefused:
         return page(request, "password.html", status=400, problem="weak")
-    await console.write(lambda conn: accounts.set_password(conn, name, hashed, by=name, now=now))
+
+    def change(conn: Connection) -> bool:
+        if stands := accounts.still_stands(conn, name, verified):
+            accounts.set_password(conn, name, hashed, by=name, now=now)
+        return stands
+
+    if not await console.write(change):
+        return page(request, "password.html", status=400, problem="old")
     response = web.Response(status=303, headers={"Location": "/login"})
     _drop_cookies(console, response)
     return response
@@ -110,32 +119,53 @@ async def switch_language(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def _right_password(console: Console, name: str, password: str) -> bool:
-    """Verify, and renew the hash if the parameters have become stronger since."""
+async def _let_in(request: web.Request, console: Console, name: str, password: str) -> str | None:
+    """The token of a new session; None: it is not the password, or is it no more."""
+    for _ in range(2):  # another login may have renewed the hash meanwhile
+        hashed = await _verified(console, name, password)
+        if hashed is None:
+            return None
+        if token := await _begin(request, console, name, hashed):
+            return token
+    return None
+
+
+async def _verified(console: Console, name: str, password: str) -> str | None:
+    """The account's hash, if it is of this password; renewed if the parameters have become stronger since."""
     stored = await console.store.read(lambda conn: accounts.password_of(conn, name))
     async with console.hashing:
         hashed = _NOBODY if stored is None else stored
         right = await asyncio.to_thread(accounts.verify_password, hashed, password)
         if stored is None or not right:
-            return False
+            return None
         renewed = await asyncio.to_thread(accounts.rehash, password) if accounts.needs_rehash(stored) else None
-    if renewed is not None:
-        await console.write(lambda conn: accounts.renew_hash(conn, name, stored, renewed))
-    return True
+    if renewed is None:
+        return stored
+    await console.write(lambda conn: accounts.renew_hash(conn, name, stored, renewed))
+    return renewed
 
 
-async def _welcome(request: web.Request, console: Console, name: str, target: str) -> web.StreamResponse:
-    """A new token for the new session, whatever the browser brought; what it brought ends."""
+async def _begin(request: web.Request, console: Console, name: str, verified: str) -> str | None:
+    """A new token for the new session, whatever the browser brought; what it brought ends.
+
+    None: what was verified does not stand any more. A new password, or disabling, ends all sessions there are: one
+    that was verified before must not come after it.
+    """
     brought, now = request.cookies.get(session_cookie(console)), console.now()
     detail = {"address": client_address(request)}
 
-    def begin(conn: Connection) -> str:
+    def begin(conn: Connection) -> str | None:
+        if not accounts.still_stands(conn, name, verified):
+            return None
         if brought is not None:
             end_session(conn, brought)
         record_history(conn, None, "login", name, detail, now)
         return open_session(conn, name, now)
 
-    token = await console.write(begin)
+    return await console.write(begin)
+
+
+def _welcome(request: web.Request, console: Console, token: str, target: str) -> web.StreamResponse:
     response = web.Response(status=303, headers={"Location": target})
     set_cookie(request, response, session_cookie(console), token)
     response.del_cookie(form_cookie(console), path="/", secure=console.settings.secure_cookies)

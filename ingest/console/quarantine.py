@@ -12,6 +12,7 @@ from sqlalchemy import Connection, select
 from adapters.base import RawKind
 from ingest import inbox, listings
 from ingest.accounts import Role
+from ingest.attachments import is_infected
 from ingest.console.acting import act, act_and_say, field_of, go_on
 from ingest.console.case_page import record_view
 from ingest.console.context import CONSOLE, page, visitor_of
@@ -25,7 +26,7 @@ from ingest.inbox import RawRow
 from ingest.operations import OperationRefused
 from ingest.operations.quarantine import ASIDE, AUTO, DISMISSED, REASONS
 from ingest.written import Written
-from store.blobs import find
+from store.blobs import Kept, find
 from store.schema import raw
 from store.sealing import Sealer
 
@@ -64,12 +65,20 @@ async def show_one(request: web.Request) -> web.StreamResponse:
 
 @needs(Right.QUARANTINED_ORIGINALS)
 async def send_one(request: web.Request) -> web.StreamResponse:
+    """The original; 404 also if something was found in it, as on its page."""
     console, visitor, raw_id = request.app[CONSOLE], visitor_of(request), int(request.match_info["raw_id"])
     store, role = console.store, visitor.role
-    item = await store.read(lambda conn: _item(conn, store.sealer, role, raw_id))
+
+    def load(conn: Connection) -> tuple[Kept, RawRow] | None:
+        row = _item(conn, store.sealer, role, raw_id).row
+        return None if is_infected(conn, row.sha256) else (find(conn, row.sha256), row)
+
+    found = await store.read(load)
+    if found is None:
+        raise web.HTTPNotFound
     await record_view(console, visitor, None, raw=raw_id)
-    kept = await store.read(lambda conn: find(conn, item.row.sha256))
-    return await send(console, await opened(store.blobs, kept), item.row)
+    kept, row = found
+    return await send(console, await opened(store.blobs, kept), row)
 
 
 @needs(Right.READ_AGAIN)
@@ -80,7 +89,10 @@ async def read_again(request: web.Request) -> web.StreamResponse:
 
 @needs(Right.READ_AGAIN)
 async def read_all_again(request: web.Request) -> web.StreamResponse:
-    answer = await act(request, "replay-read", {"quarantine": True})
+    try:
+        answer = await act(request, "replay-read", {"quarantine": True})
+    except OperationRefused as error:
+        return go_on("/quarantine", error.code)
     return go_on("/quarantine", "all_read_again", count=answer["read_again"])
 
 

@@ -77,7 +77,13 @@ def find_cases(
     after: Place | None = None,
 ) -> Page:
     """One page of what the role may find, older than `before` or newer than `after`."""
-    condition = _condition(conn, sealer, role, wanted, now)
+    return page_of(conn, condition_of(conn, sealer, role, wanted, now), before=before, after=after)
+
+
+def page_of(
+    conn: Connection, condition: ColumnElement[bool], *, before: Place | None = None, after: Place | None = None
+) -> Page:
+    """One page of the cases that meet a condition."""
     place = tuple_(cases.c.received_at, cases.c.case_id)
     query = select(cases).where(condition).limit(PAGE + 1)
     if after is not None:
@@ -105,7 +111,8 @@ def _page(rows: list[Any], *, newer: bool, older: bool) -> Page:
     return Page(rows, first if newer else None, last if older else None)
 
 
-def _condition(conn: Connection, sealer: Sealer, role: Role, wanted: Wanted, now: datetime) -> ColumnElement[bool]:
+def condition_of(conn: Connection, sealer: Sealer, role: Role, wanted: Wanted, now: datetime) -> ColumnElement[bool]:
+    """What the role may find of what is wanted; with words thousands of titles are opened for it, once."""
     readable = readable_by(role)
     asked: list[ColumnElement[bool]] = list(wanted.span.holds(cases.c.received_at))
     if wanted.channel_kind is not None:

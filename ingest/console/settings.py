@@ -17,13 +17,13 @@ from normalize.places import PlaceRules
 
 @dataclass(frozen=True)
 class FileAccess:
-    """A target that fetches attachments, and the token it does so with."""
+    """A target that fetches attachments, and the tokens it may do so with: two while one replaces the other."""
 
-    token: str = field(repr=False)
+    tokens: tuple[str, ...] = field(repr=False)
     target: TargetSettings
 
     def __post_init__(self) -> None:
-        if not self.token:
+        if not (self.tokens and all(self.tokens)):
             raise ValueError("file access token: empty, expected a secret")
 
 

@@ -64,7 +64,8 @@ async def read_again(office: Office, arguments: Mapping[str, Any], actor: str) -
         if row.state == ASIDE and row.closed_by is not None:
             raise OperationRefused(f"item {number}: {row.closed_by} is registering it by hand", code="by_hand")
         if (gone := find(conn, row.blob).removed_at) is not None:
-            raise OperationRefused(f"item {number}: original removed by retention on {gone:%Y-%m-%d}")
+            said = f"item {number}: original removed by retention on {gone:%Y-%m-%d}"
+            raise OperationRefused(said, code="removed")
         inbox.reopen(conn, number, now)
         record_history(conn, None, "replayed", actor, {"raw": number}, now)
 

@@ -45,14 +45,15 @@ async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) 
         return numbers, list(conn.execute(missing).scalars())
 
     ids, removed = await office.store.read(look)
+    if removed and not ids:
+        last = max(removed).astimezone(office.config.service.zone)
+        said = f"replay: original removed by retention on {last:%Y-%m-%d}; it cannot be read again"
+        raise OperationRefused(said, code="removed")
     if not arguments.get("dry_run"):
         for start in range(0, len(ids), SLICE):
             await office.store.write(partial(_again, numbers=ids[start : start + SLICE], now=office.clock()))
         told = {"read": len(ids), **asked(arguments)}
         await office.store.write(lambda conn: record_history(conn, None, "replayed", actor, told, office.clock()))
-    if removed and not ids:
-        last = max(removed).astimezone(office.config.service.zone)
-        raise OperationRefused(f"replay: original removed by retention on {last:%Y-%m-%d}; it cannot be read again")
     answer = {"read_again": len(ids), "raws": list(ids), "dry_run": bool(arguments.get("dry_run"))}
     return answer | ({"removed": len(removed)} if removed else {})
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, func, or_, select
 
+from ingest.clockwork import is_over
 from ingest.register import keys_of, load_case
 from normalize.case import Case
 from store.schema import cases, lookup
@@ -39,6 +40,8 @@ class Facts:
     earlier: Sequence[Earlier]
     more: int
     """So many earlier matters beside those named."""
+    over: bool = False
+    """Its clocks run no more: it is closed at its source, or taken back."""
 
 
 class SheetRefused(Exception):
@@ -61,6 +64,8 @@ def gather(conn: Connection, sealer: Sealer, case_id: str, *, restricted: bool, 
     """
     check(conn, case_id, restricted=restricted)
     case = load_case(conn, sealer, case_id)
+    withdrawn = conn.execute(select(cases.c.withdrawn).where(cases.c.case_id == case_id)).scalar_one()
+    over = is_over(case, withdrawn=withdrawn)
     among_restricted = restricted and (case.restricted or form is Form.READING)
     digests = [
         (lookup.c.kind == kind) & (lookup.c.digest == sealer.lookup(kind, value))
@@ -68,7 +73,7 @@ def gather(conn: Connection, sealer: Sealer, case_id: str, *, restricted: bool, 
         if kind in SAME_PERSON
     ]
     if not digests:
-        return Facts(case, (), 0)
+        return Facts(case, (), 0, over)
     others = (
         cases.c.case_id.in_(select(lookup.c.case_id).where(or_(*digests))),
         cases.c.case_id != case_id,
@@ -88,4 +93,4 @@ def gather(conn: Connection, sealer: Sealer, case_id: str, *, restricted: bool, 
         )
         for row in rows
     ]
-    return Facts(case, earlier, total - len(rows))
+    return Facts(case, earlier, total - len(rows), over)

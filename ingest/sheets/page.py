@@ -116,7 +116,7 @@ class _Page:
         yield self._cell("source", words.label("channel_kind", case.channel_kind.value))
         yield self._cell("source_no", case.source_no)
         yield self._cell("received", self._day(case.received_at))
-        yield self._cell("deadline", self._deadline(case.deadlines))
+        yield self._cell("deadline", None if self._facts.over else self._deadline(case.deadlines))
         yield self._cell("person", self._person(first.name if first else None), lines=NAME_LINES)
         yield self._cell("phone", "、".join(first.phones) if first else None)
         yield self._cell("address", first.address if first else None, wide=True)

@@ -28,8 +28,8 @@ from tests.ingest.desk import target
 TITLES = {"director_mailbox": "局长信箱"}
 CHANNELS = {"city_hotline": "hotline", "director_mailbox": "mailbox", "letters": "letter", "sunshine": "sunshine"}
 TARGETS = {
-    "oa": FileAccess("token-of-the-oa-0001", target()),
-    "vault": FileAccess("token-of-vault-0002", target(restricted=True)),
+    "oa": FileAccess(("token-of-the-oa-0001",), target()),
+    "vault": FileAccess(("token-of-vault-0002",), target(restricted=True)),
 }
 OFFICE = """
 data: {{folder: {folder}/data}}

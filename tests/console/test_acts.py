@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from functools import partial
+from html import unescape
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import select, update
 from dispatch import targets
 from ingest import channels
 from ingest.accounts import Role
+from ingest.history import record_history
 from store import ledger
 from store.schema import delivery, history
 from tests.console.conftest import Browser, House, form_token, log_in, origin, read
@@ -199,6 +202,33 @@ async def test_the_audit_log_is_filtered_by_who_what_and_when(house: House, brow
     ):
         text = await read(browser, f"/history?{query}")
         assert ("平台今晚迁移" in text) == found, query
+
+
+async def test_the_audit_log_says_how_much_left_the_house_and_what_was_done_again(
+    house: House, browser: Browser
+) -> None:
+    done: list[tuple[str, dict[str, Any]]] = [
+        ("viewed", {"role": "clerk", "exported": 9876}),
+        ("replayed", {"read": 12, "quarantine": True, "until": "2026-03-05T00:00:00+08:00"}),
+        ("replayed", {"reconcile": {"oa": 3, "line": 0}}),
+        ("replayed", {"sent": 4, "dead": True, "target": "oa"}),
+        ("attachment_infected", {"attachment": 7, "found": "Eicar-Old"}),
+        ("attachment_infected", {"attachment": 8, "virus": "Eicar-New"}),
+    ]
+    for kind, detail in done:
+        house.store.submit(
+            partial(record_history, case_id=None, kind=kind, actor="clerk", detail=detail, now=house.clock())
+        ).result()
+    await log_in(browser, "auditor")
+    page = " ".join(unescape(re.sub("<[^>]+>", "", await read(browser, "/history"))).split())
+
+    for said in (
+        "角色 经办 · 导出行数 9876", "重新读取数 12 · 隔离区 · 早于 2026-03-05", "比对后投送数 oa 3, line 0",
+        "投送数 4 · 被拒收的 · 目标 oa", "附件 7 · 查出 Eicar-Old", "附件 8 · 查出 Eicar-New",
+    ):  # fmt: skip
+        assert said in page, said
+    only = await read(browser, "/history?kind=attachment_infected")
+    assert ("Eicar-Old" in only, "9876" in only) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from ingest.console.clocks_shown import clocks_of
+from ingest.register import withdraw
 from ingest.reported import take
+from ingest.sheets.facts import gather
 from normalize.calendar import WorkCalendar
-from normalize.case import RequestType, RequestTypeCode
+from normalize.case import RequestType, RequestTypeCode, SourceStatus
 from tests.console.conftest import Browser, House, log_in, read
 from tests.ingest.desk import CHINA, Desk, desk_over, open_desk, reading
 from tests.ingest.test_cases import ACCUSATION
@@ -49,6 +51,24 @@ async def test_each_clock_says_its_rule_start_basis_calendar_and_end(browser: Br
         "2026-06-02 18:00",
     ):
         assert said in page, said
+
+
+@pytest.mark.parametrize("how", ["running", "closed", "withdrawn"])
+async def test_what_is_closed_at_its_source_or_taken_back_is_overdue_nowhere(
+    browser: Browser, desk: Desk, how: str
+) -> None:
+    status = SourceStatus(code="closed", raw="已办结") if how == "closed" else SourceStatus()
+    (case_id,) = desk.take_in(reading(received_at=datetime(2025, 12, 1, 9, 0, tzinfo=CHINA), source_status=status))
+    desk.write(lambda conn: withdraw(conn, case_id, withdrawn=how == "withdrawn"))
+    sheet = desk.store.read_now(lambda conn: gather(conn, desk.store.sealer, case_id, restricted=False))
+    await log_in(browser, "clerk")
+    page, listed = await read(browser, f"/cases/{case_id}"), await read(browser, "/cases")
+
+    deadlines = page.partition('id="deadlines"')[2].partition("</section>")[0]
+    line = listed.partition(f'href="/cases/{case_id}"')[2].partition("</tr>")[0]
+    running = how == "running"
+    assert ("逾期" in deadlines, "不再计时" in deadlines) == (running, not running)
+    assert ("逾期" in line, sheet.over) == (running, not running)
 
 
 async def test_a_report_is_shown_with_its_words_to_who_may_read_the_case(browser: Browser, desk: Desk) -> None:

@@ -89,6 +89,16 @@ async def clerk(browser: Browser) -> Browser:
     return browser
 
 
+async def test_the_main_topic_stays_the_first_when_a_box_is_ticked_beside_it(desk: Desk, clerk: Browser) -> None:
+    case_id = take_in(desk, topics=("meals", "fees"))  # not as the boxes stand
+    untouched = await correct(clerk, case_id)
+    assert await said_after(clerk, untouched) == "没有改动。"
+
+    await correct(clerk, case_id, topics=["", "after_school", "fees", "meals"])
+
+    assert desk.case(case_id).topics == ("meals", "fees", "after_school")
+
+
 async def test_the_form_shows_the_case_beside_the_original_and_untouched_changes_nothing(
     desk: Desk, clerk: Browser, case_id: str
 ) -> None:

@@ -144,7 +144,7 @@ async def test_a_file_of_another_case_is_not_found_under_this_one(house: House, 
 
 def test_an_empty_token_is_refused_when_it_is_configured() -> None:
     with pytest.raises(ValueError, match="file access token"):
-        FileAccess("", target())
+        FileAccess(("",), target())
 
 
 async def test_over_tls_cookies_are_bound_to_the_host(office: Office) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from ingest import register
+from ingest.console import search
 from ingest.console.export import as_text, written
 from ingest.register import NewCase
 from store.schema import history
+from store.sealing import Sealer
 from tests.console.conftest import Browser, House, log_in
 from tests.console.town import NOW, SECRET_WORDS, fill, make_case, person
 
@@ -57,6 +61,25 @@ async def test_the_lists_filter_holds_and_all_its_pages_come(house: House, brows
 
     assert len(all_of_it) == len({row[0] for row in all_of_it}) > 120
     assert [row[0] for row in found] == ["2026-000101"]
+
+
+async def test_titles_are_opened_once_however_many_pages_are_saved(
+    house: House, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(house.store, 120)
+    opened: Counter[str] = Counter()
+    real = search.open_title
+
+    def count(sealer: Sealer, row: Any) -> str:
+        opened[row.case_id] += 1
+        return real(sealer, row)
+
+    monkeypatch.setattr(search, "open_title", count)
+    await log_in(browser, "clerk")
+    _, *found = await saved(browser, "/cases.csv?q=咨询入学")
+
+    assert len(found) > 100
+    assert set(opened.values()) == {1}
 
 
 async def test_saving_is_a_view_that_is_written_down_without_a_word_of_it(house: House, browser: Browser) -> None:

@@ -41,7 +41,7 @@ def desk(store: Store) -> Desk:
 
 @pytest.fixture
 async def client(office: Office, desk: Desk) -> Any:
-    access = {name: FileAccess(f"token-of-{name}-0001", one) for name, one in TARGETS.items()}
+    access = {name: FileAccess((f"token-of-{name}-0001",), one) for name, one in TARGETS.items()}
     house = build(office, populate(office.store), ConsoleSettings(secure_cookies=False, targets=access))
     async with TestClient(TestServer(house.app)) as opened:
         yield opened
@@ -74,6 +74,18 @@ async def test_a_target_reads_a_case_as_it_now_is(client: Browser, desk: Desk) -
     assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
     assert (shown["title"], shown["revision"]) == ("第二版", 2)
     jsonschema.Draft202012Validator(Case.model_json_schema(mode="serialization")).validate(shown)
+
+
+async def test_while_one_token_replaces_the_other_both_are_good(office: Office) -> None:
+    access = {"oa": FileAccess(("new-token-of-the-oa", "old-token-of-the-oa"), target())}
+    house = build(office, populate(office.store), ConsoleSettings(secure_cookies=False, targets=access))
+    async with TestClient(TestServer(house.app)) as client:
+        answers = [
+            await client.get("/api/v1/cases", headers={"Authorization": f"Bearer {token}"})
+            for token in ("new-token-of-the-oa", "old-token-of-the-oa", "new-token")
+        ]
+
+    assert [answer.status for answer in answers] == [200, 200, 401]
 
 
 async def test_each_target_sees_of_a_restricted_case_what_it_may(client: Browser, desk: Desk) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 from argon2 import PasswordHasher
+from multidict import CIMultiDict
 from sqlalchemy import select, update
 
 from ingest import accounts
 from ingest.accounts import disable_account, set_password, set_role
+from ingest.console import ConsoleSettings
 from ingest.console.roles import Role
+from ingest.office import Office
 from store.schema import account, history, session
-from tests.console.conftest import Browser, House, form_token, log_in, origin, read
-from tests.console.town import PASSWORD
+from tests.console.conftest import Browser, House, build, form_token, log_in, origin, read
+from tests.console.town import PASSWORD, populate
 
 
 def happened(house: House, kind: str) -> list[tuple[str, str | None, dict[str, str]]]:
@@ -50,6 +55,29 @@ async def test_a_session_brought_along_is_not_taken_over(house: House, browser: 
     assert len(house.store.read_now(lambda conn: conn.execute(select(session)).all())) == 1
 
 
+@pytest.mark.parametrize(
+    ("lines", "address"),
+    [
+        (["1.1.1.1, 203.0.113.7"], "203.0.113.7"),
+        (["1.1.1.1", "203.0.113.7"], "203.0.113.7"),
+        (["1.1.1.1, 203.0.113.7", "127.0.0.2"], "203.0.113.7"),
+    ],
+)
+async def test_behind_a_trusted_proxy_the_last_hop_counts_on_whatever_line(
+    office: Office, lines: list[str], address: str
+) -> None:
+    settings = ConsoleSettings(secure_cookies=False, trusted_proxies=("127.0.0.0/8",))
+    house = build(office, populate(office.store), settings)
+    async with TestClient(TestServer(house.app)) as client:
+        form = {"csrf": await form_token(client, "/login"), "name": "clerk", "password": "not the password"}
+        headers = CIMultiDict(origin(client))
+        for line in lines:
+            headers.add("X-Forwarded-For", line)
+        await client.post("/login", data=form, headers=headers)
+
+    assert [detail["address"] for _, _, detail in happened(house, "login_failed")] == [address]
+
+
 async def test_wrong_unknown_and_disabled_get_the_same_answer(house: House, browser: Browser) -> None:
     house.store.submit(lambda conn: disable_account(conn, "leader", by="t", now=house.clock())).result()
     answers = []
@@ -75,6 +103,54 @@ async def test_an_unknown_name_costs_a_verification_too(browser: Browser, monkey
 
     assert len(verified) == 1
     assert verified[0].startswith("$argon2id$")
+
+
+@pytest.mark.parametrize("what", ["password", "disabled", "renewed"])
+async def test_what_changes_while_a_password_is_verified_counts(
+    house: House, browser: Browser, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    real, now = accounts.verify_password, house.clock()
+    changes: list[Any] = {
+        "password": [lambda conn: set_password(conn, "clerk", hash_of("another"), by="t", now=now)],
+        "disabled": [lambda conn: disable_account(conn, "clerk", by="t", now=now)],
+        "renewed": [lambda conn: conn.execute(update(account).values(password=hash_of(PASSWORD)))],
+    }[what]
+
+    def meanwhile(hashed: str, password: str) -> bool:
+        right = real(hashed, password)
+        while changes:
+            house.store.submit(changes.pop()).result()
+        return right
+
+    monkeypatch.setattr(accounts, "verify_password", meanwhile)
+    answer = await log_in(browser, "clerk")
+
+    assert answer.status == (303 if what == "renewed" else 401)
+    assert len(house.store.read_now(lambda conn: conn.execute(select(session)).all())) == (what == "renewed")
+
+
+async def test_a_password_that_was_taken_away_meanwhile_sets_no_other(
+    house: House, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await log_in(browser, "clerk")
+    real, mine = accounts.hash_password, hash_of("another")
+
+    def meanwhile(name: str, password: str) -> str:
+        house.store.submit(lambda conn: set_password(conn, "clerk", mine, by="t", now=house.clock())).result()
+        return real(name, password)
+
+    monkeypatch.setattr(accounts, "hash_password", meanwhile)
+    new = "a quite new pass phrase"
+    form = {"csrf": await form_token(browser, "/password"), "old": PASSWORD, "new": new, "again": new}
+    answer = await browser.post("/password", data=form, headers=origin(browser), allow_redirects=False)
+
+    assert answer.status == 400
+    wanted = select(account.c.password).where(account.c.name == "clerk")
+    assert house.store.read_now(lambda conn: conn.execute(wanted).scalar_one()) == mine
+
+
+def hash_of(password: str) -> str:
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
 
 
 async def test_logins_and_logouts_are_in_the_history_of_no_case(house: House, browser: Browser) -> None:

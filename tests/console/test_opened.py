@@ -139,7 +139,7 @@ def later(desk: Desk) -> datetime:
 
 
 def _settings(oa: TargetSettings) -> ConsoleSettings:
-    return ConsoleSettings(secure_cookies=False, targets={"oa": FileAccess("token-of-the-oa-0001", oa)})
+    return ConsoleSettings(secure_cookies=False, targets={"oa": FileAccess(("token-of-the-oa-0001",), oa)})
 
 
 def _as_oa(case_id: str, state: str) -> Any:

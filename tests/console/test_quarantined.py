@@ -6,11 +6,11 @@ import re
 
 import pytest
 from aiohttp import ClientResponse
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from ingest.accounts import Role
 from store import ledger
-from store.schema import cases, history, raw
+from store.schema import attachment, cases, history, raw
 from tests.console.conftest import Browser, House, form_token, log_in, origin, read
 from tests.console.test_acts import post, said_after
 from tests.console.test_correcting import at_field, filled, post_form
@@ -103,6 +103,24 @@ async def test_an_accusation_that_is_typed_is_closed_to_who_typed_it(house: Hous
     assert "已按受限件处理" in await said_after(clerk, answer)
     address = answer.headers["Location"].partition("?")[0]
     assert desk.case(address.split("/")[2]).restricted
+
+
+async def test_an_original_in_which_a_virus_was_found_is_not_handed_out(house: House, clerk: Browser) -> None:
+    number = house.town.quarantined
+    sha256 = select(raw.c.blob).where(raw.c.id == number).scalar_subquery()
+    found = insert(attachment).values(
+        case_id=house.town.bus,
+        key="sha256:bad",
+        channel="letters",
+        state="refused",
+        reason="infected: Eicar",
+        sha256=sha256,
+    )
+    assert (await clerk.get(f"/quarantine/{number}/original")).status == 200
+    house.store.submit(lambda conn: conn.execute(found)).result()
+
+    assert "查出病毒，已封存" in await read(clerk, f"/quarantine/{number}")
+    assert (await clerk.get(f"/quarantine/{number}/original")).status == 404
 
 
 async def test_an_item_is_laid_aside_and_read_again(house: House, clerk: Browser) -> None:

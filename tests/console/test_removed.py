@@ -10,6 +10,7 @@ from sqlalchemy import Connection, select, update
 from ingest.operations import OperationRefused, perform
 from store.schema import blob, raw
 from tests.console.conftest import Browser, House, log_in, read
+from tests.console.test_acts import happened, post, said_after
 from tests.console.town import NOW
 
 
@@ -43,6 +44,15 @@ async def test_it_is_not_read_again(emptied: House) -> None:
         await perform(office, "replay-read", {"case": town.fees}, "wang")
     with pytest.raises(OperationRefused, match="original removed by retention on 2026-"):
         await perform(office, "replay-read", {"since": (NOW - timedelta(days=999)).isoformat()}, "wang")
+
+
+async def test_when_nothing_in_quarantine_can_be_read_again_the_page_says_so(emptied: House, browser: Browser) -> None:
+    await log_in(browser, "operator")
+
+    for address in ("/quarantine/read", f"/quarantine/{emptied.town.quarantined}/read"):
+        answer = await post(browser, address)
+        assert await said_after(browser, answer) == "未执行：原件已按保存期限清除，无法重新读取。"
+    assert happened(emptied, "replayed") == []
 
 
 async def test_what_was_laid_aside_is_not_read_again_either(emptied: House) -> None:

@@ -43,7 +43,7 @@ def desk(office: Office) -> Desk:
 
 @pytest.fixture
 async def client(office: Office, desk: Desk) -> Any:
-    access = {name: FileAccess(f"token-of-{name}-0001", one) for name, one in TARGETS.items()}
+    access = {name: FileAccess((f"token-of-{name}-0001",), one) for name, one in TARGETS.items()}
     settings = ConsoleSettings(secure_cookies=False, targets=access, reporters=TARGETS)
     async with TestClient(TestServer(build(office, populate(office.store), settings).app)) as opened:
         yield opened

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -334,6 +338,70 @@ def test_what_belongs_to_sending_is_wrong_usage_of_reading(
 ) -> None:
     assert main(["replay", "--quarantine", *more, "-c", str(path)]) == 2
     assert "expected --send" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("rate", ["nan", "inf", "1e-320", "0", "-1"])
+def test_a_rate_at_which_nothing_would_ever_be_sent_is_wrong_usage(
+    path: Path, capsys: pytest.CaptureFixture[str], rate: str
+) -> None:
+    assert main(["replay", "--send", "--dead", f"--rate={rate}", "-c", str(path)]) == 2
+    assert "expected a --rate of 0.001 or more" in capsys.readouterr().err
+
+
+def test_a_number_no_database_can_hold_is_wrong_usage(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["quarantine", "read", "99999999999999999999", "-c", str(path)])
+
+    assert '"99999999999999999999" is no number that can be' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("action", ["add wang --role clerk", "password wang"])
+def test_a_password_that_is_not_typed_is_a_line(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    def ctrl_d(_prompt: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr("getpass.getpass", ctrl_d)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+
+    assert refused(capsys, "user", *action.split(), "-c", str(path)) == "user: no password was typed"
+
+
+def test_where_the_output_has_no_room_it_is_a_line() -> None:
+    run = "import sys; from ingest.cli import main; sys.exit(main())"
+    with Path("/dev/full").open("w") as full:
+        environment = os.environ | {"LC_ALL": "C"}
+        done = subprocess.run(
+            [sys.executable, "-c", run, "schema"], stdout=full, stderr=subprocess.PIPE, env=environment, check=False
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.decode().splitlines() == ["xinqiao: the output cannot be written: No space left on device"]
+
+
+@pytest.mark.parametrize(
+    ("command", "act", "where"),
+    [
+        ("backup --to copy", "ingest.command_backup.snapshot", "copy"),
+        ("restore --from backup --to copy", "ingest.command_backup.restore", "copy"),
+        ("verify", "ingest.command_verify.looked_at", "data"),
+        ("move --to postgresql+psycopg://x@localhost/x --blobs copy", "ingest.command_move.Source", "copy"),
+    ],
+)
+def test_a_full_disk_is_named_by_what_was_to_be_written(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    command: str, act: str, where: str,
+) -> None:  # fmt: skip
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(act, full)
+    monkeypatch.chdir(tmp_path)
+
+    said = refused(capsys, *command.split(), "-c", str(path))
+
+    assert said.removeprefix(f"{tmp_path}/").startswith(f"{where}: No space left on device")
 
 
 def test_a_configuration_that_is_named_rules_the_reading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from ingest.app import console_settings
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, refused
 
 CHANNELS = f"channels: {{box: {MAILBOX}}}\n"
+PUBLIC = "service: {public_url: 'https://xinqiao.example'}\n"
 OA = "{url: http://oa.example, secret: '${SECRET}', token: '${TOKEN}'%s}"
+
+NOT_REACHED = (
+    "fetches attachments, but service.public_url is not set: their addresses begin with {}, where it finds nobody"
+)
 
 
 def _warned(folder: Path, text: str) -> list[str]:
@@ -17,7 +23,7 @@ def _warned(folder: Path, text: str) -> list[str]:
 
 @pytest.mark.parametrize("more", ["", ", restricted: numbers", ", restricted: true, enabled: false"])
 def test_restricted_cases_without_a_receiver_are_warned_of(tmp_path: Path, more: str) -> None:
-    assert _warned(tmp_path, SEALING + CHANNELS + f"targets: {{oa: {OA % more}}}\n") == [
+    assert _warned(tmp_path, SEALING + PUBLIC + CHANNELS + f"targets: {{oa: {OA % more}}}\n") == [
         "targets: no target takes restricted cases (restricted: true); they are held here until one does"
     ]
 
@@ -28,7 +34,7 @@ def test_a_channel_whose_restricted_cases_nobody_takes_is_warned_of(tmp_path: Pa
         f"targets: {{oa: {OA % ''}, line: {OA.replace('TOKEN', 'PASSWORD') % ', restricted: only, channels: [box]'}}}\n"
     )
 
-    assert _warned(tmp_path, SEALING + channels + targets) == [
+    assert _warned(tmp_path, SEALING + PUBLIC + channels + targets) == [
         "targets: no target takes restricted cases of other; they are held here until one does"
     ]
 
@@ -62,7 +68,53 @@ def test_a_token_too_short_to_be_secret_is_refused(tmp_path: Path) -> None:
 
     (said,) = refused(tmp_path, text.replace("${TOKEN}", "${SHORT}"), {**ENVIRONMENT, "SHORT": "abc"})
 
-    assert "targets.oa.token: has 3 characters, expected 16 or more" in said
+    assert "targets.oa.token.0: has 3 characters, expected 16 or more; openssl" in said
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "at"), [("'${TOKEN}'", "'${TOKEN}'", 0), ("'${TOKEN}'", "['${OTHER}', '${TOKEN}']", 1)]
+)
+def test_two_targets_with_the_same_token_are_refused(tmp_path: Path, first: str, second: str, at: int) -> None:
+    targets = ", ".join(
+        f"{name}: {OA.replace(repr('${TOKEN}'), token) % ', restricted: true'}"
+        for name, token in [("oa", first), ("ob", second)]
+    )
+    text = SEALING + CHANNELS + f"targets: {{{targets}}}\n"
+
+    (said,) = refused(tmp_path, text, {**ENVIRONMENT, "OTHER": "another-token-of-this"})
+
+    assert said.endswith(f"targets.ob.token.{at}: is the token of target oa, expected one of its own")
+
+
+def test_a_target_has_two_tokens_while_one_replaces_the_other(tmp_path: Path) -> None:
+    text = SEALING + CHANNELS + f"targets: {{oa: {OA % ', restricted: true'}}}\n"
+    environment = {**ENVIRONMENT, "NEW": "another-token-of-this"}
+
+    settings = console_settings(loaded(tmp_path, text.replace("'${TOKEN}'", "['${NEW}', '${TOKEN}']"), environment))
+
+    assert settings.targets["oa"].tokens == ("another-token-of-this", ENVIRONMENT["TOKEN"])
+
+
+@pytest.mark.parametrize(
+    ("more", "warned"),
+    [
+        ("", "http://127.0.0.1:8650"),
+        ("listen: {host: 0.0.0.0, port: 80}\n", "http://0.0.0.0:80"),
+        ("listen: {host: 10.1.0.7}\n", None),
+        ("service: {public_url: 'https://xinqiao.example'}\n", None),
+    ],
+)
+def test_a_target_elsewhere_that_would_fetch_attachments_here_is_warned_of(
+    tmp_path: Path, more: str, warned: str | None
+) -> None:
+    elsewhere, here = (
+        f"{SEALING}{CHANNELS}{more}targets: {{oa: {OA.replace('oa.example', host) % ', restricted: true'}}}\n"
+        for host in ("oa.example", "127.0.0.1:8651")
+    )
+
+    said = [line for line in _warned(tmp_path, elsewhere) if "public_url" in line]
+    assert said == ([] if warned is None else [f"targets.oa.token: {NOT_REACHED.format(warned)}"])
+    assert _warned(tmp_path, here) == []
 
 
 def test_the_embedded_database_lies_in_the_data_folder(tmp_path: Path) -> None:

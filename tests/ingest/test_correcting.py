@@ -54,6 +54,16 @@ def revision_changes(desk: Desk, case_id: str) -> list[str]:
     return [one["field"] for one in desk.bodies()[-1]["data"]["change"]]
 
 
+async def test_topics_that_are_typed_stand_in_the_order_they_are_typed_in(office: Office, desk: Desk) -> None:
+    case_id = taken_in(desk, topics=("meals", "fees"))
+
+    await correct(office, case_id, {"topics": "fees, meals"})
+    with pytest.raises(OperationRefused, match="everything stands so already"):
+        await correct(office, case_id, {"topics": "fees,meals"})
+
+    assert desk.case(case_id).topics == ("fees", "meals")
+
+
 async def test_several_fields_are_corrected_in_one_revision_and_one_event(office: Office, desk: Desk) -> None:
     case_id = taken_in(desk)
     number = desk.case(case_id).case_no
@@ -197,6 +207,37 @@ async def test_a_person_is_added_as_one_correction_and_found_by_his_phone(office
     )  # fmt: skip
     await undo(office, case_id, field="petitioners.1")
     assert len(desk.case(case_id).petitioners) == 1
+
+
+A = Petitioner(name="顾晓棠", primary=True, phones=("13900000000",))
+B, C = Petitioner(name="李建国"), Petitioner(name="陈秋萍")
+
+
+async def test_whom_a_clerk_added_stays_behind_all_whom_the_source_names_later(office: Office, desk: Desk) -> None:
+    case_id = taken_in(desk, petitioners=(A,))
+    await correct(office, case_id, {"petitioners.1.name": B.name})
+    await correct(office, case_id, {"petitioners.1.phones": "13911112222"})
+
+    desk.take_in(reading("x:1", petitioners=(A, C)), key="1")
+
+    added = B.model_copy(update={"phones": ("13911112222",)})
+    assert desk.case(case_id).petitioners == (A, C, added)
+    desk.take_in(reading("x:1", petitioners=()), key="1")
+    assert desk.case(case_id).petitioners == (added,)
+
+
+async def test_whom_the_source_names_by_now_is_not_there_twice(office: Office, desk: Desk) -> None:
+    case_id = taken_in(desk, petitioners=())
+    await correct(office, case_id, {"name": B.name, "phones": "13911112222"})
+    known = B.model_copy(update={"address": "桃溪路 1 号"})
+
+    desk.take_in(reading("x:1", petitioners=(A, known)), key="1")
+
+    assert desk.case(case_id).petitioners == (A, known.model_copy(update={"phones": ("13911112222",)}))
+    other = known.model_copy(update={"phones": ("13700000000",)})
+    desk.take_in(reading("x:1", petitioners=(A, other)), key="1")
+    namesake = B.model_copy(update={"phones": ("13911112222",)})
+    assert desk.case(case_id).petitioners == (A, other, namesake)
 
 
 async def test_dates_move_the_deadlines(office: Office, desk: Desk) -> None:

@@ -73,6 +73,8 @@ async def test_an_infected_attachment_stays_sealed_and_the_case_goes_on(desk: De
     assert [one.code for one in case.warnings] == ["attachment_infected"]
     assert f"{NAME}.UNOFFICIAL" in case.warnings[0].text
     assert desk.happenings(case_id) == ["created", "attachment_infected", "revised"]
+    noted = select(history.c.detail).where(history.c.kind == "attachment_infected")
+    assert desk.store.read_now(lambda conn: conn.execute(noted).scalar_one())["virus"] == f"{NAME}.UNOFFICIAL"
     assert desk.events() == ["case.created", "case.updated"]
     assert desk.store.read_now(lambda conn: desk.store.blobs.load(conn, row.sha256)) == harmful
 

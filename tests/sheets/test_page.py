@@ -130,6 +130,13 @@ def test_the_emptiest_sheet_says_that_nothing_is_known() -> None:
     assert "原文\n—" in text or "原文 —" in text
 
 
+def test_whose_clocks_run_no_more_has_no_limit_on_its_sheet() -> None:
+    text = text_of(drawn(Facts(case(), EARLIER, 3, over=True)))
+
+    assert "办理期限 —" in text
+    assert "2026-03-11" not in text
+
+
 def test_a_summary_that_only_repeats_the_beginning_is_left_out() -> None:
     repeated, told = (
         "摘要" in text_of(drawn(Facts(case(summary=said), (), 0))) for said in (CONTENT[:12], "反映收费。")
