@@ -31,6 +31,11 @@ log = structlog.get_logger(__name__)
 _PASSES = 6
 _CLOCKS_AGREE_WITHIN = timedelta(days=1)
 """An empty stretch counts as read only when it is this old: the platform's clock may be behind ours."""
+_STANDS_STILL = timedelta(days=10)
+"""So long, over the longest holidays, what feeds the platform may stand still before somebody notices; what it then
+brings bears its old times."""
+_WINDOWS = 4
+"""Requests a poll of an idle platform may cost to wait for that."""
 
 
 State = tuple[str, str]
@@ -68,7 +73,7 @@ class Walk:
         given: set[State] = set()
         while position <= (now := self.clock()):
             span = Span(position, now if self.max_window is None else min(position + self.max_window, now))
-            step = _Step(self, span, await self._first(span))
+            step = _Step(self, span, await self._first(span), self._surely_past(span, now))
             if self.ordered and not step.first.ascends:
                 log.warning("listing is not in order of change; every window is read twice", channel=self.channel)
                 self.ordered, position = False, begin
@@ -81,7 +86,7 @@ class Walk:
                     held = _without(page, given)
             given = step.given
             if step.reached is None:
-                yield Stretch(held, max(step.newest, self._surely_past(span, now)))
+                yield Stretch(held, step.read_to)
                 if span.end >= now:
                     return
             else:
@@ -90,7 +95,10 @@ class Walk:
 
     def _surely_past(self, span: Span, now: datetime) -> datetime:
         """How far a span counts as read beyond its last record; else idle years are walked at every poll."""
-        return span.begin if self.max_window is None else min(span.end, now - _CLOCKS_AGREE_WITHIN)
+        if self.max_window is None:
+            return span.begin
+        late = max(self.max_window, min(_STANDS_STILL, _WINDOWS * self.max_window), _CLOCKS_AGREE_WITHIN)
+        return min(span.end, now - late)
 
     async def _first(self, span: Span) -> Page:
         page = await self.read(span, 1)
@@ -117,13 +125,11 @@ class _Step:
     walk: Walk
     span: Span
     first: Page
+    read_to: datetime
+    """How far all counts as read: up to the last record listed, at least what is surely past."""
     given: set[State] = field(default_factory=set)
-    newest: datetime = field(init=False)
     reached: datetime | None = None
     """Where to go on; None: the span has been read to its end."""
-
-    def __post_init__(self) -> None:
-        self.newest = self.span.begin
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """Each page that brings a record not seen before in this span."""
@@ -137,7 +143,8 @@ class _Step:
                 yield self._taken(page)
 
     def _taken(self, page: Page) -> Page:
-        self.newest = max(self.newest, _newest(page, self.span))
+        # a record from the future must not carry the cursor there
+        self.read_to = max((self.read_to, *(min(at, self.span.end) for at in page.times)))
         new = _without(page, self.given)
         self.given |= {_state(raw) for raw in page.raws}
         return new
@@ -174,11 +181,6 @@ class _Step:
             self.reached = self.walk.beyond(page, self.span)
             if self.reached is not None or self.walk.is_last(page, len(seen)):
                 return
-
-
-def _newest(page: Page, span: Span) -> datetime:
-    """The latest time on the page within the span: a record from the future must not carry the cursor there."""
-    return min(max(page.times, default=span.begin), span.end)
 
 
 def _state(raw: Raw) -> State:
