@@ -247,7 +247,9 @@ class TargetSettings(WireSettings):
         "their number and deadlines; false: nothing of them",
     )
     channels: tuple[str, ...] = Field(default=(), description="only cases of these channels; empty: all")
-    types: tuple[str, ...] = Field(default=(), description="only these event types, and case.withdrawn of a case that is taken back; empty: all")
+    types: tuple[str, ...] = Field(
+        default=(), description="only these event types, and case.withdrawn of a case that is taken back; empty: all"
+    )
     idempotent: bool = Field(
         default=True,
         description="it knows an event that comes again by its webhook-id; false: what may have arrived is never sent"
