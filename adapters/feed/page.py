@@ -25,10 +25,6 @@ class Page:
     def keys(self) -> frozenset[str]:
         return frozenset(raw.key for raw in self.raws)
 
-    @property
-    def ascends(self) -> bool:
-        return all(earlier <= later for earlier, later in zip(self.times, self.times[1:], strict=False))
-
 
 def read_page(
     content: bytes, document: Json, listing: Listing, times: TimeFormat, where: str, *, all_is_well: bool

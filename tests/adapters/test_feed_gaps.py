@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from tests.adapters.platforms import NOW, Hotline, serving
-from tests.adapters.test_feed import Door, fill, hotline_settings, keys
+from adapters.base import Batch, ChannelUnavailable, Cursor
+from tests.adapters.platforms import NOW, Hotline, Record, Sunshine, serving
+from tests.adapters.test_feed import START, Door, fill, hotline_settings, keys, sunshine_settings
 
 DAY = timedelta(days=1)
 
@@ -46,3 +47,105 @@ async def test_an_idle_platform_costs_few_requests_a_poll(hotline: Hotline) -> N
     await door.adapter.close()
 
     assert len(hotline.asked) <= 2
+
+
+@pytest.fixture
+async def sunshine() -> AsyncIterator[Sunshine]:
+    platform = Sunshine()
+    async with serving(platform):
+        yield platform
+
+
+@pytest.fixture
+async def door(sunshine: Sunshine) -> AsyncIterator[Door]:
+    door = Door(sunshine_settings(sunshine, listing={"page_size": 3}))
+    yield door
+    await door.adapter.close()
+
+
+async def brought(door: Door, cursor: Cursor | None = None) -> tuple[list[Batch], ChannelUnavailable | None]:
+    """What a poll brings until it ends or fails."""
+    batches: list[Batch] = []
+    try:
+        async for batch in door.adapter.poll(cursor, START):
+            batches.append(batch)  # noqa: PERF401  what came before the failure counts
+    except ChannelUnavailable as error:
+        return batches, error
+    return batches, None
+
+
+def reversed_list(platform: Sunshine) -> None:
+    """The newest first, over all pages."""
+    listed = platform.listed
+
+    def newest_first(begin: str, end: str, page: int, size: int) -> tuple[int, list[Record]]:
+        total, whole = listed(begin, end, 1, 1000)
+        return total, whole[::-1][(page - 1) * size : page * size]
+
+    platform.listed = newest_first  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("beyond", ["nothing", "nothing of 0", "the last page"])
+async def test_a_platform_that_hides_its_deep_pages_loses_nothing_and_says_so(sunshine: Sunshine, beyond: str) -> None:
+    names = fill(sunshine, 12)
+    reversed_list(sunshine)
+    whole = sunshine.listed
+
+    def shallow(begin: str, end: str, page: int, size: int) -> tuple[int, list[Record]]:
+        total, rows = whole(begin, end, min(page, 2) if beyond == "the last page" else page, size)
+        if page <= 2 or beyond == "the last page":
+            return total, rows
+        return (0 if beyond == "nothing of 0" else total), []
+
+    sunshine.listed = shallow  # type: ignore[method-assign]
+    door = Door(sunshine_settings(sunshine, listing={"page_size": 3, "ordered": False}))
+    batches, error = await brought(door)
+
+    assert sorted(keys(batches)) == names[6:]
+    assert {batch.cursor["modified"] for batch in batches} == {START.isoformat()}
+    assert "listed 6 of 12" in str(error)
+
+    sunshine.listed = whole  # type: ignore[method-assign]
+    healed, error = await brought(door, batches[-1].cursor)
+    await door.adapter.close()
+
+    assert sorted(keys(healed)) == names
+    assert error is None
+
+
+async def test_more_records_of_one_second_than_can_be_paged_through_are_said(sunshine: Sunshine, door: Door) -> None:
+    fill(sunshine, 30, step=timedelta())
+    whole = sunshine.listed
+    sunshine.listed = lambda begin, end, page, size: (  # type: ignore[method-assign]
+        whole(begin, end, page, size) if page <= 4 else (whole(begin, end, 1, size)[0], [])
+    )
+
+    batches, error = await brought(door)
+
+    assert len(keys(batches)) == 12
+    assert "listed 12 of 30" in str(error)
+
+
+async def test_a_first_page_of_one_second_does_not_hide_what_is_older(sunshine: Sunshine, door: Door) -> None:
+    """A nightly job touches a page and more of records; the platform lists the newest first."""
+    names = fill(sunshine, 4)
+    for number in range(5):
+        sunshine.put(f"touched{number}", START + timedelta(hours=9))
+    reversed_list(sunshine)
+
+    batches, error = await brought(door)
+
+    assert error is None
+    assert sorted(keys(batches)) == sorted([*(f"touched{number}" for number in range(5)), *names])
+
+
+async def test_pages_of_one_second_each_lead_on_in_order(sunshine: Sunshine, door: Door) -> None:
+    names = [f"{minute}{place}" for minute in range(5) for place in "abc"]
+    for name in names:
+        sunshine.put(name, START + timedelta(minutes=int(name[0])))
+
+    batches, error = await brought(door)
+
+    assert error is None
+    assert sorted(keys(batches)) == names
+    assert datetime.fromisoformat(str(batches[-1].cursor["modified"])) == START + timedelta(minutes=4)
