@@ -19,10 +19,22 @@ class DoorLost(Exception):
 
 
 def enrol(conn: Connection, name: str, start_from: datetime, now: datetime) -> None:
-    """Make the channel's row at first sight: from then on its `start_from` stands, whenever the door first opens."""
+    """Make the channel's row at first sight: from then on its `start_from` stands, whenever the door first opens.
+
+    Unless that lies in the future and nothing was read yet: then a mistake may still be mended.
+    """
     row = {"name": name, "start_from": start_from, "enrolled_at": now, "state": NEW, "since": now}
     row |= {"failures": 0, "skipped": 0}
     conn.execute(insert_into(conn, channel).values(row).on_conflict_do_nothing())
+    unread = update(channel).where(channel.c.name == name, channel.c.cursor.is_(None), channel.c.start_from > now)
+    conn.execute(unread.where(channel.c.start_from > start_from).values(start_from=start_from))
+
+
+def set_back(conn: Connection, by: timedelta, now: datetime) -> None:
+    """The clock was set back to `now`: doors first seen by the wrong time are read from when they really were."""
+    for row in conn.execute(select(channel).where(channel.c.enrolled_at > now, channel.c.start_from > now)).all():
+        values = {"enrolled_at": row.enrolled_at - by, "start_from": row.start_from - by}
+        conn.execute(update(channel).where(channel.c.name == row.name).values(values))
 
 
 def state(conn: Connection, name: str) -> Row[Any]:

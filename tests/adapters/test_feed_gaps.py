@@ -85,6 +85,28 @@ def reversed_list(platform: Sunshine) -> None:
     platform.listed = newest_first  # type: ignore[method-assign]
 
 
+async def test_a_start_in_the_future_is_no_success(sunshine: Sunshine, door: Door) -> None:
+    fill(sunshine, 2)
+
+    with pytest.raises(ChannelUnavailable, match=r"lies in the future.*start_from.*clock"):
+        await door.poll(start=NOW + timedelta(hours=8))
+
+    assert sunshine.asked == []
+
+
+async def test_a_start_that_was_put_back_with_the_clock_counts_from_then_on(sunshine: Sunshine, door: Door) -> None:
+    """First asked by a clock eight hours ahead."""
+    door.now = NOW + timedelta(hours=8)
+    ahead = (await door.poll(start=door.now))[-1].cursor
+    door.now = NOW + timedelta(minutes=9)
+    sunshine.put("in between", NOW + timedelta(minutes=5))
+
+    batches = await door.poll(ahead, start=NOW)
+
+    assert keys(batches) == ["in between"]
+    assert keys(await door.poll(batches[-1].cursor, start=NOW)) == ["in between"]  # the look-back, no further
+
+
 @pytest.mark.parametrize("beyond", ["nothing", "nothing of 0", "the last page"])
 async def test_a_platform_that_hides_its_deep_pages_loses_nothing_and_says_so(sunshine: Sunshine, beyond: str) -> None:
     names = fill(sunshine, 12)

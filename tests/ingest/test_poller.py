@@ -327,6 +327,14 @@ async def test_the_first_sight_of_a_channel_fixes_its_start(store: Store) -> Non
     assert store.read_now(lambda conn: conn.execute(select(channel.c.skipped)).scalar_one()) == 7
 
 
+async def test_a_start_in_the_future_can_be_mended_until_something_was_read(store: Store) -> None:
+    now = utc_now()
+    for start in (now + timedelta(days=9), now - timedelta(days=9), now - timedelta(days=99)):
+        await store.write(lambda conn, start=start: channels.enrol(conn, "door", start, now))  # type: ignore[misc]
+
+    assert store.read_now(lambda conn: channels.state(conn, "door")).start_from == now - timedelta(days=9)
+
+
 async def test_after_a_failure_it_comes_back_without_being_told(store: Store) -> None:
     door = Door(matters=1, failures=[ChannelUnavailable("down", timedelta(milliseconds=1))])
     polling = await poller(store, door)
