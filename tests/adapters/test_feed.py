@@ -339,6 +339,20 @@ async def test_a_record_without_its_key_is_kept_by_its_content(sunshine: Sunshin
     assert batch.raws[0].key.startswith("sha256:")
 
 
+@pytest.mark.parametrize("key", ["\ud83d", "\x00", "x\ud83d1", "x\x001", "x\u202e1"])
+async def test_a_record_whose_key_cannot_be_stored_is_known_by_the_rest_of_it(
+    sunshine: Sunshine, door: Door, key: str
+) -> None:
+    """It would stop its whole channel: the store cannot even be asked for it."""
+    sunshine.put(key, START)
+    sunshine.put("other", START)
+
+    (batch,) = await door.poll()
+    (stored,) = {raw.key for raw in batch.raws} - {"other"}
+
+    assert stored == "x1" if "x" in key else stored.startswith("sha256:")
+
+
 async def test_windows_longer_than_the_platform_takes_are_walked_in_steps(hotline: Hotline) -> None:
     door = Door(hotline_settings(hotline))
     names = fill(hotline, 8, NOW - timedelta(days=100), timedelta(days=14))
