@@ -108,7 +108,7 @@ class LettersAdapter:
             if batch is not None:
                 yield batch
         if found.closed:
-            raise ChannelRefused(_closed(len(found.closed), self._settings.folder))
+            raise ChannelRefused(_closed(len(found.closed), self._settings.folder), reached_end=True)
 
     async def settle(self, token: Json) -> None:
         """Move the scan to the archive, if it still lies there as it was handed over; raises as `poll` does.

@@ -135,7 +135,8 @@ class MailboxAdapter:
         if place.left:
             numbers = ", ".join(map(str, place.left))
             raise ChannelUnavailable(
-                f"mailbox {self.name}: the server lists mail {numbers} but does not hand it over; the others were read"
+                f"mailbox {self.name}: the server lists mail {numbers} but does not hand it over; the others were read",
+                reached_end=True,
             )
 
     def _sparing(self, work: Work) -> Work:
