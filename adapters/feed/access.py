@@ -97,7 +97,7 @@ class Access:
         except AskAgain as again:
             raise again.final from again
         life = at_path(document, auth.expires_in) if auth.expires_in else None
-        self._proof_ends = self._clock() + timedelta(seconds=life) - _MARGIN if isinstance(life, int | float) else None
+        self._proof_ends = _end_of(life, self._clock())
         if auth.token is None:
             return {}
         token = at_path(document, auth.token)
@@ -149,6 +149,16 @@ class Access:
 
     def _where(self, request: Request) -> str:
         return f"{self._channel}: {named(self._dialect, request)}"
+
+
+def _end_of(life: Json, now: datetime) -> datetime | None:
+    """When a proof of so many seconds is to be renewed; None: that is no life a token has (Long.MAX, an epoch)."""
+    if not isinstance(life, int | float):
+        return None
+    try:
+        return now + timedelta(seconds=life) - _MARGIN
+    except (OverflowError, ValueError):
+        return None
 
 
 async def _no_second_try(once: Callable[[Proof], Awaitable[T]]) -> T:

@@ -484,6 +484,14 @@ async def test_a_token_is_renewed_before_it_runs_out(sunshine: Sunshine, door: D
     assert sunshine.logins == 2
 
 
+@pytest.mark.parametrize("life", [2**63 - 1, 1_774_922_400_000, float("inf"), float("nan"), "soon"])
+async def test_a_token_s_life_that_is_none_is_not_gone_by(sunshine: Sunshine, door: Door, life: Any) -> None:
+    sunshine.token_life = life
+    fill(sunshine, 1)
+
+    assert keys(await door.poll()) == ["x000"]
+
+
 @pytest.mark.parametrize("fault", [saying({"code": 403, "msg": "无权限"}), answering(403)])
 async def test_a_refusal_wants_a_person(sunshine: Sunshine, door: Door, fault: Any) -> None:
     sunshine.faults = [fault]
