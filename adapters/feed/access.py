@@ -119,7 +119,7 @@ class Access:
 
     async def _file(self, ask: Ask, limit: int, where: str) -> Answer:
         try:
-            answer = await self._connection.exchange(ask, limit)
+            answer = await self._connection.download(ask, limit)
         except TooLarge as error:
             raise Unobtainable(f"{where}: larger than attachments.max_bytes {limit}") from error
         except Forbidden as error:

@@ -166,7 +166,9 @@ class Dialect(Described):
         description="how far before the last record seen each poll begins",
     )
     connect_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), description="to connect")
-    timeout: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0), description="for one answer")
+    timeout: timedelta = Field(
+        default=timedelta(seconds=60), gt=timedelta(0), description="for one answer; for a file: for it to go on coming"
+    )
     max_page_bytes: int = Field(default=32 * 2**20, gt=0, description="a larger page is not read")
 
     @property

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from sqlalchemy import select
 from yarl import URL
 
@@ -17,7 +19,7 @@ from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Part
 from store import ledger
 from store.schema import attachment
-from tests.adapters.platforms import LOGIN_PAGE, Hotline, Sunshine, answering, cut, saying
+from tests.adapters.platforms import LOGIN_PAGE, Fault, Hotline, Sunshine, answering, cut, saying
 from tests.adapters.test_feed import Door, door, hotline, hotline_settings, sunshine, sunshine_settings
 from tests.adapters.test_wire import LOOPBACK_NAME
 from tests.ingest.desk import open_desk, reading
@@ -151,6 +153,40 @@ async def test_a_redirect_is_not_followed(sunshine: Sunshine, door: Door) -> Non
 
     with pytest.raises(ChannelRefused, match="302"):
         await door.adapter.fetch("/files/1.png")
+
+
+def dripping(parts: int, wait: float) -> Fault:
+    """A file that comes bit by bit over a slow line."""
+
+    async def fault(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "image/png"})
+        await response.prepare(request)
+        for _ in range(parts):
+            await response.write(b"x" * 100)
+            await asyncio.sleep(wait)
+        return response
+
+    return fault
+
+
+async def test_a_file_may_take_longer_than_an_answer_as_long_as_it_comes(sunshine: Sunshine) -> None:
+    sunshine.faults = [dripping(8, 0.2)]
+    door = Door(sunshine_settings(sunshine, timeout="PT1S"))
+
+    assert len((await door.adapter.fetch("/files/1.png")).content) == 800
+    await door.adapter.close()
+
+
+@pytest.mark.parametrize("fault", [dripping(2, 5), dripping(50, 0.1)])
+async def test_a_file_that_stops_coming_or_never_ends_is_left_and_says_what_to_set(
+    sunshine: Sunshine, fault: Fault
+) -> None:
+    sunshine.faults = [fault]
+    door = Door(sunshine_settings(sunshine, timeout="PT0.3S", attachments={"max_bytes": 100_000}))
+
+    with pytest.raises(ChannelUnavailable, match="set timeout longer"):
+        await door.adapter.fetch("/files/1.png")
+    await door.adapter.close()
 
 
 async def test_a_file_too_large_is_unobtainable(sunshine: Sunshine) -> None:
