@@ -134,7 +134,9 @@ class Errors(Described):
 
 
 class Attachments(Described):
-    hosts: tuple[str, ...] = Field(default=(), description="hosts (or host:port) they may lie on besides base_url's")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="hosts (or host:port) they may lie on, or be redirected to, besides base_url's"
+    )
     max_bytes: int = Field(default=200 * 2**20, gt=0, description="larger ones are refused")
 
 
