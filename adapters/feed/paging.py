@@ -13,7 +13,7 @@ one pass stands firm in the next. A page whose records all have one time proves 
 newest first): only the page with the second time shows which it is.
 
 A platform that gives no page beyond some number, though its total says there is more, hides the rest: what it gives is
-kept, the cursor stays, and a person hears of it.
+kept, also of what is newer, the cursor stays, and a person hears of it.
 
 What becomes visible late, with a time already passed (a slow transaction at the platform), the look-back catches.
 """
@@ -77,9 +77,10 @@ class Walk:
         """From `begin` to now, in steps of at most `max_window`."""
         position = begin
         given: set[State] = set()
+        hides: ChannelUnavailable | None = None
         while position <= (now := self.clock()):
             span = Span(position, now if self.max_window is None else min(position + self.max_window, now))
-            step = _Step(self, span, await self._first(span), self._surely_past(span, now))
+            step = _Step(self, span, now, await self._first(span))
             held: Page | None = None  # until we know how far all has been read with it
             async with aclosing(step.pages()) as pages:
                 async for page in pages:
@@ -90,20 +91,17 @@ class Walk:
             if step.disordered:
                 log.warning("listing is not in order of change; every window is read twice", channel=self.channel)
                 yield Stretch(held, None)
-                self.ordered, position = False, begin
+                self.ordered, position, hides = False, begin, None
                 continue
-            if step.hides is not None:
-                yield Stretch(held, None)
-                raise step.hides
-            if step.reached is None:
-                yield Stretch(held, step.read_to)
-                if span.end >= now:
-                    return
-            else:
-                yield Stretch(held, step.reached + self.tick)
-            position = span.end if step.reached is None else step.reached
+            hides = hides or step.hides
+            yield Stretch(held, None if hides else step.read_to)
+            if step.next is None:
+                break
+            position = step.next
+        if hides:
+            raise hides
 
-    def _surely_past(self, span: Span, now: datetime) -> datetime:
+    def surely_past(self, span: Span, now: datetime) -> datetime:
         """How far a span counts as read beyond its last record; else idle years are walked at every poll."""
         if self.max_window is None:
             return span.begin
@@ -134,7 +132,8 @@ class Walk:
         return ChannelUnavailable(
             f"{self.channel}: listed {listed} of {total} records and nothing behind them; expected all: set"
             " listing.page_size larger or listing.max_window shorter, or listing.total to null if it counts what is"
-            " never listed"
+            " never listed",
+            reached_end=True,
         )
 
 
@@ -144,9 +143,10 @@ class _Step:
 
     walk: Walk
     span: Span
+    now: datetime
     first: Page
-    read_to: datetime
-    """How far all counts as read: up to the last record listed, at least what is surely past."""
+    last: datetime | None = None
+    """The latest time listed within the span."""
     given: set[State] = field(default_factory=set)
     reached: datetime | None = None
     """Where to go on; None: the span has been read to its end."""
@@ -154,6 +154,24 @@ class _Step:
     """It was to be listed in order of change, and is not: read anew without relying on that."""
     hides: ChannelUnavailable | None = None
     """The platform has more than it lists."""
+
+    @property
+    def read_to(self) -> datetime:
+        """How far all has been read with this step."""
+        if self.reached is not None:
+            return self.reached + self.walk.tick
+        past = self.walk.surely_past(self.span, self.now)
+        return max(self.last or past, past)
+
+    @property
+    def next(self) -> datetime | None:
+        """Where the next step begins; None: this was the last."""
+        if self.reached is not None:
+            return self.reached
+        behind = self.span.begin if self.last is None else self.last + self.walk.tick
+        if self.hides and self.walk.ordered and self.span.begin < behind <= self.span.end:
+            return behind  # what one second hides hides nothing newer
+        return self.span.end if self.span.end < self.now else None
 
     async def pages(self) -> AsyncGenerator[Page, None]:
         """Each page that brings a record not seen before in this span."""
@@ -169,8 +187,9 @@ class _Step:
                 yield self._taken(page)
 
     def _taken(self, page: Page) -> Page:
-        # a record from the future must not carry the cursor there
-        self.read_to = max((self.read_to, *(min(at, self.span.end) for at in page.times)))
+        if page.times:  # a record from the future must not carry the cursor there
+            listed = min(max(page.times), self.span.end)
+            self.last = max(self.last or listed, listed)
         new = _without(page, self.given)
         self.given |= {_state(raw) for raw in page.raws}
         return new

@@ -49,6 +49,23 @@ async def test_an_idle_platform_costs_few_requests_a_poll(hotline: Hotline) -> N
     assert len(hotline.asked) <= 2
 
 
+async def test_a_window_that_hides_records_hides_no_later_window(hotline: Hotline) -> None:
+    start = NOW - 60 * DAY
+    old = fill(hotline, 9, start, timedelta(minutes=10))
+    hotline.put("new", NOW - DAY)
+    whole = hotline.listed
+    hotline.listed = lambda begin, end, page, size: (  # type: ignore[method-assign]
+        whole(begin, end, page, size) if page <= 2 else (whole(begin, end, 1, size)[0], [])
+    )
+    door = Door(hotline_settings(hotline, listing={"page_size": 3, "ordered": False}))
+    batches, error = await brought(door, start=start)
+    await door.adapter.close()
+
+    assert "listed 6 of 9" in str(error)
+    assert keys(batches) == [*old[:6], "new"]
+    assert {batch.cursor["modified"] for batch in batches} == {start.isoformat()}
+
+
 @pytest.fixture
 async def sunshine() -> AsyncIterator[Sunshine]:
     platform = Sunshine()
@@ -63,11 +80,13 @@ async def door(sunshine: Sunshine) -> AsyncIterator[Door]:
     await door.adapter.close()
 
 
-async def brought(door: Door, cursor: Cursor | None = None) -> tuple[list[Batch], ChannelUnavailable | None]:
+async def brought(
+    door: Door, cursor: Cursor | None = None, start: datetime = START
+) -> tuple[list[Batch], ChannelUnavailable | None]:
     """What a poll brings until it ends or fails."""
     batches: list[Batch] = []
     try:
-        async for batch in door.adapter.poll(cursor, START):
+        async for batch in door.adapter.poll(cursor, start):
             batches.append(batch)  # noqa: PERF401  what came before the failure counts
     except ChannelUnavailable as error:
         return batches, error
@@ -136,7 +155,10 @@ async def test_a_platform_that_hides_its_deep_pages_loses_nothing_and_says_so(su
 
 
 async def test_more_records_of_one_second_than_can_be_paged_through_are_said(sunshine: Sunshine, door: Door) -> None:
+    """What is newer comes all the same."""
     fill(sunshine, 30, step=timedelta())
+    sunshine.put("y1", START + timedelta(hours=1))
+    sunshine.put("y2", START + timedelta(hours=2))
     whole = sunshine.listed
     sunshine.listed = lambda begin, end, page, size: (  # type: ignore[method-assign]
         whole(begin, end, page, size) if page <= 4 else (whole(begin, end, 1, size)[0], [])
@@ -144,8 +166,11 @@ async def test_more_records_of_one_second_than_can_be_paged_through_are_said(sun
 
     batches, error = await brought(door)
 
-    assert len(keys(batches)) == 12
-    assert "listed 12 of 30" in str(error)
+    assert sorted(keys(batches)) == [*(f"x{number:03}" for number in range(12)), "y1", "y2"]
+    assert {batch.cursor["modified"] for batch in batches} == {START.isoformat()}
+    assert "listed 12 of 32" in str(error)
+    assert error is not None
+    assert error.reached_end
 
 
 async def test_a_first_page_of_one_second_does_not_hide_what_is_older(sunshine: Sunshine, door: Door) -> None:
