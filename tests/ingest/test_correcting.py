@@ -270,7 +270,7 @@ async def test_a_case_a_person_opened_is_not_closed_again_for_the_same_words(off
 async def test_a_case_a_person_opened_is_closed_again_when_the_source_says_something_else(
     office: Office, desk: Desk
 ) -> None:
-    harmless = {
+    harmless: dict[str, Any] = {
         "restricted": True,
         "restricted_reason": "text accuses someone",
         "content": "食堂的菜太咸，受贿一般难受。",
