@@ -24,14 +24,23 @@ class RawKind(StrEnum):
 class ChannelUnavailable(Exception):
     """The source cannot be asked now (network, time-out, overload, a business error that passes): ask later."""
 
-    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
-        """`retry_after`: how long the source itself asked us to wait; None: it did not say."""
+    def __init__(self, message: str, retry_after: timedelta | None = None, *, reached_end: bool = False) -> None:
+        """`retry_after`: how long the source itself asked us to wait; None: it did not say.
+
+        `reached_end`: the visit was whole but for what the message names; the next is due as usual.
+        """
         super().__init__(message)
         self.retry_after = retry_after
+        self.reached_end = reached_end
 
 
 class ChannelRefused(Exception):
     """The source will not be asked like this (password, permission, certificate, signature): a person must look."""
+
+    def __init__(self, message: str, *, reached_end: bool = False) -> None:
+        """`reached_end`: as of ChannelUnavailable."""
+        super().__init__(message)
+        self.reached_end = reached_end
 
 
 class Unobtainable(Exception):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -13,6 +14,9 @@ MOST_VALUES = 1_000_000
 """A value of three bytes takes two hundred in memory: so many are some 200 MB, whatever they are."""
 DEEPEST = 100
 """Levels; whoever walks a document within may do so by recursion."""
+
+
+_UNFIT = re.compile("[\x00\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 
 
 class NotJson(ValueError):
@@ -80,6 +84,13 @@ def canonical(value: Json) -> bytes:
 
 def content_hash(value: Json) -> str:
     return "sha256:" + hashlib.sha256(canonical(value)).hexdigest()
+
+
+def fit(text: str) -> str:
+    """The same without what no database and no JSON receiver takes (NUL, halves of surrogate pairs), nor what turns the
+    direction of reading: a name is read as it is written.
+    """
+    return _UNFIT.sub("", text)
 
 
 def pointer_to(steps: Sequence[str | int]) -> str:

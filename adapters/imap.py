@@ -29,6 +29,8 @@ _NOT_UNDERSTOOD = (RecursionError, ValueError, LookupError, TypeError, Attribute
 """What imapclient and imaplib raise of answers that are no IMAP; they have no error for it."""
 _LISTED_AT_ONCE = 500
 """A command line of so many UIDs stays below what servers accept."""
+_UNLISTED = 20
+"""When the sizes of so many single mails are refused it is the server, not a mail."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,14 @@ class Listed:
 
 class NotHandedOver(Exception):
     """The server lists this mail but will not give its bytes; the others are not affected."""
+
+
+class BrokenOff(ChannelUnavailable):
+    """The connection broke while these mails were asked for."""
+
+    def __init__(self, message: str, uids: list[int]) -> None:
+        super().__init__(message)
+        self.uids = uids
 
 
 class Client(IMAPClient):  # type: ignore[misc]  # imapclient is not typed
@@ -150,14 +160,33 @@ def still_there(client: IMAPClient, uids: Iterable[int]) -> list[int]:
 
 
 def listing(client: IMAPClient, uids: list[int]) -> list[Listed]:
-    """Size and INTERNALDATE of these mails, those that are gone left out."""
-    listed = []
+    """Size and INTERNALDATE of these mails, those that are gone left out.
+
+    What the server has but tells nothing of, or refuses to tell, is listed without either.
+    """
+    told: dict[int, Listed] = {}
+    refused: list[int] = []
     for start in range(0, len(uids), _LISTED_AT_ONCE):
-        asked = uids[start : start + _LISTED_AT_ONCE]
-        with translated("fetch of sizes"):
-            answer = client.fetch(asked, ["RFC822.SIZE", "INTERNALDATE"])
-            listed += [_listed(uid, answer[uid]) for uid in asked if uid in answer]
-    return listed
+        told |= _sizes(client, uids[start : start + _LISTED_AT_ONCE], refused)
+    untold = [uid for uid in uids if uid not in told]
+    there = still_there(client, untold) if untold else []
+    return [told.get(uid) or Listed(uid, 0, None) for uid in uids if uid in told or uid in there]
+
+
+def _sizes(client: IMAPClient, uids: list[int], refused: list[int]) -> dict[int, Listed]:
+    """What the server tells of these; one it chokes on is added to `refused` and takes no other with it."""
+    try:
+        answer = client.fetch(uids, ["RFC822.SIZE", "INTERNALDATE"])
+        return {uid: _listed(uid, answer[uid]) for uid in uids if uid in answer}
+    except (IMAPClientError, OSError, *_NOT_UNDERSTOOD) as error:
+        if isinstance(error, IMAPClientAbortError | OSError) or len(refused) >= _UNLISTED:
+            with translated("fetch of sizes"):
+                raise
+    if len(uids) == 1:
+        refused.append(uids[0])
+        return {}
+    middle = len(uids) // 2
+    return _sizes(client, uids[:middle], refused) | _sizes(client, uids[middle:], refused)
 
 
 def _listed(uid: int, item: Mapping[bytes, Any]) -> Listed:
@@ -167,14 +196,15 @@ def _listed(uid: int, item: Mapping[bytes, Any]) -> Listed:
 def bytes_of(client: IMAPClient, uids: list[int], limit: int | None = None) -> dict[int, bytes]:
     """The mails' bytes, unchanged and unseen (PEEK); with `limit` only the first so many.
 
-    Mails without an answer are missing from the result. Raises NotHandedOver where the server says NO.
+    Mails without an answer are missing from the result. Raises NotHandedOver where the server says NO, BrokenOff where
+    it ends the connection.
     """
     part = "BODY.PEEK[]" if limit is None else f"BODY.PEEK[]<0.{limit}>"
     name = b"BODY[]" if limit is None else b"BODY[]<0>"
     try:
         answer = client.fetch(uids, [part])
     except (IMAPClientAbortError, OSError) as error:
-        raise ChannelUnavailable(f"fetch of mails {uids[0]} to {uids[-1]}: {error}") from error
+        raise BrokenOff(f"fetch of mails {uids[0]} to {uids[-1]}: {error}", uids) from error
     except IMAPClientError as error:
         raise NotHandedOver(str(error)) from error
     except _NOT_UNDERSTOOD as error:

@@ -23,6 +23,10 @@ from adapters.letters_watch import Look, Rest, Seen, Wanted, look, looks_unfinis
 P = ParamSpec("P")
 T = TypeVar("T")
 
+_EMPTY_ON = "empty_on"
+"""In the cursor, until a file was seen: the device on which the folder was empty at the first look. It may be the place
+a share is still to be mounted at, and what lies on that from long ago is not new.
+"""
 UNFINISHED = (
     "*.part", "*.partial", "*.filepart", "*.tmp", "*.temp", "*.crdownload", "*.download", "~*", "*~",
     "thumbs.db", "desktop.ini",
@@ -94,21 +98,26 @@ class LettersAdapter:
     async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         """One batch a file, oldest first; a first poll begins with an empty one that says what was left behind.
 
+        So does the first that finds a share mounted where the first poll found an empty folder.
         A file that is too large or cannot be opened is handed over once in the life of this adapter, without its
         bytes, with `refused` in its meta and nothing to settle: it stays where it is and is taken when it can be.
         """
         found = await self._look()
-        if cursor is None:
+        if cursor is None or cursor.get(_EMPTY_ON, found.device) != found.device:
             old = [file for file in found.files if file.reached_ns < start_from.timestamp() * 1e9]
             cursor = {"left": [_fingerprint(file) for file in old]}
+            if not (found.files or found.closed):
+                cursor[_EMPTY_ON] = found.device
             yield Batch((), (), cursor, skipped=len(old))
+        elif found.files:
+            cursor = {"left": cursor.get("left")}
         found, ready = await self._rested(found, cursor)
         for file in sorted(ready, key=lambda each: (each.mtime_ns, each.path)):
             batch = await self._run(self._take, file, cursor)
             if batch is not None:
                 yield batch
         if found.closed:
-            raise ChannelRefused(_closed(len(found.closed), self._settings.folder))
+            raise ChannelRefused(_closed(len(found.closed), self._settings.folder), reached_end=True)
 
     async def settle(self, token: Json) -> None:
         """Move the scan to the archive, if it still lies there as it was handed over; raises as `poll` does.

@@ -35,10 +35,11 @@ class Seen:
 
 @dataclass(frozen=True)
 class Look:
-    """What one look found, and the subfolders that would not open."""
+    """What one look found, the subfolders that would not open, and the device the folder lies on."""
 
     files: tuple[Seen, ...]
-    closed: tuple[str, ...] = ()
+    closed: tuple[str, ...]
+    device: int
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,13 @@ def look(folder: Path, wanted: Wanted, archive: Path) -> Look:
     """
     closed: list[str] = []
     try:
+        device = folder.stat().st_dev
         files = tuple(_walk(folder, "", wanted, archive.absolute(), closed))
     except PermissionError as error:
         raise ChannelRefused(f"folder {folder} may not be read: {error.strerror}") from error
     except OSError as error:
         raise ChannelUnavailable(f"folder {folder} cannot be read: {error.strerror}") from error
-    return Look(files, tuple(closed))
+    return Look(files, tuple(closed), device)
 
 
 def _walk(folder: Path, below: str, wanted: Wanted, archive: Path, closed: list[str]) -> Iterator[Seen]:

@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from adapters import imap
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Raw, RawKind, Unobtainable
-from adapters.imap import Folder, Listed, NotHandedOver, Server
+from adapters.imap import BrokenOff, Folder, Listed, NotHandedOver, Server
 from adapters.imap_line import Line
+from adapters.mailbox_breaks import Breaks
 from adapters.mailbox_place import Place
 
 T = TypeVar("T")
@@ -111,13 +112,16 @@ class MailboxAdapter:
         self._client: IMAPClient | None = None
         self._line = Line()
         self._closed = False
+        self._breaks = Breaks()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"mailbox-{name}")
 
     async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
-        """Yield mails above the cursor's UID, in UID order; a new UIDVALIDITY starts over from `start_from`."""
-        work = await self._run(partial(self._look, cursor, start_from))
+        """Yield mails above the cursor's UID, in UID order, then those that were not handed over before; a new
+        UIDVALIDITY starts over from `start_from`.
+        """
+        work = self._sparing(await self._run(partial(self._look, cursor, start_from)))
         place, skipped = work.place, work.skipped
-        groups = _grouped(work.mails, self.settings)
+        groups = _grouped(work.mails, self.settings, lambda uid: uid in work.place.left or self._breaks.alone(uid))
         for number, group in enumerate(groups, 1):
             end = work.end if number == len(groups) else max(place.uid, group[-1].uid)
             batch = await self._run(partial(self._take, group, place, end))
@@ -131,8 +135,15 @@ class MailboxAdapter:
         if place.left:
             numbers = ", ".join(map(str, place.left))
             raise ChannelUnavailable(
-                f"mailbox {self.name}: the server lists mail {numbers} but does not hand it over; the others were read"
+                f"mailbox {self.name}: the server lists mail {numbers} but does not hand it over; the others were read",
+                reached_end=True,
             )
+
+    def _sparing(self, work: Work) -> Work:
+        """The same without mails that would end the connection again: they are left for later."""
+        resting = {mail.uid for mail in work.mails if self._breaks.rests(mail.uid)}
+        place = replace(work.place, left=tuple(sorted({*work.place.left, *resting})))
+        return replace(work, place=place, mails=tuple(mail for mail in work.mails if mail.uid not in resting))
 
     async def settle(self, token: Json) -> None:
         """Nothing to do: the mailbox is not changed."""
@@ -211,7 +222,7 @@ class MailboxAdapter:
         client = self._connected()
         again = imap.still_there(client, place.left) if place.left else []
         uids = imap.uids_after(client, place.uid)
-        mails = imap.listing(client, again + uids)
+        mails = imap.listing(client, uids + again)
         wanted = [m for m in mails if m.uid > place.first_until or m.uid in again or _is_since(m, start_from)]
         place = replace(place, left=tuple(again), mailbox=self.settings.shown)
         return Work(place, tuple(wanted), max([place.uid, *uids]))
@@ -227,7 +238,12 @@ class MailboxAdapter:
         return Work(place, wanted, end, max(0, folder.messages - len(wanted)))
 
     def _take(self, group: tuple[Listed, ...], place: Place, end: int) -> Batch:
-        contents = self._contents(group)
+        try:
+            contents = self._contents(group)
+        except BrokenOff as broken:
+            self._breaks.note(broken.uids)
+            raise
+        self._breaks.forget(mail.uid for mail in group)
         mails = [mail for mail in group if mail.uid in contents]
         missing = [mail.uid for mail in group if mail.uid not in contents]
         left = set(place.left) - {mail.uid for mail in group}
@@ -266,16 +282,21 @@ class MailboxAdapter:
         )
 
 
-def _grouped(mails: tuple[Listed, ...], settings: MailboxSettings) -> list[tuple[Listed, ...]]:
-    """Batches bounded in number and bytes; a mail too large to be taken whole travels alone."""
+def _grouped(
+    mails: tuple[Listed, ...], settings: MailboxSettings, doubted: Callable[[int], bool]
+) -> list[tuple[Listed, ...]]:
+    """Batches bounded in number and bytes; a mail too large to be taken whole, of unknown size, or that the server may
+    choke on travels alone.
+    """
     groups: list[list[Listed]] = []
-    room = 0
+    room = -1
     for mail in mails:
-        if not groups or len(groups[-1]) == settings.batch or mail.size > room or mail.size > settings.max_bytes:
+        alone = not 0 < mail.size <= settings.max_bytes or doubted(mail.uid)
+        if not groups or len(groups[-1]) == settings.batch or mail.size > room or alone:
             groups.append([])
             room = settings.batch_bytes
         groups[-1].append(mail)
-        room = room - mail.size if mail.size <= settings.max_bytes else 0
+        room = -1 if alone else room - mail.size
     return [tuple(group) for group in groups]
 
 

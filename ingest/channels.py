@@ -19,10 +19,22 @@ class DoorLost(Exception):
 
 
 def enrol(conn: Connection, name: str, start_from: datetime, now: datetime) -> None:
-    """Make the channel's row at first sight: from then on its `start_from` stands, whenever the door first opens."""
+    """Make the channel's row at first sight: from then on its `start_from` stands, whenever the door first opens.
+
+    Unless that lies in the future and nothing was read yet: then a mistake may still be mended.
+    """
     row = {"name": name, "start_from": start_from, "enrolled_at": now, "state": NEW, "since": now}
     row |= {"failures": 0, "skipped": 0}
     conn.execute(insert_into(conn, channel).values(row).on_conflict_do_nothing())
+    unread = update(channel).where(channel.c.name == name, channel.c.cursor.is_(None), channel.c.start_from > now)
+    conn.execute(unread.where(channel.c.start_from > start_from).values(start_from=start_from))
+
+
+def set_back(conn: Connection, by: timedelta, now: datetime) -> None:
+    """The clock was set back to `now`: doors first seen by the wrong time are read from when they really were."""
+    for row in conn.execute(select(channel).where(channel.c.enrolled_at > now, channel.c.start_from > now)).all():
+        values = {"enrolled_at": row.enrolled_at - by, "start_from": row.start_from - by}
+        conn.execute(update(channel).where(channel.c.name == row.name).values(values))
 
 
 def state(conn: Connection, name: str) -> Row[Any]:
@@ -52,17 +64,26 @@ def answered(conn: Connection, name: str, now: datetime) -> bool:
     return before not in (OPEN, NEW, PAUSED)
 
 
-def failed(conn: Connection, name: str, state: str, error: str, now: datetime) -> tuple[int, bool]:
-    """A poll failed: how many times in a row by now, and whether that is news. A paused door's is none."""
+def failed(
+    conn: Connection, name: str, state: str, error: str, now: datetime, *, reached_end: bool = False
+) -> tuple[int, bool]:
+    """A poll failed: how many times in a row by now, and whether that is news. A paused door's is none.
+
+    One that reached its end, something left out, is the first in a row; one that did not after it is news.
+    """
     row = conn.execute(_held(name)).one()
     if row.state == PAUSED:
         conn.execute(update(channel).where(channel.c.name == name).values(last_poll_at=now))
         return int(row.failures), False
-    values: dict[str, object] = {"last_poll_at": now, "failures": row.failures + 1, "error": error}
-    if row.state != state:
+    before = row.last_success_at is not None and row.last_success_at == row.last_poll_at  # its visit reached the end
+    failures, news = 1 if reached_end else row.failures + 1, row.state != state or (before and not reached_end)
+    values: dict[str, object] = {"last_poll_at": now, "failures": failures, "error": error}
+    if reached_end:
+        values["last_success_at"] = now
+    if news:
         values |= {"state": state, "since": now}
     conn.execute(update(channel).where(channel.c.name == name).values(values))
-    return row.failures + 1, row.state != state
+    return failures, news
 
 
 def pause(conn: Connection, name: str, reason: str, by: str, now: datetime) -> bool:
@@ -122,4 +143,4 @@ def renew(conn: Connection, name: str, until: datetime) -> None:
 
 def _held(name: str) -> Select[Any]:
     """Its state, which nobody else changes before this transaction ends."""
-    return select(channel.c.state, channel.c.failures).where(channel.c.name == name).with_for_update()
+    return select(channel).where(channel.c.name == name).with_for_update()

@@ -16,6 +16,7 @@ from apscheduler.schedulers.base import BaseScheduler
 from sqlalchemy import Connection
 
 from dispatch import targets
+from ingest import channels
 from store import ledger
 from store.engine import Store
 
@@ -48,7 +49,8 @@ class ClockWatch:
 
     async def look(self) -> None:
         """Once the clock was set: every door is visited now, and scheduled from now on; where the ledger goes by this
-        clock, what is due later is so by the new time. Where it was set forward, all leases run out.
+        clock, what is due later is so by the new time. Where it was set forward, all leases run out. Doors first seen
+        by a clock that was ahead are read from when they really were.
         """
         offset = self._measured()
         by = timedelta(seconds=offset - self._offset)
@@ -59,8 +61,9 @@ class ClockWatch:
         now = self.clock()
         for job in self.scheduler.get_jobs():
             job.modify(next_run_time=now)
-        if self.store.exclusive and by < timedelta(0):
-            await self.store.write(lambda conn: _set_back(conn, -by, now))
+        if by < timedelta(0):
+            exclusive = self.store.exclusive
+            await self.store.write(lambda conn: _set_back(conn, -by, now, exclusive=exclusive))
         self._offset = offset  # only now: what could not be written is tried again
         self.store.wakes.ring_waiting()
 
@@ -68,6 +71,8 @@ class ClockWatch:
         return self.clock().timestamp() - self.ticks()
 
 
-def _set_back(conn: Connection, by: timedelta, now: datetime) -> None:
-    ledger.set_back(conn, by, now)
-    targets.set_back(conn, by, now)
+def _set_back(conn: Connection, by: timedelta, now: datetime, *, exclusive: bool) -> None:
+    channels.set_back(conn, by, now)
+    if exclusive:
+        ledger.set_back(conn, by, now)
+        targets.set_back(conn, by, now)

@@ -49,6 +49,8 @@ SILENT_ROUNDS = 3
 """A door that has missed so many polls in a row, and the time one may take, is not open, whatever it last said."""
 READ_BATCH = 50
 READ_LONGEST = LETTER_LONGEST = timedelta(minutes=20)
+A_FETCH = timedelta(minutes=25)
+"""A large file over a slow line may take twenty."""
 FETCHES_AT_ONCE = 4
 LATE = timedelta(seconds=10)
 """So much behind its schedule a door is asked without it: the clock was set back."""
@@ -139,8 +141,15 @@ class Parts:
     def _fetcher(self, name: str, adapter: Adapter) -> Stage:
         office = self.office
         fetcher = Fetcher(name, adapter, office.store, office.desk, office.clock)
-        paused = partial(channels.is_paused, name=name)
-        return Stage(fetch_lane(name), fetcher.fetch, office.store, office.clock, width=FETCHES_AT_ONCE, held=paused)
+        return Stage(
+            fetch_lane(name),
+            fetcher.fetch,
+            office.store,
+            office.clock,
+            longest=A_FETCH,
+            width=FETCHES_AT_ONCE,
+            held=partial(channels.is_paused, name=name),
+        )
 
     def _target(self, name: str, target: TargetSettings) -> Part:
         worker = TargetWorker(name, target, self.office.store, self.office.clock, self.metrics.attempted)

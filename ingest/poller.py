@@ -243,19 +243,28 @@ class Poller:
     async def _failed(self, error: Exception) -> None:
         now, said, self._failed_by = self.clock(), _said(error), self.offset()
         state = channels.REFUSED if isinstance(error, ChannelRefused) else channels.UNAVAILABLE
+        whole = isinstance(error, ChannelUnavailable | ChannelRefused) and error.reached_end
         try:
-            failures, news = await self.keeper.write(lambda conn: channels.failed(conn, self.name, state, said, now))
+            failures, news = await self.keeper.write(
+                lambda conn: channels.failed(conn, self.name, state, said, now, reached_end=whole)
+            )
         except Exception as trouble:  # noqa: BLE001 - the channel's outer loop: it outlives a full disk
             log.error("channel's failure not written down", channel=self.name, error=place_of(trouble), failure=said)
             failures, news = UNCOUNTED, False
-        asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
-        wait = BACKOFF_LONGEST if state == channels.REFUSED else _backoff(failures)
-        if is_passing(error):
-            wait = min(wait, OURS_LONGEST)
-        self.not_before = now + (wait if asked is None else max(BACKOFF_FIRST, min(asked, LONGEST_ASKED)))
+            whole = False
+        self.not_before = None if whole else now + _patience_with(error, failures)
         if news:
             say = log.error if state == channels.REFUSED else log.warning
             say("channel " + state, channel=self.name, error=said)
+
+
+def _patience_with(error: Exception, failures: int) -> timedelta:
+    """How long to leave a source alone that has failed so many times in a row."""
+    asked = error.retry_after if isinstance(error, ChannelUnavailable) else None
+    if asked is not None:
+        return max(BACKOFF_FIRST, min(asked, LONGEST_ASKED))
+    wait = BACKOFF_LONGEST if isinstance(error, ChannelRefused) else _backoff(failures)
+    return min(wait, OURS_LONGEST) if is_passing(error) else wait
 
 
 def _backoff(failures: int) -> timedelta:

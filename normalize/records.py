@@ -10,12 +10,11 @@ from datetime import date, datetime
 from types import MappingProxyType
 
 from adapters.base import Json
-from adapters.document import at_path
+from adapters.document import at_path, fit
 from adapters.fieldmap import FieldMap
 from normalize.case import Warning_
 from normalize.dates import CHINA, parse_moment
 
-_UNFIT = re.compile("[\x00\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _COUNT = re.compile(r"(\d{1,9})(?:\.0+)?\s*[人名位户]?")
 _HOUR = re.compile(r"[:：时点]|^\d+\.0*[1-9]\d*$|^\d{9,}(?:\.\d+)?$")
 """A clock, a spreadsheet's part of a day, or seconds since 1970."""
@@ -23,17 +22,14 @@ _EARLIEST = datetime(1970, 1, 2, tzinfo=CHINA)  # 1900-01-01 and 1970-01-01 are 
 
 
 def plain(value: Json) -> Json:
-    """The same without what no database and no JSON receiver takes (NUL, halves of surrogate pairs, NaN as a number).
-
-    Nor with what turns the direction of reading: a name is read as it is written.
-    """
+    """The same in texts that are fit to be kept, and without NaN as a number, which no JSON receiver takes."""
     if isinstance(value, str):
-        return _UNFIT.sub("", value)
+        return fit(value)
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, list):
         return [plain(one) for one in value]
-    return {_UNFIT.sub("", k): plain(one) for k, one in value.items()} if isinstance(value, dict) else value
+    return {fit(k): plain(one) for k, one in value.items()} if isinstance(value, dict) else value
 
 
 class Record:

@@ -19,6 +19,12 @@ class Mailbox:
     mails: dict[int, bytes] = field(default_factory=dict)
     withheld: set[int] = field(default_factory=set)
     """Mails a FETCH of whose bytes is answered NO."""
+    breaks: set[int] = field(default_factory=set)
+    """Mails a FETCH of whose bytes ends the connection."""
+    unlisted: set[int] = field(default_factory=set)
+    """Mails a FETCH of whose sizes leaves them out."""
+    unlistable: set[int] = field(default_factory=set)
+    """Mails a FETCH of whose sizes is answered NO."""
     greeting: str | None = "* OK ready"
     """None: the server accepts and says nothing."""
     replies: dict[str, str] = field(default_factory=dict)
@@ -90,8 +96,13 @@ class _Session(socketserver.StreamRequestHandler):
         wants_body = "BODY.PEEK" in rest
         if wants_body and self.mailbox.withheld.intersection(uids):
             return "NO [SERVERBUG] Internal error"
+        if wants_body and self.mailbox.breaks.intersection(uids):
+            self._say("* BYE Internal error")
+            raise ConnectionResetError
+        if not wants_body and self.mailbox.unlistable.intersection(uids):
+            return "NO [SERVERBUG] Internal error"
         for number, uid in enumerate(self.mailbox.mails, 1):
-            if uid in uids:
+            if uid in uids and (wants_body or uid not in self.mailbox.unlisted):
                 content = self.mailbox.mails[uid]
                 what = f'RFC822.SIZE {len(content)} INTERNALDATE "02-Mar-2026 09:14:55 +0800"'
                 if wants_body:

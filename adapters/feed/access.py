@@ -12,6 +12,7 @@ from yarl import URL
 from adapters.base import ChannelRefused, ChannelUnavailable, Json, Unobtainable
 from adapters.document import NotJson, at_path, looks_like_html, parse
 from adapters.feed.asking import composed, named, signed
+from adapters.feed.attachments import address
 from adapters.feed.connection import Answer, Ask, Connection, Forbidden, TooLarge
 from adapters.feed.dialect import Dialect, Request, TokenAuth
 from adapters.feed.verdict import AskAgain, check_status, check_success, read_document
@@ -50,17 +51,16 @@ class Access:
     async def download(self, url: URL, limit: int) -> Answer:
         """Bring a file. Who we are is told to the platform's own host only, not to others that keep files for it.
 
-        Raises Unobtainable: this file will not come.
+        One redirect to such a host is followed. Raises Unobtainable: this file will not come.
         """
-        where = f"{self._channel}: attachment on {url.host}"
-        own = url.origin() == URL(self._dialect.base_url).origin()
+        own = self._is_own(url)
 
         async def once(proof: Proof) -> Answer:
-            target = signed(self._dialect, url, self._clock()) if own else url
-            ask = Ask(what=f"attachment on {url.host}", url=target, headers=proof if own else {})
-            answer = await self._file(ask, limit, where)
-            self._check_file(answer, url, where)
-            return answer
+            answer = await self._file(url, proof if own else {}, limit)
+            away = _leads_to(answer, url)
+            if away is None or self._is_own(away):  # how the platform says that the session is over
+                return self._judged(answer, url)
+            return await _no_second_try(lambda _: self._redirected(away, limit))
 
         return await (self._with_proof(once) if own else _no_second_try(once))
 
@@ -97,7 +97,7 @@ class Access:
         except AskAgain as again:
             raise again.final from again
         life = at_path(document, auth.expires_in) if auth.expires_in else None
-        self._proof_ends = self._clock() + timedelta(seconds=life) - _MARGIN if isinstance(life, int | float) else None
+        self._proof_ends = _end_of(life, self._clock())
         if auth.token is None:
             return {}
         token = at_path(document, auth.token)
@@ -117,17 +117,43 @@ class Access:
         check_status(answer, where, self._clock())
         return answer
 
-    async def _file(self, ask: Ask, limit: int, where: str) -> Answer:
+    async def _file(self, url: URL, proof: Proof, limit: int) -> Answer:
+        where = self._attachment_on(url)
+        target = signed(self._dialect, url, self._clock()) if self._is_own(url) else url
         try:
-            answer = await self._connection.exchange(ask, limit)
+            answer = await self._connection.download(Ask(f"attachment on {url.host}", target, headers=proof), limit)
         except TooLarge as error:
             raise Unobtainable(f"{where}: larger than attachments.max_bytes {limit}") from error
         except Forbidden as error:
             raise Unobtainable(str(error)) from error
         if answer.status in {400, 404, 405, 410, 414}:
             raise Unobtainable(f"{where}: HTTP {answer.status}, it is not there; expected a file")
-        check_status(answer, where, self._clock())
         return answer
+
+    async def _redirected(self, away: URL, limit: int) -> Answer:
+        """The file from where another host keeps it. Raises ChannelRefused for one that is not to be asked."""
+        try:
+            url = address(str(away), self._dialect.base_url, self._dialect.attachments.hosts, self._channel)
+        except Unobtainable as error:
+            raise ChannelRefused(
+                f"{self._channel}: an attachment is redirected to {away.host}:{away.port}; expected a file, or that"
+                " host in attachments.hosts"
+            ) from error
+        return self._judged(await self._file(url, {}, limit), url)
+
+    def _judged(self, answer: Answer, url: URL) -> Answer:
+        where = self._attachment_on(url)
+        if (away := _leads_to(answer, url)) is not None and not self._is_own(away):
+            raise ChannelRefused(f"{where}: redirects to {away.host}; expected a file")
+        check_status(answer, where, self._clock())
+        self._check_file(answer, url, where)
+        return answer
+
+    def _is_own(self, url: URL) -> bool:
+        return url.origin() == URL(self._dialect.base_url).origin()
+
+    def _attachment_on(self, url: URL) -> str:
+        return f"{self._channel}: attachment on {url.host}"
 
     def _check_file(self, answer: Answer, url: URL, where: str) -> None:
         """A platform says "no" with HTTP 200 to files too: as JSON by its success rule, with its login page, or with
@@ -149,6 +175,27 @@ class Access:
 
     def _where(self, request: Request) -> str:
         return f"{self._channel}: {named(self._dialect, request)}"
+
+
+def _leads_to(answer: Answer, url: URL) -> URL | None:
+    """Where an answer redirects to; None: nowhere that can be gone to."""
+    if answer.status not in {301, 302, 303, 307, 308}:
+        return None
+    try:
+        away = url.join(URL(answer.headers.get("Location", "")))
+    except ValueError:
+        return None
+    return away if away.host and away.scheme in {"http", "https"} else None
+
+
+def _end_of(life: Json, now: datetime) -> datetime | None:
+    """When a proof of so many seconds is to be renewed; None: that is no life a token has (Long.MAX, an epoch)."""
+    if not isinstance(life, int | float):
+        return None
+    try:
+        return now + timedelta(seconds=life) - _MARGIN
+    except (OverflowError, ValueError):
+        return None
 
 
 async def _no_second_try(once: Callable[[Proof], Awaitable[T]]) -> T:

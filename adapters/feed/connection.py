@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import aiohttp
 from yarl import URL
@@ -14,6 +15,10 @@ from adapters.tls_words import tls_trouble
 from adapters.wire import AddressForbidden, TrustBroken, open_session
 
 _CHUNK = 64 * 1024
+_SLOWEST = 256 * 1024
+"""Bytes in a second that a file is waited for at."""
+_LONGEST = timedelta(minutes=20)
+"""A file that takes longer is fetched anew: so long is the step that fetches it held."""
 
 
 class TooLarge(Exception):
@@ -56,32 +61,53 @@ class Connection:
         """Send and read up to `limit` bytes of the answer. Raises ChannelUnavailable, ChannelRefused, TooLarge."""
         where = f"{self._channel}: {ask.what}"
         try:
-            return await self._exchange(ask, limit)
-        except aiohttp.ClientConnectorDNSError as error:
-            if isinstance(error.os_error, AddressForbidden):
-                raise Forbidden(f"{where}: {error.os_error}") from error
-            raise ChannelUnavailable(f"{where}: the host's name is not known; expected an answer") from error
+            return await self._exchange(ask, limit, self._dialect.timeout)
         except TimeoutError as error:
             raise ChannelUnavailable(f"{where}: no whole answer within {self._dialect.timeout}") from error
         except (aiohttp.ClientError, OSError) as error:
-            if said := tls_trouble(error, "tls.ca_file", "tls.client_cert"):
-                raise ChannelRefused(f"{where}: {said}") from error
+            raise self._told(error, where) from error
+
+    async def download(self, ask: Ask, limit: int) -> Answer:
+        """The same for a file, which may take its time as long as it comes."""
+        where, patience = f"{self._channel}: {ask.what}", self._dialect.timeout
+        whole = patience + min(timedelta(seconds=limit // _SLOWEST), _LONGEST)
+        try:
+            return await self._exchange(ask, limit, whole)
+        except TimeoutError as error:
             raise ChannelUnavailable(
-                f"{where}: the connection failed ({type(error).__name__}); expected an answer"
+                f"{where}: nothing of it came for {patience}, or not all within {whole}; expected the file: set timeout"
+                " longer if the line is slow"
             ) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._told(error, where) from error
+
+    def _told(self, error: Exception, where: str) -> ChannelUnavailable | ChannelRefused:
+        """What went wrong with the connection, in our words."""
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            if isinstance(error.os_error, AddressForbidden):
+                return Forbidden(f"{where}: {error.os_error}")
+            return ChannelUnavailable(f"{where}: the host's name is not known; expected an answer")
+        if said := tls_trouble(error, "tls.ca_file", "tls.client_cert"):
+            return ChannelRefused(f"{where}: {said}")
+        return ChannelUnavailable(f"{where}: the connection failed ({type(error).__name__}); expected an answer")
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
             self._session = None
 
-    async def _exchange(self, ask: Ask, limit: int) -> Answer:
+    async def _exchange(self, ask: Ask, limit: int, within: timedelta) -> Answer:
         headers = dict(ask.headers)
         if ask.json is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
         data = ask.json if ask.json is not None else ask.form
+        timeout = aiohttp.ClientTimeout(
+            total=within.total_seconds(),
+            sock_connect=self._dialect.connect_timeout.total_seconds(),
+            sock_read=self._dialect.timeout.total_seconds(),
+        )
         async with self._opened().request(
-            ask.method, ask.url, headers=headers, data=data, allow_redirects=False
+            ask.method, ask.url, headers=headers, data=data, allow_redirects=False, timeout=timeout
         ) as response:
             return Answer(response.status, response.content_type, response.headers, await _bounded(response, limit))
 

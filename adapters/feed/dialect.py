@@ -134,7 +134,9 @@ class Errors(Described):
 
 
 class Attachments(Described):
-    hosts: tuple[str, ...] = Field(default=(), description="hosts (or host:port) they may lie on besides base_url's")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="hosts (or host:port) they may lie on, or be redirected to, besides base_url's"
+    )
     max_bytes: int = Field(default=200 * 2**20, gt=0, description="larger ones are refused")
 
 
@@ -166,7 +168,9 @@ class Dialect(Described):
         description="how far before the last record seen each poll begins",
     )
     connect_timeout: timedelta = Field(default=timedelta(seconds=10), gt=timedelta(0), description="to connect")
-    timeout: timedelta = Field(default=timedelta(seconds=60), gt=timedelta(0), description="for one answer")
+    timeout: timedelta = Field(
+        default=timedelta(seconds=60), gt=timedelta(0), description="for one answer; for a file: for it to go on coming"
+    )
     max_page_bytes: int = Field(default=32 * 2**20, gt=0, description="a larger page is not read")
 
     @property

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.base import ChannelUnavailable, Json, Raw, RawKind
-from adapters.document import at_path, content_hash, pointer_to
+from adapters.document import at_path, content_hash, fit, pointer_to
 from adapters.feed.dialect import Listing
 from adapters.feed.times import TimeFormat
 from adapters.signed import unsigned
@@ -24,10 +24,6 @@ class Page:
     @property
     def keys(self) -> frozenset[str]:
         return frozenset(raw.key for raw in self.raws)
-
-    @property
-    def ascends(self) -> bool:
-        return all(earlier <= later for earlier, later in zip(self.times, self.times[1:], strict=False))
 
 
 def read_page(
@@ -76,6 +72,7 @@ def _raw(record: Json, listing: Listing, pointer: str) -> Raw:
     told = fields(record, listing)
     steady = {k: v for k, v in told.items() if k not in listing.volatile} if isinstance(told, dict) else told
     version = content_hash(unsigned(steady))
-    parts = [str(part).strip() for part in (at_path(told, path) for path in listing.key) if part is not None]
+    # cleaned as the reader does: a key must be storable, and one key must stay one case
+    parts = [fit(str(part)).strip() for part in (at_path(told, path) for path in listing.key) if part is not None]
     key = "/".join(parts) if len(parts) == len(listing.key) and all(parts) else version
     return Raw(RawKind.RECORD, key=key, version=version, blob=0, locator=key, pointer=pointer)

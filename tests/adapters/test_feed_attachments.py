@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from sqlalchemy import select
 from yarl import URL
 
@@ -17,7 +22,7 @@ from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Part
 from store import ledger
 from store.schema import attachment
-from tests.adapters.platforms import LOGIN_PAGE, Hotline, Sunshine, answering, cut, saying
+from tests.adapters.platforms import LOGIN_PAGE, Fault, Hotline, Sunshine, answering, cut, saying
 from tests.adapters.test_feed import Door, door, hotline, hotline_settings, sunshine, sunshine_settings
 from tests.adapters.test_wire import LOOPBACK_NAME
 from tests.ingest.desk import open_desk, reading
@@ -151,6 +156,128 @@ async def test_a_redirect_is_not_followed(sunshine: Sunshine, door: Door) -> Non
 
     with pytest.raises(ChannelRefused, match="302"):
         await door.adapter.fetch("/files/1.png")
+
+
+@dataclass
+class ObjectStore:
+    """Keeps files for a platform that redirects to it, and asks for nothing but the signed address."""
+
+    host: str = ""
+    asked: list[web.Request] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request)
+        if self.faults:
+            answer = await self.faults.pop(0)(request)
+            assert answer is not None
+            return answer
+        signed = request.query_string == "Signature=a%2Bb"
+        return web.Response(status=200 if signed else 403, body=PNG[1], content_type=PNG[0])
+
+
+@pytest.fixture
+async def objects() -> AsyncIterator[ObjectStore]:
+    kept = ObjectStore()
+    app = web.Application()
+    app.router.add_get("/{tail:.*}", kept.answer)
+    server = TestServer(app)
+    await server.start_server()
+    kept.host = f"localhost:{server.port}"
+    yield kept
+    await server.close()
+
+
+async def test_a_redirect_to_a_host_that_keeps_files_is_followed_once_without_our_proof(
+    sunshine: Sunshine, objects: ObjectStore
+) -> None:
+    sunshine.faults = [answering(302, Location=f"http://{objects.host}/b/1.png?Signature=a%2Bb")]
+    door = Door(sunshine_settings(sunshine, attachments={"hosts": [objects.host]}))
+
+    found = await door.adapter.fetch("/files/1.png")
+    await door.adapter.close()
+
+    assert found.content == PNG[1]
+    assert sunshine.logins == 1
+    assert "token" not in objects.asked[0].headers
+
+
+async def test_a_redirect_to_any_other_host_is_not_followed_and_says_what_to_set(
+    sunshine: Sunshine, objects: ObjectStore
+) -> None:
+    sunshine.faults = [answering(302, Location=f"http://{objects.host}/b/1.png?Signature=a%2Bb")]
+    door = Door(sunshine_settings(sunshine))
+
+    with pytest.raises(ChannelRefused, match=rf"redirected to {objects.host}; .*attachments\.hosts"):
+        await door.adapter.fetch("/files/1.png")
+    await door.adapter.close()
+
+    assert objects.asked == []
+    assert sunshine.logins == 1
+
+
+@pytest.mark.parametrize("further", ["http://other.example/1.png", "/b/2.png"])
+async def test_a_second_redirect_is_not_followed_and_logs_in_nowhere(
+    sunshine: Sunshine, objects: ObjectStore, further: str
+) -> None:
+    sunshine.faults = [answering(302, Location=f"http://{objects.host}/b/1.png")]
+    objects.faults = [answering(302, Location=further)]
+    door = Door(sunshine_settings(sunshine, attachments={"hosts": [objects.host]}))
+
+    with pytest.raises(ChannelRefused, match=r"redirects to .*; expected a file"):
+        await door.adapter.fetch("/files/1.png")
+    await door.adapter.close()
+
+    assert len(objects.asked) == 1
+    assert sunshine.logins == 1
+
+
+async def test_what_a_host_that_keeps_files_refuses_does_not_throw_the_session_away(
+    sunshine: Sunshine, objects: ObjectStore
+) -> None:
+    sunshine.faults = [answering(302, Location=f"http://{objects.host}/b/1.png")]
+    objects.faults = [answering(401)]
+    door = Door(sunshine_settings(sunshine, attachments={"hosts": [objects.host]}))
+
+    with pytest.raises(ChannelRefused, match="401"):
+        await door.adapter.fetch("/files/1.png")
+    await door.adapter.close()
+
+    assert sunshine.logins == 1
+
+
+def dripping(parts: int, wait: float) -> Fault:
+    """A file that comes bit by bit over a slow line."""
+
+    async def fault(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "image/png"})
+        await response.prepare(request)
+        for _ in range(parts):
+            await response.write(b"x" * 100)
+            await asyncio.sleep(wait)
+        return response
+
+    return fault
+
+
+async def test_a_file_may_take_longer_than_an_answer_as_long_as_it_comes(sunshine: Sunshine) -> None:
+    sunshine.faults = [dripping(8, 0.2)]
+    door = Door(sunshine_settings(sunshine, timeout="PT1S"))
+
+    assert len((await door.adapter.fetch("/files/1.png")).content) == 800
+    await door.adapter.close()
+
+
+@pytest.mark.parametrize("fault", [dripping(2, 5), dripping(50, 0.1)])
+async def test_a_file_that_stops_coming_or_never_ends_is_left_and_says_what_to_set(
+    sunshine: Sunshine, fault: Fault
+) -> None:
+    sunshine.faults = [fault]
+    door = Door(sunshine_settings(sunshine, timeout="PT0.3S", attachments={"max_bytes": 100_000}))
+
+    with pytest.raises(ChannelUnavailable, match="set timeout longer"):
+        await door.adapter.fetch("/files/1.png")
+    await door.adapter.close()
 
 
 async def test_a_file_too_large_is_unobtainable(sunshine: Sunshine) -> None:

@@ -282,6 +282,33 @@ async def test_what_lay_there_before_is_left_and_counted(folder: Folder) -> None
     assert folder.files == ["copied.pdf", "old.pdf"]
 
 
+async def test_what_lay_on_a_share_that_was_not_mounted_at_the_first_look_is_left_and_counted(folder: Folder) -> None:
+    later = datetime.now(UTC) + timedelta(seconds=60)
+    (empty,) = await polled(folder.door(), start_from=later)
+    folder.put("old.pdf", at="2020-01-01T00:00:00+08:00")
+    device = empty.cursor["empty_on"]
+    assert isinstance(device, int)
+
+    (first,) = await polled(folder.door(), {**empty.cursor, "empty_on": device + 1}, start_from=later)
+    folder.put("new.pdf", PDF + b"new %%EOF")
+    more = await polled(folder.door(), first.cursor, start_from=later)
+
+    assert (first.raws, first.skipped) == ((), 1)
+    assert names(more) == ["new.pdf"]
+
+
+async def test_what_comes_into_a_folder_that_was_empty_is_taken_whatever_its_time(folder: Folder) -> None:
+    """The share's clock may be behind, and a scan that is copied keeps its time."""
+    later = datetime.now(UTC) + timedelta(seconds=60)
+    (empty,) = await polled(folder.door(), start_from=later)
+    folder.put("copied.pdf", at="2020-01-01T00:00:00+08:00")
+
+    (batch,) = await polled(folder.door(), empty.cursor, start_from=later)
+
+    assert names([batch]) == ["copied.pdf"]
+    assert batch.cursor == {"left": []}
+
+
 async def test_what_was_left_is_taken_when_it_is_written_anew(folder: Folder) -> None:
     folder.put("scan.pdf", at="2020-01-01T00:00:00+08:00")
     later = datetime.now(UTC) + timedelta(seconds=60)
@@ -317,7 +344,7 @@ async def test_a_first_poll_of_an_empty_folder_settles_where_the_channel_begins(
     (first,) = await polled(folder.door())
 
     assert (first.blobs, first.raws, first.skipped) == ((), (), 0)
-    assert first.cursor == {"left": []}
+    assert first.cursor == {"left": [], "empty_on": folder.path.stat().st_dev}
 
 
 async def test_a_settled_scan_lies_in_the_archive_under_its_month_and_folder(folder: Folder) -> None:

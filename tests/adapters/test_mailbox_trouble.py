@@ -11,6 +11,7 @@ import pytest
 
 from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
 from adapters.mailbox import MailboxAdapter, MailboxSettings
+from adapters.mailbox_breaks import Breaks
 from tests.adapters.conformance import keys, opened
 from tests.imap_server import Mailbox, misbehaving
 
@@ -281,3 +282,96 @@ async def test_an_answer_that_is_no_imap_is_unavailable_and_says_so(mailbox: Mai
         _, error = await brought(door)
 
     assert isinstance(error, ChannelUnavailable)
+
+
+async def test_a_mail_left_out_of_the_list_of_sizes_is_not_taken_for_gone(mailbox: Mailbox, port: int) -> None:
+    mailbox.unlisted = {3, 5}
+    async with opened(adapter(port)) as door:
+        first, error = await brought(door)
+        mailbox.mails[6] = b"Subject: 6\r\n\r\n"
+        mailbox.unlisted = {6}
+        then, _ = await brought(door, first[-1].cursor)
+
+    assert error is None
+    assert {blob for batch in first for blob in batch.blobs} == set(MAILS.values())
+    assert [blob for batch in then for blob in batch.blobs] == [mailbox.mails[6]]
+
+
+async def test_a_mail_whose_size_the_server_refuses_holds_back_no_other(mailbox: Mailbox, port: int) -> None:
+    mailbox.unlistable = {3}
+    async with opened(adapter(port)) as door:
+        batches, error = await brought(door)
+
+    assert error is None
+    assert {blob for batch in batches for blob in batch.blobs} == set(MAILS.values())
+
+
+async def test_a_server_that_refuses_all_sizes_is_not_asked_for_each(mailbox: Mailbox, port: int) -> None:
+    mailbox.mails = dict.fromkeys(range(1, 400), b"Subject: 1\r\n\r\n")
+    mailbox.unlistable = set(mailbox.mails)
+    async with opened(adapter(port)) as door:
+        batches, error = await brought(door)
+
+    assert batches == []
+    assert isinstance(error, ChannelUnavailable)
+    assert sum(command.startswith("UID FETCH") for command in mailbox.commands) < 60
+
+
+@pytest.mark.parametrize("uid", [1, 3, 5])
+async def test_a_mail_over_which_the_server_breaks_off_holds_back_no_other(
+    mailbox: Mailbox, port: int, uid: int
+) -> None:
+    mailbox.breaks = {uid}
+    blobs: list[bytes] = []
+    cursor: Cursor | None = None
+    async with opened(adapter(port)) as door:
+        for _ in range(5):
+            batches, error = await brought(door, cursor)
+            blobs += [blob for batch in batches for blob in batch.blobs]
+            cursor = batches[-1].cursor if batches else cursor
+        mailbox.mails[6] = b"Subject: 6\r\n\r\n"
+        then, error = await brought(door, cursor)
+
+    assert set(blobs) == set(MAILS.values()) - {MAILS[uid]}
+    assert [blob for batch in then for blob in batch.blobs] == [mailbox.mails[6]]
+    assert f"mail {uid}" in str(error)
+    assert then[-1].cursor == {"uidvalidity": 1700000000, "uid": 6, "left": [uid], "mailbox": HERE}
+
+
+async def test_a_mail_over_which_the_server_broke_off_is_asked_for_last_after_a_start(
+    mailbox: Mailbox, port: int
+) -> None:
+    mailbox.breaks = {3}
+    async with opened(adapter(port)) as door:
+        batches, error = await brought(door, {"uidvalidity": 1700000000, "uid": 4, "left": [3], "mailbox": HERE})
+
+        assert isinstance(error, ChannelUnavailable)
+        assert [blob for batch in batches for blob in batch.blobs] == [MAILS[5]]
+
+        mailbox.breaks = set()
+        healed, error = await brought(door, batches[-1].cursor)
+
+    assert error is None
+    assert [blob for batch in healed for blob in batch.blobs] == [MAILS[3]]
+    assert healed[-1].cursor == {"uidvalidity": 1700000000, "uid": 5, "mailbox": HERE}
+
+
+def test_a_mail_that_broke_the_connection_alone_is_asked_for_once_an_hour() -> None:
+    now = [0.0]
+    breaks = Breaks(lambda: now[0])
+    breaks.note([3, 4])
+    assert breaks.alone(3)
+    assert not breaks.rests(3)
+
+    for _ in range(2):
+        breaks.note([3])
+    assert breaks.rests(3)
+    assert not breaks.rests(4)
+
+    now[0] += 3600
+    assert not breaks.rests(3)
+    breaks.note([3])
+    assert breaks.rests(3)
+
+    breaks.forget([3])
+    assert not breaks.alone(3)

@@ -10,11 +10,12 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import select
 
 from dispatch import targets
+from ingest import channels
 from ingest.clock_watch import ClockWatch
 from store import ledger
 from store.engine import open_store
+from store.schema import channel, target
 from store.schema import ledger as steps
-from store.schema import target
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 AHEAD = timedelta(hours=8)
@@ -47,6 +48,8 @@ async def test_after_the_clock_was_set_back_doors_are_visited_and_nothing_waits_
     await store.write(lambda conn: ledger.enqueue(conn, "before", {"raw": 1}, now=NOW))
     await store.write(lambda conn: ledger.enqueue(conn, "after", {"raw": 1}, now=NOW))
     await store.write(lambda conn: ledger.claim(conn, "before", now=wrong, lease=5 * MINUTE))
+    await store.write(lambda conn: channels.enrol(conn, "known", NOW - MINUTE, NOW))
+    await store.write(lambda conn: channels.enrol(conn, "new", wrong, wrong))
     planned = job.next_run_time
 
     machine.passes(MINUTE)
@@ -61,6 +64,8 @@ async def test_after_the_clock_was_set_back_doors_are_visited_and_nothing_waits_
     assert dues[:2] == [machine.now, NOW + 10 * MINUTE]
     assert dues[2:] == [NOW + 5 * MINUTE, machine.now + 5 * MINUTE]  # leases of before and after
     assert await store.read(lambda conn: conn.execute(select(target.c.retry_at)).scalar_one()) == NOW + 3 * MINUTE
+    starts = await store.read(lambda conn: conn.execute(select(channel.c.name, channel.c.start_from)).all())
+    assert dict(map(tuple, starts)) == {"known": NOW - MINUTE, "new": NOW}
 
     scheduler.shutdown(wait=False)
     store.close()

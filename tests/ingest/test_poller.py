@@ -327,6 +327,37 @@ async def test_the_first_sight_of_a_channel_fixes_its_start(store: Store) -> Non
     assert store.read_now(lambda conn: conn.execute(select(channel.c.skipped)).scalar_one()) == 7
 
 
+@pytest.mark.parametrize("left_out", [ChannelUnavailable, ChannelRefused])
+async def test_a_visit_that_left_something_out_keeps_its_beat_and_hides_no_outage(
+    store: Store, left_out: type[ChannelUnavailable | ChannelRefused]
+) -> None:
+    incomplete = [left_out("mail 3 is withheld", reached_end=True) for _ in range(9)]
+    polling, time = await timed(store, Door(failures=[*incomplete, left_out("down")]))
+    with capture_logs() as said:
+        for _ in incomplete:
+            time.now += timedelta(minutes=1)
+            await polling.round()
+
+            assert polling.not_before is None
+        row = store.read_now(lambda conn: channels.state(conn, "door"))
+        time.now += timedelta(minutes=1)
+        await polling.round()
+
+    assert (row.failures, row.error, row.last_success_at) == (1, "mail 3 is withheld", row.last_poll_at)
+    assert row.state != channels.OPEN
+    assert polling.not_before is not None
+    assert [one["error"] for one in said] == ["mail 3 is withheld", "down"]
+    assert store.read_now(lambda conn: channels.state(conn, "door")).since == time.now
+
+
+async def test_a_start_in_the_future_can_be_mended_until_something_was_read(store: Store) -> None:
+    now = utc_now()
+    for start in (now + timedelta(days=9), now - timedelta(days=9), now - timedelta(days=99)):
+        await store.write(lambda conn, start=start: channels.enrol(conn, "door", start, now))  # type: ignore[misc]
+
+    assert store.read_now(lambda conn: channels.state(conn, "door")).start_from == now - timedelta(days=9)
+
+
 async def test_after_a_failure_it_comes_back_without_being_told(store: Store) -> None:
     door = Door(matters=1, failures=[ChannelUnavailable("down", timedelta(milliseconds=1))])
     polling = await poller(store, door)
