@@ -169,7 +169,9 @@ def listing(client: IMAPClient, uids: list[int]) -> list[Listed]:
     for start in range(0, len(uids), _LISTED_AT_ONCE):
         told |= _sizes(client, uids[start : start + _LISTED_AT_ONCE], refused)
     untold = [uid for uid in uids if uid not in told]
-    there = still_there(client, untold) if untold else []
+    there: set[int] = set()
+    for start in range(0, len(untold), _LISTED_AT_ONCE):
+        there.update(still_there(client, untold[start : start + _LISTED_AT_ONCE]))
     return [told.get(uid) or Listed(uid, 0, None) for uid in uids if uid in told or uid in there]
 
 

@@ -255,7 +255,7 @@ class MailboxAdapter:
 
     def _contents(self, group: tuple[Listed, ...]) -> dict[int, bytes]:
         """The group's bytes by UID; one mail the server chokes on does not take the others with it."""
-        limit = self.settings.max_bytes if self._is_too_large(group[0]) else None
+        limit = self.settings.max_bytes if self._may_be_too_large(group[0]) else None
         try:
             return imap.bytes_of(self._connected(), [mail.uid for mail in group], limit)
         except NotHandedOver as refusal:
@@ -266,10 +266,12 @@ class MailboxAdapter:
                 raise ChannelUnavailable(f"mailbox {self.name}: the server hands over no mail: {refusal}") from refusal
             return single
 
-    def _is_too_large(self, mail: Listed) -> bool:
-        return mail.size > self.settings.max_bytes
+    def _may_be_too_large(self, mail: Listed) -> bool:
+        """It is, or the server does not tell its size."""
+        return not 0 < mail.size <= self.settings.max_bytes
 
     def _raw(self, number: int, mail: Listed, content: bytes, place: Place) -> Raw:
+        cut = self._may_be_too_large(mail) and len(content) >= self.settings.max_bytes
         locator = f"{self.settings.folder}:{place.uidvalidity}:{mail.uid}"
         return Raw(
             kind=RawKind.MAIL,
@@ -278,7 +280,7 @@ class MailboxAdapter:
             blob=number,
             locator=locator,
             received_at=mail.internal_date,
-            meta={"truncated": True, "size": mail.size} if self._is_too_large(mail) else {},
+            meta={"truncated": True, "size": mail.size or len(content)} if cut else {},
         )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
+from adapters.start import check_has_come
 from ingest import channels, inbox
 from ingest.channels import DoorLost
 from ingest.clock_watch import SET, offset
@@ -159,6 +160,8 @@ class Poller:
             await self.enrol()
         await self._settle()
         row = await self.store.read(lambda conn: channels.state(conn, self.name))
+        if row.cursor is None:
+            check_has_come(self.name, row.start_from, self.clock())
         async with aclosing(self.adapter.poll(row.cursor, row.start_from)) as batches:
             while (batch := await self._watched(anext(batches, None), self.patience)) is not None:
                 await self._take(batch, row.cursor)

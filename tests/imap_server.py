@@ -25,6 +25,8 @@ class Mailbox:
     """Mails a FETCH of whose sizes leaves them out."""
     unlistable: set[int] = field(default_factory=set)
     """Mails a FETCH of whose sizes is answered NO."""
+    boundless: bool = False
+    """It gives whole mails also where a part was asked for."""
     greeting: str | None = "* OK ready"
     """None: the server accepts and says nothing."""
     replies: dict[str, str] = field(default_factory=dict)
@@ -94,6 +96,7 @@ class _Session(socketserver.StreamRequestHandler):
     def _fetch(self, rest: str) -> str:
         uids = [int(uid) for uid in rest.split(" ")[2].split(",")]
         wants_body = "BODY.PEEK" in rest
+        part = re.search(r"\[\]<0\.(\d+)>", rest)
         if wants_body and self.mailbox.withheld.intersection(uids):
             return "NO [SERVERBUG] Internal error"
         if wants_body and self.mailbox.breaks.intersection(uids):
@@ -103,10 +106,10 @@ class _Session(socketserver.StreamRequestHandler):
             return "NO [SERVERBUG] Internal error"
         for number, uid in enumerate(self.mailbox.mails, 1):
             if uid in uids and (wants_body or uid not in self.mailbox.unlisted):
-                content = self.mailbox.mails[uid]
+                content = self.mailbox.mails[uid][: int(part[1]) if part and not self.mailbox.boundless else None]
                 what = f'RFC822.SIZE {len(content)} INTERNALDATE "02-Mar-2026 09:14:55 +0800"'
                 if wants_body:
-                    what = f"BODY[] {{{len(content)}}}\r\n{content.decode()}"
+                    what = f"BODY[]{'<0>' if part else ''} {{{len(content)}}}\r\n{content.decode()}"
                 self._say(f"* {number} FETCH (UID {uid} {what})")
         return "OK done"
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json
+from adapters.base import Batch, ChannelRefused, Cursor, Fetched, Json
 from adapters.feed.access import Access
 from adapters.feed.asking import named
 from adapters.feed.attachments import address, name_of
@@ -16,10 +16,9 @@ from adapters.feed.dialect import Dialect
 from adapters.feed.page import Page, read_page
 from adapters.feed.paging import Span, Walk
 from adapters.feed.times import TimeFormat
+from adapters.start import check_has_come
 
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-_STEERED = timedelta(minutes=1)
-"""What lies so far ahead is asked for soon: a clock was put right by a little."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class FeedAdapter:
         if start_from < mark.origin:  # that was by a clock which has been set back since
             mark = _Mark(start_from, start_from)
         begin = max(mark.origin, mark.modified - self._dialect.look_back)
-        self._check_has_come(begin)
+        check_has_come(self._name, begin, self._clock())
         skipped = await self._before(start_from) if cursor is None else 0
         unsaid = cursor is None
         async with aclosing(self._walk().stretches(begin)) as stretches:
@@ -88,14 +87,6 @@ class FeedAdapter:
 
     async def close(self) -> None:
         await self._access.close()
-
-    def _check_has_come(self, begin: datetime) -> None:
-        if begin > self._clock() + _STEERED:
-            when = begin.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-            raise ChannelUnavailable(
-                f"{self._name}: it is to be read from {when} UTC on, which lies in the future; expected a time that has"
-                " come: set the channel's start_from or this machine's clock right"
-            )
 
     def _walk(self) -> Walk:
         listing = self._dialect.listing

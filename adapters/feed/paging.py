@@ -132,8 +132,7 @@ class Walk:
         return ChannelUnavailable(
             f"{self.channel}: listed {listed} of {total} records and nothing behind them; expected all: set"
             " listing.page_size larger or listing.max_window shorter, or listing.total to null if it counts what is"
-            " never listed",
-            reached_end=True,
+            " never listed"
         )
 
 

@@ -260,6 +260,7 @@ async def test_a_cursor_that_is_none_is_refused_by_name(port: int) -> None:
 
 async def test_a_server_that_sends_more_than_was_asked_for_is_not_read_to_the_end(mailbox: Mailbox, port: int) -> None:
     mailbox.mails = {1: b"Subject: 1\r\n\r\n" + b"x" * 20 * 2**20}
+    mailbox.boundless = True
     async with opened(adapter(port, max_bytes=2**10, batch_bytes=2**10)) as door:
         batches, error = await brought(door)
 
@@ -304,6 +305,17 @@ async def test_a_mail_whose_size_the_server_refuses_holds_back_no_other(mailbox:
 
     assert error is None
     assert {blob for batch in batches for blob in batch.blobs} == set(MAILS.values())
+
+
+async def test_a_mail_of_unknown_size_is_taken_as_far_as_a_mail_may_be_large(mailbox: Mailbox, port: int) -> None:
+    mailbox.mails = {1: b"Subject: 1\r\n\r\n" + b"x" * 9000}
+    mailbox.unlisted = {1}
+    async with opened(adapter(port, max_bytes=4096)) as door:
+        (batch,), error = await brought(door)
+
+    assert error is None
+    assert [len(blob) for blob in batch.blobs] == [4096]
+    assert batch.raws[0].meta == {"truncated": True, "size": 4096}
 
 
 async def test_a_server_that_refuses_all_sizes_is_not_asked_for_each(mailbox: Mailbox, port: int) -> None:

@@ -93,10 +93,10 @@ class Time:
         return self.now
 
 
-async def timed(store: Store, door: Door) -> tuple[Poller, Time]:
+async def timed(store: Store, door: Door, start: datetime = START) -> tuple[Poller, Time]:
     """A poller whose clock the test moves."""
     time = Time()
-    made = Poller("door", door, store, time, START, lambda *_: None)
+    made = Poller("door", door, store, time, start, lambda *_: None)
     await made.enrol()
     return made, time
 
@@ -325,6 +325,20 @@ async def test_the_first_sight_of_a_channel_fixes_its_start(store: Store) -> Non
 
     assert door.starts == [START, START]
     assert store.read_now(lambda conn: conn.execute(select(channel.c.skipped)).scalar_one()) == 7
+
+
+async def test_a_start_in_the_future_is_said_and_nothing_is_left_behind(store: Store) -> None:
+    door = Door(matters=1)
+    polling, time = await timed(store, door, start=START + timedelta(days=9))
+    await polling.round()
+    row = store.read_now(lambda conn: channels.state(conn, "door"))
+    time.now = START + timedelta(days=9)
+    polling.not_before = None
+    await polling.round()
+
+    assert (row.state, row.cursor) == ("unavailable", None)
+    assert "lies in the future" in row.error
+    assert keys(store) == ["0"]
 
 
 @pytest.mark.parametrize("left_out", [ChannelUnavailable, ChannelRefused])
