@@ -26,7 +26,7 @@ from ingest.compute import (
     infected,
     is_assumed,
 )
-from ingest.correcting import RESTRICTION, overtaken
+from ingest.correcting import openings, says_else
 from ingest.history import MACHINE, record_each, record_history
 from ingest.inbox import End, RawRow
 from ingest.readings import Found, KeptReading, PreparedReading
@@ -243,12 +243,16 @@ class CaseDesk:
     def _close_again(self, conn: Connection, entry: Entry, kept: KeptReading, now: datetime) -> None:
         """A case that a person opened is restricted again if the source says now what it had not said then."""
         case_id, standing = entry.case.case_id, register.corrections(conn, self.sealer, entry.case.case_id)
-        if kept.draft is None or not any(one.field in RESTRICTION for one in standing):
+        taken = openings(standing)
+        if not taken or kept.draft is None or not kept.draft.restricted:
             return
-        before = readings.load(conn, self.sealer, entry.reading_id).draft if entry.reading_id is not None else None
-        taken = overtaken(standing, before, kept.draft)
-        register.undo_corrections(conn, [one.id for one in taken], MACHINE, now)
-        record_each(conn, "uncorrected", MACHINE, [(case_id, {"field": one.field}) for one in taken], now)
+        if entry.reading_id in (None, kept.id):  # the same words, read anew, have been written over
+            news = says_else(entry.case, kept.draft, [one.field for one in standing])
+        else:
+            news = _brings_more(readings.load(conn, self.sealer, entry.reading_id), kept)
+        if news:
+            register.undo_corrections(conn, [one.id for one in taken], MACHINE, now)
+            record_each(conn, "uncorrected", MACHINE, [(case_id, {"field": one.field}) for one in taken], now)
 
     def _renew(self, conn: Connection, entry: Entry, kept: KeptReading, by: str, now: datetime) -> None:
         """The next revision if the content changed, and an event for that or for each new thing the source did."""
@@ -343,6 +347,17 @@ class CaseDesk:
     def _note_signals(conn: Connection, case_id: str, signals: Sequence[Signal], now: datetime) -> list[Signal]:
         """Those that are new; what has no time of its own happened as we learn of it."""
         return [one for one in signals if register.add_signal(conn, case_id, one.id, one.kind.value, one.at or now)]
+
+
+def _brings_more(before: KeptReading, after: KeptReading) -> bool:
+    """Whether a version of a matter says something that may accuse where the one before did not: in its words, in a
+    file, or by what the citizen added.
+    """
+    if before.draft is None or after.draft is None or says_else(before.draft, after.draft):
+        return True
+    added = [{one.id for one in each.signals if one.kind is SignalKind.SUPPLEMENTED} for each in (before, after)]
+    files = [{part.key for part in each.parts} for each in (before, after)]
+    return bool(added[1] - added[0] or files[1] - files[0])
 
 
 def _turn(entry: Entry, kept: KeptReading, fresh: Sequence[Signal]) -> tuple[Signal, ...]:

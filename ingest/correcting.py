@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from normalize.rules import Rules
 
 RESTRICTION = ("restricted", "restricted_reason")
 """Corrected together, undone together."""
+JUDGED = ("title", "content", "summary", "subject_party")
+"""The fields whose words tell whether a case is restricted."""
 
 
 @dataclass(frozen=True)
@@ -67,22 +69,24 @@ def restricted_by(before: Draft, after: Draft, rules: Rules, *, decided: bool) -
     told = [reason for reason in _facts(after) if reason not in _facts(before)]
     if told:
         return told[0]
-    if decided or (before.title, before.content) == (after.title, after.content):
+    if decided or all(getattr(before, field) == getattr(after, field) for field in JUDGED):
         return None
     return restriction(after, rules.restrict, suspicion(after, rules.accusation))
 
 
-def overtaken(standing: Sequence[Standing], before: Draft | None, after: Draft) -> list[Standing]:
-    """A person's word that a case is not restricted, where the source says something else since that is: he has not
-    read that. `before`, `after`: what was read, without corrections.
-    """
-    if not after.restricted:
-        return []
-    said = [(one.title, one.content, _facts(one)) for one in (before, after) if one is not None]
-    if len(said) == 2 and said[0] == said[1]:
-        return []
+def openings(standing: Sequence[Standing]) -> list[Standing]:
+    """The corrections by which a person said of a case that it is not restricted."""
     opened = [one.at for one in standing if one.field == "restricted" and not one.value]
     return [one for one in standing if one.field in RESTRICTION and one.at in opened]
+
+
+def says_else(before: Draft, after: Draft, corrected: Collection[str] = ()) -> bool:
+    """Whether a case's words, or what it is called, are others than before; of `before` what a person has written over
+    tells nothing.
+    """
+    fields = [field for field in JUDGED if field not in corrected]
+    facts = [fact for fact in _facts(after) if fact not in _facts(before)]
+    return any(getattr(before, field) != getattr(after, field) for field in fields) or bool(facts)
 
 
 def closing(reason: str) -> list[Correction]:

@@ -11,7 +11,18 @@ from sqlalchemy import select
 from ingest import register
 from ingest.office import Office, open_office
 from ingest.operations import Answer, OperationRefused, perform
-from normalize.case import Case, Petitioner, Purpose, PurposeCode, RequestType, RequestTypeCode, Warning_
+from normalize.case import (
+    AttachmentRole,
+    AttachmentState,
+    Case,
+    Petitioner,
+    Purpose,
+    PurposeCode,
+    RequestType,
+    RequestTypeCode,
+    Warning_,
+)
+from normalize.reading import Part, Signal, SignalKind
 from store.schema import correction, history
 from tests.ingest.config_files import MAILBOX, SEALING, loaded
 from tests.ingest.desk import Desk, reading
@@ -341,9 +352,53 @@ async def test_a_case_a_person_opened_is_closed_again_when_the_source_says_somet
 
     case = desk.case(case_id)
     assert (case.restricted, case.restricted_reason) == (True, "text accuses someone")
-    told = zip(desk.deliveries(), desk.bodies(), strict=True)
+    told = list(zip(desk.deliveries(), desk.bodies(), strict=True))
     assert {row[0] for row, body in told if body["data"]["case"].get("content") == "举报校长张某受贿。"} == {"line"}
     assert desk.happenings(case_id)[-3:] == ["uncorrected", "uncorrected", "revised"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"summary": "市民举报校长张某受贿。"},
+        {"subject_party": "校长张某"},
+        {"parts": (Part("证据.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref="files/1.png"),)},
+        {"signals": (Signal(SignalKind.SUPPLEMENTED, "s1", None, "校长张某受贿"),)},
+    ],
+)
+async def test_whatever_the_source_adds_that_may_accuse_closes_the_case_again(
+    office: Office, desk: Desk, more: dict[str, Any]
+) -> None:
+    harmless: dict[str, Any] = {"restricted": True, "restricted_reason": "text accuses someone"}
+    case_id = taken_in(desk, **harmless)
+    await correct(office, case_id, {"restricted": "no", "content": "由人改写"})
+    reminded = Signal(SignalKind.REMINDER, "r1", None, "催办")
+    desk.take_in(reading("x:1", signals=(reminded,), **harmless), key="1")
+    assert not desk.case(case_id).restricted
+
+    desk.take_in(reading("x:1", **{**harmless, **more}), key="1")
+
+    assert desk.case(case_id).restricted
+
+
+async def test_a_better_reading_of_the_same_original_closes_what_a_person_opened(office: Office, desk: Desk) -> None:
+    harmless: dict[str, Any] = {"restricted": True, "restricted_reason": "text accuses someone"}
+    raw_id = desk.arrive(key="1")
+    (case_id,) = desk.read(raw_id, reading("x:1", **harmless))
+    await correct(office, case_id, {"restricted": "no", "title": "由人改写"})
+    desk.read(raw_id, reading("x:1", title="另一个标题", **harmless))
+    assert not desk.case(case_id).restricted  # what he wrote over it is not compared
+
+    desk.read(raw_id, reading("x:1", content="举报校长张某受贿。", **harmless))
+
+    assert desk.case(case_id).restricted
+
+
+async def test_a_correction_of_the_summary_is_judged_as_well(office: Office, desk: Desk) -> None:
+    case_id = taken_in(desk)
+    await correct(office, case_id, {"summary": "市民实名举报某校乱收费。"})
+
+    assert desk.case(case_id).restricted
 
 
 async def test_undoing_what_hid_an_accusation_closes_the_case(office: Office, desk: Desk) -> None:
