@@ -28,8 +28,8 @@ class RestrictRules(BaseModel):
 
     terms: tuple[str, ...] = Field(
         default=(),
-        description="a case with one of these words is restricted, wherever it stands, in documents as well; added"
-        " to the shipped ones, which are looked for in title, content, summary and names of files",
+        description="a case with one of these words is restricted, wherever it stands, in what is attached to a mail as"
+        " well; added to the shipped ones, which are looked for in title, content, summary and names of files",
     )
     without: tuple[str, ...] = Field(default=(), description="shipped words taken out again")
     confidential: tuple[str, ...] = Field(

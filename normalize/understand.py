@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from normalize.accusation import describes, purpose, suspicion
@@ -47,7 +48,7 @@ def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
     reason = restriction(heard, rules.restrict, found) or (SECRECY if secrecy else None)
     if reason is None and _carries_an_accusation(draft, said, beside, rules):
         reason = ACCUSES
-    if reason is None and any(has_an_own_term(text, rules.restrict) for text in (said.quoted, *beside.words)):
+    if reason is None and rules.restrict.terms and has_an_own_term(_everything(draft, beside), rules.restrict):
         reason = TERM
     heard = _with(heard, restricted=reason is not None, restricted_reason=reason, triage=triage(heard, rules.triage))
     unit = heard.suggested_unit or suggested_unit(heard, rules.units)
@@ -62,6 +63,23 @@ def _carries_an_accusation(draft: Draft, said: Spoken, beside: Beside, rules: Ru
         or any(suspicion(_with(draft, title="", content=text), rules.accusation).accuses for text in beside.words)
         or any(has_a_term(name, rules.restrict) for name in beside.names)
     )
+
+
+def _everything(draft: Draft, beside: Beside) -> str:
+    """All text there is of a matter: what is quoted, what the source says of it, what comes beside."""
+    told = draft.model_dump(mode="json", include={"content", "subject_party", "addressee", "category", "source_fields"})
+    return "\n".join([*_texts(told), *beside.words])
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
 
 
 def _spoken(draft: Draft) -> Spoken:

@@ -120,12 +120,16 @@ def test_an_accusation_that_only_the_source_s_summary_tells_is_restricted(conten
     assert (case.purpose.code is PurposeCode.ACCUSATION) is (content is None)
 
 
-@pytest.mark.parametrize("place", ["summary", "beside", "quoted"])
+@pytest.mark.parametrize("place", ["summary", "beside", "quoted", "subject_party", "source_fields"])
 def test_the_office_s_own_term_restricts_wherever_it_stands(place: str) -> None:
     rules = Rules.model_validate({"restrict": {"terms": ["某某专案"]}})
     words = "此事与某某专案有关。"
     mail = f"收到，谢谢。\n\n> {words}" if place == "quoted" else "详见概况。"
     letter = draft("情况", mail).model_copy(update={"summary": words if place == "summary" else None})
+    if place == "subject_party":
+        letter = letter.model_copy(update={"subject_party": "某某专案组"})
+    if place == "source_fields":
+        letter = letter.model_copy(update={"source_fields": {"blfs": [{"blyj": words, "n": 1}]}})
     if place == "quoted":
         letter = letter.model_copy(update={"reading": ReadingNote(method=ReadingMethod.MIME)})
     case = understand(letter, rules, Beside(words=(words,) if place == "beside" else ()))
