@@ -13,6 +13,13 @@ from store import ledger
 from store.ledger import Claim
 
 
+def hold(conn: Connection, about: Wanted | Unvetted) -> None:
+    """Before anything of the attachment is written, as whoever reads its record anew does. Of two steps that end at
+    once the second sees that the first has.
+    """
+    register.hold(conn, about.case_id)
+
+
 def end(conn: Connection, held: Claim, desk: CaseDesk, about: Wanted | Unvetted, now: datetime) -> None:
     """Its state is written; this step has nothing left to do."""
     ledger.done(conn, held)
@@ -21,6 +28,7 @@ def end(conn: Connection, held: Claim, desk: CaseDesk, about: Wanted | Unvetted,
 
 def refuse(conn: Connection, held: Claim, desk: CaseDesk, about: Wanted | Unvetted, reason: str, now: datetime) -> None:
     """It will not be handed on."""
+    hold(conn, about)
     attachments.refused(conn, about.id, reason)
     end(conn, held, desk, about, now)
 
@@ -29,6 +37,7 @@ def put_off(
     conn: Connection, held: Claim, desk: CaseDesk, about: Wanted | Unvetted, reason: str, due: datetime, now: datetime
 ) -> None:
     """It did not work this time: again at `due`."""
+    hold(conn, about)
     first = attachments.delayed(conn, about.id, reason)
     ledger.postpone(conn, held, due=due, reason=reason)
     if first:  # which need not be the first attempt: that may have died under us
@@ -37,6 +46,5 @@ def put_off(
 
 def _show(conn: Connection, desk: CaseDesk, case_id: str, now: datetime) -> None:
     """Once every attachment has been tried, the case is shown with what came: one revision, not one for each."""
-    register.hold(conn, case_id)  # of two that end at once, the second sees that the first has
     if attachments.all_tried(conn, case_id):
         desk.refresh(conn, case_id, now)

@@ -62,15 +62,16 @@ class Fetcher:
         except Exception as error:  # whatever is odd about one file, the case's others are shown
             if is_passing(error):
                 raise
-            log.error(
-                "attachment cannot be asked for", channel=self.channel, attachment=wanted.id, error=place_of(error)
-            )
+            if held.attempts <= 1:
+                said = place_of(error)
+                log.error("attachment cannot be asked for", channel=self.channel, attachment=wanted.id, error=said)
             await self._later(held, wanted, ChannelUnavailable(f"unexpected: {place_of(error)}"))
         else:
             prepared = await asyncio.to_thread(self.store.blobs.prepare, got.content)
             await self.store.write(lambda conn: self._stored(conn, held, wanted, prepared, got))
 
     def _stored(self, conn: Connection, held: Claim, wanted: Wanted, prepared: Prepared, got: Fetched) -> None:
+        attachment_steps.hold(conn, wanted)
         now = self.clock()
         vet = self.desk.vets
         attachments.stored(conn, self.store.blobs, wanted.id, prepared, got.media_type, now, vet=vet)

@@ -73,6 +73,7 @@ class Vetter:
         await self.store.write(lambda conn: self._judged(conn, held, found, harmful))
 
     def _judged(self, conn: Connection, held: Claim, found: Unvetted, harmful: str | None) -> None:
+        attachment_steps.hold(conn, found)
         now = self.clock()
         attachments.vetted(conn, found.id, harmful)
         if harmful is not None:

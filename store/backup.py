@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +53,11 @@ def newest(folder: Path) -> datetime | None:
     """When the latest whole backup in a folder was made; None: there is none. Raises OSError: nobody can look."""
     made = [one for one in folder.iterdir() if one.suffix == ARCHIVE]
     made += folder.glob(f"*/{MANIFEST}")
-    return max((datetime.fromtimestamp(one.stat().st_mtime, UTC) for one in made), default=None)
+    times = []
+    for one in made:
+        with suppress(FileNotFoundError):  # it was just thrown away, for a newer one
+            times.append(datetime.fromtimestamp(one.stat().st_mtime, UTC))
+    return max(times, default=None)
 
 
 def back_up(

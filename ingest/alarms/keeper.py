@@ -84,6 +84,8 @@ class AlarmKeeper:
         seen = replace(
             around, configuration=self.configuration(), calendar_file=self.almanac.said(), depot=self.depot()
         )
+        if self.machine is not None and seen.backups is not None and seen.backups.newest is None:
+            seen = replace(seen, backups=None)  # of several hosts one makes the backups
         found = [one.on(self.machine) for one in conditions(seen, self.settings, self.almanac.calendar, now)]
         if seen.unheard:
             await store.write(lambda conn: drop(conn, seen.unheard))

@@ -170,6 +170,8 @@ async def test_the_folder_of_backups_is_looked_at(desk: Desk, tmp_path: Path) ->
     assert await told(tmp_path) == "backup_none"
     (tmp_path / "2026-03-02T0230.tar").touch()  # as new as the machine's clock, far after NOW
     assert await told(tmp_path) == ""
+    watching.machine = "one of several"  # another makes them
+    assert await told(tmp_path / "none") == ""
 
 
 async def test_a_share_that_hangs_is_named_and_keeps_no_thread_that_others_wait_for(
