@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -24,6 +24,28 @@ _NOT_DIGESTED = {*NOT_CONTENT, "source_fields"}
 
 
 @dataclass(frozen=True)
+class Whom:
+    """The petitioner a correction is of, as he was shown when it was made, and how many there were."""
+
+    name: str | None
+    id_no: str | None
+    phones: tuple[str, ...]
+    among: int
+
+    @classmethod
+    def of(cls, people: Sequence[Mapping[str, Any]], number: int) -> Whom:
+        person = people[number]
+        return cls(person.get("name"), person.get("id_no"), tuple(person.get("phones") or ()), len(people))
+
+    def is_he(self, one: Mapping[str, Any]) -> bool:
+        if self.id_no and one.get("id_no"):
+            return bool(one["id_no"] == self.id_no)
+        if self.name or one.get("name"):
+            return bool(one.get("name") == self.name)
+        return bool(set(self.phones) & set(one.get("phones") or ()))
+
+
+@dataclass(frozen=True)
 class Correction:
     """A clerk's word on one field: a dotted path such as `title` or `petitioners.0.name`, and its JSON value.
 
@@ -32,6 +54,9 @@ class Correction:
 
     field: str
     value: Any
+    _: KW_ONLY
+    whom: Whom | None = None
+    """Where it is of a petitioner's field."""
 
 
 @dataclass(frozen=True)
@@ -117,12 +142,9 @@ def corrected(draft: Draft, correction: Correction) -> Draft:
 
 def _overlaid(draft: Draft, corrections: Sequence[Correction]) -> Draft:
     """All corrections, the later winning; one that fits no longer, since the source changed, is said in a warning."""
-    places: dict[str, int] = {}
     for one in corrections:
-        if _adds(one):
-            places[one.field] = _place(draft.model_dump(mode="json", include={"petitioners"})["petitioners"], one.value)
         try:
-            draft = corrected(draft, _followed(one, places))
+            draft = corrected(draft, one)
         except CorrectionRefused as error:
             warning = Warning_(code="correction_not_applied", text=f"更正 {one.field} 已不适用：{error}")
             draft = draft.model_copy(update={"warnings": (*draft.warnings, warning)})
@@ -133,14 +155,21 @@ def _adds(correction: Correction) -> bool:
     return correction.field.rpartition(".")[0] == "petitioners" and isinstance(correction.value, dict)
 
 
-def _followed(correction: Correction, places: Mapping[str, int]) -> Correction:
-    """The correction of a person who was added before, where he is now: the source may name more people since.
+def _followed(people: Sequence[Mapping[str, Any]], correction: Correction) -> Correction:
+    """The correction of a petitioner's field where he stands now: the source may name others before him by now.
 
-    By his number alone: where the source has put another at that very number, and a clerk corrects that one, he is
-    taken for the one who was added.
+    Raises CorrectionRefused: he is not named any more.
     """
-    person, _, field = correction.field.rpartition(".")
-    return replace(correction, field=f"petitioners.{places[person]}.{field}") if person in places else correction
+    whom = correction.whom
+    if whom is None:
+        return correction
+    group, here, field = correction.field.split(".")
+    there = [number for number, one in enumerate(people) if whom.is_he(one)]
+    if int(here) in there or (not there and len(people) == whom.among):  # nobody came or went: he is called otherwise
+        return correction
+    if not there:
+        raise CorrectionRefused(f"{correction.field}: whom it is of is not named any more")
+    return replace(correction, field=f"{group}.{there[0]}.{field}")
 
 
 def _place(people: Sequence[Mapping[str, Any]], person: Mapping[str, Any]) -> int:
@@ -226,6 +255,7 @@ def _put(document: dict[str, Any], correction: Correction) -> None:
     if _adds(correction):
         _add(document["petitioners"], correction.value)
         return
+    correction = _followed(document["petitioners"], correction)
     *path, last = correction.field.split(".")
     holder: Any = document
     for step in path:

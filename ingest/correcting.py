@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.compute import Correction
+from ingest.compute import Correction, Whom
 from ingest.config import Config
-from ingest.fields import CASE_FIELDS, PERSONAL, Field, Fields, document_of, value_at
+from ingest.fields import CASE_FIELDS, PERSONAL, Fields, document_of, value_at
 from ingest.register import Standing
 from ingest.written import FieldRefused, Pen, Written, is_same
 from normalize.accusation import suspicion
@@ -45,7 +45,7 @@ def read_changes(fields: Fields, pen: Pen, case: Draft, changes: Mapping[str, Wr
     unknown = []
     for name, written in changes.items():
         field = fields.named(name, document)
-        if field is None or _number(field) > count:
+        if field is None or _number(field.name) > count:
             unknown.append(name)
             continue
         before = value_at(document, field.name)
@@ -56,7 +56,7 @@ def read_changes(fields: Fields, pen: Pen, case: Draft, changes: Mapping[str, Wr
         except FieldRefused as error:
             refused[field.name] = error
     _judge_restriction(fields, document, values, refused)
-    return Read(list(_corrections(values, count)), refused, unknown)
+    return Read(list(_corrections(values, document["petitioners"])), refused, unknown)
 
 
 def restricted_by(before: Draft, after: Draft, rules: Rules, *, decided: bool) -> str | None:
@@ -132,18 +132,20 @@ def _refusal(fields: Fields, document: Mapping[str, Any], name: str, code: str) 
     return FieldRefused(next(one for one in fields.of_case(document) if one.name == name), code)
 
 
-def _corrections(values: Mapping[str, Any], count: int) -> Iterator[Correction]:
+def _corrections(values: Mapping[str, Any], people: Sequence[Mapping[str, Any]]) -> Iterator[Correction]:
     """A correction a field; a person who is new to the case is one."""
+    count = len(people)
     prefix = f"petitioners.{count}."
     person = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
     for name, value in values.items():
         if not name.startswith(prefix):
-            yield Correction(name, value)
+            number = _number(name)
+            yield Correction(name, value, whom=Whom.of(people, number) if number >= 0 else None)
     if any(person.values()):
         yield Correction(f"petitioners.{count}", {"primary": count == 0, **person})
 
 
-def _number(field: Field) -> int:
+def _number(field: str) -> int:
     """Of the petitioner a field is of; -1: of none."""
-    head, _, rest = field.name.partition(".")
+    head, _, rest = field.partition(".")
     return int(rest.partition(".")[0]) if head == "petitioners" else -1

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, update
 
-from ingest.compute import Correction, Registration, digest
+from ingest.compute import Correction, Registration, Whom, digest
 from ingest.inbox import opened, receipt_of
 from normalize.case import Case, Receipt
 from normalize.clocks import is_closed_at_source, next_due
@@ -210,12 +210,20 @@ def corrections(conn: Connection, sealer: Sealer, case_id: str) -> list[Standing
     """The corrections that stand, oldest first."""
     here = (correction.c.case_id == case_id) & correction.c.undone_at.is_(None)
     rows = conn.execute(select(correction).where(here).order_by(correction.c.id)).all()
-    return [
-        Standing(
-            row.field, json.loads(sealer.open(row.sealed, _sealed_as(case_id, row.field))), row.id, row.author, row.at
-        )
-        for row in rows
-    ]
+    return [correction_of(row, sealer) for row in rows]
+
+
+def correction_of(row: Row[Any], sealer: Sealer) -> Standing:
+    """A correction's row. One of a petitioner's field says beside its value whom it is of."""
+    value, whom = json.loads(sealer.open(row.sealed, _sealed_as(row.case_id, row.field))), None
+    if isinstance(value, dict) and value.keys() == {"value", "of"}:
+        value, of = value["value"], value["of"]
+        whom = Whom(**{**of, "phones": tuple(of["phones"])})
+    return Standing(row.field, value, row.id, row.author, row.at, whom=whom)
+
+
+def _written(one: Correction) -> bytes:
+    return json.dumps(one.value if one.whom is None else {"value": one.value, "of": asdict(one.whom)}).encode()
 
 
 def add_corrections(
@@ -225,7 +233,7 @@ def add_corrections(
         {
             "case_id": case_id,
             "field": one.field,
-            "sealed": sealer.seal(json.dumps(one.value).encode(), _sealed_as(case_id, one.field)),
+            "sealed": sealer.seal(_written(one), _sealed_as(case_id, one.field)),
             "author": author,
             "at": now,
         }

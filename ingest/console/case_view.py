@@ -20,7 +20,7 @@ from ingest.console.revisions import Revision, revisions_of
 from ingest.console.roles import may_read
 from ingest.happenings import Happening, history_page
 from ingest.listings import Delivery
-from ingest.register import load_case
+from ingest.register import correction_of, load_case
 from ingest.reported import Reported
 from ingest.reported import of_case as reported_of
 from normalize.calendar import WorkCalendar
@@ -183,7 +183,7 @@ def corrections_seen(conn: Connection, sealer: Sealer, role: Role, case_id: str)
         Corrected(
             row.id,
             row.field,
-            json.loads(sealer.open(row.sealed, f"correction:{case_id}:{row.field}")),
+            correction_of(row, sealer).value,
             row.author,
             row.at,
             row.undone_by,

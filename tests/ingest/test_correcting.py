@@ -237,6 +237,34 @@ async def test_whom_a_clerk_added_stays_behind_all_whom_the_source_names_later(o
     assert desk.case(case_id).petitioners == (added,)
 
 
+async def test_a_correction_follows_its_person_and_is_never_anothers(office: Office, desk: Desk) -> None:
+    case_id = taken_in(desk, petitioners=(A,))
+    await correct(office, case_id, {"petitioners.1.name": B.name})
+    desk.take_in(reading("x:1", petitioners=(A, C)), key="1")
+    await correct(office, case_id, {"petitioners.1.phones": "13911112222"})  # C's, who stands there now
+    await correct(office, case_id, {"petitioners.2.phones": "13922223333"})  # B's
+
+    other = Petitioner(name="王小明")
+    desk.take_in(reading("x:1", petitioners=(other, A, C)), key="1")
+
+    by_name = {one.name: one.phones for one in desk.case(case_id).petitioners}
+    assert by_name == {"王小明": (), A.name: A.phones, C.name: ("13911112222",), B.name: ("13922223333",)}
+    desk.take_in(reading("x:1", petitioners=(A,)), key="1")
+    case = desk.case(case_id)
+    assert {one.name: one.phones for one in case.petitioners} == {A.name: A.phones, B.name: ("13922223333",)}
+    assert [one.code for one in case.warnings] == ["correction_not_applied"]
+
+
+async def test_a_name_corrected_and_taken_back_keeps_what_else_was_corrected_of_him(office: Office, desk: Desk) -> None:
+    case_id = taken_in(desk, petitioners=(A,))
+    await correct(office, case_id, {"petitioners.0.name": "顾晓堂"})
+    await correct(office, case_id, {"petitioners.0.address": "桃溪路 1 号"})
+    await undo(office, case_id, field="petitioners.0.name")
+
+    (one,) = desk.case(case_id).petitioners
+    assert (one.name, one.address) == (A.name, "桃溪路 1 号")
+
+
 async def test_whom_the_source_names_by_now_is_not_there_twice(office: Office, desk: Desk) -> None:
     case_id = taken_in(desk, petitioners=())
     await correct(office, case_id, {"name": B.name, "phones": "13911112222"})
