@@ -68,17 +68,17 @@ class Disk:
     def full(self) -> Iterator[None]:
         """Not a byte is free meanwhile."""
         ballast = self.folder / "ballast"
-        with ballast.open("wb") as file, suppress(OSError):
+        with suppress(OSError), ballast.open("wb") as file:  # what works on it may have left no room even for that
             while True:
                 file.write(bytes(2**20))
                 file.flush()
-        with ballast.open("ab", buffering=0) as file, suppress(OSError):
+        with suppress(OSError), ballast.open("ab", buffering=0) as file:
             while True:
                 file.write(bytes(4096))
         try:
             yield
         finally:
-            ballast.unlink()
+            ballast.unlink(missing_ok=True)
 
 
 @dataclass
