@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ import structlog
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from dispatch import accord
 from dispatch.rights import takes_secrets
 from ingest import heaps
 from ingest.chaining import ChainKeeper
@@ -56,6 +58,7 @@ RENEWAL = timedelta(days=1)
 """So often the age of the data key is looked at."""
 TRIMMING = timedelta(minutes=5)
 WATCH = timedelta(minutes=1)
+ANNOUNCEMENT = timedelta(minutes=1)
 PATIENCE = timedelta(seconds=10)
 """What can be done a minute later need not hold up a new configuration."""
 
@@ -73,6 +76,7 @@ class Daemon:
 
     def __post_init__(self) -> None:
         office = self.office
+        self._process = secrets.token_hex(8)  # among those on one database
         self.metrics = Metrics()
         self.metrics.watch(office.store, office.clock)
         self.pulse = Pulse(office.store, self.metrics, office.clock, (), ())
@@ -99,6 +103,7 @@ class Daemon:
             Unusable: a door cannot be built.
         """
         await self._take_back_leases()
+        await self._announce_now(self.office.config)
         await self._release_held_now()
         try:
             async with asyncio.TaskGroup() as group:
@@ -152,6 +157,7 @@ class Daemon:
             raise Unusable(("listen",), str(error)) from error
         await self._crew.stop(changes.ending)
         await self._crew.close(changes.ending)
+        await self._announce_now(config)  # before anything is given by it that others would take back
         self.office.take_up(config, calendar)
         self._look_at(config)
         self._crew.begin(self._group)
@@ -181,6 +187,9 @@ class Daemon:
             yield "chores", Plan(None, lambda: Part(finishing=[chore.run for chore in self._chores()]))
         watch = ClockWatch(self.office.store, self._scheduler)
         yield "clock watch", Plan(None, lambda: Part(finishing=[Chore("clock watched", WATCH, watch.look).run]))
+        if not self.office.store.exclusive:
+            announcing = Chore("configuration announced", ANNOUNCEMENT, self._announce)
+            yield "announcement", Plan(None, lambda: Part(finishing=[announcing.run]))
         if (patience := self.supervisor.patience) is not None:
             beating = Heartbeat(self.office.store, patience, self.supervisor.beat)
             yield "heartbeat", Plan(None, lambda: Part(finishing=[beating.run]))
@@ -225,6 +234,24 @@ class Daemon:
         store, now = self.office.store, self.office.clock()
         if store.exclusive and (count := await store.write(lambda conn: ledger.release_all(conn, now=now))):
             log.warning("steps of an earlier life taken up again", count=count)
+
+    async def _announce(self) -> None:
+        await self._announced(self.office.config)
+
+    async def _announced(self, config: Config) -> None:
+        """Tell the other processes on this database by what we go."""
+        now, process = self.office.clock(), self._process
+        await self.office.store.write(lambda conn: accord.announce(conn, process, config.targets, now))
+
+    async def _announce_now(self, config: Config) -> None:
+        """As the chore does, without waiting for its turn."""
+        if self.office.store.exclusive:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                await self._announced(config)
+        except Exception as error:  # noqa: BLE001 - whatever the store's trouble, the chore comes back to it
+            log.warning("configuration not announced yet", error=place_of(error))
 
     async def _release_held(self) -> None:
         office, now = self.office, self.office.clock()

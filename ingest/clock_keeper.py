@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from ingest import duties
 from ingest.almanac import Almanac
 from ingest.cases import CaseDesk
 from ingest.reminding import look, look_together, waiting
 from normalize.reminders import Reminder
+from store import duties
 from store.beats import beat, rest
 from store.engine import Store, StoreFailed, StoreUnreachable
 from store.failure import place_of

@@ -31,7 +31,6 @@ from ingest.app import Daemon
 from ingest.calendar_files import read_calendar
 from ingest.clock_keeper import BATCH, ClockKeeper
 from ingest.clockwork import Clockwork
-from ingest.duties import take
 from ingest.office import open_office
 from ingest.reminding import asked, look, look_together
 from normalize.calendar import WorkCalendar
@@ -39,6 +38,7 @@ from normalize.case import SourceStatus
 from normalize.clocks import ClockRules
 from normalize.reading import Signal, SignalKind
 from normalize.reminders import ReminderRules
+from store.duties import take
 from store.schema import cases, event, history, reminder
 from tests.ingest.config_files import SEALING, loaded
 from tests.ingest.config_files import TARGETS as MAIN_TARGETS

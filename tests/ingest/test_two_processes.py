@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from sqlalchemy import select
 
 from adapters.base import Fetched
+from dispatch import accord
 from ingest import attachments, register
 from ingest import pulse as pulse_of_daemon
 from ingest.app import Daemon
@@ -32,6 +34,7 @@ from store import ledger
 from store import postgres as engine
 from store.engine import open_store
 from store.ledger import Claim
+from store.schema import duty
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
@@ -193,6 +196,9 @@ async def test_daemons_share_a_database_and_go_by_its_clock(path: Path, address:
         await one.work()
 
     assert [office.clock for office in offices] == [office.store.clock for office in offices]
+    said = offices[0].store.read_now(lambda conn: conn.execute(select(duty.c.name, duty.c.holder)).all())
+    rights = [row.holder for row in said if row.name.startswith("rights:")]
+    assert rights == [accord.mark_of(config.targets)] * 2
     assert not (tmp_path / "data" / SOCKET).exists()
     for one in daemons:
         await one.close()
