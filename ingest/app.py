@@ -14,10 +14,11 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import Connection
 
 from dispatch import accord
 from dispatch.rights import takes_secrets
-from ingest import heaps
+from ingest import heaps, vetting
 from ingest.chaining import ChainKeeper
 from ingest.chores import Chore
 from ingest.clock_keeper import ClockKeeper
@@ -241,7 +242,13 @@ class Daemon:
     async def _announced(self, config: Config) -> None:
         """Tell the other processes on this database by what we go."""
         now, process = self.office.clock(), self._process
-        await self.office.store.write(lambda conn: accord.announce(conn, process, config.targets, now))
+
+        def tell(conn: Connection) -> None:
+            accord.announce(conn, process, config.targets, now)
+            if config.attachments.clamd is not None:
+                vetting.announce(conn, process, now)
+
+        await self.office.store.write(tell)
 
     async def _announce_now(self, config: Config) -> None:
         """As the chore does, without waiting for its turn."""

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,7 +18,7 @@ from sqlalchemy import select
 
 from adapters.base import Fetched
 from dispatch import accord
-from ingest import attachments, register
+from ingest import attachments, register, vetting
 from ingest import pulse as pulse_of_daemon
 from ingest.app import Daemon
 from ingest.cli import main
@@ -159,6 +159,33 @@ def test_what_was_held_is_released_once_though_both_start_at_once(desks: list[De
 
     assert sorted(one.number for one in released) == [0, 1]
     assert [row[0] for row in desks[0].deliveries()] == ["oa"]
+
+
+async def test_a_host_without_clamd_hands_nothing_on_that_waits_for_anothers(desks: list[Desk]) -> None:
+    ours, other = desks
+    part = Part("a.txt", AttachmentRole.EVIDENCE, AttachmentState.STORED, media_type="text/plain", content=b"a", size=1)
+    other.desk.vets = True
+    (case_id,) = other.take_in(reading(parts=(part,)))
+    other.write(lambda conn: vetting.announce(conn, "other", other.now))
+    heard, asked = other.now, list[datetime]()
+
+    def clock() -> datetime:
+        asked.append(ours.now)
+        return ours.now
+
+    ours.now = heard + vetting.LEFT - timedelta(seconds=1)
+    stopping = asyncio.Event()
+    stage = asyncio.create_task(vetting.vetting(None, ours.store, ours.desk, clock).run(stopping))
+    await until(lambda: len(asked) > 1)
+    waited = ours.case(case_id).attachments[0].state
+    ours.now = heard + vetting.LEFT
+    ours.store.wakes.ring(["vet"])
+    await until(lambda: ours.case(case_id).attachments[0].state is AttachmentState.STORED)
+    stopping.set()
+    ours.store.wakes.ring_all()
+    await stage
+
+    assert waited is AttachmentState.PENDING
 
 
 @pytest.fixture
