@@ -21,7 +21,8 @@ from dispatch.rights import takes_secrets
 from ingest import heaps, vetting
 from ingest.chaining import ChainKeeper
 from ingest.chores import Chore
-from ingest.clock_keeper import ClockKeeper
+from ingest.clock_keeper import BEAT as CALENDAR
+from ingest.clock_keeper import ClockKeeper, follow
 from ingest.clock_watch import ClockWatch
 from ingest.config import Config
 from ingest.console.app import create_console
@@ -186,6 +187,9 @@ class Daemon:
             chain = ChainKeeper(self.office.store, self.office.clock)
             yield "history chain", Plan(None, lambda: Part(finishing=[chain.run]))
             yield "chores", Plan(None, lambda: Part(finishing=[chore.run for chore in self._chores()]))
+        else:  # the clocks' keeper does it
+            following = Chore("calendar followed", CALENDAR, partial(follow, self.office.almanac, self.office.desk))
+            yield "calendar", Plan(None, lambda: Part(finishing=[following.run]))
         watch = ClockWatch(self.office.store, self._scheduler)
         yield "clock watch", Plan(None, lambda: Part(finishing=[Chore("clock watched", WATCH, watch.look).run]))
         if not self.office.store.exclusive:
