@@ -56,8 +56,8 @@ LISTENING = frozenset({"console", "probes"})
 RELEASE = timedelta(minutes=1)
 """So often held events are looked at: one may have been written just as a target was given the right to it."""
 SWEEP = timedelta(minutes=1)
-RENEWAL = timedelta(days=1)
-"""So often the age of the data key is looked at."""
+RENEWAL = timedelta(hours=1)
+"""So often the age of the data key is looked at, and whether the database has lost it: only we have it then."""
 TRIMMING = timedelta(minutes=5)
 WATCH = timedelta(minutes=1)
 ANNOUNCEMENT = timedelta(minutes=1)
@@ -190,6 +190,8 @@ class Daemon:
         else:  # the clocks' keeper does it
             following = Chore("calendar followed", CALENDAR, partial(follow, self.office.almanac, self.office.desk))
             yield "calendar", Plan(None, lambda: Part(finishing=[following.run]))
+        renewing = Chore("data key renewed", RENEWAL, self.office.renew_key)  # each seals
+        yield "data key", Plan(None, lambda: Part(finishing=[renewing.run]))
         watch = ClockWatch(self.office.store, self._scheduler)
         yield "clock watch", Plan(None, lambda: Part(finishing=[Chore("clock watched", WATCH, watch.look).run]))
         if not self.office.store.exclusive:
@@ -205,7 +207,6 @@ class Daemon:
         """What the stage `keep` does beside its lanes, each by the configuration in force when it does it."""
         yield Chore("held events released", RELEASE, self._release_held)
         yield Chore("ledger and sessions swept", SWEEP, partial(sweep, self.office.store, self.office.clock))
-        yield Chore("data key renewed", RENEWAL, self.office.renew_key)
         yield Chore("memory given back", TRIMMING, partial(asyncio.to_thread, heaps.trim))
 
     def _look_at(self, config: Config) -> None:
