@@ -22,6 +22,7 @@ from ingest import attachments, register, vetting
 from ingest import pulse as pulse_of_daemon
 from ingest.app import Daemon
 from ingest.cli import main
+from ingest.config import load
 from ingest.control import SOCKET
 from ingest.fetcher import Fetcher
 from ingest.metrics import Metrics
@@ -229,6 +230,30 @@ async def test_daemons_share_a_database_and_go_by_its_clock(path: Path, address:
     assert not (tmp_path / "data" / SOCKET).exists()
     for one in daemons:
         await one.close()
+
+
+async def test_a_daemon_says_by_which_rights_it_goes_before_it_gives_anything_by_them(
+    path: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = open_office(load(path, ENVIRONMENT))
+    daemon, given = Daemon(office, frozenset({"dispatch"}), file=path), list[tuple[str, bool]]()
+
+    async def release(_daemon: Daemon) -> None:
+        (said,) = office.store.read_now(lambda conn: conn.execute(select(duty.c.holder)).scalars().all())
+        targets = office.config.targets
+        given.append((str(targets["oa"].restricted), said == accord.mark_of(targets)))
+
+    monkeypatch.setattr(Daemon, "_release_held", release)
+    await daemon.open()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(daemon.work())
+        write(tmp_path, text(tmp_path, address).replace("restricted: true", "restricted: only"))
+        daemon.reread()
+        await until(lambda: len(given) > 1)
+        daemon.stopping.set()
+    await daemon.close()
+
+    assert given == [("True", True), ("only", True)]
 
 
 async def test_while_the_database_is_gone_nothing_is_ready_and_work_goes_on_when_it_is_back(
