@@ -16,6 +16,8 @@ TRIP = 3
 """So many failures in a row, whosever events they are, and the target is left alone as a whole."""
 NOT_LET_IN = (401, 403)
 """Once it may be the event; several in a row are a wrong secret, or a clock that is wrong: the target's trouble."""
+DISPUTED = timedelta(minutes=1)
+"""So long a delivery is left to other hosts that this one's configuration forbids and theirs may allow."""
 ASK_A_PERSON = "it may have arrived; look in the receiver, then say whether it has"
 
 
@@ -118,6 +120,12 @@ def end_unsent(parcel: Parcel) -> End:
     if parcel.state in (State.SENDING, State.UNKNOWN):
         return _end(parcel, State.UNKNOWN, None, detail=f"{parcel.fault}; {ASK_A_PERSON}")
     return _end(parcel, State.REJECTED, None, detail=parcel.fault)
+
+
+def end_disputed(parcel: Parcel, now: datetime) -> End:
+    """What becomes of a delivery that may not be sent by our configuration, while other hosts go by another."""
+    said = "the configuration of the host that took it up does not allow it, that of another may"
+    return _end(parcel, State(parcel.state), None, detail=said, due=now + DISPUTED, charged=False)
 
 
 def end_unready(parcel: Parcel, said: str, settings: TargetSettings, *, now: datetime, chance: float) -> End:

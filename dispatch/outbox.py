@@ -12,6 +12,7 @@ import structlog
 from sqlalchemy import Connection, Row, insert, select, update
 from ulid import ULID
 
+from dispatch import accord
 from dispatch.holdings import given_up, holders, holds, lane_of, take_back
 from dispatch.payload import Due
 from dispatch.rights import STANDING, WITHDRAWN, View, right_of, sendable, takes_secrets, view_for
@@ -70,7 +71,7 @@ class Outbox:
         row = self._row(case, case.model_dump_json(), type_, change, now, secret=secret)
         conn.execute(insert(event), [row | {"held": self._is_held(case)}])
         if secret:
-            self._withdraw(conn, case, now)
+            self._withdraw(conn, case, now, changed=case.restricted != was_restricted)
         if case.restricted:
             self._release_of(conn, case, now)
         self._deliver(conn, self._deliveries(row, case, secret=secret), now, hurry=True)
@@ -104,7 +105,7 @@ class Outbox:
             deliveries += self._deliveries(row, case, secret=case.restricted)
         conn.execute(insert(event), rows)
         for case in {case.case_id: case for case, _, _ in about if case.restricted}.values():
-            self._withdraw(conn, case, now)
+            self._withdraw(conn, case, now, changed=False)
             self._release_of(conn, case, now)
         self._deliver(conn, deliveries, now, hurry=True)
 
@@ -228,11 +229,23 @@ class Outbox:
         conn.execute(insert(event), [row])
         return str(row["id"])
 
-    def _withdraw(self, conn: Connection, case: Case, now: datetime) -> None:
-        """Take the case back from every target that may not have it as it now is; who got any of it is told."""
-        for name in holders(conn, case.case_id):
-            if right_of(self.targets.get(name), case.channel, restricted=case.restricted) == "full":
-                continue
+    def agreed(self, conn: Connection, now: datetime) -> bool:
+        """Whether no other process goes by other rights, as far as is known."""
+        return accord.agreed(conn, self.targets, now)
+
+    def _withdraw(self, conn: Connection, case: Case, now: datetime, *, changed: bool) -> None:
+        """Take the case back from every target that may not have it as it now is; who got any of it is told.
+
+        Not `changed`, who has it had the right to it once: it goes by the rights alone, so they must be everybody's.
+        """
+        without = [
+            name
+            for name in holders(conn, case.case_id)
+            if right_of(self.targets.get(name), case.channel, restricted=case.restricted) != "full"
+        ]
+        if not without or not (changed or self.agreed(conn, now)):
+            return
+        for name in without:
             if take_back(conn, case.case_id, name, now):
                 event_id = self._write(conn, case, WITHDRAWN, now, secret=True)
                 self._deliver(conn, [_delivery(event_id, case.case_id, name, "numbers")], now)

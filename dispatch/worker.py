@@ -22,6 +22,7 @@ from dispatch.answer import Answer, Verdict
 from dispatch.attempts import Attempt, attempt_row
 from dispatch.deciding import (
     attempt_of,
+    end_disputed,
     end_of,
     end_of_interrupted,
     end_of_lookup,
@@ -57,6 +58,8 @@ FRESH = timedelta(milliseconds=100)
 """So long ago a line may have been looked at; then whether its events may still be sent is looked up anew, at once for
 all of it.
 """
+DISPUTE = timedelta(days=1)
+"""Hosts whose configurations differ for longer were meant to: what ours forbids is dropped after all."""
 UNWRITTEN = 64
 """So many answers may wait to be written down while the next events are sent; a crash has as many sent again."""
 
@@ -64,6 +67,8 @@ Observer = Callable[[str, Verdict | Found, timedelta, timedelta, timedelta | Non
 """Told of every attempt and lookup: target, what it came to, how long it took, age of the event, and of one that opens
 a case how long ago its matter was taken in.
 """
+Agreed = Callable[[Connection, datetime], bool]
+"""Whether no other process goes by other rights."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +92,7 @@ class TargetWorker:
         store: Store,
         clock: Callable[[], datetime],
         observe: Observer,
+        agreed: Agreed = lambda _conn, _now: True,
     ) -> None:
         self._name = name
         self._lane = lane_of(name)
@@ -94,6 +100,7 @@ class TargetWorker:
         self._store = store
         self._clock = clock
         self._observe = observe
+        self._agreed = agreed
         self._window = settings.concurrency
         """So many may be under way at once: after trouble one, and one more with every event that arrives."""
         self._queue: deque[tuple[Parcel, datetime]] = deque()
@@ -448,11 +455,22 @@ class TargetWorker:
                 self._spoiled = True
 
     async def _end_unsent(self, parcel: Parcel) -> None:
+        if parcel.fault is None and await self._is_disputed(parcel):
+            await self._recorder.write(end_disputed(parcel, self._clock()))  # dropped meanwhile, it ends all the same
+            log.info("event left to others: our configuration does not allow it", **self._facts(parcel))
+            return
         await self._recorder.write(end_unsent(parcel))
         if parcel.fault is None:
             log.warning("event dropped: its target may not have it", **self._facts(parcel))
         else:
             log.error("event laid aside; its case's later events wait", **self._facts(parcel), error=parcel.fault)
+
+    async def _is_disputed(self, parcel: Parcel) -> bool:
+        """Whether others may send by their configuration what ours does not allow."""
+        now = self._clock()
+        if parcel.state == State.DROPPED or now - parcel.claim.created_at > DISPUTE:
+            return False
+        return not await self._store.read(lambda conn: self._agreed(conn, now))
 
     def _tell_unknown(self, parcel: Parcel) -> None:
         log.error("event may have arrived; a person must say", **self._facts(parcel))

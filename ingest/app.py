@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,12 +14,15 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from sqlalchemy import Connection
 
+from dispatch import accord
 from dispatch.rights import takes_secrets
-from ingest import heaps
+from ingest import heaps, vetting
 from ingest.chaining import ChainKeeper
 from ingest.chores import Chore
-from ingest.clock_keeper import ClockKeeper
+from ingest.clock_keeper import BEAT as CALENDAR
+from ingest.clock_keeper import ClockKeeper, follow
 from ingest.clock_watch import ClockWatch
 from ingest.config import Config
 from ingest.console.app import create_console
@@ -52,10 +56,11 @@ LISTENING = frozenset({"console", "probes"})
 RELEASE = timedelta(minutes=1)
 """So often held events are looked at: one may have been written just as a target was given the right to it."""
 SWEEP = timedelta(minutes=1)
-RENEWAL = timedelta(days=1)
-"""So often the age of the data key is looked at."""
+RENEWAL = timedelta(hours=1)
+"""So often the age of the data key is looked at, and whether the database has lost it: only we have it then."""
 TRIMMING = timedelta(minutes=5)
 WATCH = timedelta(minutes=1)
+ANNOUNCEMENT = timedelta(minutes=1)
 PATIENCE = timedelta(seconds=10)
 """What can be done a minute later need not hold up a new configuration."""
 
@@ -73,6 +78,7 @@ class Daemon:
 
     def __post_init__(self) -> None:
         office = self.office
+        self._process = secrets.token_hex(8)  # among those on one database
         self.metrics = Metrics()
         self.metrics.watch(office.store, office.clock)
         self.pulse = Pulse(office.store, self.metrics, office.clock, (), ())
@@ -99,6 +105,7 @@ class Daemon:
             Unusable: a door cannot be built.
         """
         await self._take_back_leases()
+        await self._announce_now(self.office.config)
         await self._release_held_now()
         try:
             async with asyncio.TaskGroup() as group:
@@ -152,6 +159,7 @@ class Daemon:
             raise Unusable(("listen",), str(error)) from error
         await self._crew.stop(changes.ending)
         await self._crew.close(changes.ending)
+        await self._announce_now(config)  # before anything is given by it that others would take back
         self.office.take_up(config, calendar)
         self._look_at(config)
         self._crew.begin(self._group)
@@ -179,8 +187,16 @@ class Daemon:
             chain = ChainKeeper(self.office.store, self.office.clock)
             yield "history chain", Plan(None, lambda: Part(finishing=[chain.run]))
             yield "chores", Plan(None, lambda: Part(finishing=[chore.run for chore in self._chores()]))
+        else:  # the clocks' keeper does it
+            following = Chore("calendar followed", CALENDAR, partial(follow, self.office.almanac, self.office.desk))
+            yield "calendar", Plan(None, lambda: Part(finishing=[following.run]))
+        renewing = Chore("data key renewed", RENEWAL, self.office.renew_key)  # each seals
+        yield "data key", Plan(None, lambda: Part(finishing=[renewing.run]))
         watch = ClockWatch(self.office.store, self._scheduler)
         yield "clock watch", Plan(None, lambda: Part(finishing=[Chore("clock watched", WATCH, watch.look).run]))
+        if not self.office.store.exclusive:
+            announcing = Chore("configuration announced", ANNOUNCEMENT, self._announce)
+            yield "announcement", Plan(None, lambda: Part(finishing=[announcing.run]))
         if (patience := self.supervisor.patience) is not None:
             beating = Heartbeat(self.office.store, patience, self.supervisor.beat)
             yield "heartbeat", Plan(None, lambda: Part(finishing=[beating.run]))
@@ -191,7 +207,6 @@ class Daemon:
         """What the stage `keep` does beside its lanes, each by the configuration in force when it does it."""
         yield Chore("held events released", RELEASE, self._release_held)
         yield Chore("ledger and sessions swept", SWEEP, partial(sweep, self.office.store, self.office.clock))
-        yield Chore("data key renewed", RENEWAL, self.office.renew_key)
         yield Chore("memory given back", TRIMMING, partial(asyncio.to_thread, heaps.trim))
 
     def _look_at(self, config: Config) -> None:
@@ -225,6 +240,30 @@ class Daemon:
         store, now = self.office.store, self.office.clock()
         if store.exclusive and (count := await store.write(lambda conn: ledger.release_all(conn, now=now))):
             log.warning("steps of an earlier life taken up again", count=count)
+
+    async def _announce(self) -> None:
+        await self._announced(self.office.config)
+
+    async def _announced(self, config: Config) -> None:
+        """Tell the other processes on this database by what we go."""
+        now, process = self.office.clock(), self._process
+
+        def tell(conn: Connection) -> None:
+            accord.announce(conn, process, config.targets, now)
+            if config.attachments.clamd is not None:
+                vetting.announce(conn, process, now)
+
+        await self.office.store.write(tell)
+
+    async def _announce_now(self, config: Config) -> None:
+        """As the chore does, without waiting for its turn."""
+        if self.office.store.exclusive:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                await self._announced(config)
+        except Exception as error:  # noqa: BLE001 - whatever the store's trouble, the chore comes back to it
+            log.warning("configuration not announced yet", error=place_of(error))
 
     async def _release_held(self) -> None:
         office, now = self.office, self.office.clock()

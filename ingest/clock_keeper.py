@@ -10,11 +10,11 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from ingest import duties
 from ingest.almanac import Almanac
 from ingest.cases import CaseDesk
 from ingest.reminding import look, look_together, waiting
 from normalize.reminders import Reminder
+from store import duties
 from store.beats import beat, rest
 from store.engine import Store, StoreFailed, StoreUnreachable
 from store.failure import place_of
@@ -27,6 +27,14 @@ BATCH = 20
 """Cases in one transaction: the writer is held for some fifteen milliseconds."""
 LATER = timedelta(hours=1)
 """A case that cannot be looked at is left alone for so long; the others are not kept waiting."""
+
+
+async def follow(almanac: Almanac, desk: CaseDesk) -> None:
+    """Have the desk count by the calendar's file as it stands by now. Every process must, whoever keeps the clocks."""
+    await asyncio.to_thread(almanac.look)
+    calendar = almanac.calendar  # a new configuration may have named another meanwhile
+    if calendar is not desk.clockwork.calendar:
+        desk.clockwork = replace(desk.clockwork, calendar=calendar)
 
 
 @dataclass
@@ -52,7 +60,7 @@ class ClockKeeper:
 
     async def round(self, stopping: asyncio.Event) -> None:
         """Look at every case whose time has come, some at a time, as long as the clocks are ours to keep."""
-        await self._follow_the_calendar()
+        await follow(self.almanac, self.desk)
         now, loop = self.clock(), asyncio.get_running_loop()
         self._failed = {case_id: again for case_id, again in self._failed.items() if again > now}
         while not stopping.is_set() and await self._is_ours():
@@ -65,12 +73,6 @@ class ClockKeeper:
             began = loop.time()
             await self._look_together(found)
             await rest(stopping, timedelta(seconds=loop.time() - began))  # of many that wait: others write meanwhile
-
-    async def _follow_the_calendar(self) -> None:
-        await asyncio.to_thread(self.almanac.look)
-        calendar, desk = self.almanac.calendar, self.desk  # a new configuration may have named another meanwhile
-        if calendar is not desk.clockwork.calendar:
-            desk.clockwork = replace(desk.clockwork, calendar=calendar)
 
     async def _is_ours(self) -> bool:
         if self.store.exclusive:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, exists, insert, select, tuple_, update
 
 from adapters.base import Batch, Json, Raw, RawKind
 from ingest import channels
@@ -53,6 +53,7 @@ class End:
     reason: str | None
 
 
+_newer = raw.alias("newer")
 _MARK = (
     update(raw)
     .where(raw.c.id == bindparam("marked"), raw.c.closed_by.is_(None))
@@ -134,20 +135,31 @@ def receipt_of(row: RawRow, zone: tzinfo) -> Receipt:
 
 
 def mark(conn: Connection, ends: Sequence[End], now: datetime) -> None:
-    """Write down what reading Raws came to; what a person has closed stays as he left it."""
+    """Write down what reading Raws came to; what a person has closed stays as he left it.
+
+    An earlier version of a record, read late, is not kept aside where what came after it was read.
+    """
     if ends:
         conn.execute(_MARK, [{"marked": end.raw_id, "to": end.state, "why": end.reason, "at": now} for end in ends])
+    if aside := [end.raw_id for end in ends if end.state == "quarantined"]:
+        _need_nobody(conn, raw.c.id.in_(aside) & _later(_newer.c.state == "read"), now)
 
 
 def overtake(conn: Connection, raw_ids: Sequence[int], now: datetime) -> None:
     """Earlier versions of these records, which were kept aside, need nobody any more: what came later was read."""
     if raw_ids:
-        later = raw.alias()
-        read = exists().where(
-            later.c.id.in_(raw_ids), later.c.id > raw.c.id, later.c.channel == raw.c.channel, later.c.key == raw.c.key
-        )
-        aside = (raw.c.state == "quarantined") & (raw.c.kind == RawKind.RECORD.value) & raw.c.closed_by.is_(None)
-        conn.execute(update(raw).where(aside, read).values(state="read", read_at=now))
+        _need_nobody(conn, _later(_newer.c.id.in_(raw_ids)), now)
+
+
+def _later(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    """There is such a later version of the record."""
+    same = (_newer.c.channel == raw.c.channel) & (_newer.c.key == raw.c.key)
+    return exists().where(_newer.c.id > raw.c.id, same, which)
+
+
+def _need_nobody(conn: Connection, which: ColumnElement[bool], now: datetime) -> None:
+    aside = (raw.c.state == "quarantined") & (raw.c.kind == RawKind.RECORD.value) & raw.c.closed_by.is_(None)
+    conn.execute(update(raw).where(aside, which).values(state="read", read_at=now))
 
 
 def close(

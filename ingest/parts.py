@@ -14,6 +14,7 @@ from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from sqlalchemy import Connection
 
 from adapters.base import Adapter
 from dispatch.settings import TargetSettings
@@ -152,7 +153,12 @@ class Parts:
         )
 
     def _target(self, name: str, target: TargetSettings) -> Part:
-        worker = TargetWorker(name, target, self.office.store, self.office.clock, self.metrics.attempted)
+        office = self.office
+
+        def agreed(conn: Connection, now: datetime) -> bool:
+            return office.desk.outbox.agreed(conn, now)  # by the rights in force then
+
+        worker = TargetWorker(name, target, office.store, office.clock, self.metrics.attempted, agreed)
         return Part(finishing=[worker.run], patience=timedelta(0) if target.idempotent else worker.longest)
 
     def _reading(self) -> Part:

@@ -41,6 +41,9 @@ RETRY = timedelta(minutes=1)
 """Once more, when its reader has died over a Raw."""
 TOGETHER = 32 * 2**20
 """So many bytes of Raws are in memory at once, and again where they are sealed: a mail may have 64 MiB."""
+NEW_DOOR = timedelta(minutes=15)
+"""So long after it came a Raw of a channel that we do not know may be of one that other hosts know already."""
+LEFT = timedelta(minutes=1)
 RACES = 3
 """Two processes may make the same case at once; who loses finds it made at the next try."""
 
@@ -110,7 +113,7 @@ class Reader:
         Raises the disk's trouble with some of them when the others are done.
         """
         failure: OSError | None = None
-        for some in _portions(await self._load(claims)):
+        for some in _portions(await self._known(await self._load(claims))):
             try:
                 await self._read_and_finish(await self._open(some))
             except OSError as error:
@@ -120,8 +123,8 @@ class Reader:
 
     async def read_letters(self, claims: Sequence[Claim]) -> None:
         """Scans, one at a time: recognised in a worker process that may crash, hang or grow at its own cost."""
-        for held in claims:
-            (taken,) = await self._open(await self._load([held]))
+        for loaded in await self._known(await self._load(claims)):
+            held, (taken,) = loaded.held, await self._open([loaded])
             try:
                 if isinstance(taken.content, bytes) and not taken.row.meta.get("refused"):
                     taken = replace(taken, scan=await recognise(self.scans, taken.content))
@@ -152,6 +155,25 @@ class Reader:
             except SealBroken as error:
                 found.append(Loaded(held, inbox.unopened(row), error))
         return found
+
+    async def _known(self, loaded: Sequence[Loaded]) -> list[Loaded]:
+        """Without those of channels that are new on another host, or still there: they are left to it, uncounted.
+
+        Another configuration reaches one host before the others.
+        """
+        young = self.clock() - NEW_DOOR
+        left = [
+            one
+            for one in loaded
+            if one.row.channel not in self.doors and one.held.created_at > young and not one.row.closed
+        ]
+        if not left or self.store.exclusive:
+            return list(loaded)
+        await self.store.write(partial(_leave, left=[one.held for one in left], due=self.clock() + LEFT))
+        log.info(
+            "left to other hosts: channel not in our configuration", channels=sorted({one.row.channel for one in left})
+        )
+        return [one for one in loaded if one not in left]
 
     async def _open(self, loaded: Sequence[Loaded]) -> list[Taken]:
         """With their bytes, or what is wrong with them: that must not hold up what was claimed beside.
@@ -301,6 +323,11 @@ class Reader:
         inbox.mark(conn, unread, now)
         read = [Read(one.row, one.found) for one in done if isinstance(one.found, list)]
         return self.desk.accept(conn, read, now)
+
+
+def _leave(conn: Connection, left: Sequence[Claim], due: datetime) -> None:
+    for held in left:
+        ledger.postpone(conn, held, due=due, reason="left to hosts that know its channel", charged=False)
 
 
 def _portions(loaded: Sequence[Loaded]) -> Iterator[list[Loaded]]:

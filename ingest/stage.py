@@ -78,11 +78,11 @@ class Stage:
 
     async def _claim(self) -> list[Claim] | None:
         """None: the lane is held. Cancelled while the store is slow, what it claims all the same is put back."""
-        now = self.clock()
 
         def claim(conn: Connection) -> list[Claim] | None:
             if self.held(conn):
                 return None
+            now = self.clock()  # not before: writing waits for a database that is gone, and a lease would be over
             claims = ledger.claim(conn, self.lane, now=now, lease=self.lease, limit=self.batch)
             if suspects := [one for one in claims if one.attempts >= ledger.SUSPECT]:
                 ledger.renew(conn, suspects, until=now + self.longest)

@@ -17,7 +17,7 @@ from ingest.cases import CaseDesk
 from ingest.clamd import Clamd, ClamdUnavailable
 from ingest.history import MACHINE, record_history
 from ingest.stage import Stage
-from store import ledger
+from store import duties, ledger
 from store.engine import Store
 from store.ledger import Claim
 from store.sealing import SealBroken
@@ -27,12 +27,24 @@ PATIENCE = RetrySettings(first=timedelta(seconds=5), longest=timedelta(minutes=1
 SAID_AT = 6
 """Attempts after which a person must look: some five minutes without a verdict."""
 AT_ONCE = 2
+DUTY = "clamd"
+LEFT = timedelta(minutes=10)
+"""So long after it was last heard that an office has a clamd, a process without one leaves its lane alone."""
+
+
+def announce(conn: Connection, process: str, now: datetime) -> None:
+    """Tell the others on this database that what waits here waits for a clamd, which this process has."""
+    duties.note(conn, DUTY, process, now=now, lease=LEFT)
 
 
 def vetting(address: str | None, store: Store, desk: CaseDesk, clock: Callable[[], datetime]) -> Stage:
-    """The stage that asks the clamd at an address."""
+    """The stage that asks the clamd at an address; without one it leaves to other hosts what they have one for."""
     clamd = None if address is None else Clamd(address)
-    return Stage(VET_LANE, Vetter(clamd, store, desk, clock).vet, store, clock, width=AT_ONCE)
+
+    def held(conn: Connection) -> bool:
+        return clamd is None and duties.is_held(conn, DUTY, clock())
+
+    return Stage(VET_LANE, Vetter(clamd, store, desk, clock).vet, store, clock, width=AT_ONCE, held=held)
 
 
 @dataclass(frozen=True)

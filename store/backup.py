@@ -9,17 +9,16 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from store.backup_files import ARCHIVE, SUMS, Archive, Folder, Shelf, in_the_making, sum_of
+from store.backup_files import SUMS, Archive, Folder, Shelf, in_the_making, sum_of
+from store.backups import ARCHIVE, MANIFEST
 from store.blobs import Depot, key_of
 from store.crashpoint import reach
 from store.snapshot import Contents, Snapshot, Tell
 
-MANIFEST = "manifest.json"
 FORMAT = 1
 OFTEN = 200
 """So many files are copied between two words about how far it is."""
@@ -47,17 +46,6 @@ class Manifest:
     """Blobs whose file was not there any more when the backup was made."""
     files: int
     """All files, without SHA256SUMS itself."""
-
-
-def newest(folder: Path) -> datetime | None:
-    """When the latest whole backup in a folder was made; None: there is none. Raises OSError: nobody can look."""
-    made = [one for one in folder.iterdir() if one.suffix == ARCHIVE]
-    made += folder.glob(f"*/{MANIFEST}")
-    times = []
-    for one in made:
-        with suppress(FileNotFoundError):  # it was just thrown away, for a newer one
-            times.append(datetime.fromtimestamp(one.stat().st_mtime, UTC))
-    return max(times, default=None)
 
 
 def back_up(

@@ -18,8 +18,6 @@ from store.acts import StoreRefused
 
 SUMS = "SHA256SUMS"
 """As sha256sum(1) writes and checks it: nobody needs xinqiao to look whether a backup is whole."""
-ARCHIVE = ".tar"
-"""How the name of a backup in one file ends."""
 CHUNK = 2**20
 _NAME = re.compile(
     r"SHA256SUMS|manifest\.json|xinqiao\.(?:db|pgdump)|config/[\w.-]{1,100}|blobs/[0-9a-f]{2}/[0-9a-f]{62}"

@@ -40,7 +40,16 @@ from store.blobs import Blobs, Depot
 from store.embedded import READERS, Embedded
 from store.failure import place_of
 from store.migrate import TablesNewer, open_alone, upgrade
-from store.sealing import SealBroken, Sealer, data_keys, load_sealer, opened_sealer, renew_seal, vouch_for_beginning
+from store.sealing import (
+    SealBroken,
+    Sealer,
+    data_keys,
+    load_sealer,
+    opened_sealer,
+    put_back,
+    renew_seal,
+    vouch_for_beginning,
+)
 from store.sqlite import StoreBusy
 from store.waiting import Outcome, tell
 from store.wakes import Wakes
@@ -155,14 +164,20 @@ class Store:
     async def renew_key(self, master: bytes, now: datetime) -> bool:
         """Seal with a fresh data key from now on if the newest is a quarter old, whichever process makes it.
 
-        False: the one in use is the newest.
+        A key that a fail-over to an asynchronous standby lost is put back while a process has it: with it went all that
+        was sealed since. False: the one in use is the newest.
         """
 
-        def renew(conn: Connection) -> tuple[int, dict[int, bytes]]:
+        def renew(conn: Connection) -> tuple[int, dict[int, bytes], list[int]]:
             open_alone(conn)  # of two processes one makes it
-            return renew_seal(conn, master, now), data_keys(conn, master)
+            lost = self.sealer.lost(data_keys(conn, master))
+            put_back(conn, master, lost, now)
+            return renew_seal(conn, master, now), data_keys(conn, master), sorted(lost)
 
-        return self.sealer.turn_to(*await self.write(renew))
+        number, keys, lost = await self.write(renew)
+        if lost:
+            log.warning("data key was lost by the database and is put back", keys=lost)
+        return self.sealer.turn_to(number, keys)
 
     def stop_waiting(self) -> None:
         """From now on a database that cannot be reached is an error at once: it is time to stop."""

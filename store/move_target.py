@@ -13,7 +13,7 @@ from enum import Enum
 from typing import Any
 
 import psycopg
-from sqlalchemy import Table, func, select, text, update
+from sqlalchemy import Connection, Table, func, select, text, update
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from store import chain, ledger
@@ -73,7 +73,7 @@ class Target:
             found = self._state(keys)
             if found is State.COMPLETE:
                 return found
-            self._expect_nobody()
+            expect_nobody(self._conn, self.place)
             for at in heads(self._conn):
                 stamp(self._conn, at.removeprefix(FILLING))
             bring_up(self._conn)
@@ -149,14 +149,6 @@ class Target:
         there = {name for name in tables(self._conn) if name in metadata.tables} - {data_key.name, link.name}
         return any(self._conn.execute(text(f'SELECT EXISTS (SELECT FROM "{name}")')).scalar_one() for name in there)  # noqa: S608
 
-    def _expect_nobody(self) -> None:
-        others = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'xinqiao' "
-            "AND pid <> pg_backend_pid()"
-        )
-        if self._conn.execute(others).scalar_one():
-            raise StoreRefused(f"{self.place}: a xinqiao process works on this database; stop it first")
-
     def _count_on(self, table: Table, last: int) -> None:
         (column,) = table.primary_key
         named = {"table": table.name, "column": column.name}
@@ -175,6 +167,16 @@ class Target:
                 self._conn.invalidate()
                 said += "; give the command again"
             raise StoreFailed(f"{self.place}: {said}") from error
+
+
+def expect_nobody(conn: Connection, place: str) -> None:
+    """Raises StoreRefused: a process of ours has the database open, and would write into what is filled."""
+    others = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'xinqiao' "
+        "AND pid <> pg_backend_pid()"
+    )
+    if conn.execute(others).scalar_one():
+        raise StoreRefused(f"{place}: a xinqiao process works on this database; stop it first")
 
 
 def numbered(table: Table) -> bool:

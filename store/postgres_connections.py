@@ -26,8 +26,10 @@ ARGUMENTS = {
 SETTINGS = (
     # A worker that froze amid a transaction must not hold its locks for ever.
     "SET idle_in_transaction_session_timeout = '60s'; "
-    # What we acknowledge at a source must have survived: whoever set less for the server did not mean us.
-    "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+    # What we acknowledge at a source must have survived, on the standby's disk too: whoever set less for the server did
+    # not mean us.
+    "SELECT set_config('synchronous_commit', 'on', false)"
+    " WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')"
 )
 PLANNING = "SET enable_seqscan = off; SET jit = off"
 """For who writes. The plan of a statement is kept: made while its table is empty, as a queue at rest is, it would read

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from store.acts import SCHEME, StoreRefused
-from store.backup import FORMAT, MANIFEST, Manifest
+from store.backup import FORMAT, Manifest
 from store.backup_files import SUMS, empty, read_sums, take_out
+from store.backups import MANIFEST
 from store.blob_claim import claimed, mark
 from store.blobs import Depot
 from store.migrate import refuse_unknown

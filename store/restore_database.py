@@ -1,4 +1,4 @@
-"""Where a backup of PostgreSQL is brought: a database that no daemon can open until everything is proved.
+"""Where a backup of PostgreSQL is brought: a database that no daemon can open, nor has open, until all is proved.
 
 The gate is a move's: the number of the migration, which while the tables are filled is one no version knows.
 """
@@ -18,6 +18,7 @@ from store.address import shown
 from store.crashpoint import reach
 from store.migrate import RESTORING, fill_alone, heads, open_alone, stamp, stamp_first
 from store.move_source import wrapped_keys
+from store.move_target import expect_nobody
 from store.postgres_connections import filling
 from store.schema import data_key
 from store.snapshot import BARE, count_rows, run_program, tables
@@ -47,6 +48,7 @@ class Room:
         with self._transaction() as conn:
             open_alone(conn)
             self._expect_room(conn)
+            expect_nobody(conn, self.place)
             there = set(tables(conn)) - {STAMP}
             if data_key.name in there and not wrapped_keys(conn) & keys:
                 raise StoreRefused(f"{self.place}: the restore of another installation was begun here")
@@ -60,6 +62,8 @@ class Room:
 
     def fill(self, dump: Path) -> dict[str, int]:
         """Bring in all that was dumped, but for the stamp; how many rows each table then has."""
+        with self._transaction() as conn:  # the gate keeps nobody out who was within
+            expect_nobody(conn, self.place)
         engine, wanted = self._conn.engine, dump.with_suffix(".list")
         listed = run_program(engine, "pg_restore", "--list", str(dump)).splitlines(keepends=True)
         wanted.write_text("".join(line for line in listed if STAMP not in line.split()), "utf-8")

@@ -7,6 +7,7 @@ import hmac
 import os
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from cryptography.exceptions import InvalidTag
@@ -44,7 +45,10 @@ class Sealer:
         """`load_keys` looks for keys that another process has made since."""
         self.unstamped = unstamped
         """Up to this number entries of the history may be without a stamp; None: it has no beginning yet."""
+        self._keys = dict(keys)
         self._ciphers = {number: AESGCM(key) for number, key in keys.items()}
+        self._replaced: dict[int, AESGCM] = {}
+        """Of numbers under which the store has other keys than we had."""
         self._current = current
         self._lookup_key = lookup_key
         self._voucher = hmac.digest(lookup_key, b"\0history", hashlib.sha256)  # no kind looked up begins with a NUL
@@ -60,24 +64,38 @@ class Sealer:
             raise SealBroken(f"{context}: {len(sealed)} bytes are too few to be sealed ones; it was cut off")
         form, number = _HEAD.unpack_from(sealed)
         if form == _FORMAT and number not in self._ciphers:
-            self._ciphers |= {known: AESGCM(key) for known, key in self._load_keys().items()}
+            self._take_up(self._load_keys())
         if form != _FORMAT or number not in self._ciphers:
             raise SealBroken(
                 f"{context}: sealed in format {form} with data key {number}, which this store does not have"
             )
-        nonce = sealed[_HEAD.size : _HEAD.size + NONCE_BYTES]
-        try:
-            return self._ciphers[number].decrypt(nonce, sealed[_HEAD.size + NONCE_BYTES :], context.encode())
-        except InvalidTag as error:
-            raise SealBroken(f"{context}: does not open; it was damaged or moved from another place") from error
+        nonce, rest = sealed[_HEAD.size : _HEAD.size + NONCE_BYTES], sealed[_HEAD.size + NONCE_BYTES :]
+        for cipher in (self._ciphers[number], self._replaced.get(number)):
+            with suppress(InvalidTag):
+                if cipher is not None:
+                    return cipher.decrypt(nonce, rest, context.encode())
+        raise SealBroken(f"{context}: does not open; it was damaged or moved from another place")
 
     def turn_to(self, number: int, keys: Mapping[int, bytes]) -> bool:
-        """Seal with this one of the keys from now on; False: it is so already."""
-        if number == self._current:
+        """Seal with this one of the store's keys from now on; False: it is so already.
+
+        Where the store has another key under a number of ours (a fail-over lost ours), the store's counts.
+        """
+        if number == self._current and keys[number] == self._keys[number]:
             return False
-        self._ciphers |= {known: AESGCM(key) for known, key in keys.items() if known not in self._ciphers}
+        self._take_up(keys)
         self._current = number
         return True
+
+    def lost(self, keys: Mapping[int, bytes]) -> dict[int, bytes]:
+        """What we seal or have sealed with under numbers that are not among the store's keys: a fail-over lost it."""
+        return {number: key for number, key in self._keys.items() if number not in keys and key != self._lookup_key}
+
+    def _take_up(self, keys: Mapping[int, bytes]) -> None:
+        fresh = {number: key for number, key in keys.items() if self._keys.get(number) != key}
+        self._replaced |= {number: self._ciphers[number] for number in fresh if number in self._ciphers}
+        self._ciphers |= {number: AESGCM(key) for number, key in fresh.items()}
+        self._keys |= fresh
 
     def lookup(self, kind: str, value: str) -> bytes:
         """Keyed hash under which a phone or identity number is found without being stored."""
@@ -114,6 +132,13 @@ def renew_seal(conn: Connection, master: bytes, now: datetime) -> int:
     if newest is not None and now - newest.created_at <= RENEW_AFTER:
         return int(newest.id)
     return _add_key(conn, master, "seal", now)
+
+
+def put_back(conn: Connection, master: bytes, keys: Mapping[int, bytes], now: datetime) -> None:
+    """Give the store again what it has lost, under the numbers that stand in what was sealed with it."""
+    for number, key in keys.items():
+        row = {"id": number, "purpose": "seal", "wrapped": wrap(master, "seal", key), "created_at": now}
+        conn.execute(insert(data_key).values(row))
 
 
 def opened_sealer(conn: Connection, master: bytes, load_keys: LoadKeys = dict[int, bytes]) -> Sealer:

@@ -12,11 +12,11 @@ from normalize.dates import CHINA
 
 LOCAL = frozenset(
     {
-        "configuration", "calendar_file", "disk", "certificate", "certificate_unusable", "depot", "backup",
-        "backup_none", "hanging",
+        "configuration", "calendar", "calendar_file", "disk", "certificate", "certificate_unusable", "depot",
+        "backup", "backup_none", "hanging",
     }
 )  # fmt: skip
-"""Kinds that a machine sees of itself."""
+"""Kinds that a machine sees of itself; of several machines one sees all others."""
 
 SLOW = frozenset({"calendar", "certificate", "certificate_unusable", "nothing_new", "backup", "backup_none"})
 """Kinds that no hour changes: told again once a day."""

@@ -13,14 +13,14 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 
 from ingest.alarms.blackout import Blackout
-from ingest.alarms.conditions import DepotSeen, conditions
+from ingest.alarms.conditions import Condition, DepotSeen, conditions
 from ingest.alarms.digest import digest, look_back
 from ingest.alarms.looking import AnswerBy, Places, Surroundings, look
 from ingest.alarms.settings import AlarmSettings, DigestSettings
 from ingest.alarms.sinks import Message, Teller, Untold
 from ingest.alarms.watch import DIGEST, Speaker, compare, drop, tell
 from ingest.almanac import Almanac
-from store import ledger
+from store import duties, ledger
 from store.beats import beat, rest
 from store.engine import Store, StoreUnreachable
 from store.failure import is_passing, place_of
@@ -35,6 +35,10 @@ LOOKS_AT_ONCE = timedelta(seconds=20)
 """After a start doors have so long to open before they are judged."""
 FIRST_LOOK_BACK = timedelta(days=1)
 """What came before counts in no summary."""
+LEASE = timedelta(minutes=3)
+"""After so long another host sees for all when the one that did is gone."""
+UNHEARD = timedelta(hours=1)
+"""So long what is put in line for a sink that we do not know may be for one that other hosts know already."""
 TRIES = 5
 """A message over which we fail ourselves, for no reason of the sink's, is tried so often."""
 
@@ -87,13 +91,20 @@ class AlarmKeeper:
         if self.machine is not None and seen.backups is not None and seen.backups.newest is None:
             seen = replace(seen, backups=None)  # of several hosts one makes the backups
         found = [one.on(self.machine) for one in conditions(seen, self.settings, self.almanac.calendar, now)]
-        if seen.unheard:
-            await store.write(lambda conn: drop(conn, seen.unheard))
-        settings, speaker, machine = self.settings, self.speaker, self.machine
-        for state, key in await store.write(lambda conn: compare(conn, found, settings, speaker, now, machine)):
+        for state, key in await store.write(lambda conn: self._compare(conn, seen.unheard, found, now)):
             log.warning("alarm", state=state, alarm=key)
         if self.settings.digest is not None and self._is_time(self.settings.digest, now):
             await store.write(lambda conn: self._tell_digest(conn, self.settings.digest, now))
+
+    def _compare(
+        self, conn: Connection, unheard: Sequence[str], found: Sequence[Condition], now: datetime
+    ) -> list[tuple[str, str]]:
+        """What is the installation's only as one host sees it: two may go by different files and count differently."""
+        machine = self.machine
+        watches = machine is None or duties.take(conn, "alarms", machine, now=now, lease=LEASE)
+        if unheard and watches:
+            drop(conn, unheard, now if machine is None else now - UNHEARD)
+        return compare(conn, found, self.settings, self.speaker, now, machine, watches=watches)
 
     def _is_time(self, settings: DigestSettings, now: datetime) -> bool:
         local = now.astimezone(self.speaker.zone)

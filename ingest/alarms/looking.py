@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, func, select
 from ingest.alarms.conditions import BackupsSeen, DoorSeen, Seen, TargetSeen
 from ingest.alarms.watch import is_tell_lane
 from store import chain, ledger
-from store.backup import newest
+from store.backups import newest
 from store.schema import channel, delivery, event, raw
 from store.schema import ledger as ledger_rows
 from store.schema import target as target_rows

@@ -79,11 +79,14 @@ def compare(
     speaker: Speaker,
     now: datetime,
     machine: str | None = None,
+    *,
+    watches: bool = True,
 ) -> list[tuple[str, str]]:
     """Within one transaction: note what began, lasts and is over, and put what is to be told in line; (state, key) of
     each change. Of several processes that look at once, one tells; what another `machine` saw of itself is over when
-    that one says so, or has not repeated it for long.
+    that one says so, or has not repeated it for long. Who does not `watch` for all compares what he sees of himself.
     """
+    found = [one for one in found if watches or one.kind in LOCAL]
     known = {row.key: row for row in conn.execute(select(alarm).where(alarm.c.kind != DIGEST))}
     changed = [
         ("raised", one.key) for one in found if one.key not in known and _raise(conn, one, settings, speaker, now)
@@ -92,7 +95,8 @@ def compare(
         if one.key in known:
             _last(conn, known[one.key], one, settings, speaker, now)
     here = {one.key for one in found}
-    over = [row for key, row in known.items() if key not in here and not _is_anothers(row, machine, settings, now)]
+    ours = [row for row in known.values() if not _is_anothers(row, machine, settings, now, watches=watches)]
+    over = [row for row in ours if row.key not in here]
     gone = [row for row in over if _end(conn, row, settings, speaker, now)]
     return changed + [("over", row.key) for row in gone]
 
@@ -103,9 +107,9 @@ def tell(conn: Connection, sinks: Sequence[str], message: Message, key: str, now
         ledger.enqueue(conn, tell_lane(sink), {"message": asdict(message)}, key=key, now=now)
 
 
-def drop(conn: Connection, lanes: Sequence[str]) -> None:
-    """What waits in these lanes is told to nobody any more."""
-    conn.execute(delete(ledger_rows).where(ledger_rows.c.lane.in_(lanes)))
+def drop(conn: Connection, lanes: Sequence[str], before: datetime) -> None:
+    """What was put in line in these lanes before that is told to nobody any more."""
+    conn.execute(delete(ledger_rows).where(ledger_rows.c.lane.in_(lanes), ledger_rows.c.created_at <= before))
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,10 @@ def lasting(conn: Connection) -> dict[str, int]:
     return {row.kind: row.number for row in conn.execute(counted.group_by(alarm.c.kind))}
 
 
-def _is_anothers(row: Row[Any], machine: str | None, settings: AlarmSettings, now: datetime) -> bool:
-    if machine is None or row.kind not in LOCAL or row.key.endswith(f"@{machine}"):
+def _is_anothers(row: Row[Any], machine: str | None, settings: AlarmSettings, now: datetime, *, watches: bool) -> bool:
+    if row.kind not in LOCAL:
+        return not watches
+    if machine is None or row.key.endswith(f"@{machine}"):
         return False
     return bool(now - row.told_at <= 2 * _repeat(row.kind, settings))
 

@@ -37,6 +37,7 @@ from tests.place import Place
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
+MINUTE = timedelta(minutes=1)
 SPEAKER = Speaker(load_words(FOLDER, "zh"), "信桥", ZoneInfo("Asia/Shanghai"))
 MAIL = {"kind": "mail", "host": "127.0.0.1", "tls": "none", "sender": "a@b.example", "to": ["c@b.example"]}
 SETTINGS = AlarmSettings.model_validate({"sinks": {"duty": MAIL, "chief": MAIL}})
@@ -358,6 +359,36 @@ def test_one_machines_own_trouble_is_not_over_because_another_has_none(desk: Des
     seen_by("a", [refused], NOW + 3 * HOUR)
     assert seen_by("b", [], NOW + 10 * HOUR) == []
     assert seen_by("b", [], NOW + 12 * HOUR) == [("over", "configuration@a")]  # a is gone for good
+
+
+async def test_of_two_hosts_that_see_differently_one_sees_for_both_and_is_succeeded(desk: Desk) -> None:
+    desk.take_in(reading(), key="1")
+    desk.write(lambda conn: conn.execute(update(channel).values(state="refused", error="login refused")))
+    first, second = keeper(desk, NOW, nothing_new=0, waiting="P9D"), keeper(desk, NOW, calendar="P999D")
+    first.machine, second.machine = "a", "b"
+    second.places = Places(frozenset(), frozenset({"oa"}), frozenset(), (), ())
+
+    async def standing_when(one: AlarmKeeper, now: datetime) -> list[str]:
+        one.clock = lambda: now
+        await one.look()
+        return sorted(one.kind for one in desk.store.read_now(standing))
+
+    assert await standing_when(first, NOW) == ["door_refused"]
+    assert await standing_when(second, NOW) == ["calendar", "door_refused"]  # its own year file is short
+    assert await standing_when(first, NOW + 2 * MINUTE) == ["calendar", "door_refused"]
+    assert "door_refused" not in await standing_when(second, NOW + 6 * MINUTE)
+
+
+async def test_what_waits_for_a_sink_that_only_another_host_knows_is_left_to_it_for_an_hour(desk: Desk) -> None:
+    look(desk, [DOWN])
+    watching = keeper(desk, NOW + HOUR - MINUTE, nothing_new=0, waiting="P9D")
+    watching.machine = "a"
+    await watching.look()
+    kept = len(in_line(desk, "chief"))
+    watching.clock = lambda: NOW + HOUR
+    await watching.look()
+
+    assert (kept, in_line(desk, "chief")) == (1, [])
 
 
 def test_what_a_door_said_is_told_in_the_same_language(desk: Desk) -> None:

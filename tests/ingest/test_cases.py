@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, select, update
 
 from dispatch.payload import Payload
-from ingest import attachments
+from ingest import attachments, inbox
 from ingest.compute import Correction, CorrectionRefused
 from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, SourceStatus, Warning_
 from normalize.reading import Disposition, Part, Reading, Signal, SignalKind
@@ -226,6 +226,19 @@ def test_a_record_kept_aside_needs_nobody_once_a_later_version_of_it_was_read(de
 
     found = desk.store.read_now(lambda conn: conn.execute(select(raw.c.key, raw.c.state).order_by(raw.c.id)).all())
     assert found == [("X1", "read"), ("X2", "quarantined"), ("X1", "read"), ("X1", "quarantined")]
+
+
+@pytest.mark.parametrize("unreadable", [True, False])
+def test_a_version_that_is_read_after_a_later_one_is_not_kept_aside(desk: Desk, unreadable: bool) -> None:
+    """Another process took up the later one, or this one's reader died over it."""
+    older, _ = desk.arrive(key="X1"), desk.take_in(reading(), key="X1")
+    if unreadable:
+        desk.write(lambda conn: inbox.mark(conn, [inbox.End(older, "quarantined", "not JSON")], desk.now))
+    else:
+        desk.read(older, Reading(Disposition.QUARANTINE, "sunshine:X1", "neither title nor words", None))
+
+    states = desk.store.read_now(lambda conn: conn.execute(select(raw.c.state).order_by(raw.c.id)).scalars().all())
+    assert list(states) == ["read", "read"]
 
 
 def test_reading_the_same_raw_again_is_silent_unless_the_case_changes(desk: Desk) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, select
 
 from adapters.base import Batch, Raw, RawKind
 from ingest import channels, inbox, reading_room
-from ingest.reader import RACES, RETRY, Door, Reader
+from ingest.reader import NEW_DOOR, RACES, RETRY, Door, Reader
 from ingest.reading_room import ReadingRoom, Told
 from ingest.workers import WorkerMissing, WorkerPool
 from normalize.case import ChannelKind
@@ -25,6 +25,8 @@ from store.acts import TransactionLost
 from store.ledger import Claim
 from store.schema import raw
 from tests.ingest.desk import Desk, open_desk
+from tests.place import Place
+from tests.postgres import Server
 
 
 @pytest.fixture
@@ -59,6 +61,38 @@ async def read(desk: Desk, claims: list[Claim], entry: str = "normalize.reading_
     async with WorkerPool("normalize.ocr") as scans, WorkerPool(entry) as readers:
         room = ReadingRoom(readers, Rules())
         await Reader(desk.store, desk.desk, doors, room, scans, lambda: desk.now).read_batch(claims)
+
+
+@pytest.fixture
+def shared(postgres: Server, tmp_path: Path) -> Iterator[Desk]:
+    address = postgres.migrated()
+    with open_desk(Place(tmp_path, address)) as opened:
+        yield opened
+    postgres.drop(address)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("lane", [inbox.READ_LANE, inbox.LETTER_LANE])
+async def test_what_another_hosts_new_channel_brought_is_left_to_it_for_a_while(shared: Desk, lane: str) -> None:
+    (held,) = arrive(shared, mail("one"))
+
+    async def read_without_it(held: Claim) -> list[tuple[str, str | None]]:
+        async with WorkerPool("normalize.ocr") as scans, WorkerPool("normalize.reading_process") as readers:
+            room = ReadingRoom(readers, Rules())
+            reader = Reader(shared.store, shared.desk, {}, room, scans, lambda: shared.now)
+            await (reader.read_batch if lane == inbox.READ_LANE else reader.read_letters)([held])
+        return states(shared)
+
+    at_first = await read_without_it(held)
+    shared.now = held.created_at + NEW_DOOR
+    (again,) = shared.write(
+        lambda conn: ledger.claim(conn, inbox.READ_LANE, now=shared.now, lease=timedelta(minutes=5))
+    )
+    in_the_end = await read_without_it(again)
+
+    assert at_first == [("waiting", None)]
+    assert again.attempts == held.attempts
+    assert [state for state, _ in in_the_end] == ["quarantined"]
 
 
 def states(desk: Desk) -> list[tuple[str, str | None]]:

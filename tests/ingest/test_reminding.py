@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from ingest.app import Daemon
 from ingest.calendar_files import read_calendar
 from ingest.clock_keeper import BATCH, ClockKeeper
 from ingest.clockwork import Clockwork
-from ingest.duties import take
 from ingest.office import open_office
 from ingest.reminding import asked, look, look_together
 from normalize.calendar import WorkCalendar
@@ -39,6 +38,7 @@ from normalize.case import SourceStatus
 from normalize.clocks import ClockRules
 from normalize.reading import Signal, SignalKind
 from normalize.reminders import ReminderRules
+from store.duties import take
 from store.schema import cases, event, history, reminder
 from tests.ingest.config_files import SEALING, loaded
 from tests.ingest.config_files import TARGETS as MAIN_TARGETS
@@ -519,4 +519,22 @@ async def test_the_keep_stage_of_the_daemon_keeps_them(tmp_path: Path) -> None:
         daemon.stopping.set()
 
     assert told(desk) == [("case.due_soon", "xf.object", "workday_before")]
+    await daemon.close()
+
+
+@pytest.mark.usefixtures("logging_as_it_was")
+async def test_a_daemon_that_does_not_keep_the_clocks_follows_the_calendar_all_the_same(
+    tmp_path: Path, year_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.app.CALENDAR", timedelta(milliseconds=20))
+    office = open_office(loaded(tmp_path, f"{SEALING}calendar: {year_file}\n{MAIN_TARGETS}"))
+    daemon = Daemon(office, frozenset({"dispatch"}))
+    await daemon.open()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(daemon.work())
+        written(year_file, YEAR)
+        await until(lambda: office.desk.clockwork.calendar.knows(date(2027, 1, 1)))
+        daemon.stopping.set()
+
     await daemon.close()

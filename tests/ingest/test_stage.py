@@ -172,6 +172,33 @@ async def test_with_room_for_one_the_next_is_claimed_as_soon_as_that_has_ended(s
     await run_until(Stage(LANE, work, store, utc_now), done)  # sooner than a stage sleeps without a hint
 
 
+class Outage(FullDisk):
+    """A store whose first writes wait for a database that is gone, five minutes each."""
+
+    now = utc_now()
+
+    async def write(self, act: Callable[[Connection], T]) -> T:
+        if self.failures > 0:
+            self.failures -= 1
+            self.now += timedelta(minutes=5)
+        return await self._store.write(act)
+
+
+async def test_what_is_claimed_when_the_database_is_back_is_held_from_then_on(store: Store) -> None:
+    outage, done, taken = Outage(store, failures=1), asyncio.Event(), list[Claim]()
+    await store.write(lambda conn: ledger.enqueue(conn, LANE, {}, now=outage.now))
+
+    async def work(claims: Sequence[Claim]) -> None:
+        other = await store.write(lambda conn: ledger.claim(conn, LANE, now=outage.now, lease=timedelta(minutes=1)))
+        taken.extend(other)
+        await store.write(lambda conn: ledger.done_many(conn, claims))
+        done.set()
+
+    await run_until(Stage(LANE, work, cast("Store", outage), lambda: outage.now), done)
+
+    assert taken == []
+
+
 async def test_what_takes_long_is_held_on_to_and_claimed_by_nobody_else(store: Store) -> None:
     """By a clock that goes on only when the lease was renewed."""
     begins = now = utc_now()

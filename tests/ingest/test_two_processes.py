@@ -8,18 +8,21 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from sqlalchemy import select
 
 from adapters.base import Fetched
-from ingest import attachments, register
+from dispatch import accord
+from ingest import attachments, register, vetting
 from ingest import pulse as pulse_of_daemon
 from ingest.app import Daemon
 from ingest.cli import main
+from ingest.config import load
 from ingest.control import SOCKET
 from ingest.fetcher import Fetcher
 from ingest.metrics import Metrics
@@ -32,6 +35,7 @@ from store import ledger
 from store import postgres as engine
 from store.engine import open_store
 from store.ledger import Claim
+from store.schema import duty
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
@@ -158,6 +162,33 @@ def test_what_was_held_is_released_once_though_both_start_at_once(desks: list[De
     assert [row[0] for row in desks[0].deliveries()] == ["oa"]
 
 
+async def test_a_host_without_clamd_hands_nothing_on_that_waits_for_anothers(desks: list[Desk]) -> None:
+    ours, other = desks
+    part = Part("a.txt", AttachmentRole.EVIDENCE, AttachmentState.STORED, media_type="text/plain", content=b"a", size=1)
+    other.desk.vets = True
+    (case_id,) = other.take_in(reading(parts=(part,)))
+    other.write(lambda conn: vetting.announce(conn, "other", other.now))
+    heard, asked = other.now, list[datetime]()
+
+    def clock() -> datetime:
+        asked.append(ours.now)
+        return ours.now
+
+    ours.now = heard + vetting.LEFT - timedelta(seconds=1)
+    stopping = asyncio.Event()
+    stage = asyncio.create_task(vetting.vetting(None, ours.store, ours.desk, clock).run(stopping))
+    await until(lambda: len(asked) > 1)
+    waited = ours.case(case_id).attachments[0].state
+    ours.now = heard + vetting.LEFT
+    ours.store.wakes.ring(["vet"])
+    await until(lambda: ours.case(case_id).attachments[0].state is AttachmentState.STORED)
+    stopping.set()
+    ours.store.wakes.ring_all()
+    await stage
+
+    assert waited is AttachmentState.PENDING
+
+
 @pytest.fixture
 def path(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, value in ENVIRONMENT.items():
@@ -193,9 +224,36 @@ async def test_daemons_share_a_database_and_go_by_its_clock(path: Path, address:
         await one.work()
 
     assert [office.clock for office in offices] == [office.store.clock for office in offices]
+    said = offices[0].store.read_now(lambda conn: conn.execute(select(duty.c.name, duty.c.holder)).all())
+    rights = [row.holder for row in said if row.name.startswith("rights:")]
+    assert rights == [accord.mark_of(config.targets)] * 2
     assert not (tmp_path / "data" / SOCKET).exists()
     for one in daemons:
         await one.close()
+
+
+async def test_a_daemon_says_by_which_rights_it_goes_before_it_gives_anything_by_them(
+    path: Path, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = open_office(load(path, ENVIRONMENT))
+    daemon, given = Daemon(office, frozenset({"dispatch"}), file=path), list[tuple[str, bool]]()
+
+    async def release(_daemon: Daemon) -> None:
+        (said,) = office.store.read_now(lambda conn: conn.execute(select(duty.c.holder)).scalars().all())
+        targets = office.config.targets
+        given.append((str(targets["oa"].restricted), said == accord.mark_of(targets)))
+
+    monkeypatch.setattr(Daemon, "_release_held", release)
+    await daemon.open()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(daemon.work())
+        write(tmp_path, text(tmp_path, address).replace("restricted: true", "restricted: only"))
+        daemon.reread()
+        await until(lambda: len(given) > 1)
+        daemon.stopping.set()
+    await daemon.close()
+
+    assert given == [("True", True), ("only", True)]
 
 
 async def test_while_the_database_is_gone_nothing_is_ready_and_work_goes_on_when_it_is_back(

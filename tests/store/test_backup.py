@@ -15,11 +15,13 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import select
 
 from store.acts import StoreRefused
-from store.backup import Manifest, back_up, newest
+from store.backup import Manifest, back_up
+from store.backups import newest
 from store.blob_bucket import BlobBucket
 from store.blob_claim import CLAIM
 from store.blobs import INLINE_LIMIT, key_of
@@ -35,7 +37,7 @@ from store.sealing import SealBroken
 from store.snapshot import Tell, snapshot
 from tests.object_store import ObjectStore
 from tests.place import Place
-from tests.postgres import Server
+from tests.postgres import Server, name_of
 from tests.store.acts import kinds, note
 from tests.store.keys import MASTER, NOW, OTHER_MASTER
 
@@ -500,6 +502,33 @@ def test_two_restores_do_not_fill_one_database(dumped: tuple[Path, dict[str, byt
     with closing(Room(address)), pytest.raises(StoreRefused, match="another move or restore is at work"):
         restore(made, There(made.parent / "elsewhere", address), MASTER, silent)
     restore(made, There(made.parent / "elsewhere", address), MASTER, silent)
+    postgres.drop(address)
+
+
+@pytest.mark.postgres
+def test_nothing_is_restored_where_a_process_goes_on_over_tables_that_were_dropped(
+    dumped: tuple[Path, dict[str, bytes]], postgres: Server
+) -> None:
+    (made, _), address = dumped, postgres.migrated()
+    there = There(made.parent / "elsewhere", address)
+    at_work = "a xinqiao process works on this database; stop it first"
+
+    with closing(open_store(address, made.parent / "daemon", MASTER)) as store:
+        store.submit(lambda conn: conn.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")).result()
+        with pytest.raises(StoreRefused, match=at_work):
+            restore(made, there, MASTER, silent)
+    room = Room(address)
+    with (
+        closing(room),
+        psycopg.connect(
+            host=str(postgres.folder), port=postgres.port, user="postgres", dbname=name_of(address)
+        ) as late,
+    ):
+        room.shut("0014", set())
+        late.execute("SET application_name = 'xinqiao'")
+        with pytest.raises(StoreRefused, match=at_work):
+            room.fill(made.parent / "dump")
+    restore(made, there, MASTER, silent)
     postgres.drop(address)
 
 

@@ -315,13 +315,19 @@ def test_a_server_that_has_become_a_standby_is_left_for_one_that_takes_writes(
     assert kinds(store) == ["before", "moved", "after"]
 
 
-def test_a_commit_is_on_disk_though_the_server_is_set_to_hurry(address: str, postgres: Server, tmp_path: Path) -> None:
-    postgres.say(f"ALTER DATABASE {address.split('/')[3].split('?', maxsplit=1)[0]} SET synchronous_commit = off")
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [("off", "on"), ("local", "on"), ("remote_write", "on"), ("on", "on"), ("remote_apply", "remote_apply")],
+)
+def test_a_commit_is_on_both_disks_though_the_server_is_set_to_hurry(
+    address: str, postgres: Server, tmp_path: Path, asked: str, got: str
+) -> None:
+    postgres.say(f"ALTER DATABASE {name_of(address)} SET synchronous_commit = {asked}")
     store = open_store(address, tmp_path, MASTER)
 
     found = store.submit(lambda conn: conn.exec_driver_sql("SHOW synchronous_commit").scalar_one()).result(WAIT)
     store.close()
-    assert found == "on"
+    assert found == got
 
 
 def test_an_account_that_may_make_no_tables_is_told_so(postgres: Server, tmp_path: Path) -> None:

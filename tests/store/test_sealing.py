@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from store.engine import open_store
 from store.schema import data_key
-from store.sealing import RENEW_AFTER, SealBroken, Sealer
+from store.sealing import RENEW_AFTER, SealBroken, Sealer, wrap
 from tests.place import Place
 from tests.store.keys import MASTER, NOW, OTHER_MASTER
 
@@ -134,6 +134,45 @@ async def test_of_several_processes_one_makes_the_new_key_and_all_seal_with_it(p
     assert len({_key_of(one) for one in sealed}) == 1
     assert sorted(keys) == ["lookup:0", "seal", "seal"]
     for one in stores:
+        one.close()
+
+
+@pytest.mark.parametrize("other_process", [True, False])
+@pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+async def test_what_was_sealed_with_a_key_that_a_fail_over_lost_opens_for_all_once_it_is_put_back(
+    place: Place, other_process: bool
+) -> None:
+    store = open_store(place.database, place.folder, MASTER, now=NOW)
+    later = NOW + RENEW_AFTER + timedelta(days=1)
+    await store.renew_key(MASTER, later)
+    sealed = store.sealer.seal(PLAIN, "cases:1")
+    number = int.from_bytes(_key_of(sealed)[1:])
+    await store.write(lambda conn: conn.execute(delete(data_key).where(data_key.c.id == number)))
+    if other_process:
+        open_store(place.database, place.folder, MASTER, now=later).close()  # makes one of its own
+
+    assert await store.renew_key(MASTER, later) is other_process
+    assert await store.renew_key(MASTER, later) is False
+    again = open_store(place.database, place.folder, MASTER, now=later)
+    assert again.sealer.open(sealed, "cases:1") == PLAIN
+    assert again.sealer.open(store.sealer.seal(PLAIN, "cases:1"), "cases:1") == PLAIN
+    for one in (store, again):
+        one.close()
+
+
+@pytest.mark.parametrize("database", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+async def test_of_two_keys_under_one_number_all_seal_with_the_one_the_database_has(place: Place) -> None:
+    store = open_store(place.database, place.folder, MASTER, now=NOW)
+    ours = store.sealer.seal(PLAIN, "cases:1")
+    other = {"wrapped": wrap(MASTER, "seal", OTHER_MASTER)}
+    await store.write(lambda conn: conn.execute(update(data_key).where(data_key.c.purpose == "seal").values(other)))
+
+    assert await store.renew_key(MASTER, NOW) is True
+    again = open_store(place.database, place.folder, MASTER, now=NOW)
+    theirs = again.sealer.seal(PLAIN, "cases:1")
+    assert store.sealer.open(ours, "cases:1") == store.sealer.open(theirs, "cases:1") == PLAIN
+    assert again.sealer.open(store.sealer.seal(PLAIN, "cases:1"), "cases:1") == PLAIN
+    for one in (store, again):
         one.close()
 
 
