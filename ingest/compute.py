@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import field as default
 from datetime import datetime
 from typing import Any
 
@@ -25,17 +26,19 @@ _NOT_DIGESTED = {*NOT_CONTENT, "source_fields"}
 
 @dataclass(frozen=True)
 class Whom:
-    """The petitioner a correction is of, as he was shown when it was made, and how many there were."""
+    """The petitioner a correction is of, as he was shown when it was made, and who else there was."""
 
     name: str | None
     id_no: str | None
     phones: tuple[str, ...]
-    among: int
+    others: tuple[str | None, ...]
+    """The names of the others."""
 
     @classmethod
     def of(cls, people: Sequence[Mapping[str, Any]], number: int) -> Whom:
         person = people[number]
-        return cls(person.get("name"), person.get("id_no"), tuple(person.get("phones") or ()), len(people))
+        others = tuple(one.get("name") for place, one in enumerate(people) if place != number)
+        return cls(person.get("name"), person.get("id_no"), tuple(person.get("phones") or ()), others)
 
     def is_he(self, one: Mapping[str, Any]) -> bool:
         if self.id_no and one.get("id_no"):
@@ -142,34 +145,58 @@ def corrected(draft: Draft, correction: Correction) -> Draft:
 
 def _overlaid(draft: Draft, corrections: Sequence[Correction]) -> Draft:
     """All corrections, the later winning; one that fits no longer, since the source changed, is said in a warning."""
+    people = _People([one.model_dump(mode="json") for one in draft.petitioners])
     for one in corrections:
         try:
-            draft = corrected(draft, one)
+            draft = corrected(draft, people.followed(one, draft))
         except CorrectionRefused as error:
             warning = Warning_(code="correction_not_applied", text=f"更正 {one.field} 已不适用：{error}")
             draft = draft.model_copy(update={"warnings": (*draft.warnings, warning)})
     return draft
 
 
+@dataclass
+class _People:
+    """Who the petitioners are, whatever is written over them: as the source names them, and as they were added."""
+
+    originals: list[Mapping[str, Any]]
+    added: dict[str, int] = default(default_factory=dict)
+    """Where those stand who were added, by what added them."""
+
+    def followed(self, correction: Correction, draft: Draft) -> Correction:
+        """The correction of a petitioner's field where he stands now: the source may name others before him by now.
+
+        Raises CorrectionRefused: he is not named any more.
+        """
+        people = [one.model_dump(mode="json") for one in draft.petitioners]
+        if _adds(correction):
+            place = self.added[correction.field] = _place(people, correction.value)
+            self.originals += [correction.value] if place == len(self.originals) else []
+            return correction
+        person, _, name = correction.field.rpartition(".")
+        stands = self._place_of(correction, person, people)
+        return correction if stands is None else replace(correction, field=f"petitioners.{stands}.{name}")
+
+    def _place_of(self, correction: Correction, person: str, people: Sequence[Mapping[str, Any]]) -> int | None:
+        whom = correction.whom
+        if whom is None:
+            return self.added.get(person)
+        here = int(person.rpartition(".")[2])
+        both = enumerate(zip(self.originals, people, strict=False))  # one who was added may not fit any more
+        there = [place for place, (before, now) in both if whom.is_he(before) or whom.is_he(now)]
+        if here in there or (not there and self._is_called_otherwise(whom, here)):
+            return here
+        if not there:
+            raise CorrectionRefused(f"{correction.field}: whom it is of is not named any more")
+        return there[0]
+
+    def _is_called_otherwise(self, whom: Whom, here: int) -> bool:
+        """Nobody came or went, and it is none of the others: the source, or a correction undone, names him so."""
+        return len(self.originals) == len(whom.others) + 1 and self.originals[here].get("name") not in whom.others
+
+
 def _adds(correction: Correction) -> bool:
     return correction.field.rpartition(".")[0] == "petitioners" and isinstance(correction.value, dict)
-
-
-def _followed(people: Sequence[Mapping[str, Any]], correction: Correction) -> Correction:
-    """The correction of a petitioner's field where he stands now: the source may name others before him by now.
-
-    Raises CorrectionRefused: he is not named any more.
-    """
-    whom = correction.whom
-    if whom is None:
-        return correction
-    group, here, field = correction.field.split(".")
-    there = [number for number, one in enumerate(people) if whom.is_he(one)]
-    if int(here) in there or (not there and len(people) == whom.among):  # nobody came or went: he is called otherwise
-        return correction
-    if not there:
-        raise CorrectionRefused(f"{correction.field}: whom it is of is not named any more")
-    return replace(correction, field=f"{group}.{there[0]}.{field}")
 
 
 def _place(people: Sequence[Mapping[str, Any]], person: Mapping[str, Any]) -> int:
@@ -255,7 +282,6 @@ def _put(document: dict[str, Any], correction: Correction) -> None:
     if _adds(correction):
         _add(document["petitioners"], correction.value)
         return
-    correction = _followed(document["petitioners"], correction)
     *path, last = correction.field.split(".")
     holder: Any = document
     for step in path:

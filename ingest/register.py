@@ -218,7 +218,7 @@ def correction_of(row: Row[Any], sealer: Sealer) -> Standing:
     value, whom = json.loads(sealer.open(row.sealed, _sealed_as(row.case_id, row.field))), None
     if isinstance(value, dict) and value.keys() == {"value", "of"}:
         value, of = value["value"], value["of"]
-        whom = Whom(**{**of, "phones": tuple(of["phones"])})
+        whom = Whom(of["name"], of["id_no"], tuple(of["phones"]), tuple(of["others"]))
     return Standing(row.field, value, row.id, row.author, row.at, whom=whom)
 
 

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from ingest import register
+from ingest.compute import Correction
 from ingest.office import Office, open_office
 from ingest.operations import Answer, OperationRefused, perform
 from normalize.case import (
@@ -253,6 +254,35 @@ async def test_a_correction_follows_its_person_and_is_never_anothers(office: Off
     case = desk.case(case_id)
     assert {one.name: one.phones for one in case.petitioners} == {A.name: A.phones, B.name: ("13922223333",)}
     assert [one.code for one in case.warnings] == ["correction_not_applied"]
+
+
+async def test_what_is_corrected_of_one_person_at_once_follows_him_together(office: Office, desk: Desk) -> None:
+    case_id = taken_in(desk, petitioners=(A, C))
+    changes = {"name": "顾晓堂", "phones": "13911112222", "address": "桃溪路 1 号"}
+    await correct(office, case_id, {f"petitioners.0.{name}": value for name, value in changes.items()})
+    desk.take_in(reading("x:1", petitioners=(B, A, C)), key="1")
+    case = desk.case(case_id)
+    desk.take_in(reading("x:1", petitioners=(C, B)), key="1")  # A is gone, C stands in his place
+    after = desk.case(case_id)
+
+    assert (case.petitioners[1].name, case.petitioners[1].phones, case.petitioners[1].address) == (
+        "顾晓堂", ("13911112222",), "桃溪路 1 号",
+    )  # fmt: skip
+    assert case.petitioners[0] == B
+    assert after.petitioners == (C, B)
+    assert [one.code for one in after.warnings] == ["correction_not_applied"] * 3
+
+
+async def test_a_correction_of_an_added_person_from_before_it_said_whose_it_is_follows_him(
+    office: Office, desk: Desk
+) -> None:
+    case_id = taken_in(desk, petitioners=(A,))
+    await correct(office, case_id, {"petitioners.1.name": B.name})
+    phone = Correction("petitioners.1.phones", ["13911112222"])
+    desk.write(lambda conn: desk.desk.correct(conn, case_id, [phone], "wang", desk.now))
+    desk.take_in(reading("x:1", petitioners=(A, C)), key="1")
+
+    assert {one.name: one.phones for one in desk.case(case_id).petitioners}[B.name] == ("13911112222",)
 
 
 async def test_a_name_corrected_and_taken_back_keeps_what_else_was_corrected_of_him(office: Office, desk: Desk) -> None:
