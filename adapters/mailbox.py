@@ -242,6 +242,7 @@ class MailboxAdapter:
             contents = self._contents(group)
         except BrokenOff as broken:
             self._breaks.note(broken.uids)
+            broken.reached_end = set(broken.uids) <= set(place.left)  # they come last: all others have been read
             raise
         self._breaks.forget(mail.uid for mail in group)
         mails = [mail for mail in group if mail.uid in contents]

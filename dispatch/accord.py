@@ -27,6 +27,11 @@ def announce(conn: Connection, process: str, targets: Mapping[str, TargetSetting
     duties.note(conn, f"{_NAME}{process}", mark_of(targets), now=now, lease=LASTS)
 
 
+def leave(conn: Connection, process: str) -> None:
+    """This process goes by no rights any more."""
+    duties.end(conn, f"{_NAME}{process}")
+
+
 def agreed(conn: Connection, targets: Mapping[str, TargetSettings], now: datetime) -> bool:
     """Whether no process has said of late that it goes by other rights than these."""
     others = duty.c.name.startswith(_NAME, autoescape=True) & (duty.c.had_until > now)

@@ -11,7 +11,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection, insert, update
@@ -60,6 +60,9 @@ all of it.
 """
 DISPUTE = timedelta(days=1)
 """Hosts whose configurations differ for longer were meant to: what ours forbids is dropped after all."""
+FORGOTTEN = timedelta(minutes=10)
+"""So long after the last dispute the next is another one."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 UNWRITTEN = 64
 """So many answers may wait to be written down while the next events are sent; a crash has as many sent again."""
 
@@ -101,6 +104,8 @@ class TargetWorker:
         self._clock = clock
         self._observe = observe
         self._agreed = agreed
+        self._disputed = (LONG_AGO, LONG_AGO)
+        """Since when hosts differ over what is in line, and when that was last so."""
         self._window = settings.concurrency
         """So many may be under way at once: after trouble one, and one more with every event that arrives."""
         self._queue: deque[tuple[Parcel, datetime]] = deque()
@@ -468,9 +473,12 @@ class TargetWorker:
     async def _is_disputed(self, parcel: Parcel) -> bool:
         """Whether others may send by their configuration what ours does not allow."""
         now = self._clock()
-        if parcel.state == State.DROPPED or now - parcel.claim.created_at > DISPUTE:
+        if parcel.state == State.DROPPED or await self._store.read(lambda conn: self._agreed(conn, now)):
             return False
-        return not await self._store.read(lambda conn: self._agreed(conn, now))
+        since, last = self._disputed
+        since = since if now - last < FORGOTTEN else now
+        self._disputed = since, now
+        return now - since < DISPUTE
 
     def _tell_unknown(self, parcel: Parcel) -> None:
         log.error("event may have arrived; a person must say", **self._facts(parcel))

@@ -142,6 +142,9 @@ class Daemon:
         if self._control is not None:
             ends["control"] = self._control.cleanup()
         await asyncio.gather(*(within(CLOSING, act, what) for what, act in ends.items()))
+        if not self.office.store.exclusive:
+            leaving = self.office.store.write(lambda conn: accord.leave(conn, self._process))
+            await within(CLOSING, leaving, "announcement")
         await self.office.close()
         log.info("stopped")
 

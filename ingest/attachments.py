@@ -69,6 +69,7 @@ def register(conn: Connection, sealer: Sealer, lists: Sequence[Listed], now: dat
         conn.execute(adding, rows)
     for one, part in named:
         if part.state is AttachmentState.PENDING:
+            _known_by_its_signature(conn, one, part, sealer)
             added = adding.values(_row(one, part, sealer)).returning(attachment.c.id)
             number = conn.execute(added).scalar_one_or_none() or _given_up(conn, one, part, sealer)
             if number is not None:
@@ -198,6 +199,16 @@ def _row(listed: Listed, part: KeptPart, sealer: Sealer) -> dict[str, object]:
         "media_type": part.media_type,
         "sealed_ref": sealer.seal(part.ref.encode(), context) if part.ref else None,
     }
+
+
+def _known_by_its_signature(conn: Connection, listed: Listed, part: KeptPart, sealer: Sealer) -> None:
+    """One that an earlier version entered by its whole address, signature and all, is the same."""
+    before = f"ref:{sealer.lookup('attachment', part.ref or '').hex()}"
+    here = attachment.c.case_id == listed.case_id
+    known = exists().where(here, attachment.c.key == part.key)
+    if before != part.key and not conn.execute(select(known)).scalar_one():
+        values = {"key": part.key, "sealed_ref": _row(listed, part, sealer)["sealed_ref"]}
+        conn.execute(update(attachment).where(here, attachment.c.key == before).values(values))
 
 
 def _given_up(conn: Connection, listed: Listed, part: KeptPart, sealer: Sealer) -> int | None:

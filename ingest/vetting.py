@@ -41,8 +41,13 @@ def vetting(address: str | None, store: Store, desk: CaseDesk, clock: Callable[[
     """The stage that asks the clamd at an address; without one it leaves to other hosts what they have one for."""
     clamd = None if address is None else Clamd(address)
 
+    begun = clock()
+
     def held(conn: Connection) -> bool:
-        return clamd is None and duties.is_held(conn, DUTY, clock())
+        """Also at first: who has one may only be about to say so."""
+        now = clock()
+        young = not store.exclusive and now - begun < LEFT
+        return clamd is None and (young or duties.is_held(conn, DUTY, now))
 
     return Stage(VET_LANE, Vetter(clamd, store, desk, clock).vet, store, clock, width=AT_ONCE, held=held)
 

@@ -32,6 +32,11 @@ def note(conn: Connection, name: str, holder: str, *, now: datetime, lease: time
     conn.execute(noted.on_conflict_do_update(index_elements=["name"], set_=row))
 
 
+def end(conn: Connection, name: str) -> None:
+    """It is so no more."""
+    conn.execute(delete(duty).where(duty.c.name == name))
+
+
 def is_held(conn: Connection, name: str, now: datetime) -> bool:
     """Whether anybody has it."""
     return bool(conn.execute(select(exists().where(duty.c.name == name, duty.c.had_until > now))).scalar_one())

@@ -83,11 +83,14 @@ class Surroundings:
         self._last = Seen()
 
     async def beside(self, seen: Seen, places: Places) -> Seen:
-        """With what lies on the disks; while one hangs, with what was seen there before, and its name."""
+        """With what lies on the disks; while one is slow, with what was seen there before; whose look has not come back
+        by the next one hangs, and is named.
+        """
+        begun = self._under_way is None
         if self._under_way is None:
             self._under_way = asyncio.get_running_loop().run_in_executor(self._thread, self._look, places)
         if await asyncio.wait([self._under_way], timeout=LONGEST.total_seconds()) == (set(), {self._under_way}):
-            return _together(seen, replace(self._last, hanging=self._at))
+            return _together(seen, self._last if begun else replace(self._last, hanging=self._at))
         found, self._under_way = self._under_way, None
         self._last = found.result()
         return _together(seen, self._last)

@@ -179,14 +179,19 @@ async def test_a_host_without_clamd_hands_nothing_on_that_waits_for_anothers(des
     stage = asyncio.create_task(vetting.vetting(None, ours.store, ours.desk, clock).run(stopping))
     await until(lambda: len(asked) > 1)
     waited = ours.case(case_id).attachments[0].state
-    ours.now = heard + vetting.LEFT
+    ours.now = heard + vetting.LEFT + timedelta(minutes=1)  # nothing is heard any more, but ours has only just begun
+    before = len(asked)
+    ours.store.wakes.ring(["vet"])
+    await until(lambda: len(asked) > before + 1)
+    begun = ours.case(case_id).attachments[0].state
+    ours.now = heard + 2 * vetting.LEFT
     ours.store.wakes.ring(["vet"])
     await until(lambda: ours.case(case_id).attachments[0].state is AttachmentState.STORED)
     stopping.set()
     ours.store.wakes.ring_all()
     await stage
 
-    assert waited is AttachmentState.PENDING
+    assert (waited, begun) == (AttachmentState.PENDING, AttachmentState.PENDING)
 
 
 @pytest.fixture
