@@ -358,6 +358,7 @@ async def test_a_mail_over_which_the_server_broke_off_is_asked_for_last_after_a_
         batches, error = await brought(door, {"uidvalidity": 1700000000, "uid": 4, "left": [3], "mailbox": HERE})
 
         assert isinstance(error, ChannelUnavailable)
+        assert error.reached_end  # every hour again: no outage, and no alarm of one
         assert [blob for batch in batches for blob in batch.blobs] == [MAILS[5]]
 
         mailbox.breaks = set()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from adapters.base import Batch, ChannelRefused, ChannelUnavailable, Cursor, Fetched, Json, Unobtainable
 from ingest import fetcher
@@ -156,6 +156,20 @@ async def test_an_address_that_is_signed_anew_is_the_same_attachment_and_the_las
 
     assert [one.state.value for one in desk.case(case_id).attachments] == ["stored", "stored"]
     assert [ref[-1] for ref in host.asked_for] == ["a", "a", "b", "b"]
+    assert desk.store.read_now(lambda conn: ledger.next_due(conn, LANE)) is None
+
+
+async def test_an_attachment_that_an_earlier_version_knew_by_its_signature_is_not_asked_for_again(desk: Desk) -> None:
+    signed = replace(PART, ref="https://oss.example/1.png?Expires=1700000000&Signature=a")
+    (case_id,) = desk.take_in(reading(parts=(signed,)))
+    host = Host()
+    await fetch(desk, host)
+    before = f"ref:{desk.store.sealer.lookup('attachment', signed.ref or '').hex()}"
+    desk.write(lambda conn: conn.execute(update(attachment).values(key=before)))
+    desk.take_in(reading(parts=(signed,), title="改过的标题"))
+
+    assert [one.state.value for one in desk.case(case_id).attachments] == ["stored"]
+    assert host.asked == 1
     assert desk.store.read_now(lambda conn: ledger.next_due(conn, LANE)) is None
 
 
