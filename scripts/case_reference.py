@@ -20,6 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 from dispatch.payload import Payload  # noqa: E402
 from ingest.catalogue import PAGES, Language, load_words  # noqa: E402
+from scripts.renewal import renew  # noqa: E402
 
 WORDS = ROOT / "docs" / "case.zh-CN.yaml"
 PARTS = (
@@ -131,17 +132,9 @@ def _codes(parts: Mapping[str, Schema], language: Language) -> Iterator[str]:
         yield "\n".join([f"## {name}", "", head, "|---|---|---|", *rows])
 
 
-def main(arguments: list[str]) -> int:
-    written = {ROOT / "docs" / "case.md": page("en"), ROOT / "docs" / "case.zh-CN.md": page("zh")}
-    stale = {path: text for path, text in written.items() if not path.exists() or path.read_text("utf-8") != text}
-    for path, text in stale.items():
-        if "--check" in arguments:
-            print(f"{path.relative_to(ROOT)} is out of date: run python scripts/case_reference.py", file=sys.stderr)
-        else:
-            path.write_text(text, "utf-8")
-            print(f"renewed {path.relative_to(ROOT)}")
-    return 1 if stale and "--check" in arguments else 0
+def documents() -> dict[Path, str]:
+    return {ROOT / "docs" / "case.md": page("en"), ROOT / "docs" / "case.zh-CN.md": page("zh")}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(renew(documents(), "case_reference.py", sys.argv[1:]))

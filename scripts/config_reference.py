@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 from ingest.config import Config  # noqa: E402
 from ingest.config_channels import KINDS, ChannelSettings, adapter_model  # noqa: E402
 from ingest.config_fields import known_keys  # noqa: E402
+from scripts.renewal import renew  # noqa: E402
 
 ENGLISH = ROOT / "docs" / "configuration.md"
 CHINESE = ROOT / "docs" / "configuration.zh-CN.md"
@@ -224,16 +225,5 @@ def documents() -> dict[Path, str]:
     }
 
 
-def main(arguments: list[str]) -> int:
-    stale = {path: text for path, text in documents().items() if path.read_text("utf-8") != text}
-    for path, text in stale.items():
-        if "--check" in arguments:
-            print(f"{path.relative_to(ROOT)} is out of date: run python scripts/config_reference.py", file=sys.stderr)
-        else:
-            path.write_text(text, "utf-8")
-            print(f"renewed {path.relative_to(ROOT)}")
-    return 1 if stale and "--check" in arguments else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(renew(documents(), "config_reference.py", sys.argv[1:]))
