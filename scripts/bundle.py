@@ -41,7 +41,7 @@ MODELS = {
 }
 """What reads scans: inside these wheels, or nothing is read where there is no internet."""
 UNITS = ("xinqiao.service", "xinqiao-backup.service", "xinqiao-backup.timer")
-EXAMPLES = ("oa.py", "oa_reports.py")
+EXAMPLES = "oa*.py"
 """Receivers that the manual for the OA's developer points to."""
 
 
@@ -236,8 +236,8 @@ def _place(source: Path, staged: Path) -> None:
     shutil.copy(source / "config.yaml", share / "config.example.yaml")
     shutil.copytree(source / "docs", share / "docs")
     (share / "sandbox").mkdir()
-    for name in EXAMPLES:
-        shutil.copy(source / "sandbox" / name, share / "sandbox")
+    for path in (source / "sandbox").glob(EXAMPLES):
+        shutil.copy(path, share / "sandbox")
     for name in ("README.md", "README.zh-CN.md", "ARCHITECTURE.md", "CHANGELOG.md", "LICENSE", "NOTICE"):
         shutil.copy(source / name, share)
 
