@@ -230,8 +230,10 @@ def _place(source: Path, staged: Path) -> None:
     share.mkdir()
     shutil.copy(DEPLOY / "install.sh", staged)
     shutil.copy(DEPLOY / "README.txt", staged)
-    for name in (*UNITS, "config.yaml", "Containerfile"):
+    for name in (*UNITS, "Containerfile"):
         shutil.copy(DEPLOY / name, share)
+    ours = source / "deploy" / "config.yaml"  # of the commit: an earlier version knows fewer keys
+    shutil.copy(ours if ours.exists() else DEPLOY / ours.name, share)
     shutil.copy(source / "calendar.yaml", share)
     shutil.copy(source / "config.yaml", share / "config.example.yaml")
     shutil.copytree(source / "docs", share / "docs")
