@@ -73,7 +73,7 @@ def test_the_targets_shown_in_a_servers_first_configuration_are_usable(tmp_path:
     first = (ROOT / "deploy" / "config.yaml").read_text("utf-8")
     for name, secret in (("oa", SECRET), ("oa-reports", "whsec_" + "R" * 32), ("key", KEY)):
         (tmp_path / name).write_text(secret)
-    shown = re.sub(r"^# (targets:| +\w+:.*)$", r"\1", first.replace("targets: {}\n", ""), flags=re.MULTILINE)
+    shown = re.sub(r"^# (targets:|alarms:| +\w+:.*)$", r"\1", first.replace("targets: {}\n", ""), flags=re.MULTILINE)
     (tmp_path / "calendar.yaml").write_bytes((ROOT / "calendar.yaml").read_bytes())
     (tmp_path / "config.yaml").write_text(shown.replace("/etc/xinqiao/secrets", str(tmp_path)), "utf-8")
 
