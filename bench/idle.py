@@ -47,9 +47,16 @@ def ready(folder: Path, environment: dict[str, str], console: str, what: str) ->
 def tell(process: Watched, minutes: float) -> None:
     print(f"{'RSS, MB, what its processes share counted for each':70}{process.rss:8.0f}")
     print(f"{'  counted once (PSS)':70}{process.pss:8.0f}")
+    print(f"{'processor time a minute, ms':70}{used(process, minutes):8.0f}")
+    with process.at_hand():
+        print(f"{'  of it without what the host makes of memory that rests':70}{used(process, minutes):8.0f}")
+
+
+def used(process: Watched, minutes: float) -> float:
+    """Milliseconds of processor time a minute."""
     before = process.processor
     time.sleep(minutes * 60)
-    print(f"{'processor time a minute, ms':70}{(process.processor - before) / minutes * 1000:8.0f}")
+    return (process.processor - before) / minutes * 1000
 
 
 def configured(folder: Path, others: Standins, mailbox: int) -> str:
