@@ -23,7 +23,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from jinja2 import StrictUndefined, TemplateError, UndefinedError
+from jinja2 import StrictUndefined, TemplateError, UndefinedError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jmespath import functions
 from jmespath.exceptions import JMESPathError
@@ -101,6 +101,26 @@ def check_template(text: str) -> str:
     except TemplateError as error:
         raise ValueError(f"is not a usable template: {error}") from error
     return text
+
+
+def reads(tree: Any, name: str, field: str) -> bool:  # noqa: ANN401 - JSON
+    """Whether a template of the tree, usable as they all are, names this field of this value."""
+    if isinstance(tree, dict):
+        return any(reads(part, name, field) for item in tree.items() for part in item)
+    if isinstance(tree, list):
+        return any(reads(item, name, field) for item in tree)
+    return isinstance(tree, str) and "{" in tree and (name, field) in _read_by(tree)
+
+
+def _read_by(text: str) -> Iterator[tuple[str, object]]:
+    """Values and their fields that a template names."""
+    parsed = _ENVIRONMENT.parse(text)
+    for dotted in parsed.find_all(nodes.Getattr):
+        if isinstance(dotted.node, nodes.Name):
+            yield dotted.node.name, dotted.attr
+    for indexed in parsed.find_all(nodes.Getitem):
+        if isinstance(indexed.node, nodes.Name) and isinstance(indexed.arg, nodes.Const):
+            yield indexed.node.name, indexed.arg.value
 
 
 def fill(tree: Any, values: Values, at: At) -> Any:  # noqa: ANN401 - JSON in, JSON out

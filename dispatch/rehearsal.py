@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from dispatch.expressions import At, failures
@@ -106,18 +107,18 @@ class _Anything(dict[str, str]):
 
 def unfilled(settings: TargetSettings) -> Iterator[tuple[At, str]]:
     """Each template that cannot be filled: where it stands below the target's block, and what is the matter."""
-    if not settings.calls:
-        return
     given: dict[str, Any] = {"rsa": lambda _key, _text: "…"}  # there is no key yet
     for number, step in enumerate(settings.login.calls if settings.login else ()):
         yield from _failing(step, ("login", "calls", number), [("what the steps before gave", given)])
         given |= dict.fromkeys(step.take, "…")
     for type_, call in settings.calls.items():
-        yield from _failing(call, ("calls", type_), _samples(type_, given))
-    every = _samples(next(iter(settings.calls)), given)
+        yield from _failing(call, ("calls", type_), _samples(type_, given, settings))
     if settings.lookup is not None:
-        yield from _failing(settings.lookup, ("lookup",), every)
-    yield from _told(settings.headers, ("headers",), every)
+        doubtful = chain.from_iterable(_samples(type_, given, settings) for type_ in settings.doubtful)
+        yield from _failing(settings.lookup, ("lookup",), doubtful)
+    filled = [*settings.calls, *(settings.doubtful if settings.lookup else ())]
+    if filled:  # else headers are sent as they stand
+        yield from _told(settings.headers, ("headers",), _samples(filled[0], given, settings))
 
 
 def _failing(call: Call, at: At, samples: Iterable[tuple[str, Mapping[str, Any]]]) -> Iterator[tuple[At, str]]:
@@ -134,13 +135,13 @@ def _told(tree: object, at: At, samples: Iterable[tuple[str, Mapping[str, Any]]]
                 yield failed.at, f"cannot be filled from {named}: {failed.said}"
 
 
-def _samples(type_: str, given: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _samples(type_: str, given: Mapping[str, Any], settings: TargetSettings) -> list[tuple[str, Mapping[str, Any]]]:
     change = [{"field": "title", "old": "无题", "new": "关于收费的疑问", "by": "source"}]
     samples = [
         ("a petition", _values(type_, _told_of(_FULL), change, "8888")),
         ("a petition of which little is known", _values(type_, _told_of(_BARE), None, None)),
     ]
-    if type_ == WITHDRAWN:
+    if type_ == WITHDRAWN or settings.restricted == "numbers":
         numbers = _values(type_, numbers_of(Case.model_validate(_FULL)), None, "8888")
         samples.append(("a case that became restricted, of which only numbers are told", numbers))
     return [(named, {**values, **given}) for named, values in samples]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Any, Literal
@@ -24,11 +23,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from yarl import URL
 
 from adapters.wire import WireSettings
-from dispatch.expressions import EACH, At, check_expression, check_template
+from dispatch.expressions import EACH, At, check_expression, check_template, reads
+from dispatch.payload import EventType
 from dispatch.retry import RetrySettings
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - the public prefix
-CREATED = "case.created"
 NAMES = ("event", "case", "change", "deadline", "receiver_id", "row", "number")
 """What templates always know."""
 
@@ -201,6 +200,11 @@ class LookupSettings(Call):
     absent: Expression = Field(description="JMESPath: true when it has not; neither: asked again later")
     receiver_id: Expression | None = Field(default=None, description="JMESPath of its own number for the case")
 
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The templates of what is sent."""
+        return self.model_dump(include={"path", "params", "headers", "body"})
+
 
 class HoldingsSettings(Block):
     """How to ask a receiver which cases it has, page by page."""
@@ -323,13 +327,27 @@ class TargetSettings(WireSettings):
 
     def _asks_for_the_event(self) -> None:
         """That the case is there says nothing of a later event of it."""
-        doubtful = [type_ for type_ in self.calls if type_ != CREATED and not self.repeatable(type_)]
-        if self.lookup is None or not doubtful or re.search(r"\bevent\b", self.lookup.model_dump_json()):
+        later = [type_ for type_ in self.doubtful if type_ is not EventType.CREATED]
+        if self.lookup is None or not later or reads(self.lookup.asked, "event", "id"):
             return
+        if not self.calls:
+            raise ValueError(
+                f"lookup asks for the case, but {later[0]} is sent as well: expected event.id in what it asks"
+            )
         raise ValueError(
-            f"lookup asks for the case, but {doubtful[0]} is sent as well: expected event.id in what it asks, or"
-            f" repeatable: true in the call of {doubtful[0]}"
+            f"lookup asks for the case, but {later[0]} is sent as well: expected event.id in what it asks, or"
+            f" repeatable: true in the call of {later[0]}"
         )
+
+    @property
+    def doubtful(self) -> list[EventType]:
+        """Of what it is sent, that which is looked up where it may have arrived."""
+        told = [type_ for type_ in EventType if self.wants(type_) or self._is_told(type_)]
+        return [type_ for type_ in told if not self.repeatable(type_)]
+
+    def _is_told(self, type_: EventType) -> bool:
+        """Whether it is sent it whatever it wants: that a case is taken back; with calls that needs one."""
+        return type_ is EventType.WITHDRAWN and not self.calls
 
     def repeatable(self, type_: str) -> bool:
         """Whether an event of this type may be sent again although it may have arrived."""

@@ -8,10 +8,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from textwrap import indent
+from textwrap import dedent, indent
 from typing import Any
 
 import pytest
+from aiohttp import web
+from ruamel.yaml import YAML
 from sqlalchemy import select
 
 from dispatch.attempts import answers_of
@@ -24,6 +26,7 @@ from sandbox.ecology import Ecology
 from sandbox.oa import OaInbox
 from sandbox.seeyon import Seeyon
 from store.schema import attempt, delivery
+from tests.dispatch.own_receiver import own_receiving
 from tests.dispatch.test_unknown import QUICK, WAIT, sending, states, take_in, until
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING
 from tests.ingest.desk import Desk, open_desk, reading
@@ -350,3 +353,37 @@ def test_the_pieces_shown_in_between_can_be_used_too(name: str, tmp_path: Path) 
         config = load(path, {**ENVIRONMENT, "OA_PASSWORD": "the password of the OA"})
         assert config.warnings == ()
     assert len(pieces) == 2
+
+
+@pytest.mark.parametrize("name", ["webhook.md", "webhook.zh-CN.md"])
+async def test_a_reminder_that_a_gateway_lost_is_looked_up_by_its_own_id_and_sent_again(
+    name: str, tmp_path: Path
+) -> None:
+    """The case it is about has long arrived."""
+    (block,) = re.findall(r"(?ms)^```yaml\n( +idempotent: false\n.*?)^```$", (TARGETS / name).read_text("utf-8"))
+    fates, taken = [200, 502, 200], set[str]()
+
+    def take(request: web.Request) -> web.Response:
+        status = fates.pop(0)
+        if status == 200:
+            taken.add(request.headers["webhook-id"])
+        return web.Response(status=status)
+
+    async with own_receiving() as oa:
+        oa.answer("/webhook", take)
+        oa.answer("/webhook/arrived", lambda request: web.json_response({"arrived": request.query["id"] in taken}))
+        target = {
+            "url": f"{oa.url}/webhook",
+            "secret": SECRETS["OA_WEBHOOK_SECRET"],
+            **YAML(typ="safe").load(dedent(block)),
+        }
+        settings = hurried(TargetSettings.model_validate(target))
+        with open_desk(tmp_path / "data", {"oa": settings}) as desk:
+            async with sending(desk, settings):
+                await take_in(desk)
+                await became(desk, "delivered")
+                await take_in(desk, reading(signals=(Signal(SignalKind.REMINDER, "1"),), source_fields={"a": 1}))
+                await became(desk, "delivered", "delivered")
+
+            assert await outcomes(desk) == ["delivered", "unknown", "absent", "delivered"]
+    assert [b"case.reminder" in one.body for one in oa.at("/webhook")] == [False, True, True]

@@ -142,6 +142,40 @@ def test_a_lookup_for_the_case_cannot_tell_of_its_later_events(tmp_path: Path) -
     assert warned(tmp_path, CREATE + update % "" + by_event) == []
 
 
+@pytest.mark.parametrize(
+    ("more", "first"), [("", "case.updated"), ("types: [case.created]\n", "case.withdrawn")], ids=["all", "new ones"]
+)
+@pytest.mark.parametrize(
+    "lookup",
+    [
+        "params: {no: '{{ case.case_no }}'}, found: id",
+        "params: {no: '{{ case.case_no }}'}, found: event.id",
+        "params: {no: '{{ case.case_no }}', of: '{{ event.type }}', event.id: x}, found: id",
+    ],
+)
+def test_a_webhook_is_looked_up_by_the_event_whatever_it_is_sent(
+    tmp_path: Path, lookup: str, more: str, first: str
+) -> None:
+    """Also one for new cases only: it is told when one of them is taken back."""
+    block = f"secret: '${{SECRET}}'\nidempotent: false\n{more}lookup: {{path: /f, absent: b, {lookup}}}\n"
+
+    (line,) = said(tmp_path, block)
+
+    assert line.endswith(f"lookup asks for the case, but {first} is sent as well: expected event.id in what it asks")
+    assert warned(tmp_path, block.replace("case.case_no", 'event["id"]')) == []
+
+
+def test_a_webhooks_lookup_is_filled_as_well_also_of_a_case_that_is_taken_back(tmp_path: Path) -> None:
+    asked = "{of: '{{ event.id }}', n: '{{ case.nonsense }}', t: '{{ case.title }}', i: '{{ case.case_id }}'}"
+    block = f"secret: '${{SECRET}}'\nidempotent: false\nlookup: {{path: /f, params: {asked}, found: a, absent: b}}\n"
+
+    assert [line.partition("lookup.")[2] for line in warned(tmp_path, block)] == [
+        "params.n: cannot be filled from a petition: there is no nonsense",
+        "params.t: cannot be filled from a case that became restricted, of which only numbers are told: there is no"
+        " title",
+    ]
+
+
 def test_what_cannot_be_filled_is_said_before_a_citizens_case_is_laid_aside_for_it(tmp_path: Path) -> None:
     block = """\
 calls:
