@@ -84,7 +84,7 @@ def look_up(expression: str, document: object) -> Any:  # noqa: ANN401 - whateve
     """What the expression finds; None where it finds nothing, or does not fit what is there."""
     try:
         return jmespath.compile(expression).search(document, _OPTIONS)
-    except (JMESPathError, ArithmeticError, ValueError, RecursionError):
+    except (JMESPathError, ArithmeticError, ValueError, TypeError, RecursionError):  # TypeError: "503" < 400
         return None
 
 

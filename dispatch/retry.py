@@ -58,7 +58,7 @@ def parse_retry_after(value: str | None, now: datetime) -> timedelta | None:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
-        return min(timedelta(seconds=min(int(text), 10**9)), LONGEST_RETRY_AFTER)
+        return min(timedelta(seconds=int(text.lstrip("0")[:9] or 0)), LONGEST_RETRY_AFTER)  # the first ones are enough
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError, TypeError):  # a zone or a day beyond all bounds

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -32,7 +32,7 @@ from dispatch.deciding import (
     sign_of_lookup,
 )
 from dispatch.holdings import lane_of
-from dispatch.own_api import Found
+from dispatch.own_api import Finding, Found
 from dispatch.parcel import Parcel, look_again, opened, pack
 from dispatch.recording import End, Health, Recorder, Sign, State
 from dispatch.retry import delay
@@ -345,9 +345,26 @@ class TargetWorker:
             return None
         started = self._clock()
         crashpoint.reach("before_post")
-        answer = await sender.send(parcel, started)
+        answer = await self._answer_to(parcel, sender.send(parcel, started))
         crashpoint.reach("after_answer")
         return self._understood(parcel, answer, started)
+
+    async def _answer_to(self, parcel: Parcel, sent: Awaitable[Answer]) -> Answer:
+        """What came back; a mistake of ours counts as a failed attempt, or it would be sent with every lease."""
+        try:
+            return await sent
+        except Exception as error:  # noqa: BLE001 - the target's outer loop: whatever it was, it may have arrived
+            log.error("answer not understood", target=self._name, event_id=parcel.event_id, error=place_of(error))
+            verdict = Verdict.AGAIN if self._settings.repeatable(parcel.type) else Verdict.UNKNOWN
+            return Answer(verdict, None, f"its answer was not understood: {type(error).__name__}")
+
+    async def _finding_of(self, parcel: Parcel, asked: Awaitable[Finding]) -> Finding:
+        """Likewise what looking up came to."""
+        try:
+            return await asked
+        except Exception as error:  # noqa: BLE001 - the target's outer loop
+            log.error("answer not understood", target=self._name, event_id=parcel.event_id, error=place_of(error))
+            return Finding(Found.UNSURE, f"lookup: its answer was not understood: {type(error).__name__}")
 
     async def _opened(self, parcel: Parcel) -> Parcel | None:
         """With its attachments, or with the fault of one; None: they cannot be had now, and it was put back."""
@@ -387,7 +404,7 @@ class TargetWorker:
             if end.due is None:
                 self._tell_unknown(parcel)
             return None
-        finding = await sender.find(lookup, parcel, started)
+        finding = await self._finding_of(parcel, sender.find(lookup, parcel, started))
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
         if finding.found is Found.ABSENT:
             self._tell(parcel, finding.found, started, took)

@@ -255,6 +255,8 @@ def test_json_within_an_answer_is_looked_into() -> None:
         ("a.b.c", [1]),
         ("sort(@)", [1, "a"]),
         ("ceil(x)", {"x": float("inf")}),
+        ("code < `400`", {"code": "503"}),
+        ("contains('0 200', code)", {"code": 200}),
         ("from_json(x)", {"x": "[" * 100_000}),
         ("anything", None),
     ],

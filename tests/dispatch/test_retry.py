@@ -35,6 +35,8 @@ def test_a_wait_never_leaves_its_bounds(attempt: int, chance: float) -> None:
         ("0", timedelta(0)),
         (" 120 ", timedelta(minutes=2)),
         ("99999999999999999999", LONGEST_RETRY_AFTER),
+        pytest.param("9" * 5000, LONGEST_RETRY_AFTER, id="more digits than Python takes for a number"),
+        pytest.param("0" * 5000 + "9", timedelta(seconds=9), id="nearly all of them zeros"),
         ("Mon, 02 Mar 2026 01:30:30 GMT", timedelta(seconds=30)),
         ("Mon, 02 Mar 2026 01:00:00 GMT", timedelta(0)),
         ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None),

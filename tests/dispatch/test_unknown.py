@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from jmespath.parser import ParsedResult
 from sqlalchemy import select, update
 
 from dispatch.deciding import ASK_A_PERSON
@@ -199,6 +200,36 @@ async def test_what_was_done_and_not_answered_is_looked_up_and_found(place: Plac
         (row,) = rows(desk)
         assert (row.receiver_id, row.error, row.attempts) == ("8888", None, 2)
         assert desk.store.read_now(ledger.counts).get("push:oa") is None
+
+
+@pytest.mark.parametrize(
+    ("mistakes", "idempotent", "said"),
+    [
+        (1, False, ["unknown", "found"]),
+        (2, False, ["unknown", "unsure", "found"]),
+        (2, True, ["again", "again", "delivered"]),
+    ],
+)
+async def test_an_answer_that_we_fail_to_understand_is_an_attempt_that_failed(
+    place: Place, monkeypatch: pytest.MonkeyPatch, mistakes: int, idempotent: bool, said: list[str]
+) -> None:
+    """And no event that is sent again with every lease, uncharged, and is seen nowhere."""
+    search, left = ParsedResult.search, [mistakes]
+
+    def mistaken(self: ParsedResult, *arguments: Any) -> Any:
+        if left[0]:
+            left[0] -= 1
+            raise LookupError("a mistake in a library")
+        return search(self, *arguments)
+
+    monkeypatch.setattr(ParsedResult, "search", mistaken)
+    more = {"idempotent": True, "lookup": None} if idempotent else {}
+    async with registering() as register, at_work(place, register, **more) as desk:
+        await take_in(desk)
+        await until(delivered(desk))
+
+        assert outcomes(desk) == said
+        assert rows(desk)[0].attempts == len(said)
 
 
 async def test_what_was_not_done_is_looked_up_not_found_and_sent_again(place: Place) -> None:
