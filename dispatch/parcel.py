@@ -46,6 +46,8 @@ class Parcel:
     """Those opened, by their hash."""
     probe: bool = False
     """Sent to see whether the target answers again."""
+    again: bool = False
+    """It was delivered before."""
 
     def values(self) -> dict[str, Any]:
         """What templates may name."""
@@ -110,7 +112,7 @@ def _packed(
             fault = f"cannot be packed: {error}"
     parcel = Parcel(
         held, row.id, row.event_id, row.type, row.case_id, row.created_at, row.taken_in_at, row.state, body, allowed,
-        fault, probe=probe,
+        fault, probe=probe, again=row.delivered_at is not None,
     )  # fmt: skip
     if not body or not settings.calls:
         return parcel

@@ -66,9 +66,9 @@ LONG_AGO = datetime.min.replace(tzinfo=UTC)
 UNWRITTEN = 64
 """So many answers may wait to be written down while the next events are sent; a crash has as many sent again."""
 
-Observer = Callable[[str, Verdict | Found, timedelta, timedelta, timedelta | None], None]
-"""Told of every attempt and lookup: target, what it came to, how long it took, age of the event, and of one that opens
-a case how long ago its matter was taken in.
+Observer = Callable[[str, Verdict | Found, timedelta, timedelta | None, timedelta | None], None]
+"""Told of every attempt and lookup: target, what it came to, how long it took; of what was not delivered before also
+the age of the event, and of one that opens a case how long ago its matter was taken in.
 """
 Agreed = Callable[[Connection, datetime], bool]
 """Whether no other process goes by other rights."""
@@ -457,8 +457,9 @@ class TargetWorker:
 
     def _tell(self, parcel: Parcel, came_to: Verdict | Found, started: datetime, took: timedelta) -> None:
         ended = started + took
-        way = None if parcel.taken_in_at is None else ended - parcel.taken_in_at
-        self._observe(self._name, came_to, took, ended - parcel.created_at, way)
+        age = None if parcel.again else ended - parcel.created_at
+        way = None if parcel.again or parcel.taken_in_at is None else ended - parcel.taken_in_at
+        self._observe(self._name, came_to, took, age, way)
 
     def _feel(self, sign: Sign | None) -> None:
         """Widen or close the window, by what the last answer says of the target."""

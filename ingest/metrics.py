@@ -77,12 +77,13 @@ class Metrics:
         self._matters.labels(channel).inc(count)
 
     def attempted(
-        self, target: str, came_to: Verdict | Found, took: timedelta, age: timedelta, way: timedelta | None
+        self, target: str, came_to: Verdict | Found, took: timedelta, age: timedelta | None, way: timedelta | None
     ) -> None:
         self._attempts_of(target, came_to.value).inc()
         self._duration_of(target).observe(took.total_seconds())
         if came_to in (Verdict.DELIVERED, Found.FOUND):
-            self._age_of(target).observe(age.total_seconds())
+            if age is not None:
+                self._age_of(target).observe(age.total_seconds())
             if way is not None:
                 self._way_of(target).observe(way.total_seconds())
 

@@ -51,11 +51,13 @@ def test_what_opens_a_case_is_timed_from_its_door_to_the_oa(desk: Desk) -> None:
     metrics.attempted("oa", Verdict.DELIVERED, second, 2 * second, 40 * second)
     metrics.attempted("oa", Verdict.DELIVERED, second, 2 * second, None)
     metrics.attempted("oa", Verdict.AGAIN, second, 2 * second, 40 * second)
+    metrics.attempted("oa", Verdict.DELIVERED, second, None, None)  # once more
 
     lines = generate_latest(metrics.registry).decode().splitlines()
 
     assert 'xinqiao_door_to_oa_seconds_count{target="oa"} 1.0' in lines
     assert 'xinqiao_door_to_oa_seconds_sum{target="oa"} 40.0' in lines
+    assert 'xinqiao_event_age_seconds_count{target="oa"} 2.0' in lines
 
 
 def test_alarms_that_last_are_counted_by_kind(desk: Desk) -> None:
