@@ -79,7 +79,8 @@ class _Outcome:
     """What an attempt came to."""
 
     end: End
-    sign: Sign | None
+    news: Sign | None
+    """Of the target, to be written down."""
     verdict: Verdict
     took: timedelta
     at: datetime
@@ -409,10 +410,9 @@ class TargetWorker:
         if finding.found is Found.ABSENT:
             self._tell(parcel, finding.found, started, took)
             return attempt_of(finding, started, took)
-        sign = sign_of_lookup(parcel, finding, at=started, doubts=self._doubts, chance=chance)
-        self._feel(sign)
+        sign, news = self._weighed(sign_of_lookup(parcel, finding, at=started, doubts=self._doubts, chance=chance))
         end = end_of_lookup(parcel, finding, self._settings, at=started, took=took, sign=sign, chance=chance)
-        await self._recorder.write(end, sign)
+        await self._write_down(end, news)
         self._tell(parcel, finding.found, started, took)
         if end.state is State.DELIVERED:
             log.info("event had arrived", **self._facts(parcel))
@@ -431,21 +431,15 @@ class TargetWorker:
     def _understood(self, parcel: Parcel, answer: Answer, started: datetime) -> _Outcome:
         """What an answer means for event and target; from here on the target is treated by it."""
         took, chance = self._clock() - started, random.random()  # noqa: S311 - spreads load
-        sign = sign_of(parcel, answer, at=started, doubts=self._doubts, chance=chance)
-        self._feel(sign)
+        sign, news = self._weighed(sign_of(parcel, answer, at=started, doubts=self._doubts, chance=chance))
         self._took = took if self._took is None else (7 * self._took + took) / 8
         end = end_of(parcel, answer, self._settings, at=started, took=took, sign=sign, chance=chance)
-        return _Outcome(end, sign, answer.verdict, took, started + took)
+        return _Outcome(end, news, answer.verdict, took, started + took)
 
     async def _take_down(self, parcel: Parcel, outcome: _Outcome) -> None:
         """Have it written down what came of an attempt, and tell of it."""
-        end, sign = outcome.end, outcome.sign
-        shutting = sign is not None and sign.health in (Health.TROUBLED, Health.GONE)
-        self._shutting += shutting
-        try:
-            await self._recorder.write(end, sign)
-        finally:
-            self._shutting -= shutting
+        end = outcome.end
+        await self._write_down(end, outcome.news)
         self._tell(parcel, outcome.verdict, outcome.at - outcome.took, outcome.took)
         match end.state:
             case State.DELIVERED:
@@ -455,11 +449,36 @@ class TargetWorker:
             case State.UNKNOWN if end.due is None:
                 self._tell_unknown(parcel)
 
+    async def _write_down(self, end: End, news: Sign | None) -> None:
+        shutting = news is not None and news.health in (Health.TROUBLED, Health.GONE)
+        self._shutting += shutting
+        try:
+            await self._recorder.write(end, news)
+        finally:
+            self._shutting -= shutting
+
     def _tell(self, parcel: Parcel, came_to: Verdict | Found, started: datetime, took: timedelta) -> None:
         ended = started + took
         age = None if parcel.again else ended - parcel.created_at
         way = None if parcel.again or parcel.taken_in_at is None else ended - parcel.taken_in_at
         self._observe(self._name, came_to, took, age, way)
+
+    def _weighed(self, sign: Sign | None) -> tuple[Sign | None, Sign | None]:
+        """What an answer says of the target, as it counts for its event; and as news, by which the target is treated
+        from here on.
+
+        What fails that was on its way when the target was last found in trouble tells of that trouble once more: it is
+        no fault of the event, and closes no target that answers again by now.
+        """
+        known = (Health.DOUBTFUL, Health.TROUBLED)
+        if sign is not None and sign.health in known and sign.wait is None and self._was_on_its_way(sign):
+            return replace(sign, health=Health.TROUBLED), None
+        self._feel(sign)
+        return sign, sign
+
+    def _was_on_its_way(self, sign: Sign) -> bool:
+        """Whether the attempt began before the target was last found in trouble."""
+        return not sign.probe and sign.started < (self._closed_at or sign.started) <= self._clock()
 
     def _feel(self, sign: Sign | None) -> None:
         """Widen or close the window, by what the last answer says of the target."""

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import Update, func, select, update
 
+from dispatch import targets
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
 from dispatch.worker import TargetWorker
@@ -244,3 +245,66 @@ async def test_a_wrong_secret_is_the_target_s_trouble_and_lays_aside_few(place: 
                 assert states(desk).count("rejected") == 2
                 oa.default = lambda: web.json_response({})
                 await until(lambda: states(desk).count("delivered") == 18)
+
+
+async def test_of_many_refused_at_once_only_those_before_the_trouble_was_seen_are_laid_aside(place: Place) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, retry=QUICK)
+        assert settings.concurrency == 8
+        with open_desk(place, {"oa": settings}) as desk:
+            oa.gate.clear()
+            oa.replies = [lambda: web.Response(status=401)] * 8
+            take_in(desk, 8)
+            async with at_work(desk, settings):
+                await oa.count(8)
+                oa.gate.set()
+                await until(lambda: "waiting" not in states(desk))
+
+            assert sorted(states(desk)) == ["delivered"] * 6 + ["rejected"] * 2
+
+
+LONG = RetrySettings(first=timedelta(hours=1))
+
+
+async def test_of_many_that_fail_at_once_only_those_before_the_trouble_was_seen_are_charged(place: Place) -> None:
+    async with receiving() as oa:
+        settings = target(oa.url, retry=LONG)
+        with open_desk(place, {"oa": settings}) as desk:
+            oa.gate.clear()
+            oa.default = lambda: web.Response(status=500)
+            take_in(desk, 8)
+            async with at_work(desk, settings):
+                await oa.count(8)
+                oa.gate.set()
+                await until(lambda: number(desk, select(func.count()).select_from(attempt)) == 8)
+
+            assert number(desk, select(func.sum(ledger_table.c.attempts)).where(ledger_table.c.lane == "push:oa")) == 2
+
+
+async def test_what_was_on_its_way_in_an_outage_closes_no_target_that_answers_again(place: Place) -> None:
+    """Another process has found out meanwhile."""
+    on = asyncio.Event()
+
+    async def slow(_request: web.Request) -> web.Response:
+        await on.wait()
+        return web.Response(status=500)
+
+    async with own_receiving() as oa:
+        settings = target(f"{oa.url}/", retry=LONG, concurrency=6)
+        with open_desk(place, {"oa": settings}) as desk:
+            oa.answer("/", slow, slow, slow, answering(500))
+            take_in(desk, 6)
+            async with at_work(desk, settings):
+                await until(lambda: target_states(desk) == ["unavailable"])
+                now = utc_now()
+                await asyncio.to_thread(
+                    desk.write, lambda conn: targets.note_success(conn, "oa", now, started=now, probe=True)
+                )
+                on.set()
+                await until(lambda: number(desk, select(func.count()).select_from(attempt)) == 6)
+
+            assert target_states(desk) == ["open"]
+
+
+def target_states(desk: Desk) -> list[str]:
+    return list(desk.store.read_now(lambda conn: conn.execute(select(target_table.c.state)).scalars().all()))
