@@ -20,6 +20,8 @@ TOKEN = 16
 REMEMBERED = 16
 """So much of what logins gave: an answer may still be about the login before."""
 BLOT = b"***"
+CHARSETS = ("utf-8", "gb18030")
+"""In which receivers write."""
 _TEMPLATE = re.compile(r"\{\{.*?\}\}")
 _ONE_WORD = re.compile(r"[!-z|~]+")
 """What a key may look like, and no text for readers and no template does."""
@@ -48,7 +50,8 @@ def _spellings(secrets: Iterable[str]) -> frozenset[bytes]:
     """As they are, as JSON may write them, and as addresses do; of `Bearer abc` also what follows."""
     parts = {part for secret in secrets for part in (secret, *secret.split()) if len(part) >= SHORTEST}
     return frozenset(
-        spelling.encode("utf-8", "backslashreplace")
+        spelling.encode(charset, "backslashreplace")
+        for charset in CHARSETS
         for part in parts
         for spelling in (part, json.dumps(part)[1:-1], part.replace("/", "\\/"), quote(part, safe="", errors="replace"))
     )
@@ -59,7 +62,7 @@ def _secrets_of(settings: TargetSettings) -> Iterator[str]:
     yield from (one.get_secret_value() for one in settings.secret)
     yield from (one.get_secret_value() for one in settings.token)
     if settings.proxy is not None:
-        yield from filter(None, [URL(settings.proxy.get_secret_value()).password])
+        yield from _password_of(URL(settings.proxy.get_secret_value()))
     yield from settings.headers.values()
     yield from _in_address(URL(settings.url))
     logins: tuple[Call, ...] = settings.login.calls if settings.login else ()
@@ -74,10 +77,16 @@ def _secrets_of(settings: TargetSettings) -> Iterator[str]:
 
 def _in_address(url: URL) -> Iterator[str]:
     """Keys that stand in an address: its user's password, what is asked with it, and steps that look like no word."""
-    if url.password:
-        yield url.password
-    yield from (text for name, text in url.query.items() if _is_key(name, text))
-    yield from (step for step in url.parts if len(step) >= TOKEN and any(map(str.isdigit, step)))
+    yield from _password_of(url)
+    written = (part.partition("=")[::2] for part in url.raw_query_string.split("&"))
+    yield from (text for name, text in (*url.query.items(), *written) if _is_key(name, text))
+    steps = (*url.parts, *url.raw_parts)
+    yield from (step for step in steps if len(step) >= TOKEN and any(map(str.isdigit, step)))
+
+
+def _password_of(url: URL) -> Iterator[str]:
+    """As it is, and as the address writes it: not every sign that could be escaped is."""
+    yield from filter(None, (url.password, url.raw_password))
 
 
 def _is_key(name: str, text: str) -> bool:

@@ -84,7 +84,7 @@ class Client:
             ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             sent = trace.sent if self._careful else not isinstance(error, _UNREACHED)
-            words = self._blotter.blot(str(error).encode("utf-8", "backslashreplace")).decode()
+            words = self._blotter.blot(_words(error).encode("utf-8", "backslashreplace")).decode()
             raise Silence(_kind(error), sent=sent, words=words or None) from error
 
     async def close(self) -> None:
@@ -125,6 +125,11 @@ def _tracing() -> aiohttp.TraceConfig:
     trace.on_connection_create_end.append(note)
     trace.on_connection_reuseconn.append(note)
     return trace
+
+
+def _words(error: Exception) -> str:
+    """What the error says, without the address that was asked: the proxy's holds its password."""
+    return f"{error.status} {error.message}" if isinstance(error, aiohttp.ClientResponseError) else str(error)
 
 
 def _kind(error: Exception) -> str:

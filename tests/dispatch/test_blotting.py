@@ -42,3 +42,19 @@ def test_a_word_is_blotted_where_its_field_is_named_for_keys() -> None:
     settings = own_settings("http://oa.example/api", calls={"case.created": {"path": "/create", "body": body}})
 
     assert Blotter(settings).blot(b"onlyletters") == b"***"
+
+
+@pytest.mark.parametrize("spelled", ["P@ss!word9", "P%40ss!word9", "P%40ss%21word9"])
+def test_a_proxys_password_is_blotted_as_it_is_and_however_an_address_writes_it(spelled: str) -> None:
+    settings = own_settings("http://oa.example/api", proxy="http://u:P%40ss!word9@proxy.example:3128")
+
+    assert Blotter(settings).blot(f"http://u:{spelled}@proxy.example".encode()) == b"http://u:***@proxy.example"
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gbk"])
+def test_a_secret_that_is_no_ascii_is_blotted_in_whatever_charset_it_is_repeated(charset: str) -> None:
+    secret = "云堤区教育局口令"
+    blotter = Blotter(own_settings("http://oa.example/api"))
+    blotter.add([secret])
+
+    assert blotter.blot(f"口令：{secret}。".encode(charset)) == "口令：***。".encode(charset)

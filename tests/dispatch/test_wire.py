@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -84,6 +85,23 @@ async def test_a_proxy_that_refuses_us_costs_no_event_and_its_password_is_told_n
     for told in (str(answer), seen.text):
         assert "a-wrong-password" not in told
         assert base64.b64encode(b"xinqiao:a-wrong-password").decode() not in told
+
+
+@pytest.mark.parametrize("password", ["P@ss!word9", "only-Letters9"])
+async def test_what_a_proxy_says_is_kept_without_the_address_that_holds_its_password(password: str) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        written = f"http://u:{password.replace('@', '%40')}@127.0.0.1:{port}"
+        answer = await one(own_settings("https://oa.example", proxy=written))
+
+    assert (answer.verdict, answer.reached, answer.excerpt) == (Verdict.AGAIN, False, "407 Who are you")
 
 
 @pytest.mark.proxy
