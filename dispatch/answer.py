@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,9 +15,13 @@ from typing import Any
 from dispatch.expressions import as_text, holds, look_up
 from dispatch.retry import parse_retry_after
 from dispatch.settings import SuccessRule, TargetSettings
+from normalize.charsets import canonical, decode
 
 _UNSPEAKABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 """What a database or a page cannot hold: control characters and halves of surrogate pairs."""
+_CHARSET = re.compile("charset *= *([^;,]+)", re.IGNORECASE)
+GB = "gb18030"
+"""However it is called: GB 2312 and GBK are parts of it."""
 BUSY = (429, 503)
 """Whose `Retry-After` counts (RFC 6585 §4, RFC 9110 §15.6.4)."""
 EXCERPT_LIMIT = 300
@@ -46,6 +52,16 @@ class Response:
     """False: the body was cut off, by the line or by our limit."""
     kept: bytes | None = None
     """The body as it may be kept, without secrets; None: as it came."""
+
+    @property
+    def charset(self) -> str | None:
+        """What it says it is written in."""
+        found = _CHARSET.search(self.headers.get("Content-Type", ""))
+        return found and found[1]
+
+    @property
+    def text(self) -> str:
+        return _text_of(self.content, self.charset)
 
 
 @dataclass(frozen=True)
@@ -100,21 +116,40 @@ def judge_silence(kind: str, settings: TargetSettings, *, sent: bool, words: str
 
 def document_of(response: Response) -> Any:  # noqa: ANN401 - JSON
     """The JSON in an answer; None: there is none."""
-    return _parsed(response.content)
+    return _parsed(response.content, response.charset)
 
 
-def _parsed(content: bytes) -> Any:  # noqa: ANN401 - JSON
+def _parsed(content: bytes, charset: str | None) -> Any:  # noqa: ANN401 - JSON
     try:
-        return json.loads(content)
+        return json.loads(content if _is_unicode(content, charset) else _text_of(content, charset))
     except (ValueError, RecursionError):
         return None
+
+
+def _is_unicode(content: bytes, charset: str | None) -> bool:
+    """Whether it is what JSON should be."""
+    if canonical(charset) == GB:
+        return False
+    try:
+        content.decode(json.detect_encoding(content), "surrogatepass")  # as json.loads does
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text_of(content: bytes, charset: str | None) -> str:
+    """What was said, in whatever charset; a character that was cut in half at the end is left out."""
+    if canonical(charset) in ("", "utf-8"):
+        with suppress(UnicodeDecodeError):
+            return codecs.getincrementaldecoder("utf-8-sig")().decode(content)
+    return decode(content, charset).text
 
 
 def excerpt_of(response: Response, settings: TargetSettings) -> str | None:
     """The receiver's words: those about what is wrong where configured, else the beginning of its answer."""
     content = response.content if response.kept is None else response.kept
-    said = look_up(settings.error, _parsed(content)) if settings.error else None
-    text = content[: 4 * EXCERPT_LIMIT].decode("utf-8", "replace") if said is None else as_text(said)
+    said = look_up(settings.error, _parsed(content, response.charset)) if settings.error else None
+    text = _text_of(content[: 4 * EXCERPT_LIMIT], response.charset) if said is None else as_text(said)
     return " ".join(text.split())[:EXCERPT_LIMIT] or None
 
 

@@ -233,7 +233,7 @@ def _taken(take: Mapping[str, str], response: Response, where: str, now: datetim
         raise LoginFailed(said, status=response.status, wait=wait_of(response, now))
     document = document_of(response)
     if document is None:  # some answer with the bare token
-        document = response.content.decode("utf-8", "replace").strip()
+        document = response.text.strip()
     found = {name: look_up(expression, document) for name, expression in take.items()}
     missing = [take[name] for name, value in found.items() if value is False or value in (None, "")]
     if missing:

@@ -32,9 +32,9 @@ def often(**more: Any) -> TargetSettings:
     return own_settings("http://oa.example", **more)
 
 
-def verdict(document: object, settings: TargetSettings, status: int = 200) -> Verdict:
+def verdict(document: object, settings: TargetSettings, status: int = 200, media_type: str = "") -> Verdict:
     content = document if isinstance(document, bytes) else json.dumps(document).encode()
-    return judge(Response(status, {}, content), settings, NOW).verdict
+    return judge(Response(status, {"Content-Type": media_type}, content), settings, NOW).verdict
 
 
 @pytest.mark.parametrize(
@@ -110,6 +110,42 @@ def test_of_who_knows_it_again_whatever_says_no_is_for_later_unless_it_is_said_t
     assert verdict({"code": 500}, rule) is Verdict.AGAIN
     assert verdict({"code": 400}, rule) is Verdict.REJECTED
     assert verdict(b"not even JSON", rule) is Verdict.AGAIN
+
+
+@pytest.mark.parametrize("rule", ["code < `400`", "contains('0 200', code)"])
+def test_a_rule_that_does_not_fit_the_answer_is_not_true_of_it(rule: str) -> None:
+    for code in ("503", 503):
+        assert verdict({"code": code}, often(success=rule)) is Verdict.AGAIN
+        assert verdict({"code": code}, once(success=rule, rejected=rule)) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize("charset", ["GBK", "gb2312", '"GB18030"', "utf-8", "ISO-8859-1", "nonsense", None])
+def test_an_answer_in_gbk_is_read_whatever_it_says_it_is_written_in(charset: str | None) -> None:
+    media_type = "application/json" if charset is None else f"application/json; charset={charset}"
+    rule = often(success="code == `0` && msg == '登记成功，请勿重复提交'")
+
+    assert (
+        verdict('{"code":0,"msg":"登记成功，请勿重复提交"}'.encode("gb18030"), rule, media_type=media_type)
+        is Verdict.DELIVERED
+    )
+
+
+def test_what_calls_itself_gbk_is_read_as_such_even_where_it_could_be_utf_8() -> None:
+    rule = often(success="msg == '一'")
+
+    assert verdict('{"msg":"一"}'.encode("gbk"), rule, media_type="text/json;charset=gbk") is Verdict.DELIVERED
+    assert verdict('{"msg":"一"}'.encode(), rule, media_type="text/json;charset=gbk") is Verdict.DELIVERED
+    assert verdict('{"msg":"一"}'.encode("utf-16"), rule) is Verdict.DELIVERED
+    assert verdict('\ufeff{"msg":"一"}'.encode(), rule, media_type="text/json;charset=utf-8") is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "gb18030"])
+@pytest.mark.parametrize("odd", ["", "x"])
+def test_the_receivers_words_are_readable_in_either_charset_wherever_they_are_cut_off(charset: str, odd: str) -> None:
+    for headers in ({}, {"Content-Type": f"text/plain; charset={charset}"}):
+        said = judge(Response(500, headers, (odd + "系统繁忙请稍后再试" * 400).encode(charset)), often(), NOW)
+
+        assert said.excerpt == (odd + "系统繁忙请稍后再试" * 40)[:EXCERPT_LIMIT]
 
 
 def test_success_may_be_a_path_and_a_value_of_its_own_type() -> None:

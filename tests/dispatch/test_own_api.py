@@ -454,6 +454,22 @@ async def test_a_lookup_finds_finds_nothing_or_cannot_tell(
     assert oa.at("/create") == []
 
 
+@pytest.mark.parametrize("media_type", ["text/html;charset=GBK", "text/html"])
+async def test_logins_and_lookups_that_answer_in_gbk_are_understood(media_type: str) -> None:
+    def gbk(document: object) -> Answering:
+        body = json.dumps(document, ensure_ascii=False).encode("gbk")
+        return lambda _request: web.Response(body=body, headers={"Content-Type": media_type})
+
+    async with own_receiving() as oa:
+        finding = await found(oa, gbk({"total": 1, "rows": [{"id": "信〔2026〕8号"}], "msg": "查询成功"}))
+        oa.answer("/login", gbk({"msg": "登录成功", "id": "a-token"}))
+        oa.answer("/create", {})
+        await sent(with_login(oa.url), event())
+
+    assert (finding.found, finding.receiver_id) == (Found.FOUND, "信〔2026〕8号")
+    assert [one.headers["token"] for one in oa.at("/create")] == ["a-token"]
+
+
 async def test_a_lookup_logs_in_anew_where_its_login_ran_out() -> None:
     async with own_receiving() as oa:
         finding = await found(oa, answering(401), {"total": 0})
