@@ -227,7 +227,7 @@ class TargetWorker:
         """Whoever in line may not be sent any more learns it; who is not ours any more leaves the line."""
         line = [parcel for parcel, _ in self._queue]
         try:
-            allowed = await self._store.read(lambda conn: look_again(conn, line, self._settings))
+            shut, allowed = await self._store.read(lambda conn: self._seen(conn, line))
         except asyncio.CancelledError:
             self._spoiled = True  # nothing more is sent
             raise
@@ -236,6 +236,7 @@ class TargetWorker:
                 log.error("line not looked at again", target=self._name, error=place_of(error))
             self._spoiled = True
         else:
+            self._spoiled |= shut
             asked = {parcel.claim.id: parcel.claim.fence for parcel in line}
             for _ in range(len(self._queue)):
                 parcel, until = self._queue.popleft()
@@ -248,6 +249,12 @@ class TargetWorker:
         finally:
             self._looking = False
             self._go_on(sender, sending)
+
+    def _seen(self, conn: Connection, line: Sequence[Parcel]) -> tuple[bool, dict[int, bool]]:
+        """Whether nothing of these goes out, by a person's word or what another process found; and `look_again`."""
+        state = targets.state_of(conn, self._name)
+        shut = state == targets.PAUSED or (state == targets.UNAVAILABLE and not all(parcel.probe for parcel in line))
+        return shut, look_again(conn, line, self._settings)
 
     def _has_room(self) -> bool:
         return len(self._under_way) < self._window and self._begun < self._window + UNWRITTEN
@@ -379,9 +386,13 @@ class TargetWorker:
             said, chance = f"its attachments cannot be had now: {error}"[:200], random.random()  # noqa: S311 - spreads load
             await self._recorder.write(end_unready(parcel, said, self._settings, now=self._clock(), chance=chance))
             return None
-        allowed = await self._store.read(lambda conn: look_again(conn, [parcel], self._settings))  # that took a while
+        shut, allowed = await self._store.read(lambda conn: self._seen(conn, [parcel]))  # that took a while
         if parcel.delivery_id not in allowed:
             raise LeaseLost(f"delivery {parcel.delivery_id}: claimed by another worker meanwhile, or ended")
+        if shut:
+            self._spoiled = True
+            await self._give_back([parcel.claim], probe=parcel.probe)
+            return None
         return replace(whole, allowed=allowed[parcel.delivery_id])
 
     async def _may_begin(self, sender: Sender, parcel: Parcel) -> bool:
@@ -485,8 +496,8 @@ class TargetWorker:
         if sign is None:
             return
         match sign.health:
-            case Health.GOOD if not sign.probe and sign.started < (self._closed_at or sign.started) <= self._clock():
-                pass  # it was on its way already
+            case Health.GOOD if self._was_on_its_way(sign):
+                pass
             case Health.GOOD:
                 self._doubts = 0
                 self._window = min(self._window + 1, self._settings.concurrency)

@@ -21,6 +21,7 @@ from aiohttp import web
 from jmespath.parser import ParsedResult
 from sqlalchemy import select, update
 
+from dispatch import targets
 from dispatch.deciding import ASK_A_PERSON
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
@@ -30,6 +31,7 @@ from normalize.reading import Part
 from store import ledger
 from store.blobs import Kept
 from store.schema import attempt, blob, delivery
+from store.schema import ledger as ledger_table
 from store.schema import target as target_table
 from tests.clock import utc_now
 from tests.dispatch.own_receiver import Answering, OwnReceiver, answering, cut_off, own_receiving, saying
@@ -571,6 +573,37 @@ async def test_a_case_that_becomes_restricted_while_its_attachments_are_opened_i
                 await until(lambda: states(desk) == ["dropped", "delivered"])
 
     assert register.oa.at("/create") == []
+
+
+async def test_what_is_opened_while_a_person_pauses_its_target_waits_until_it_is_resumed(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with registering() as register:
+        target = settings(register, calls={"case.created": WITH_FILES}, inline_files=1000)
+        with open_desk(place, {"oa": target}) as desk:
+            begun, on = threading.Event(), threading.Event()
+            there = desk.store.blobs.open
+
+            def slowly(kept: Kept) -> bytes:
+                begun.set()
+                on.wait(10)
+                return there(kept)
+
+            monkeypatch.setattr(desk.store.blobs, "open", slowly)
+            await take_in(desk, reading(parts=(FILE,)))
+            async with sending(desk, target):
+                await asyncio.to_thread(begun.wait, 10)
+                await asyncio.to_thread(desk.write, lambda conn: targets.pause(conn, "oa", "", utc_now(), by="wang"))
+                on.set()
+                given_back = select(ledger_table.c.fence).where(ledger_table.c.lane == "push:oa")
+                await until(lambda: desk.store.read_now(lambda conn: conn.execute(given_back).scalars().all()) == [2])
+                asked = list(register.oa.asked)
+                await asyncio.to_thread(desk.write, lambda conn: targets.resume(conn, "oa", utc_now()))
+                desk.store.wakes.ring_all()
+                await until(delivered(desk))
+
+    assert asked == []
+    assert len(register.entries) == 1
 
 
 async def test_a_case_that_becomes_restricted_before_it_is_sent_is_never_sent(place: Place) -> None:

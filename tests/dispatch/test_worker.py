@@ -298,6 +298,60 @@ async def test_a_case_that_becomes_restricted_while_it_waits_in_line_is_not_sent
     assert [one["type"] for one in told if one["data"]["case"]["case_id"] == case_id] == ["case.withdrawn"]
 
 
+@pytest.mark.parametrize("shut", ["paused", "unavailable"])
+async def test_what_stands_in_line_is_not_sent_once_a_person_or_another_process_has_closed_its_target(
+    place: Place, shut: str
+) -> None:
+    def close(conn: Connection) -> None:
+        if shut == "paused":
+            targets.pause(conn, "oa", "maintenance", utc_now(), by="wang")
+        else:
+            wait = timedelta(hours=1)
+            targets.note_trouble(conn, "oa", QUICK, "HTTP 503", wait, now=utc_now(), chance=0, probe=False)
+
+    later = timedelta(0)
+    async with receiving() as oa:
+        settings = target(oa.url, concurrency=1)
+        with open_desk(place, {"oa": settings}) as desk:
+            for key in ("A", "B"):
+                desk.take_in(reading(f"sunshine:{key}"), key=key)
+            stopping = asyncio.Event()
+            worker = TargetWorker("oa", settings, desk.store, lambda: utc_now() + later, lambda *_: None)
+            oa.gate.clear()
+            task = asyncio.create_task(worker.run(stopping))
+            await oa.count(1)
+            await until(desk, lambda _rows: _fences(desk) == [1, 1])
+            await asyncio.to_thread(desk.write, close)
+            later = timedelta(seconds=1)
+            oa.gate.set()
+            await until(desk, lambda _rows: _fences(desk) == [2])  # given back
+
+            assert [row[3] for row in desk.deliveries()] == ["delivered", "waiting"]
+            assert len(oa.received) == 1
+            stopping.set()
+            desk.store.wakes.ring_all()
+            await asyncio.wait_for(task, 10)
+
+
+async def test_what_is_sent_once_more_is_no_measure_of_the_way_from_the_door(place: Place) -> None:
+    told: list[tuple[timedelta | None, timedelta | None]] = []
+    async with receiving() as oa:
+        settings = target(oa.url)
+        with open_desk(place, {"oa": settings}) as desk:
+            stopping = asyncio.Event()
+            worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *facts: told.append(facts[-2:]))
+            task = asyncio.create_task(worker.run(stopping))
+            await asyncio.to_thread(desk.take_in, reading())
+            await until(desk, all_delivered)
+            (number,) = desk.store.read_now(lambda conn: conn.execute(select(delivery.c.id)).scalars().all())
+            await asyncio.to_thread(desk.write, lambda conn: desk.desk.outbox.resend(conn, number, utc_now()))
+            await oa.count(2)
+            stopping.set()
+            await asyncio.wait_for(task, 10)
+
+    assert [(age is not None, way is not None) for age, way in told] == [(True, True), (False, False)]
+
+
 @contextmanager
 def busy_writing(desk: Desk) -> Iterator[None]:
     """Nothing is written down until the block ends."""
