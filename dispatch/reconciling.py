@@ -11,13 +11,13 @@ from yarl import URL
 
 from dispatch.answer import document_of
 from dispatch.client import PAGE_LIMIT, Client, Silence
-from dispatch.expressions import TemplateFailed, fill_text, look_up
+from dispatch.expressions import TemplateFailed, as_text, fill_text, look_up
 from dispatch.reckoning import Meant
 from dispatch.settings import HoldingsSettings, TargetSettings
 from dispatch.webhook import sign
 
 PAGES = 10_000
-"""An answer that names a next page for ever ends here."""
+"""Who names a next page for ever is asked no more."""
 
 
 class HoldingsUnknown(Exception):
@@ -106,6 +106,7 @@ async def _ask(
 ) -> dict[str, int | None]:
     found: dict[str, int | None] = {}
     cursor: object = None
+    seen: set[str] = set()
     for _ in range(PAGES):
         document = await _page(
             client, settings, holdings, {"since": since and since.isoformat(), "cursor": cursor}, clock()
@@ -114,13 +115,28 @@ async def _ask(
         if not isinstance(cases, list):
             raise HoldingsUnknown(f"holdings: no list at {holdings.cases} in its answer")
         for one in cases:
-            case_id, revision = look_up(holdings.case_id, one), look_up(holdings.revision, one)
+            case_id = look_up(holdings.case_id, one)
             if isinstance(case_id, str):
-                found[case_id] = revision if isinstance(revision, int) else None
-        before, cursor = cursor, look_up(holdings.next, document)
-        if cursor is None or cursor in ("", before):
-            break
-    return found
+                found[case_id] = _revision_of(look_up(holdings.revision, one))
+        cursor = look_up(holdings.next, document)
+        if cursor is None or cursor is False or cursor in ("", [], {}):  # nothing, in JMESPath's sense
+            return found
+        if as_text(cursor) in seen:
+            raise HoldingsUnknown(
+                f"holdings: it names a page again that was asked for already; expected null at {holdings.next} on the"
+                " last page, and cursor in params"
+            )
+        seen.add(as_text(cursor))
+    raise HoldingsUnknown(
+        f"holdings: there is a next page after {PAGES}; it should answer in larger pages, or be asked only for what"
+        " changed since a day (--since)"
+    )
+
+
+def _revision_of(value: object) -> int | None:
+    """A number, or its digits; None: it does not say."""
+    text = as_text(value)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 async def _page(

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from dispatch import reconciling
 from dispatch.reckoning import Meant
-from dispatch.reconciling import ask_holdings, compare
+from dispatch.reconciling import HoldingsUnknown, ask_holdings, compare
 from dispatch.settings import HoldingsSettings, TargetSettings
 from dispatch.worker import TargetWorker
 from ingest.cli import main
@@ -26,6 +27,7 @@ from ingest.sayings.speech import Speech
 from sandbox import oa as oa_module
 from sandbox.oa import OaInbox
 from tests.clock import utc_now
+from tests.dispatch.own_receiver import own_receiving
 from tests.ingest.config_files import ENGLISH, ENVIRONMENT, SECRET, loaded, write
 from tests.ingest.desk import NOW, Desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
@@ -283,3 +285,47 @@ def test_the_shipped_way_to_ask_is_what_the_sandbox_answers() -> None:
         "revision": "revision",
         "next": "next",
     }
+
+
+async def asked(*pages: object) -> dict[str, int | None]:
+    """What an OA is said to have that answers with these pages, the last one again and again."""
+    async with own_receiving() as oa:
+        oa.answer("/holdings", *pages)
+        settings = TargetSettings.model_validate(
+            {"url": oa.url, "secret": SECRET, "holdings": {"url": f"{oa.url}/holdings"}}
+        )
+        return await ask_holdings(settings, None, utc_now)
+
+
+def page(case_id: str, *, more: object = None, revision: object = 1) -> dict[str, object]:
+    return {"cases": [{"case_id": case_id, "revision": revision}], "next": more}
+
+
+async def test_an_oa_that_names_a_page_twice_has_not_said_what_it_has() -> None:
+    """What stands behind it is not missing there, and is not sent again."""
+    for pages in ([page("a", more="2")], [page("a", more="2"), page("b", more="3"), page("c", more="2")]):
+        with pytest.raises(
+            HoldingsUnknown, match="names a page again that was asked for already; expected null at next"
+        ):
+            await asked(*pages)
+
+
+async def test_an_oa_whose_pages_never_end_has_not_said_what_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reconciling, "PAGES", 3)
+    pages = [page(str(number), more=number) for number in range(1, 4)]
+
+    with pytest.raises(HoldingsUnknown, match="there is a next page after 3; it should answer in larger pages"):
+        await asked(*pages)
+    assert len(await asked(*pages[:2], page("3"))) == 3
+
+
+@pytest.mark.parametrize("end", [None, "", False, []])
+async def test_whatever_is_nothing_ends_the_pages(end: object) -> None:
+    assert await asked(page("a", more="2"), page("b", more=end)) == {"a": 1, "b": 1}
+
+
+async def test_a_revision_may_be_told_in_digits() -> None:
+    said = {"a": 3, "b": "3", "c": None, "d": "三", "e": True, "f": "9" * 5000}
+    pages = [page(one, more=one, revision=revision) for one, revision in said.items()]
+
+    assert await asked(*pages, page("g")) == {"a": 3, "b": 3, "c": None, "d": None, "e": None, "f": None, "g": 1}
