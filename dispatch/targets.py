@@ -18,7 +18,7 @@ from store.upsert import insert_into
 
 OPEN, UNAVAILABLE, PAUSED = "open", "unavailable", "paused"
 SHORTEST_WAIT = timedelta(seconds=1)
-"""A receiver that asks for no wait at all is not asked at once again."""
+"""A receiver that asks for no wait at all is not asked at once again; who goes on so is left alone ever longer."""
 PACE = timedelta(milliseconds=100)
 """With a rate, so much of it may go at once."""
 
@@ -102,6 +102,9 @@ def note_trouble(
         return False
     failures, retry_at = before.failures, before.retry_at or now
     if wait is not None:
+        if wait < SHORTEST_WAIT and (probe or before.state == OPEN):
+            failures += 1
+            wait = delay(failures - 1, chance, retry) if failures > 1 else wait
         retry_at = max(now + max(wait, SHORTEST_WAIT), retry_at if before.state == UNAVAILABLE and not probe else now)
     elif probe or before.state == OPEN:
         failures = max(failures - 1, 1) if known else failures + 1

@@ -140,6 +140,23 @@ def test_what_it_asks_for_is_kept_to_the_second(desk: Desk) -> None:
     assert row(desk).retry_at == NOW + 37 * SECOND
 
 
+def test_who_asks_for_no_wait_again_and_again_is_asked_ever_more_rarely(desk: Desk) -> None:
+    admit(desk)
+    fail(desk, NOW, wait=timedelta(0))
+    fail(desk, NOW, wait=timedelta(0))  # at the same time as the first
+    waits, now = [(row(desk).retry_at - NOW).total_seconds()], NOW
+    for _ in range(7):
+        now = row(desk).retry_at
+        admit(desk, now)
+        fail(desk, now, probe=True, wait=timedelta(0))
+        waits.append((row(desk).retry_at - now).total_seconds())
+
+    assert waits == [1, 10, 20, 40, 80, 160, 300, 300]
+    succeed(desk, now, probe=True)
+    fail(desk, now, wait=timedelta(0))
+    assert row(desk).retry_at == now + SECOND
+
+
 def test_a_success_that_was_on_its_way_already_ends_no_wait(desk: Desk) -> None:
     admit(desk)
     fail(desk, NOW, wait=timedelta(hours=1))
