@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -20,7 +21,7 @@ from ingest.channels import DoorLost
 from ingest.clock_watch import SET, offset
 from ingest.keeping import Keeper
 from store import crashpoint, ledger
-from store.blobs import Prepared
+from store.blobs import Prepared, is_large
 from store.database_clock import uninterrupted
 from store.engine import Store, StoreFailed
 from store.failure import is_passing, place_of
@@ -206,7 +207,9 @@ class Poller:
         new = await self.store.read(lambda conn: inbox.unknown(conn, self.name, batch.raws)) if batch.raws else ()
         if not new and not batch.skipped and batch.settle is None and batch.cursor == before:
             return
-        kept = await asyncio.to_thread(self._prepare, batch, {one.blob for one in new})
+        needed = {one.blob for one in new}
+        large = any(is_large(batch.blobs[index]) for index in needed)
+        kept = await self.store.blobs.apart(partial(self._prepare, batch, needed), at_depot=large)
         now = self.clock()
 
         def write(conn: Connection) -> list[int]:
