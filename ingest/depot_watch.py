@@ -42,7 +42,8 @@ class DepotWatch:
             log.warning("large originals cannot be kept; work waits", place=place, reason=said)
         if said is None and not self.state.ready:
             log.info("large originals can be kept again", place=place)
-        since = self.trouble.since if self.trouble else self.clock()
+        now = self.clock()
+        since = min(self.trouble.since, now) if self.trouble else now  # the clock may have been set back
         self.trouble = None if said is None else DepotSeen(place, since, said)
         self.state = Readiness(said is None, "open" if said is None else "unavailable")
         self.metrics.blobs_open.set(self.state.ready)

@@ -79,6 +79,18 @@ async def test_whoever_waits_for_it_keeps_no_thread_of_others_and_is_told(desk: 
     assert (desk.store.folder / "blobs" / key_of(kept.sha256)).is_file()
 
 
+async def test_trouble_seen_by_a_clock_that_was_ahead_began_no_later_than_now(desk: Desk) -> None:
+    watch, right = watch_over(desk), desk.now
+    with hanging(desk):
+        desk.now += timedelta(hours=8)
+        await watch.look()
+        desk.now = right
+        await watch.look()
+
+    assert watch.trouble is not None
+    assert watch.trouble.since == right
+
+
 async def test_what_is_small_is_read_meanwhile_and_what_is_large_waits(desk: Desk) -> None:
     claims = arrive(desk, mail("large", LARGE), mail("small"))
     with hanging(desk):
