@@ -10,7 +10,7 @@ from errno import ETIMEDOUT
 from typing import TypeVar
 
 T = TypeVar("T")
-AT_ONCE = 4
+AT_ONCE = 6
 PATIENCE = timedelta(seconds=30)
 """A depot that has not told by then what it is asked in passing hangs."""
 
