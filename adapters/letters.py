@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -23,9 +24,10 @@ from adapters.letters_watch import Look, Rest, Seen, Wanted, look, looks_unfinis
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_EMPTY_ON = "empty_on"
-"""In the cursor, until a file was seen: the device on which the folder was empty at the first look. It may be the place
-a share is still to be mounted at, and what lies on that from long ago is not new.
+_LEFT, _EMPTY_ON, _WANTED = "left", "empty_on", "wanted"
+"""Keys of the cursor. `left`: what lay there before the channel began. `empty_on`, until a file was seen: the device on
+which the folder was empty at the first look. It may be the place a share is still to be mounted at, and what lies on
+that from long ago is not new. `wanted`: a digest of where and by which names is looked; earlier versions wrote none.
 """
 UNFINISHED = (
     "*.part", "*.partial", "*.filepart", "*.tmp", "*.temp", "*.crdownload", "*.download", "~*", "*~",
@@ -98,19 +100,19 @@ class LettersAdapter:
     async def poll(self, cursor: Cursor | None, start_from: datetime) -> AsyncGenerator[Batch]:
         """One batch a file, oldest first; a first poll begins with an empty one that says what was left behind.
 
-        So does the first that finds a share mounted where the first poll found an empty folder.
+        So does the first that finds a share mounted where the first poll found an empty folder, and the first after
+        the folder or the names to take were changed: the old scans that come into sight with that are not new.
         A file that is too large or cannot be opened is handed over once in the life of this adapter, without its
         bytes, with `refused` in its meta and nothing to settle: it stays where it is and is taken when it can be.
         """
         found = await self._look()
-        if cursor is None or cursor.get(_EMPTY_ON, found.device) != found.device:
-            old = [file for file in found.files if file.reached_ns < start_from.timestamp() * 1e9]
-            cursor = {"left": [_fingerprint(file) for file in old]}
-            if not (found.files or found.closed):
-                cursor[_EMPTY_ON] = found.device
-            yield Batch((), (), cursor, skipped=len(old))
+        cursor = cursor if cursor is not None and _is_ours(cursor) else {}
+        first = self._first(cursor, found, start_from)
+        if first is not None:
+            yield first
+            cursor = first.cursor
         elif found.files:
-            cursor = {"left": cursor.get("left")}
+            cursor = {key: value for key, value in cursor.items() if key != _EMPTY_ON}
         found, ready = await self._rested(found, cursor)
         for file in sorted(ready, key=lambda each: (each.mtime_ns, each.path)):
             batch = await self._run(self._take, file, cursor)
@@ -160,6 +162,19 @@ class LettersAdapter:
         self._rest.note(found.files, self._clock())
         return found
 
+    def _first(self, known: Cursor, found: Look, start_from: datetime) -> Batch | None:
+        """What says what is left behind, where this was not looked at before; None: it was."""
+        wanted, old = _digest(self._settings), list[str]()
+        if not known or known.get(_WANTED, wanted) != wanted or known.get(_EMPTY_ON, found.device) != found.device:
+            new = _not_left(found.files, known)
+            old = [_fingerprint(file) for file in new if file.reached_ns < start_from.timestamp() * 1e9]
+        elif _WANTED in known:
+            return None
+        cursor: dict[str, Json] = {_LEFT: [*_left(known), *old], _WANTED: wanted}
+        if not (found.files or found.closed):
+            cursor[_EMPTY_ON] = found.device
+        return Batch((), (), cursor, skipped=len(old))
+
     async def _rested(self, found: Look, cursor: Cursor) -> tuple[Look, list[Seen]]:
         """The files at rest; where some are not yet, after a wait and a second look."""
         enough = self._settings.settle_after.total_seconds()
@@ -207,10 +222,25 @@ class LettersAdapter:
         return Batch((b"",), (raw,), cursor)
 
 
+def _is_ours(cursor: Cursor) -> bool:
+    """False: a channel of another kind had this name."""
+    return _LEFT in cursor and cursor.keys() <= {_LEFT, _EMPTY_ON, _WANTED}
+
+
+def _left(cursor: Cursor) -> list[str]:
+    left = cursor.get(_LEFT)
+    return [each for each in left if isinstance(each, str)] if isinstance(left, list) else []
+
+
 def _not_left(files: Iterable[Seen], cursor: Cursor) -> list[Seen]:
-    left = cursor.get("left")
-    known = frozenset(each for each in left if isinstance(each, str)) if isinstance(left, list) else frozenset()
-    return [file for file in files if _fingerprint(file) not in known]
+    left = frozenset(_left(cursor))
+    return [file for file in files if _fingerprint(file) not in left]
+
+
+def _digest(settings: LettersSettings) -> str:
+    """Tells whether other files come into sight than before."""
+    told = [str(settings.folder), sorted(settings.patterns), sorted(settings.ignore)]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _read_unchanged(path: Path, file: Seen) -> bytes | None:

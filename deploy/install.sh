@@ -205,8 +205,9 @@ upgrade() {
     install_version
     as_service "$HERE/bin/xinqiao" check -c $ETC/config.yaml || die "$RELEASE does not take the configuration; nothing was changed, $old is in force"
     data=$(data_folder)
-    works=no backup='' started=no
-    if has_systemd && systemctl is-active --quiet xinqiao; then works=yes; fi
+    works=no backup='' started=no before=''
+    if is_wanted; then works=yes; fi
+    if [ -e $LAST ]; then before=$(cat $LAST); fi
     trap undo EXIT
     trap 'exit 1' HUP INT TERM
     stop
@@ -222,7 +223,7 @@ upgrade() {
     # Of a shared database the backup may be another host's.
     if [ -n "$backup" ] && ! is_shared; then find "$data/backups" -mindepth 1 -maxdepth 1 -name 'before-*' ! -path "$backup" -exec rm -rf {} +; fi
     say "$RELEASE is in force; the way back: sh install.sh --rollback"
-    [ $works = yes ] || say "it was not started, as $old was not"
+    [ $works = yes ] || say "it was not started, since $old was not running: systemctl start xinqiao"
 }
 
 no_start() {
@@ -234,7 +235,9 @@ no_start() {
 undo() { # whatever went wrong after the old version was stopped
     trap - EXIT HUP INT TERM
     if [ "$started" = no ]; then backup=''; fi # nothing has touched the data
-    roll_back "$old" "$backup" "$works"
+    roll_back "$old" "$backup"
+    if [ -n "$before" ]; then printf '%s\n' "$before" >$LAST; else rm -f $LAST; fi # the way back leads on from here
+    start_again "$old" "$works"
     die "$old is in force again, with the data as they were"
 }
 
@@ -258,21 +261,38 @@ roll_back_by_hand() {
     old=$(sed -n 1p $LAST)
     backup=$(sed -n 2p $LAST)
     [ -e "$OPT/$old/.complete" ] || die "$OPT/$old is gone"
+    [ "$old" != "$(current)" ] || die "$old is in force already: nothing was changed, the data are as they are"
     works=no
-    if has_systemd && systemctl is-active --quiet xinqiao; then works=yes; fi
+    if is_wanted; then works=yes; fi
     HERE=$OPT/$(current)
-    roll_back "$old" "$backup" $works
+    roll_back "$old" "$backup"
     rm $LAST
+    start_again "$old" $works
     say "$old is in force again"
 }
 
-roll_back() { # VERSION BACKUP yes|no: whether it is to be started
+is_wanted() { # whether it is to run: it does, is being started or started again, or has failed and is enabled
+    has_systemd || return 1
+    case $(systemctl show xinqiao --property ActiveState --value) in
+        inactive | "") return 1 ;;
+        failed) systemctl is-enabled --quiet xinqiao ;;
+    esac
+}
+
+roll_back() { # VERSION BACKUP
     if is_shared; then expect_tables "$1" "$2"; fi
     stop
     if [ -n "$2" ] && ! is_shared; then put_back "$2"; fi
     place_units "$OPT/$1"
     switch_to "$1"
-    if [ "$3" = yes ]; then start || die "$1 does not become ready either: journalctl --unit xinqiao"; fi
+}
+
+start_again() { # VERSION yes|no: whether it is to run
+    if [ "$2" = yes ]; then
+        start || die "$1 is in force again, but does not become ready either: journalctl --unit xinqiao"
+    else
+        say "$1 is not started, since xinqiao was not running: systemctl start xinqiao"
+    fi
 }
 
 expect_tables() { # VERSION BACKUP: those in PostgreSQL, with which other hosts may be at work, are put back by a person

@@ -26,7 +26,6 @@ _TEMPLATE = re.compile(r"\{\{.*?\}\}")
 _ONE_WORD = re.compile(r"[!-z|~]+")
 """What a key may look like, and no text for readers and no template does."""
 _SECRET = re.compile("key|secret|token|sign|pass|pwd|auth", re.IGNORECASE)
-"""In the name of a field that holds a key, whatever that looks like."""
 
 
 class Blotter:
@@ -72,14 +71,14 @@ def _secrets_of(settings: TargetSettings) -> Iterator[str]:
         yield from call.params.values()
         path = _TEMPLATE.sub("", call.path).lstrip("/")
         yield from _in_address(URL(f"{settings.url.rstrip('/')}/{path}"))
-        yield from (text for name, text in _texts(call.body) if call in logins or _is_key(name, text))
+        yield from (text for name, text in _texts(call.body) if call in logins or is_key(name, text))
 
 
 def _in_address(url: URL) -> Iterator[str]:
     """Keys that stand in an address: its user's password, what is asked with it, and steps that look like no word."""
     yield from _password_of(url)
     written = (part.partition("=")[::2] for part in url.raw_query_string.split("&"))
-    yield from (text for name, text in (*url.query.items(), *written) if _is_key(name, text))
+    yield from (text for name, text in (*url.query.items(), *written) if is_key(name, text))
     steps = (*url.parts, *url.raw_parts)
     yield from (step for step in steps if len(step) >= TOKEN and any(map(str.isdigit, step)))
 
@@ -89,11 +88,14 @@ def _password_of(url: URL) -> Iterator[str]:
     yield from filter(None, (url.password, url.raw_password))
 
 
-def _is_key(name: str, text: str) -> bool:
+def is_key(name: str, text: str) -> bool:
     """Whether it looks like one, and like no word or number that answers use."""
-    return _ONE_WORD.fullmatch(text) is not None and (
-        _SECRET.search(name) is not None or not (text.isdecimal() or text.isalpha())
-    )
+    return _ONE_WORD.fullmatch(text) is not None and (names_a_key(name) or not (text.isdecimal() or text.isalpha()))
+
+
+def names_a_key(name: str) -> bool:
+    """Whether a field of this name holds a key, whatever that looks like."""
+    return _SECRET.search(name) is not None
 
 
 def _texts(tree: Any, name: str = "") -> Iterator[tuple[str, str]]:  # noqa: ANN401 - JSON

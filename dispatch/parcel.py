@@ -74,9 +74,9 @@ def values_of(
 _WANTED = STANDING.add_columns(event.c.sealed_full, event.c.sealed_numbers)
 
 
-def opened(parcel: Parcel, blobs: Blobs) -> Parcel:
+async def opened(parcel: Parcel, blobs: Blobs) -> Parcel:
     """With the attachments that go along; the depot may take its time. Raises SealBroken, OSError as `Blobs.open`."""
-    return replace(parcel, files={one.sha256: blobs.open(one) for one in parcel.kept}, kept=())
+    return replace(parcel, files={one.sha256: await blobs.opened(one) for one in parcel.kept}, kept=())
 
 
 def pack(

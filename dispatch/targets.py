@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from dispatch.retry import RetrySettings, delay
 from dispatch.settings import RateSettings
+from store.pulling_back import pull_back
 from store.schema import target
 from store.upsert import insert_into
 
@@ -132,11 +133,14 @@ def resume(conn: Connection, name: str, now: datetime) -> bool:
 
 
 def set_back(conn: Connection, by: timedelta, now: datetime) -> None:
-    """The clock was set back to `now`: no target is left alone for longer than it was to be."""
+    """The clock was set back to `now`: no target is left alone for longer than it was to be; since when it is as
+    it is counts as before.
+    """
     for row in conn.execute(select(target)).all():
         late = {name: max(now, at - by) for name in ("retry_at", "free_at") if (at := getattr(row, name)) and at > now}
         if late:
             conn.execute(update(target).where(target.c.name == row.name).values(late))
+    pull_back(conn, target, ("since", "last_success_at"), by, now)
 
 
 def next_probe(conn: Connection, name: str) -> datetime | None:

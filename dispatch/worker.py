@@ -379,7 +379,7 @@ class TargetWorker:
         if not parcel.kept:
             return parcel
         try:
-            whole = await asyncio.to_thread(opened, parcel, self._store.blobs)
+            whole = await opened(parcel, self._store.blobs)
         except SealBroken as error:
             return replace(parcel, fault=f"cannot be packed: {error}")
         except OSError as error:

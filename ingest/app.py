@@ -82,7 +82,7 @@ class Daemon:
         self.metrics = Metrics()
         self.metrics.watch(office.store, office.clock)
         self.pulse = Pulse(office.store, self.metrics, office.clock, (), ())
-        self.depot = DepotWatch(office.store.blobs.depot, self.metrics, office.clock)
+        self.depot = DepotWatch(office.store.blobs, self.metrics, office.clock)
         self.in_force = office.in_force = InForce(office.clock())
         self._rereading: Rereading | None = None
         if self.file is not None:
@@ -181,7 +181,8 @@ class Daemon:
         if "dispatch" in self.stages:
             yield from parts.targets()
         if self.stages & {"keep", *LISTENING}:
-            yield "pulse", Plan(None, lambda: Part(finishing=[self.pulse.run, self.depot.run]))
+            yield "pulse", Plan(None, lambda: Part(finishing=[self.pulse.run]))
+        yield "depot", Plan(None, lambda: Part(finishing=[self.depot.run]))  # who waits for it hears by this
         if "keep" in self.stages:
             yield from parts.alarms(self.in_force.said, lambda: self.depot.trouble, self.pulse.answer_by)
             keeper = ClockKeeper(self.office.store, self.office.desk, self.office.almanac, self.office.clock)

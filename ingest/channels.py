@@ -8,6 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, select, update
 
 from adapters.base import Cursor
+from adapters.start import MADE
+from store.pulling_back import pull_back
 from store.schema import channel
 from store.upsert import insert_into
 
@@ -30,11 +32,33 @@ def enrol(conn: Connection, name: str, start_from: datetime, now: datetime) -> N
     conn.execute(unread.where(channel.c.start_from > start_from).values(start_from=start_from))
 
 
+def begin_anew(
+    conn: Connection, name: str, start_from: datetime, now: datetime, misled: tuple[datetime, datetime] | None
+) -> None:
+    """A door that a wrong clock saw first, and that was not read yet, is first seen now.
+
+    Wrong were those that showed a time before the program was made, and the one of between these moments.
+    """
+    if now < MADE:
+        return
+    wrong = channel.c.enrolled_at < MADE
+    if misled is not None:
+        wrong |= channel.c.enrolled_at.between(*misled)
+    unread = update(channel).where(channel.c.name == name, channel.c.cursor.is_(None), wrong)
+    conn.execute(unread.values(enrolled_at=now, start_from=start_from, since=now))
+
+
 def set_back(conn: Connection, by: timedelta, now: datetime) -> None:
     """The clock was set back to `now`: doors first seen by the wrong time are read from when they really were."""
     for row in conn.execute(select(channel).where(channel.c.enrolled_at > now, channel.c.start_from > now)).all():
         values = {"enrolled_at": row.enrolled_at - by, "start_from": row.start_from - by}
         conn.execute(update(channel).where(channel.c.name == row.name).values(values))
+
+
+def pull_back_times(conn: Connection, by: timedelta, now: datetime) -> None:
+    """As `set_back`, of what alarms go by: how long a door is as it is, and when it answered."""
+    noted = ("since", "last_poll_at", "last_success_at", "last_new_at", "enrolled_at")
+    pull_back(conn, channel, noted, by, now)
 
 
 def state(conn: Connection, name: str) -> Row[Any]:

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from dispatch import targets
 from ingest import channels
+from ingest.alarms import watch
 from store import ledger
 from store.engine import Store
 
@@ -49,8 +50,9 @@ class ClockWatch:
 
     async def look(self) -> None:
         """Once the clock was set: every door is visited now, and scheduled from now on; where the ledger goes by this
-        clock, what is due later is so by the new time. Where it was set forward, all leases run out. Doors first seen
-        by a clock that was ahead are read from when they really were.
+        clock, what is due later is so by the new time, and what was noted later was so much earlier. Where it was set
+        forward, all leases run out. Doors first seen by a clock that was ahead are read from when they really were;
+        of one that was far behind the pollers take care themselves, before they read.
         """
         offset = self._measured()
         by = timedelta(seconds=offset - self._offset)
@@ -74,5 +76,7 @@ class ClockWatch:
 def _set_back(conn: Connection, by: timedelta, now: datetime, *, exclusive: bool) -> None:
     channels.set_back(conn, by, now)
     if exclusive:
+        channels.pull_back_times(conn, by, now)
+        watch.set_back(conn, by, now)
         ledger.set_back(conn, by, now)
         targets.set_back(conn, by, now)

@@ -23,7 +23,7 @@ from ingest.sayings.speech import Speech
 from ingest.secrets import SecretMissing, expand, references
 from store.address import shown
 from store.blob_bucket import Bucket
-from store.blob_claim import claimed, mark
+from store.blob_claim import claimed, mark, take_over
 from store.engine import StoreFailed, depot_at
 from store.move_source import Source
 from store.move_target import State, Target
@@ -67,13 +67,17 @@ def _look(source: Source, target: Target, goal: Goal) -> dict[str, Any]:
 
 
 def _move(source: Source, target: Target, goal: Goal, config: Config) -> dict[str, Any]:
-    sealer = source.sealer(config.sealing.master())
-    expect_movable(source, target.state(source.keys()), target.place)
-    if target.begin(source.keys()) is State.COMPLETE:
+    master, keys = config.sealing.master(), source.keys()
+    sealer = source.sealer(master)
+    state = target.state(keys)
+    expect_movable(source, state, target.place)
+    here, there = depot_at(config.data.folder, config.bucket), depot_at(goal.folder, goal.bucket)
+    if state is not State.COMPLETE:
+        take_over(there, sealer, target.given_up(keys, master))  # now, not when all rows are there
+    if target.begin(keys) is State.COMPLETE:
         return {"moved": True, "state": "complete", "to": target.place, "tables": [], "blobs": None}
     tell = Progress(rewording(config.service.language))
     tables = carry_rows(source, target, tell)
-    here, there = depot_at(config.data.folder, config.bucket), depot_at(goal.folder, goal.bucket)
     blobs = carry_blobs(source, sealer, here, there, tell) if here.place != there.place else None
     if not claimed(there, sealer):
         mark(there, sealer)

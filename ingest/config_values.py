@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from ingest.config_errors import Problem
+from ingest.config_keys import looks_like_key, may_be_key
 from ingest.config_yaml import At, Document
 from ingest.secrets import FILE, SecretMissing, expand, is_open_to_all, read_secret, references
 
@@ -47,12 +48,16 @@ class Values:
         self.files: set[Path] = set()
         """The files that values are read from or refer to, whether they are there or not."""
         self.written_out: set[At] = set()
-        """Where a secret stands in the file itself."""
+        """Where a secret stands in the file itself, or what may be one."""
         self._secrets: set[str] = set()
 
     def turn(self, kind: object, value: object, at: At) -> object:
         if kind in (str, SecretStr) and isinstance(value, (int, float)):
             value = self._document.written[at]
+        if may_be_key(at, value):
+            self.written_out.add(at)
+            if looks_like_key(at, value):
+                self._warn(at, "what looks like a key stands in the file itself; write ${NAME} or ${file:PATH} instead")
         try:
             return value if value is None else self._turned(kind, value, at)
         except (SecretMissing, ValueError) as error:

@@ -14,7 +14,7 @@ from ingest.health import Readiness
 from ingest.metrics import Metrics
 from store.beats import beat
 from store.blob_claim import CLAIM
-from store.blobs import Depot
+from store.blobs import Blobs
 
 log = structlog.get_logger()
 EVERY = timedelta(minutes=1)
@@ -24,7 +24,7 @@ EVERY = timedelta(minutes=1)
 class DepotWatch:
     """What was last seen of the depot."""
 
-    depot: Depot
+    blobs: Blobs
     metrics: Metrics
     clock: Callable[[], datetime]
     state: Readiness = field(default=Readiness(ready=True, state="open"))
@@ -37,21 +37,22 @@ class DepotWatch:
 
     async def look(self) -> None:
         """Ask once; trouble is said when it begins and when it is over."""
-        said = await said_of(self.depot)
+        said, place = await said_of(self.blobs), self.blobs.depot.place
         if said is not None and self.state.ready:
-            log.warning("large originals cannot be kept; work waits", place=self.depot.place, reason=said)
+            log.warning("large originals cannot be kept; work waits", place=place, reason=said)
         if said is None and not self.state.ready:
-            log.info("large originals can be kept again", place=self.depot.place)
-        since = self.trouble.since if self.trouble else self.clock()
-        self.trouble = None if said is None else DepotSeen(self.depot.place, since, said)
+            log.info("large originals can be kept again", place=place)
+        now = self.clock()
+        since = min(self.trouble.since, now) if self.trouble else now  # the clock may have been set back
+        self.trouble = None if said is None else DepotSeen(place, since, said)
         self.state = Readiness(said is None, "open" if said is None else "unavailable")
         self.metrics.blobs_open.set(self.state.ready)
 
 
-async def said_of(depot: Depot) -> str | None:
-    """What is wrong with it, in words for an operator; None: nothing."""
+async def said_of(blobs: Blobs) -> str | None:
+    """What is wrong with their depot, in words for an operator; None: nothing."""
     try:
-        await asyncio.to_thread(depot.read, CLAIM)
+        await blobs.ask(CLAIM)
     except OSError as error:
         return error.strerror or str(error)
     return None

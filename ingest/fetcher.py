@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -67,7 +66,7 @@ class Fetcher:
                 log.error("attachment cannot be asked for", channel=self.channel, attachment=wanted.id, error=said)
             await self._later(held, wanted, ChannelUnavailable(f"unexpected: {place_of(error)}"))
         else:
-            prepared = await asyncio.to_thread(self.store.blobs.prepare, got.content)
+            prepared = await self.store.blobs.prepared(got.content)
             await self.store.write(lambda conn: self._stored(conn, held, wanted, prepared, got))
 
     def _stored(self, conn: Connection, held: Claim, wanted: Wanted, prepared: Prepared, got: Fetched) -> None:

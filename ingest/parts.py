@@ -127,16 +127,16 @@ class Parts:
         return Part(finishing=[self._fetcher(name, adapter).run], cut=[poller.run], close=close)
 
     def _poller(self, name: str, channel: Channel, adapter: Adapter) -> Poller:
-        office = self.office
-        start = channel.settings.start(office.clock(), self.config.service.zone)
+        office, zone = self.office, self.config.service.zone
         return Poller(
             name,
             adapter,
             office.store,
             office.clock,
-            start,
+            channel.settings.start(office.clock(), zone),
             self.metrics.stored,
             longest=longest_wait(channel.settings),
+            start=partial(channel.settings.start, zone=zone),
         )
 
     def _fetcher(self, name: str, adapter: Adapter) -> Stage:

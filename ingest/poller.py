@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -14,13 +15,14 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
-from adapters.start import check_has_come
+from adapters.start import check_clock, check_has_come
 from ingest import channels, inbox
 from ingest.channels import DoorLost
 from ingest.clock_watch import SET, offset
 from ingest.keeping import Keeper
 from store import crashpoint, ledger
-from store.blobs import Prepared
+from store.blobs import Prepared, is_large
+from store.database_clock import uninterrupted
 from store.engine import Store, StoreFailed
 from store.failure import is_passing, place_of
 from store.ledger import Claim
@@ -42,6 +44,9 @@ RESUME_LOOK = timedelta(hours=1)
 """For that word is waited so long at a time; of several processes none waits longer than a second."""
 UNCOUNTED = 4
 """Failures in a row to assume while they cannot be written down: the store itself is in trouble."""
+
+FAR = timedelta(days=1)
+"""A clock that is put forward by so much was wrong when a door was first seen; by less, its start is not worth it."""
 
 T = TypeVar("T")
 
@@ -69,15 +74,22 @@ class Poller:
     """At the latest so long after a visit comes the next, whatever the clock says that the schedule goes by."""
     patience: timedelta = PATIENCE
     offset: Callable[[], float] = offset
+    start: Callable[[datetime], datetime] | None = None
+    """`start_from` by the moment of that first sight: asked again where the clock was far behind at it."""
+    ticks: Callable[[], float] = uninterrupted
     keeper: Keeper = field(init=False)
     """Of several processes one polls."""
     _failed_by: float = 0.0
     """The clock's offset when the door failed: a platform refuses what is signed at a wrong time."""
     _enrolled: bool = False
+    _made: datetime = field(init=False)
+    """By the clock of then, or as it was put right."""
+    _made_at: float = field(init=False)
     _said: set[int] = field(default_factory=set)
     """Settle rows whose failure was said."""
 
     def __post_init__(self) -> None:
+        self._made, self._made_at = self.clock(), self.ticks()
         self.keeper = Keeper(self.name, self.store, self.clock, self.start_from)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -119,9 +131,26 @@ class Poller:
         self.due.set()
 
     async def enrol(self) -> None:
-        now = self.clock()
-        await self.store.write(lambda conn: channels.enrol(conn, self.name, self.start_from, now))
-        self._enrolled = True
+        """Make the channel's row; anew, where it was made by a clock that was far behind and nothing was read."""
+        now, made, rightly = self.clock(), self._made, self._rightly()
+        misled = (made, made + (now - rightly)) if self._is_misled() else None
+        if misled and self.start is not None:
+            self.start_from = self.keeper.start_from = self.start(rightly)
+
+        def write(conn: Connection) -> None:
+            channels.enrol(conn, self.name, self.start_from, now)
+            if self.start is not None:
+                channels.begin_anew(conn, self.name, self.start_from, now, misled)
+
+        await self.store.write(write)
+        self._enrolled, self._made = True, rightly if misled else made
+
+    def _rightly(self) -> datetime:
+        """When this was made, by the clock as it goes now."""
+        return self.clock() - timedelta(seconds=self.ticks() - self._made_at)
+
+    def _is_misled(self) -> bool:
+        return self._rightly() - self._made >= FAR
 
     async def _wait(self) -> None:
         """Until the schedule says so; after a failure until the back-off is over, whatever the schedule says. A person
@@ -156,11 +185,12 @@ class Poller:
 
     async def _visit(self) -> None:
         """Settle, poll, settle; a door that is paused meanwhile is left after the batch at hand."""
-        if not self._enrolled:
+        if not self._enrolled or self._is_misled():
             await self.enrol()
         await self._settle()
         row = await self.store.read(lambda conn: channels.state(conn, self.name))
         if row.cursor is None:
+            check_clock(self.name, self.clock())
             check_has_come(self.name, row.start_from, self.clock())
         async with aclosing(self.adapter.poll(row.cursor, row.start_from)) as batches:
             while (batch := await self._watched(anext(batches, None), self.patience)) is not None:
@@ -177,7 +207,9 @@ class Poller:
         new = await self.store.read(lambda conn: inbox.unknown(conn, self.name, batch.raws)) if batch.raws else ()
         if not new and not batch.skipped and batch.settle is None and batch.cursor == before:
             return
-        kept = await asyncio.to_thread(self._prepare, batch, {one.blob for one in new})
+        needed = {one.blob for one in new}
+        large = any(is_large(batch.blobs[index]) for index in needed)
+        kept = await self.store.blobs.apart(partial(self._prepare, batch, needed), at_depot=large)
         now = self.clock()
 
         def write(conn: Connection) -> list[int]:

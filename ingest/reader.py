@@ -27,7 +27,7 @@ from normalize.reading import Disposition, Source
 from normalize.reading_process import Asked, Unread
 from normalize.scan import Scan
 from store import crashpoint, ledger
-from store.blobs import Kept, find_all, missing
+from store.blobs import Kept, find_all, is_large, missing
 from store.engine import Store
 from store.failure import is_passing, place_of
 from store.ledger import Claim
@@ -113,7 +113,10 @@ class Reader:
         Raises the disk's trouble with some of them when the others are done.
         """
         failure: OSError | None = None
-        for some in _portions(await self._known(await self._load(claims))):
+        known = await self._known(await self._load(claims))
+        near = [one for one in known if not _lies_in_depot(one)]
+        far = [one for one in known if _lies_in_depot(one)]  # last: a depot may take its time
+        for some in (*_portions(near), *_portions(far)):
             try:
                 await self._read_and_finish(await self._open(some))
             except OSError as error:
@@ -178,9 +181,13 @@ class Reader:
     async def _open(self, loaded: Sequence[Loaded]) -> list[Taken]:
         """With their bytes, or what is wrong with them: that must not hold up what was claimed beside.
 
-        Off the loop and outside a transaction, since a bucket takes time; what several records lie in is opened once.
+        Off the loop and outside a transaction, since a depot takes time; what several records lie in is opened once.
         """
-        return await asyncio.to_thread(self._opened, loaded)
+        act = partial(self._opened, loaded)
+        try:
+            return await self.store.blobs.apart(act, at_depot=any(map(_lies_in_depot, loaded)))
+        except OSError as error:
+            return [Taken(one.held, one.row, error) for one in loaded]
 
     def _opened(self, loaded: Sequence[Loaded]) -> list[Taken]:
         contents: dict[str, Content] = {}
@@ -210,13 +217,27 @@ class Reader:
         """
         refused = {one: self._why_not(one) for one in taken if not one.row.closed}
         readable, at = [one for one, why in refused.items() if why is None], 0
+        far: list[tuple[Taken, Told]] = []
         async with aclosing(self.room.read([self._asked(one) for one in readable])) as answers:
             async for told in answers:
                 pairs = list(zip(readable[at : at + len(told)], told, strict=True))
                 at += len(told)
-                yield await asyncio.to_thread(lambda pairs=pairs: [self._done(*pair) for pair in pairs])  # type: ignore[misc]
+                far += [pair for pair in pairs if _brings_large(pair[1])]
+                near = [pair for pair in pairs if not _brings_large(pair[1])]
+                yield await asyncio.to_thread(self._done_all, near)
         settled = [Done(one.held, one.row, []) for one in taken if one.row.closed]
         yield settled + [self._done(one, why) for one, why in refused.items() if why is not None]
+        if far:
+            yield await self._done_at_depot(far)
+
+    async def _done_at_depot(self, pairs: Sequence[tuple[Taken, Told]]) -> list[Done]:
+        try:
+            return await self.store.blobs.apart(partial(self._done_all, pairs), at_depot=True)
+        except OSError as error:
+            return [Done(one.held, one.row, error) for one, _ in pairs]
+
+    def _done_all(self, pairs: Sequence[tuple[Taken, Told]]) -> list[Done]:
+        return [self._done(*pair) for pair in pairs]
 
     def _why_not(self, one: Taken) -> str | OSError | None:
         """Why it cannot be read; OSError: the disk's trouble, which says nothing about it."""
@@ -328,6 +349,17 @@ class Reader:
 def _leave(conn: Connection, left: Sequence[Claim], due: datetime) -> None:
     for held in left:
         ledger.postpone(conn, held, due=due, reason="left to hosts that know its channel", charged=False)
+
+
+def _lies_in_depot(one: Loaded) -> bool:
+    return isinstance(one.kept, Kept) and one.kept.in_depot
+
+
+def _brings_large(told: Told) -> bool:
+    """Whether an attachment is to be laid into the depot."""
+    return isinstance(told, list) and any(
+        part.content is not None and is_large(part.content) for reading in told for part in reading.parts
+    )
 
 
 def _portions(loaded: Sequence[Loaded]) -> Iterator[list[Loaded]]:

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
+from functools import partial
 
 import structlog
 from sqlalchemy import Connection, func, select, update
@@ -89,12 +90,12 @@ class Retention:
 
     async def delete(self, claims: Sequence[Claim]) -> None:
         """The files of large ones, unless their row refers to them: once removed, it never does again."""
-        depot = self.store.blobs.depot
+        blobs = self.store.blobs
         hashes = [held.payload["sha256"] for held in claims]
         free = await self.store.read(lambda conn: _without_file(conn, hashes))
         for held in claims:
             if held.payload["sha256"] in free:
-                await asyncio.to_thread(depot.remove, key_of(held.payload["sha256"]))
+                await blobs.apart(partial(blobs.depot.remove, key_of(held.payload["sha256"])), at_depot=True)
             await self.store.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
 
     def _is_night(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -76,7 +75,7 @@ class Vetter:
             await self.store.write(lambda conn: self._judged(conn, held, found, None))
             return
         try:
-            content = await asyncio.to_thread(self.store.blobs.open, found.kept)
+            content = await self.store.blobs.opened(found.kept)
         except SealBroken as error:
             await self._damaged(held, found, str(error))
             return

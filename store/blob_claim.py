@@ -44,6 +44,20 @@ def claimed(depot: Depot, sealer: Sealer) -> bool:
     return said is not None
 
 
+def take_over(depot: Depot, sealer: Sealer, given_up: Sealer | None) -> None:
+    """Make sure that nobody else's blobs lie here, before anything is carried; the mark of a store that was opened once
+    and is `given_up` for this one becomes this one's. Raises StoreRefused.
+    """
+    said = depot.read(CLAIM)
+    if given_up is not None and said == _name(given_up):
+        mark(depot, sealer)
+    elif said not in (None, _name(sealer)):
+        raise StoreRefused(
+            f"{depot.place}: another installation keeps its blobs here; expected a place of its own, or, if that one"
+            f" was only tried and holds nothing, that {depot.place}/{CLAIM} is removed"
+        )
+
+
 def mark(depot: Depot, sealer: Sealer) -> None:
     depot.write(CLAIM, _name(sealer))
 

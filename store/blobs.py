@@ -2,23 +2,27 @@
 
 `prepare` does the slow part (hash, seal, carry a large content to the depot) outside any transaction; `keep` inserts
 the row inside the caller's. What lies in the depot without a row, left by a crash between the two, is harmless and
-found again by its name. No transaction waits for a depot.
+found again by its name. No transaction waits for a depot, and nothing that needs none does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, select, update
 
+from store.depot_threads import DepotThreads
 from store.schema import blob
 from store.sealing import SealBroken, Sealer
 from store.upsert import insert_into
 
+T = TypeVar("T")
 INLINE_LIMIT = 128 * 1024
 """Below this a row is cheaper than a file: one fsync of its own costs more than the bytes in the commit."""
 
@@ -64,6 +68,10 @@ class Kept:
     size: int = 0
     """Bytes, unsealed."""
 
+    @property
+    def in_depot(self) -> bool:
+        return self.sealed is None and self.removed_at is None
+
 
 class BlobRemoved(SealBroken):
     """Its time had come: the bytes were removed, that they were there is known."""
@@ -78,11 +86,34 @@ class Blobs:
     def __init__(self, depot: Depot, sealer: Sealer) -> None:
         self.depot = depot
         self._sealer = sealer
+        self._threads = DepotThreads()
+
+    async def apart(self, act: Callable[[], T], *, at_depot: bool) -> T:
+        """Run it off the event loop. What may ask the depot is done where only that waits; it raises OSError while the
+        depot hangs.
+        """
+        return await (self._threads.run(act, self.depot.place) if at_depot else asyncio.to_thread(act))
+
+    async def prepared(self, content: bytes) -> Prepared:
+        """As `prepare`, off the event loop."""
+        return await self.apart(partial(self.prepare, content), at_depot=is_large(content))
+
+    async def opened(self, kept: Kept) -> bytes:
+        """As `open`, off the event loop."""
+        return await self.apart(partial(self.open, kept), at_depot=kept.in_depot)
+
+    async def ask(self, key: str) -> None:
+        """Whether the depot answers, by what lies under this key. Raises OSError: it does not; who waits is told."""
+        await self._threads.ask(partial(self.depot.read, key), self.depot.place)
+
+    def close(self) -> None:
+        """Let go of the threads; what a depot holds up is not waited for."""
+        self._threads.close()
 
     def prepare(self, content: bytes) -> Prepared:
         """Hash and seal; a large content is in the depot, durable, when this returns. Raises OSError: the depot's."""
         sha = hashlib.sha256(content).hexdigest()
-        if len(content) <= INLINE_LIMIT:
+        if not is_large(content):
             return Prepared(sha, len(content), self._seal(sha, content), content)
         if not self._lies_intact(sha):
             self.depot.write(key_of(sha), self._seal(sha, content))
@@ -150,6 +181,11 @@ class Blobs:
             return sealed is not None and bool(unsealed(self._sealer, sha256, sealed))
         except SealBroken:
             return False
+
+
+def is_large(content: bytes) -> bool:
+    """Whether it lies in the depot."""
+    return len(content) > INLINE_LIMIT
 
 
 def find(conn: Connection, sha256: str) -> Kept:

@@ -10,7 +10,7 @@ FRESH = 10.0
 """Seconds after which the database is asked again."""
 
 
-def _uninterrupted() -> float:
+def uninterrupted() -> float:
     """Seconds that nobody sets, and that go on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
@@ -18,7 +18,7 @@ def _uninterrupted() -> float:
 class DatabaseClock:
     """What the database last said, and how long ago: shared by the threads of a process."""
 
-    def __init__(self, ticks: Callable[[], float] = _uninterrupted) -> None:
+    def __init__(self, ticks: Callable[[], float] = uninterrupted) -> None:
         self._ticks = ticks
         self._said: tuple[datetime, float] | None = None
 

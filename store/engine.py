@@ -191,6 +191,7 @@ class Store:
         for thread in self._writers:
             thread.join()
         self._readers.shutdown()
+        self.blobs.close()
         self._database.close()
 
     def _equipped(self, act: Callable[[Connection], T]) -> Callable[[Connection], T]:

@@ -26,7 +26,7 @@ from store.postgres_batch import raw_of
 from store.postgres_connections import filling
 from store.row_bytes import HEAD, TAIL, Row
 from store.schema import channel, data_key, link, metadata
-from store.sealing import Sealer
+from store.sealing import SealBroken, Sealer, opened_sealer
 from store.snapshot import tables
 
 
@@ -65,6 +65,19 @@ class Target:
         """What it is to the move of the installation with these keys. Raises StoreRefused: it is another's."""
         with self._transaction():
             return self._state(keys)
+
+    def given_up(self, keys: set[bytes], master: bytes) -> Sealer | None:
+        """The seal of whoever only looked at this database before, which `begin` takes out; None: nobody did, or under
+        another master key. Raises StoreRefused: it is another's, or a process works on it.
+        """
+        with self._transaction():
+            if self._state(keys) is not State.EMPTY or not heads(self._conn):
+                return None
+            expect_nobody(self._conn, self.place)
+            try:
+                return opened_sealer(self._conn, master) if wrapped_keys(self._conn) else None
+            except SealBroken:
+                return None
 
     def begin(self, keys: set[bytes]) -> State:
         """Make the tables, or take them up again, with the gate shut from the first moment; what it was before."""

@@ -33,7 +33,7 @@ class Blackout:
     async def lasts(self, error: str) -> None:
         """It cannot be used now: whom it was not told yet, and can be reached, is told once."""
         now = self.clock()
-        self._since, self._error = self._since or now, error
+        self._since, self._error = min(self._since or now, now), error  # the clock may have been set back
         if now - self._since >= self.patience:
             message = self._message("raised")
             untold = [name for name in self.tellers if name not in self._told]

@@ -7,6 +7,7 @@ import json
 import smtplib
 import ssl
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from email.message import EmailMessage
@@ -60,6 +61,8 @@ class Mailer:
 
     def __init__(self, settings: MailSink) -> None:
         self._settings = settings
+        # Its own: what holds up other threads may be what it is to tell of.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="alarm-mail")
 
     async def tell(self, message: Message, now: datetime) -> None:
         mail = self._written(message, now)
@@ -76,7 +79,7 @@ class Mailer:
         """Do something once logged in. Raises Untold."""
         host, place = self._settings.host, f"{self._settings.host}:{self._settings.port}"
         try:
-            await asyncio.to_thread(self._logged_in, act)
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._logged_in, act)
         except smtplib.SMTPAuthenticationError as error:
             raise Untold(f"{host} answers {error.smtp_code}: it refuses username and password") from error
         except smtplib.SMTPResponseException as error:

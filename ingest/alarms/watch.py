@@ -18,6 +18,7 @@ from ingest.catalogue import Words
 from ingest.inbox import LETTER_LANE
 from ingest.sayings.rewording import rewording
 from store import ledger
+from store.pulling_back import pull_back
 from store.schema import alarm
 from store.schema import ledger as ledger_rows
 from store.upsert import insert_into
@@ -110,6 +111,11 @@ def tell(conn: Connection, sinks: Sequence[str], message: Message, key: str, now
 def drop(conn: Connection, lanes: Sequence[str], before: datetime) -> None:
     """What was put in line in these lanes before that is told to nobody any more."""
     conn.execute(delete(ledger_rows).where(ledger_rows.c.lane.in_(lanes), ledger_rows.c.created_at <= before))
+
+
+def set_back(conn: Connection, by: timedelta, now: datetime) -> None:
+    """The clock of SQLite's one process was set back to `now`: what lasts is told again when it was to be."""
+    pull_back(conn, alarm, ("since", "told_at"), by, now)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from pathlib import PurePosixPath
 from urllib.parse import quote
@@ -79,7 +78,7 @@ async def opened(blobs: Blobs, kept: Kept) -> bytes:
     """The bytes. Raises HTTPGone: their time had come."""
     if kept.removed_at is not None:
         raise web.HTTPGone(text=f"removed by retention on {kept.removed_at:%Y-%m-%d}")
-    return await asyncio.to_thread(blobs.open, kept)
+    return await blobs.opened(kept)
 
 
 async def send(console: Console, content: bytes, row: RawRow) -> web.Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -96,7 +95,7 @@ async def shown(viewer: Viewer, blobs: Blobs, found: Lying) -> Original:
     if found.kept.removed_at is not None:
         return replace(plain, removed_at=found.kept.removed_at)
     try:
-        content = await asyncio.to_thread(blobs.open, found.kept)
+        content = await blobs.opened(found.kept)
     except OSError:
         return replace(plain, out_of_reach=True)
     return await _made(viewer, plain, row, content)

@@ -25,7 +25,7 @@ from ingest.register import load_case
 from ingest.sayings.rewording import rewording
 from ingest.spans import Span
 from normalize.reading import Disposition
-from store.blobs import find
+from store.blobs import find, is_large
 from store.schema import raw
 from store.sealing import SealBroken
 
@@ -99,7 +99,8 @@ async def register(office: Office, arguments: Mapping[str, Any], actor: str) -> 
     except CorrectionRefused as error:
         raise OperationRefused(str(error), code="fields") from error
     content = await _content(office, sheet)
-    made = await asyncio.to_thread(prepared, sheet, draft, content, store.blobs, store.sealer)
+    make = partial(prepared, sheet, draft, content, store.blobs, store.sealer)
+    made = await store.blobs.apart(make, at_depot=content is not None and is_large(content))
     now = office.clock()
 
     def write(conn: Connection) -> Answer:
@@ -156,7 +157,7 @@ async def _content(office: Office, sheet: Sheet) -> bytes | None:
     store = office.store
     with suppress(OSError, SealBroken, KeyError):
         kept = await store.read(lambda conn: find(conn, sheet.row.sha256))
-        return await asyncio.to_thread(partial(store.blobs.open, kept))
+        return await store.blobs.opened(kept)
     return None
 
 

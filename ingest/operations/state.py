@@ -41,6 +41,6 @@ async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> 
 
     depot = office.store.blobs.depot
     seen = await office.store.read(look)
-    blobs = {"place": depot.place, "error": await said_of(depot)}
+    blobs = {"place": depot.place, "error": await said_of(office.store.blobs)}
     running = office.in_force is not None if office.store.exclusive else None
     return {**seen, "blobs": blobs, "configuration": plain(office.in_force), "running": running}

@@ -306,7 +306,83 @@ async def test_what_comes_into_a_folder_that_was_empty_is_taken_whatever_its_tim
     (batch,) = await polled(folder.door(), empty.cursor, start_from=later)
 
     assert names([batch]) == ["copied.pdf"]
-    assert batch.cursor == {"left": []}
+    assert batch.cursor["left"] == []
+    assert "empty_on" not in batch.cursor
+
+
+async def test_what_comes_into_sight_by_another_folder_is_left_as_at_a_first_poll(folder: Folder) -> None:
+    folder.put("archive/2019.pdf", PDF + b"2019 %%EOF")
+    folder.put("inbox/old.pdf", PDF + b"old %%EOF")
+    later = datetime.now(UTC) + timedelta(seconds=60)
+    (narrow,) = await polled(folder.door(folder=folder.path / "inbox"), start_from=later)
+
+    (first,) = await polled(folder.door(), narrow.cursor, start_from=later)
+    folder.put("inbox/new.pdf", at="2019-01-01T00:00:00+08:00")
+    more = await polled(folder.door(), first.cursor, start_from=later)
+
+    assert (first.raws, first.skipped) == ((), 2)
+    assert names(more) == ["inbox/new.pdf"]
+
+
+@pytest.mark.parametrize("key", ["patterns", "ignore"])
+async def test_what_comes_into_sight_by_other_names_is_left_as_at_a_first_poll(folder: Folder, key: str) -> None:
+    narrow, wide = {"patterns": (["*.pdf"], ["*"]), "ignore": (["*.tif"], ["*.tmp"])}[key]
+    folder.put("old.tif")
+    later = datetime.now(UTC) + timedelta(seconds=60)
+    (before,) = await polled(folder.door(**{key: narrow}), start_from=later)
+
+    (first,) = await polled(folder.door(**{key: wide}), before.cursor, start_from=later)
+
+    assert (first.raws, first.skipped) == ((), 1)
+    assert names(await polled(folder.door(**{key: wide}), first.cursor, start_from=later)) == []
+
+
+async def test_a_folder_under_another_name_is_read_on_where_it_was(folder: Folder, tmp_path: Path) -> None:
+    """What was left stays so, also where the copying of it is new; what waits to be taken is taken."""
+    folder.put("old.pdf")
+    (before,) = await polled(folder.door(), start_from=datetime.now(UTC) + timedelta(seconds=60))
+    folder.put("new.pdf", PDF + b"new %%EOF")
+    folder.path.rename(tmp_path / "elsewhere")
+
+    first, batch = await polled(folder.door(folder=tmp_path / "elsewhere"), before.cursor)
+
+    assert (first.raws, first.skipped, first.cursor["left"]) == ((), 0, before.cursor["left"])
+    assert names([batch]) == ["new.pdf"]
+
+
+async def test_another_folder_that_is_not_mounted_yet_is_looked_at_when_it_is(folder: Folder, tmp_path: Path) -> None:
+    later = datetime.now(UTC) + timedelta(seconds=60)
+    (tmp_path / "share").mkdir()
+    (before,) = await polled(folder.door(), start_from=later)
+    door = folder.door(folder=tmp_path / "share")
+    (empty,) = await polled(door, before.cursor, start_from=later)
+    (tmp_path / "share/old.pdf").write_bytes(PDF)
+    device = empty.cursor["empty_on"]
+    assert isinstance(device, int)
+
+    (first,) = await polled(door, {**empty.cursor, "empty_on": device + 1}, start_from=later)
+
+    assert (first.raws, first.skipped) == ((), 1)
+
+
+@pytest.mark.parametrize("cursor", [{"uidvalidity": 1, "uid": 7}, {"uidvalidity": 1, "uid": 7, "left": [3]}, {}])
+async def test_the_cursor_of_another_kind_of_channel_is_none(folder: Folder, cursor: Cursor) -> None:
+    folder.put("old.pdf")
+
+    (first,) = await polled(folder.door(), cursor, start_from=datetime.now(UTC) + timedelta(seconds=60))
+
+    assert (first.raws, first.skipped) == ((), 1)
+
+
+async def test_a_cursor_from_before_it_was_noted_what_is_looked_at_goes_on_and_has_it_noted(folder: Folder) -> None:
+    folder.put("scan.pdf")
+    later = datetime.now(UTC) + timedelta(seconds=60)
+
+    first, batch = await polled(folder.door(), {"left": ["file:0"]}, start_from=later)
+
+    assert (first.raws, first.skipped, first.cursor["left"]) == ((), 0, ["file:0"])
+    assert (names([batch]), batch.cursor) == (["scan.pdf"], first.cursor)
+    assert names(await polled(folder.door(), batch.cursor, start_from=later)) == ["scan.pdf"]
 
 
 async def test_what_was_left_is_taken_when_it_is_written_anew(folder: Folder) -> None:
@@ -344,7 +420,7 @@ async def test_a_first_poll_of_an_empty_folder_settles_where_the_channel_begins(
     (first,) = await polled(folder.door())
 
     assert (first.blobs, first.raws, first.skipped) == ((), (), 0)
-    assert first.cursor == {"left": [], "empty_on": folder.path.stat().st_dev}
+    assert (first.cursor["left"], first.cursor["empty_on"]) == ([], folder.path.stat().st_dev)
 
 
 async def test_a_settled_scan_lies_in_the_archive_under_its_month_and_folder(folder: Folder) -> None:

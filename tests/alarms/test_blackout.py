@@ -66,6 +66,18 @@ async def test_what_lasts_is_told_once_and_then_that_it_is_over() -> None:
     ]
 
 
+async def test_a_clock_that_is_set_back_meanwhile_silences_nothing() -> None:
+    outage, ear = Outage(), Ear()
+    blackout = outage.blackout(duty=ear)
+    await blackout.lasts("x")
+    outage.clock.now -= timedelta(hours=8)
+    await blackout.lasts("x")
+    outage.clock.now += 5 * MINUTE
+    await blackout.lasts("x")
+
+    assert ear.heard.qsize() == 1
+
+
 async def test_a_moment_without_a_database_is_nobodys_business() -> None:
     outage = Outage()
     async with robot({"errcode": 0}) as (got, url):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hmac
 import ssl
+import threading
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -97,6 +100,19 @@ async def test_a_mail_arrives_in_chinese() -> None:
     assert isinstance(payload, bytes)
     assert payload.decode().strip() == MESSAGE.text
     assert mail["Auto-Submitted"] == "auto-generated"
+
+
+async def test_a_mail_arrives_while_all_threads_that_others_share_hang() -> None:
+    released, loop = threading.Event(), asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    hanging = asyncio.ensure_future(asyncio.to_thread(released.wait))
+    with post_office() as (box, port):
+        async with asyncio.timeout(20):
+            await Mailer(sink(port)).tell(MESSAGE, NOW)
+    released.set()
+    await hanging
+
+    assert subject_of(box) == MESSAGE.title
 
 
 async def test_a_calendar_file_with_two_mistakes_is_a_mail_with_one_line_of_subject(tmp_path: Path) -> None:

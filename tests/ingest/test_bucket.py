@@ -98,7 +98,7 @@ async def test_a_bucket_that_hangs_does_not_hold_up_the_database(desk: Desk, buc
 async def test_a_bucket_that_is_shut_is_told_of_once_and_once_when_it_is_back(
     desk: Desk, object_store: ObjectStore
 ) -> None:
-    watch = DepotWatch(desk.store.blobs.depot, metrics := Metrics(), lambda: desk.now)
+    watch = DepotWatch(desk.store.blobs, metrics := Metrics(), lambda: desk.now)
     with capture_logs() as logged:
         await watch.look()
         object_store.stop()
@@ -118,11 +118,11 @@ async def test_a_bucket_that_is_shut_is_told_of_once_and_once_when_it_is_back(
 
 async def test_a_folder_is_watched_alike(tmp_path: Path) -> None:
     store = open_store("sqlite", tmp_path, b"k" * 32)
-    before = await said_of(store.blobs.depot)
+    before = await said_of(store.blobs)
     (tmp_path / "blobs").rename(tmp_path / "gone")
 
     assert before is None
-    assert "is the share still mounted" in str(await said_of(store.blobs.depot))
+    assert "is the share still mounted" in str(await said_of(store.blobs))
     store.close()
 
 

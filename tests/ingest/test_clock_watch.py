@@ -7,14 +7,14 @@ from pathlib import Path
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from dispatch import targets
 from ingest import channels
 from ingest.clock_watch import ClockWatch
 from store import ledger
 from store.engine import open_store
-from store.schema import channel, target
+from store.schema import alarm, channel, target
 from store.schema import ledger as steps
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
@@ -68,6 +68,35 @@ async def test_after_the_clock_was_set_back_doors_are_visited_and_nothing_waits_
     assert dict(map(tuple, starts)) == {"known": NOW - MINUTE, "new": NOW}
 
     scheduler.shutdown(wait=False)
+    store.close()
+
+
+async def test_after_the_clock_was_set_back_what_was_noted_by_it_is_not_noted_in_the_future(tmp_path: Path) -> None:
+    store, machine = open_store("sqlite", tmp_path, b"k" * 32), Machine()
+    watch = ClockWatch(store, AsyncIOScheduler(), lambda: machine.now, lambda: machine.ticks)
+    wrong = machine.now
+
+    def noted(conn: Connection) -> None:
+        channels.enrol(conn, "box", NOW - MINUTE, NOW)
+        channels.answered(conn, "box", wrong)
+        channels.failed(conn, "box", channels.UNAVAILABLE, "down", wrong + MINUTE)
+        channels.enrol(conn, "all", NOW - 9 * AHEAD, wrong)
+        targets.pause(conn, "oa", "gone", wrong + MINUTE)
+        row = {"key": "door_down:box", "kind": "door_down", "facts": {}, "since": NOW - MINUTE, "told_at": wrong}
+        conn.execute(alarm.insert().values(row))
+
+    await store.write(noted)
+    machine.passes(2 * MINUTE)
+    machine.now -= AHEAD
+    await watch.look()
+
+    every, box = store.read_now(lambda conn: conn.execute(select(channel).order_by(channel.c.name)).all())
+    assert (box.since, box.last_poll_at, box.last_success_at) == (NOW + MINUTE, NOW + MINUTE, NOW)
+    assert (box.enrolled_at, box.start_from) == (NOW, NOW - MINUTE)
+    assert (every.enrolled_at, every.start_from) == (NOW, NOW - 9 * AHEAD)
+    assert store.read_now(lambda conn: conn.execute(select(target.c.since)).scalar_one()) == NOW + MINUTE
+    told = store.read_now(lambda conn: conn.execute(select(alarm.c.since, alarm.c.told_at)).one())
+    assert tuple(told) == (NOW - MINUTE, NOW)
     store.close()
 
 

@@ -144,6 +144,20 @@ def test_large_originals_go_to_another_folder(move: Move, address: str, tmp_path
     assert loads_large(address, tmp_path / "share")
 
 
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_new_database_that_was_looked_at_before_is_moved_to_all_the_same(
+    move: Move, address: str, tmp_path: Path, elsewhere: bool
+) -> None:
+    folder = tmp_path / ("share" if elsewhere else "data")
+    new = second(tmp_path, f"database: {address}\ndata: {{folder: {folder}}}\n{SEALING}{ENGLISH}")
+    assert main(["status", "-c", str(new)]) == 0
+
+    status, _, err = move("--to", str(new))
+
+    assert (status, "another installation" in err) == (0, False)
+    assert loads_large(address, folder)
+
+
 def test_everything_goes_where_the_new_configuration_says(
     move: Move, address: str, tmp_path: Path, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:

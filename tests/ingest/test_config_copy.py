@@ -9,7 +9,7 @@ import pytest
 from ingest.cli import main
 from ingest.config import load
 from ingest.config_copy import copy_without_secrets
-from tests.ingest.config_files import ENGLISH, ENVIRONMENT, KEY, write
+from tests.ingest.config_files import ENGLISH, ENVIRONMENT, KEY, SEALING, write
 
 WRITTEN = """\
 sealing: {key: "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="} # the key
@@ -35,6 +35,77 @@ targets:
       in two lines
     proxy: http://us:hush@proxy.example:3128
 """
+
+
+SHOWN = """\
+targets:
+  oa:
+    url: http://127.0.0.1:2
+    secret: '${SECRET}'
+    headers: {x-gateway-key: hushhush, content-type: application/json, x-from: xinqiao, x-id: "${SECRET}-3f"}
+    holdings: {url: http://127.0.0.1:2/cases, headers: {authorization: "Bearer 0f3ac2"}}
+  weaver:
+    url: http://127.0.0.1:3
+    login:
+      calls:
+        - path: /token
+          headers: {cpk: silence, time: 1800, secret: "{{ rsa('a', 'b') }}"}
+          params: {user: mum}
+          body: {password: hush hush, deep: [{pin: "0421"}]}
+          take: {token: token}
+    calls:
+      case.created:
+        path: /flow
+        body: {title: "{{ case.title }}", flow: 12, kind: petition, appid: 3f9c27aa01bd55e8c2aa}
+channels:
+  hotline:
+    kind: feed
+    base_url: http://127.0.0.1:4
+    app_secret: '${SECRET}'
+    auth: {kind: token, login: {path: /login, body: {grant: own, pass: quiet, secret: "{app_secret}"}}}
+    listing:
+      path: /list
+      headers: {apikey: muffled}
+      params: {page: "{page}", state: open}
+      records: data
+      key: [id]
+      modified: at
+    map: {key: [id], title: [t]}
+alarms:
+  sinks:
+    robot:
+      kind: webhook
+      url: '${URL}'
+      params: {access_token: whisper-1}
+      headers: {x-robot: duty}
+      body: {text: "{{ text }}", sign: soundless}
+"""
+KEYS = (
+    *("hushhush", '"Bearer 0f3ac2"', "silence", "1800", "mum", "hush hush", '"0421"', "3f9c27aa01bd55e8c2aa"),
+    *("own", "quiet", "muffled", "whisper-1", "soundless"),
+)
+WARNED = {
+    "targets.weaver.login.calls.0.body.password",
+    "channels.hotline.auth.login.body.pass",
+    "targets.oa.headers.x-gateway-key",
+    "targets.oa.holdings.headers.authorization",
+    "targets.weaver.calls.case.created.body.appid",
+    "channels.hotline.listing.headers.apikey",
+    "alarms.sinks.robot.params.access_token",
+    "alarms.sinks.robot.body.sign",
+}
+
+
+def test_keys_that_stand_in_headers_and_bodies_are_blotted_and_warned_of(tmp_path: Path) -> None:
+    path = write(tmp_path, f"{SEALING}{SHOWN}")
+    config = load(path, {**ENVIRONMENT, "URL": "http://127.0.0.1:5"})
+    expected = path.read_text("utf-8")
+    for key in KEYS:
+        assert expected.count(f": {key}") == 1
+        expected = expected.replace(f": {key}", ": '***'")
+
+    assert copy_without_secrets(path, config)["config.yaml"].decode() == expected
+    assert {one.key for one in config.warnings if "looks like a key" in one.text} == WARNED
 
 
 def copied(folder: Path) -> dict[str, bytes]:

@@ -93,12 +93,72 @@ class Time:
         return self.now
 
 
+def at_once(moment: datetime) -> datetime:
+    """As `start_from: now`."""
+    return moment
+
+
 async def timed(store: Store, door: Door, start: datetime = START) -> tuple[Poller, Time]:
     """A poller whose clock the test moves."""
     time = Time()
     made = Poller("door", door, store, time, start, lambda *_: None)
     await made.enrol()
     return made, time
+
+
+async def test_a_door_first_seen_by_a_clock_that_is_years_behind_is_read_from_when_it_really_was(store: Store) -> None:
+    door, time, steady = Door(matters=1), Time(datetime(2019, 2, 14, 10, 11, 59, tzinfo=UTC)), Time()
+
+    def ticks() -> float:
+        return steady.now.timestamp()
+
+    polling = Poller("door", door, store, time, time(), lambda *_: None, ticks=ticks, start=at_once)
+    await polling.round()
+    assert door.polls == 0
+    assert state(store)[0] == "unavailable"
+    assert "2019-02-14 10:11:59" in str(state(store)[2])
+
+    steady.now += timedelta(minutes=1)
+    time.now = datetime(2026, 3, 2, 1, 31, tzinfo=UTC)
+    await polling.round()
+    assert door.starts == [datetime(2026, 3, 2, 1, 30, tzinfo=UTC)]
+    assert state(store)[0] == "open"
+
+
+async def test_a_door_that_a_life_with_a_wrong_clock_saw_first_begins_with_the_next_life(store: Store) -> None:
+    door, time = Door(matters=1), Time(datetime(1970, 1, 1, 0, 1, tzinfo=UTC))
+    await Poller("door", door, store, time, time(), lambda *_: None, start=at_once).round()
+    time.now = datetime(2026, 3, 2, 1, 31, tzinfo=UTC)
+    await Poller("door", door, store, time, time(), lambda *_: None, start=at_once).round()
+
+    assert door.starts == [time()]
+
+
+async def test_a_clock_that_was_weeks_behind_moves_the_start_of_no_door_that_was_read_or_has_a_date(
+    store: Store,
+) -> None:
+    time, late = Time(), timedelta(days=20)
+    read, dated, waiting = (Door(matters=1) for _ in range(3))
+    waiting.failures = [ChannelUnavailable("the name is not known")]
+    made = [
+        Poller(name, door, store, time, start(time()), lambda *_: None, ticks=lambda: 0.0, start=start)
+        for name, door, start in (
+            ("read", read, lambda moment: moment),
+            ("dated", dated, lambda _: START),
+            ("waiting", waiting, lambda moment: moment),
+        )
+    ]
+    before = time()
+    dated.failures = [ChannelUnavailable("the name is not known")]
+    for one in made:
+        await one.round()
+    time.now += late
+    for one in made:
+        await one.round()
+
+    assert read.starts == [before, before]
+    assert dated.starts == [START, START]
+    assert waiting.starts == [before, before + late]
 
 
 def settle_rows(store: Store) -> int:

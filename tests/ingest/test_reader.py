@@ -126,7 +126,7 @@ async def test_no_more_large_ones_are_in_memory_together_than_may_be(
     claims = arrive(desk, mail("one", 50_000), mail("two"), mail("three", 50_000), mail("four", 50_000))
     await read(desk, claims)
 
-    assert together == [3, 1]
+    assert together == [1, 2, 1]  # the small one first, which no depot holds up
     assert [state for state, _ in states(desk)] == ["read"] * 4
 
 

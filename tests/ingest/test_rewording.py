@@ -39,6 +39,7 @@ SPEAKERS = (
         ROOT / "store" / name
         for name in (
             *("backup.py", "backup_files.py", "blob_bucket.py", "blob_claim.py", "blob_folder.py", "blobs.py"),
+            "depot_threads.py",
             *("engine.py", "looking.py", "migrate.py", "move_source.py", "move_target.py", "moved.py", "moving.py"),
             *("restore.py", "restore_database.py", "row_bytes.py", "sealing.py", "snapshot.py", "sqlite.py"),
         )

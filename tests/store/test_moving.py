@@ -19,7 +19,7 @@ from sqlalchemy import Connection, insert, select, text, update
 from store import ledger, moved, moving
 from store.acts import StoreFailed
 from store.blob_bucket import BlobBucket
-from store.blob_claim import CLAIM
+from store.blob_claim import CLAIM, take_over
 from store.blob_folder import BlobFolder
 from store.blobs import INLINE_LIMIT, Depot
 from store.engine import StoreBusy, StoreRefused, open_store
@@ -65,6 +65,7 @@ def move(folder: Path, address: str, master: bytes = MASTER) -> State:
     """What the command does; what the target was before."""
     with closing(Source(folder)) as source, closing(Target(address)) as target:
         moving.expect_movable(source, target.state(source.keys()), target.place)
+        take_over(BlobFolder(folder / "blobs"), source.sealer(master), target.given_up(source.keys(), master))
         if (state := target.begin(source.keys())) is not State.COMPLETE:
             tables = moving.carry_rows(source, target, silent)
             moving.hand_over(source, target, source.sealer(master), "tests", tables)
@@ -321,14 +322,37 @@ def test_one_move_at_a_time_fills_a_database(folder: Path, address: str) -> None
 
 
 def test_a_database_somebody_only_looked_at_is_empty(folder: Path, address: str) -> None:
-    open_store(address, folder, OTHER_MASTER).close()  # makes tables and keys
-    (folder / "blobs" / CLAIM).unlink()
+    open_store(address, folder, MASTER).close()  # makes tables and keys, and marks the depot
     before = all_rows("sqlite", folder)
     assert move(folder, address) is State.EMPTY
 
     after = all_rows(address, folder)
     without_entry(after)
     assert after == before
+
+
+def test_what_somebody_looked_at_under_another_key_keeps_its_depot_and_nothing_is_copied(
+    folder: Path, address: str
+) -> None:
+    open_store(address, folder, OTHER_MASTER).close()
+    mark = folder / "blobs" / CLAIM
+
+    with pytest.raises(StoreRefused, match=f"only tried and holds nothing, that {mark} is removed"):
+        move(folder, address)
+
+    with closing(Source(folder)) as source, closing(Target(address)) as target:
+        assert target.state(source.keys()) is State.EMPTY
+    mark.unlink()
+    assert move(folder, address) is State.EMPTY
+
+
+def test_the_mark_of_whoever_works_there_is_left_to_it(folder: Path, address: str) -> None:
+    with closing(open_store(address, folder, MASTER)):
+        before = (folder / "blobs" / CLAIM).read_bytes()
+        with pytest.raises(StoreRefused, match="a xinqiao process works on this database"):
+            move(folder, address)
+
+    assert (folder / "blobs" / CLAIM).read_bytes() == before
 
 
 @pytest.mark.parametrize("begun", [True, False], ids=["by a move", "by a daemon"])
