@@ -281,7 +281,7 @@ def deliveries(
     case_id: str | None = None,
     before: int | None = None,
     everything: bool = True,
-    limit: int = PAGE + 1,
+    limit: int | None = PAGE + 1,
 ) -> list[Delivery]:
     """Deliveries with their attempts, newest first, from below the id `before`.
 
