@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from ulid import ULID
 
 from dispatch import accord
+from dispatch.attempts import settle_doubt
 from dispatch.holdings import given_up, holders, holds, lane_of, take_back
 from dispatch.payload import Due
 from dispatch.rights import STANDING, WITHDRAWN, View, right_of, sendable, takes_secrets, view_for
@@ -132,6 +133,8 @@ class Outbox:
         row = conn.execute(asked).one()
         if not sendable(self.targets.get(row.target), row, uncertain=uncertain):
             return False
+        if uncertain and row.state == "unknown":
+            settle_doubt(conn, delivery_id)
         lane = lane_of(row.target)
         waiting = _step(conn, lane, row.case_id, delivery_id)
         conn.execute(update(delivery).where(delivery.c.id == delivery_id).values(state="waiting", error=None))

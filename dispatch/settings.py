@@ -258,7 +258,8 @@ class TargetSettings(WireSettings):
     idempotent: bool = Field(
         default=True,
         description="it knows an event that comes again by its webhook-id; false: what may have arrived is never sent"
-        " again before it was looked up, or a person decided",
+        " again before it was looked up, or a person decided, also what was tried before the key was changed: stop the"
+        " daemon in order then, for an attempt that is killed leaves no trace",
     )
     success: Expression | SuccessRule | None = Field(
         default=None, description="what a 2xx answer must say to count: JMESPath that is true, or a path and a value"
