@@ -191,6 +191,7 @@ class Parts:
             depot,
             answer_by,
             None if store.exclusive else socket.gethostname(),
+            self._agreed,
         )
         return Part(finishing=[keeper.run])
 
@@ -221,6 +222,7 @@ def places_of(config: Config) -> Places:
         tuple(folders),
         tuple(dict.fromkeys(one for one in files if one is not None)),
         config.alarms.backups,
+        frozenset(config.targets) - frozenset(targets),
     )
 
 

@@ -134,7 +134,7 @@ def test_the_listings_agree_with_the_town(store: Store) -> None:
         "sunshine",
     ]
     assert [row.lane for row in store.read_now(listings.oldest_waiting)] == ["fetch:city_hotline"]
-    target = store.read_now(listings.targets)[0]
+    target = store.read_now(lambda conn: listings.targets(conn, {}))[0]
     assert (target.waiting, target.delivered, target.rejected) == (2, 1, 1)
 
 
