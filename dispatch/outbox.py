@@ -133,7 +133,7 @@ class Outbox:
         row = conn.execute(asked).one()
         if not sendable(self.targets.get(row.target), row, uncertain=uncertain):
             return False
-        if uncertain and row.state == "unknown":
+        if uncertain:
             settle_doubt(conn, delivery_id)
         lane = lane_of(row.target)
         waiting = _step(conn, lane, row.case_id, delivery_id)

@@ -251,7 +251,9 @@ class TargetSettings(WireSettings):
         description="true: takes restricted cases as well; only: takes nothing else; numbers: of restricted cases only "
         "their number and deadlines; false: nothing of them",
     )
-    channels: tuple[str, ...] = Field(default=(), description="only cases of these channels; empty: all")
+    channels: tuple[str, ...] = Field(
+        default=(), description="only cases of these channels, also of some that are gone; empty: all"
+    )
     types: tuple[str, ...] = Field(
         default=(), description="only these event types, and case.withdrawn of a case that is taken back; empty: all"
     )

@@ -121,10 +121,11 @@ async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: st
 
 async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Let a case's later events on a target go without the one it rejected, which is not sent any more. Of a target
-    that left the configuration all is skipped that is owed to it, of the case or of all cases.
+    that left the configuration all is skipped that is owed to it, of the case or of all cases, unless one delivery is
+    named.
     """
     target, dry = arguments["target"], bool(arguments.get("dry_run"))
-    if target not in office.config.targets:
+    if target not in office.config.targets and not arguments.get("delivery"):
         return await _let_go(office, arguments, actor)
     if not arguments.get("case"):
         raise OperationRefused(f"replay --skip: target {target} is in the configuration; expected --case as well")

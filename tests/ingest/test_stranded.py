@@ -190,6 +190,20 @@ async def test_a_person_hands_over_and_skips_what_is_owed(office: Office, monkey
         await perform(office, "replay-skip", {"target": "gone"}, "wang")
 
 
+async def test_of_a_target_that_is_gone_one_delivery_may_be_skipped_by_itself(office: Office) -> None:
+    _, before = with_targets(office, oa=target())
+    (case_id,) = before.take_in(reading("x:1"), key="1")
+    before.take_in(reading("x:1", title="第二版"), key="1")
+    reject(before)
+    renamed = before.write(lambda conn: conn.execute(update(delivery).values(target="gone")))
+    before.write(lambda conn: conn.execute(update(steps).values(lane="push:gone")))
+
+    await perform(office, "replay-skip", {"delivery": 1, "case": case_id, "target": "gone"}, "wang")
+
+    assert renamed.rowcount == 2
+    assert [state for _, state in states(before)] == ["skipped", "waiting"]
+
+
 async def test_what_was_rejected_goes_to_the_other_target_again(office: Office) -> None:
     office, desk = with_targets(office, oa=target())
     (case_id,) = desk.take_in(reading("x:1"), key="1")
