@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select, update
 
 from store.schema import attempt, delivery
 from store.sealing import Sealer
+
+DOUBTFUL = "doubtful"
+"""Outcome of an attempt that may have arrived, at a receiver that knows it again: it is sent again all the same."""
+ABSENT = "absent"
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,7 @@ class Attempt:
     at: datetime
     took: timedelta
     outcome: str
-    """A verdict, or what looking up came to."""
+    """A verdict, `doubtful`, or what looking up came to."""
     status: int | None = None
     detail: str | None = None
     """In the clear: our words."""
@@ -39,6 +43,22 @@ def attempt_row(sealer: Sealer, delivery_id: int, made: Attempt) -> dict[str, ob
         "detail": made.detail,
         "sealed_answer": None if words is None else sealer.seal(words, _context(delivery_id, made.at)),
     }
+
+
+def in_doubt(conn: Connection, deliveries: Collection[int]) -> set[int]:
+    """Those of these deliveries of which an attempt may have arrived, and nobody has looked since."""
+    absent = attempt.alias("absent")
+    looked = select(func.max(absent.c.id)).where(
+        absent.c.delivery_id == attempt.c.delivery_id, absent.c.outcome == ABSENT
+    )
+    doubtful = select(attempt.c.delivery_id).where(attempt.c.delivery_id.in_(deliveries), attempt.c.outcome == DOUBTFUL)
+    return set(conn.execute(doubtful.where(attempt.c.id > func.coalesce(looked.scalar_subquery(), 0))).scalars())
+
+
+def settle_doubt(conn: Connection, delivery_id: int) -> None:
+    """A person has looked: none of its attempts has arrived."""
+    here = (attempt.c.delivery_id == delivery_id) & (attempt.c.outcome == DOUBTFUL)
+    conn.execute(update(attempt).where(here).values(outcome="again"))
 
 
 def answers_of(conn: Connection, sealer: Sealer, case_id: str) -> Mapping[tuple[int, datetime], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from dispatch.answer import Answer, Verdict
-from dispatch.attempts import Attempt
+from dispatch.attempts import DOUBTFUL, Attempt
 from dispatch.own_api import Finding, Found
 from dispatch.parcel import Parcel
 from dispatch.recording import End, Health, Sign, State
@@ -61,7 +61,8 @@ def end_of(
     chance: float,
 ) -> End:  # fmt: skip
     """What becomes of the delivery."""
-    attempt = Attempt(at, took, answer.verdict.value, answer.status, answer.detail, answer.excerpt)
+    outcome = DOUBTFUL if _may_have_arrived(parcel, answer, settings) else answer.verdict.value
+    attempt = Attempt(at, took, outcome, answer.status, answer.detail, answer.excerpt)
     now = at + took
     match answer.verdict:
         case Verdict.DELIVERED:
@@ -132,6 +133,18 @@ def end_unready(parcel: Parcel, said: str, settings: TargetSettings, *, now: dat
     """What becomes of a delivery for which something of ours is not at hand: later, and not its fault."""
     due = now + delay(1, chance, settings.retry)
     return _end(parcel, State(parcel.state), None, detail=said, due=due, charged=False)
+
+
+def cut_off(at: datetime, took: timedelta) -> Attempt:
+    """An attempt that we broke off: the receiver may be at work on it."""
+    return Attempt(at, took, DOUBTFUL, detail="broken off when we stopped")
+
+
+def _may_have_arrived(parcel: Parcel, answer: Answer, settings: TargetSettings) -> bool:
+    """Of what is sent again to a receiver that knows it again: whether one that would not might have it twice."""
+    if answer.verdict is not Verdict.AGAIN or not settings.repeatable(parcel.type) or not answer.reached:
+        return False
+    return answer.status is None or answer.status == 408 or not 400 <= answer.status < 500
 
 
 def _is_troubled(sign: Sign | None) -> bool:

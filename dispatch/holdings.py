@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, func, select, update
@@ -40,16 +40,20 @@ def may_fetch(conn: Connection, case_id: str, name: str, settings: TargetSetting
     return everything or holds(conn, case_id, name)
 
 
-def take_back(conn: Connection, case_id: str, target: str, now: datetime) -> bool:
+def take_back(conn: Connection, case_id: str, target: str, now: datetime, *, lost: bool = False) -> bool:
     """Drop unsent what still waits for the target; whether any of it reached the target, or may have, since it was
-    last told that the case is withdrawn.
+    last told that the case is withdrawn. `lost`: it lost its right to what was meant for it, which is held unless
+    others have it.
 
     The ledger rows of what waits stay and keep the order: the worker ends them at once. What was given up is discarded.
     """
     ledger.hold(conn, lane_of(target), case_id)  # what is claimed meanwhile would be sent, and not be seen as sent
     full = _full_since_withdrawn(conn, case_id, target)
     reached = conn.execute(select(exists().where(full & _reached(target)))).scalar_one()
+    owed = select(delivery.c.event_id).where(full, delivery.c.state.not_in(("delivered", "dropped", "skipped")))
+    events = conn.execute(owed).scalars().all() if lost else []
     conn.execute(update(delivery).where(full & (delivery.c.state != "delivered")).values(state="dropped"))
+    hold_lost(conn, events)
     ledger.discard(conn, given_up(conn, target, case_id))
     here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
     for step in (
@@ -57,6 +61,17 @@ def take_back(conn: Connection, case_id: str, target: str, now: datetime) -> boo
     ):
         ledger.hasten(conn, step, now=now)  # what tells of the withdrawal waits behind it
     return bool(reached)
+
+
+def hold_lost(conn: Connection, event_ids: Iterable[str]) -> None:
+    """Hold those of these events of restricted cases that were dropped with nobody else to have them in full: the next
+    target with the right to them gets them.
+    """
+    full = (delivery.c.event_id == event.c.id) & (delivery.c.view == "full")
+    lost = exists().where(full) & ~exists().where(full, delivery.c.state != "dropped")
+    secret = exists().where(cases.c.case_id == event.c.case_id, cases.c.restricted)
+    here = event.c.id.in_(sorted(event_ids))
+    conn.execute(update(event).where(here, event.c.type != WITHDRAWN, secret, lost).values(held=True))
 
 
 def given_up(conn: Connection, target: str, case_id: str) -> Sequence[int]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from ulid import ULID
 
 from dispatch import accord
+from dispatch.attempts import settle_doubt
 from dispatch.holdings import given_up, holders, holds, lane_of, take_back
 from dispatch.payload import Due
 from dispatch.rights import STANDING, WITHDRAWN, View, right_of, sendable, takes_secrets, view_for
@@ -132,6 +133,8 @@ class Outbox:
         row = conn.execute(asked).one()
         if not sendable(self.targets.get(row.target), row, uncertain=uncertain):
             return False
+        if uncertain:
+            settle_doubt(conn, delivery_id)
         lane = lane_of(row.target)
         waiting = _step(conn, lane, row.case_id, delivery_id)
         conn.execute(update(delivery).where(delivery.c.id == delivery_id).values(state="waiting", error=None))
@@ -246,7 +249,7 @@ class Outbox:
         if not without or not (changed or self.agreed(conn, now)):
             return
         for name in without:
-            if take_back(conn, case.case_id, name, now):
+            if take_back(conn, case.case_id, name, now, lost=case.restricted and not changed):
                 event_id = self._write(conn, case, WITHDRAWN, now, secret=True)
                 self._deliver(conn, [_delivery(event_id, case.case_id, name, "numbers")], now)
 
@@ -291,16 +294,18 @@ class Outbox:
             for name, settings in self.targets.items()
             if settings.takes_restricted and view_for(settings, row.channel, row.type, restricted=True) == "full"
         ]
-        had = select(delivery.c.target, delivery.c.view).where(delivery.c.event_id == row.id)
-        views = {one.target: one.view for one in conn.execute(had)}
-        fresh = {name: self._copy(conn, row) for name in takers if views.get(name) == "numbers"}
+        had = select(delivery.c.target, delivery.c.view, delivery.c.state).where(delivery.c.event_id == row.id)
+        views = {one.target: one.view if one.state != "dropped" else "dropped" for one in conn.execute(had)}
+        fresh = {name: self._copy(conn, row) for name in takers if views.get(name) in ("numbers", "dropped")}
         for name in takers:
             if views.get(name) != "full":
                 self._deliver(conn, [_delivery(fresh.get(name, row.id), row.case_id, name, "full")], now)
         conn.execute(update(event).where(event.c.id == row.id).values(held=False))
 
     def _copy(self, conn: Connection, row: Row[Any]) -> str:
-        """The event under a new id: under that of its numbers, the receiver would take the whole for a repetition."""
+        """The event under a new id: under that of its numbers, the receiver would take the whole for a repetition; and
+        what was dropped for it may have been before what withdrew the case from it.
+        """
         event_id = f"evt_{ULID.from_datetime(row.created_at)}"
         full = self.sealer.open(row.sealed_full, f"event:{row.id}")
         copied = {

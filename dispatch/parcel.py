@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from dispatch.attempts import in_doubt
 from dispatch.rights import STANDING, may_send
 from dispatch.settings import TargetSettings
 from store import ledger
@@ -82,10 +83,15 @@ async def opened(parcel: Parcel, blobs: Blobs) -> Parcel:
 def pack(
     conn: Connection, claims: Sequence[Claim], settings: TargetSettings, sealer: Sealer, *, probe: bool
 ) -> list[Parcel]:
-    """The parcels of these claims, in their order."""
+    """The parcels of these claims, in their order. What may have arrived while the receiver was taken to know it again
+    stands there as what was being sent.
+    """
     numbers = [held.payload["delivery"] for held in claims]
     rows = {row.id: row for row in conn.execute(_WANTED.where(delivery.c.id.in_(numbers)))}
-    return [_packed(conn, held, rows[held.payload["delivery"]], settings, sealer, probe) for held in claims]
+    parcels = [_packed(conn, held, rows[held.payload["delivery"]], settings, sealer, probe) for held in claims]
+    tried = [one.delivery_id for one in parcels if one.state == "waiting" and not settings.repeatable(one.type)]
+    doubtful = in_doubt(conn, [number for number in tried if rows[number].attempts])
+    return [replace(one, state="sending") if one.delivery_id in doubtful else one for one in parcels]
 
 
 def look_again(conn: Connection, parcels: Sequence[Parcel], settings: TargetSettings) -> dict[int, bool]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 
 from dispatch import targets
 from dispatch.attempts import Attempt, attempt_row
+from dispatch.holdings import hold_lost
 from dispatch.retry import RetrySettings
 from store import ledger
 from store.engine import Store
@@ -225,6 +226,8 @@ def _end(conn: Connection, end: End) -> bool:
     if before == State.DROPPED:  # meanwhile: what follows tells the target that the case is withdrawn
         return True
     conn.execute(_MOVED, {"of": end.delivery_id, "to": end.state.value, "said": end.detail})
+    if end.state is State.DROPPED:
+        hold_lost(conn, conn.execute(_EVENT, {"of": end.delivery_id}).scalars())
     if end.over:
         return True
     if end.due is not None:
@@ -236,6 +239,7 @@ def _end(conn: Connection, end: End) -> bool:
 
 _HERE = delivery.c.id == bindparam("of")
 _STATE = select(delivery.c.state).where(_HERE)
+_EVENT = select(delivery.c.event_id).where(_HERE)
 _COUNTED = update(delivery).where(_HERE).values(attempts=delivery.c.attempts + 1)
 _MOVED = update(delivery).where(_HERE).values(state=bindparam("to"), error=bindparam("said"))
 _ARRIVED = (

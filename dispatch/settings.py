@@ -255,14 +255,17 @@ class TargetSettings(WireSettings):
         description="true: takes restricted cases as well; only: takes nothing else; numbers: of restricted cases only "
         "their number and deadlines; false: nothing of them",
     )
-    channels: tuple[str, ...] = Field(default=(), description="only cases of these channels; empty: all")
+    channels: tuple[str, ...] = Field(
+        default=(), description="only cases of these channels, also of some that are gone; empty: all"
+    )
     types: tuple[str, ...] = Field(
         default=(), description="only these event types, and case.withdrawn of a case that is taken back; empty: all"
     )
     idempotent: bool = Field(
         default=True,
         description="it knows an event that comes again by its webhook-id; false: what may have arrived is never sent"
-        " again before it was looked up, or a person decided",
+        " again before it was looked up, or a person decided, also what was tried before the key was changed: stop the"
+        " daemon in order then, for an attempt that is killed leaves no trace",
     )
     success: Expression | SuccessRule | None = Field(
         default=None, description="what a 2xx answer must say to count: JMESPath that is true, or a path and a value"

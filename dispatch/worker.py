@@ -22,6 +22,7 @@ from dispatch.answer import Answer, Verdict
 from dispatch.attempts import Attempt, attempt_row
 from dispatch.deciding import (
     attempt_of,
+    cut_off,
     end_disputed,
     end_of,
     end_of_interrupted,
@@ -116,6 +117,8 @@ class TargetWorker:
         self._looking = False
         self._under_way: set[int] = set()
         """The deliveries with the receiver now."""
+        self._cut: dict[int, Attempt] = {}
+        """Attempts that were broken off amid the request, by their claim."""
         self._begun = 0
         """Those and the ones whose answers are not written down yet."""
         self._took: timedelta | None = None
@@ -353,14 +356,18 @@ class TargetWorker:
             return None
         started = self._clock()
         crashpoint.reach("before_post")
-        answer = await self._answer_to(parcel, sender.send(parcel, started))
+        answer = await self._answer_to(parcel, sender.send(parcel, started), started)
         crashpoint.reach("after_answer")
         return self._understood(parcel, answer, started)
 
-    async def _answer_to(self, parcel: Parcel, sent: Awaitable[Answer]) -> Answer:
+    async def _answer_to(self, parcel: Parcel, sent: Awaitable[Answer], started: datetime) -> Answer:
         """What came back; a mistake of ours counts as a failed attempt, or it would be sent with every lease."""
         try:
             return await sent
+        except asyncio.CancelledError:
+            if self._settings.repeatable(parcel.type):  # else it stands as being sent
+                self._cut[parcel.claim.id] = cut_off(started, self._clock() - started)
+            raise
         except Exception as error:  # noqa: BLE001 - the target's outer loop: whatever it was, it may have arrived
             log.error("answer not understood", target=self._name, event_id=parcel.event_id, error=place_of(error))
             verdict = Verdict.AGAIN if self._settings.repeatable(parcel.type) else Verdict.UNKNOWN
@@ -564,5 +571,9 @@ class TargetWorker:
 
     def _released(self, conn: Connection, held: Claim, due: datetime, probe: bool) -> None:
         ledger.postpone(conn, held, due=due, reason="stopped", charged=False)
+        if (made := self._cut.get(held.id)) is not None:
+            here, counted = delivery.c.id == held.payload["delivery"], delivery.c.attempts + 1
+            conn.execute(insert(attempt), attempt_row(self._store.sealer, held.payload["delivery"], made))
+            conn.execute(update(delivery).where(here).values(attempts=counted))
         if probe:
             targets.hand_back(conn, self._name, due)

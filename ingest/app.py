@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from dispatch import accord
 from dispatch.rights import takes_secrets
+from dispatch.stranded import stranded
 from ingest import heaps, vetting
 from ingest.chaining import ChainKeeper
 from ingest.chores import Chore
@@ -285,6 +286,7 @@ class Daemon:
     async def _release_held_now(self) -> None:
         """As the chore does, without waiting for its turn."""
         self._warn_of_held()
+        await self._warn_of_stranded()
         try:
             async with asyncio.timeout(PATIENCE.total_seconds()):
                 await self._release_held()
@@ -299,6 +301,17 @@ class Daemon:
             if not any(takes_secrets(target, name) for target in config.targets.values())
         ]:
             log.warning("no target takes restricted cases of these channels: they are held", channels=without)
+
+    async def _warn_of_stranded(self) -> None:
+        targets = self.office.config.targets
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                found = await self.office.store.read(lambda conn: stranded(conn, targets))
+        except Exception as error:  # noqa: BLE001 - whatever the store's trouble, the alarm comes back to it
+            log.warning("what is owed to targets not looked at", error=place_of(error))
+            return
+        for name, count in found.items():
+            log.warning("target left the configuration; what is owed to it is sent nowhere", target=name, count=count)
 
     async def _warm(self) -> None:
         """What waits is read at once. A reading process that does not start is told of by the steps that need it."""

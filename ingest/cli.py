@@ -224,6 +224,7 @@ def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
         "  xinqiao replay --read --case 2026-000123\n"
         "  xinqiao replay --send --dead --target oa\n"
         "  xinqiao replay --skip --case 2026-000123 --target oa\n"
+        "  xinqiao replay --send --target old-oa --to oa\n"
         "  xinqiao replay --arrived --case 2026-000123 --target ecology --receiver-id 8888"
     )
     parser = _add(commands, "replay", does, example, "ingest.command_replay:replay")
@@ -232,7 +233,10 @@ def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
     what.add_argument("--read", action="store_true", help="read again: with --case or --since")
     what.add_argument("--send", action="store_true", help="send again: with --case, --since, --dead or --target")
     what.add_argument(
-        "--skip", action="store_true", help="go on without the event the target rejected: with --case and --target"
+        "--skip",
+        action="store_true",
+        help="go on without the event the target rejected: with --case and --target; without what is owed to a target "
+        "that left the configuration: with --target",
     )
     what.add_argument(
         "--arrived",
@@ -243,6 +247,9 @@ def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("--since", metavar="TIME", help="taken in, or created, since: 2026-03-01 or 2026-03-01T08:00")
     parser.add_argument("--until", metavar="TIME", help="taken in, or created, before")
     parser.add_argument("--target", metavar="NAME", help="only to this target; if it was paused it is resumed")
+    parser.add_argument(
+        "--to", metavar="NAME", help="what is owed to a --target that left the configuration goes to this one instead"
+    )
     parser.add_argument("--dead", action="store_true", help="only what the target rejected")
     parser.add_argument("--unknown", action="store_true", help="only what may have arrived, but has not: you looked")
     parser.add_argument("--rate", type=float, metavar="N", help="so many a second (50), so that new ones need not wait")

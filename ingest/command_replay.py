@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from ingest.cli import WrongUsage
 from ingest.commands import installation, perform
+from ingest.config import Config
 from ingest.operations import Answer
 from ingest.sayings.speech import Speech
 
@@ -26,9 +27,11 @@ def replay(arguments: argparse.Namespace) -> int:
         "until": moment("--until", arguments.until, zone),
         "dry_run": arguments.dry_run,
     }
-    _must_make_sense(arguments)
+    _must_make_sense(arguments, gone=isinstance(config, Config) and arguments.target not in config.targets)
     chosen = {"case": arguments.case, "target": arguments.target, "dry_run": arguments.dry_run}
-    if arguments.send:
+    if arguments.to is not None:
+        answer = perform(config, "replay-hand-over", {**chosen, "to": arguments.to})
+    elif arguments.send:
         which = {"target": arguments.target, "dead": arguments.dead, "unknown": arguments.unknown}
         answer = perform(config, "replay-send", {**asked, **which, "rate": arguments.rate})
     elif arguments.skip:
@@ -42,28 +45,39 @@ def replay(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _must_make_sense(arguments: argparse.Namespace) -> None:
-    chosen = arguments.case or arguments.since
+def _must_make_sense(arguments: argparse.Namespace, *, gone: bool) -> None:
     if arguments.receiver_id is not None and not arguments.arrived:
         raise WrongUsage("replay: --receiver-id is the number of what has arrived; expected --arrived")
-    if arguments.send:
-        if not (chosen or arguments.dead or arguments.unknown or arguments.target):
-            raise WrongUsage("replay --send: expected --case, --since, --dead, --unknown or --target")
-        rate = arguments.rate
-        if rate is not None and not (math.isfinite(rate) and rate >= SLOWEST):
-            raise WrongUsage(f"replay --send: expected a --rate of {SLOWEST} or more, in deliveries a second")
+    if arguments.to is not None or arguments.send:
+        _must_say_what_is_sent(arguments)
         return
     if arguments.rate is not None or arguments.unknown:
         raise WrongUsage("replay: --unknown and --rate say what is sent again; expected --send")
     if arguments.skip or arguments.arrived:
-        act = "--skip" if arguments.skip else "--arrived"
-        if not (arguments.case and arguments.target) or arguments.since or arguments.until or arguments.dead:
+        act, others = "--skip" if arguments.skip else "--arrived", arguments.since or arguments.until or arguments.dead
+        whole = arguments.skip and gone  # of a target that is gone all may be skipped
+        if not ((arguments.case or whole) and arguments.target) or others:
             raise WrongUsage(f"replay {act}: expected --case and --target, no other choice")
         return
-    if arguments.read and not chosen:
+    if arguments.read and not (arguments.case or arguments.since):
         raise WrongUsage("replay --read: expected --case or --since")
     if arguments.target is not None or arguments.dead:
         raise WrongUsage("replay: --target and --dead choose what is sent again; expected --send")
+
+
+def _must_say_what_is_sent(arguments: argparse.Namespace) -> None:
+    rate = arguments.rate
+    if arguments.to is not None:
+        others = arguments.since or arguments.until or arguments.dead or arguments.unknown or rate is not None
+        if not (arguments.send and arguments.target) or others:
+            raise WrongUsage(
+                "replay: --to hands over what is owed to a target that is gone; expected --send and --target"
+            )
+        return
+    if not (arguments.case or arguments.since or arguments.dead or arguments.unknown or arguments.target):
+        raise WrongUsage("replay --send: expected --case, --since, --dead, --unknown or --target")
+    if rate is not None and not (math.isfinite(rate) and rate >= SLOWEST):
+        raise WrongUsage(f"replay --send: expected a --rate of {SLOWEST} or more, in deliveries a second")
 
 
 def _line(answer: Answer, said: Speech) -> str:
@@ -73,6 +87,11 @@ def _line(answer: Answer, said: Speech) -> str:
         return said("replay.would_read" if would else "replay.read", count=answer["read_again"], removed=removed)
     if "skipped" in answer:
         return said("replay.would_skip" if would else "replay.skipped", count=len(answer["skipped"]))
+    if "handed_over" in answer:
+        withheld = said("replay.kept", count=answer["withheld"]) if answer["withheld"] else ""
+        busy = said("replay.busy", count=answer["under_way"]) if answer["under_way"] else ""
+        key = "replay.would_hand_over" if would else "replay.handed_over"
+        return said(key, count=answer["handed_over"], withheld=withheld, busy=busy)
     if "arrived" in answer:
         return said("replay.would_arrive" if would else "replay.arrived", count=len(answer["arrived"]))
     withheld = said("replay.withheld", count=answer["withheld"]) if answer["withheld"] else ""

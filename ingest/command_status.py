@@ -31,12 +31,18 @@ def status(arguments: argparse.Namespace) -> int:
 
 
 def needs_a_person(answer: Answer) -> bool:
-    """A door refused or paused, a target paused, an event rejected or of unknown fate, a step given up, a quarantine, a
-    late case, no place for large originals, a file that is refused.
+    """A door refused or paused, a target paused, an event rejected, of unknown fate or owed to a target that left the
+    configuration, a step given up, a quarantine, a late case, no place for large originals, a file that is refused.
     """
     return bool(
         any(door["state"] in ("refused", "paused") for door in answer["doors"])
-        or any(target["state"] == "paused" or target["rejected"] or target["unknown"] for target in answer["targets"])
+        or any(
+            target["state"] == "paused"
+            or target["rejected"]
+            or target["unknown"]
+            or (target["state"] == "removed" and target["waiting"])
+            for target in answer["targets"]
+        )
         or answer["quarantined"]
         or answer["stages"]["held"]
         or answer["deadlines"]["overdue"]
@@ -117,7 +123,7 @@ def _target(target: Mapping[str, Any], said: Speech, when: When) -> str:
         "status.target",
         name=padded(target["name"], 20),
         state=padded(said.code("target_state", target["state"]), 12),
-        since=when(target["since"]),
+        since=when(target["since"]) if target["since"] else "–",
         counted=said.counted("delivery_state", counts),
         trouble=trouble,
     )

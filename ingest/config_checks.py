@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -98,7 +99,7 @@ def check_targets(targets: Mapping[str, TargetSettings], channels: list[str]) ->
     yield from _report_secrets(targets)
     yield from _tokens(targets)
     for name, target in targets.items():
-        yield from _filter(("targets", name, "channels"), target.channels, "a channel", channels)
+        yield from _channels(("targets", name, "channels"), target.channels, channels)
         yield from _filter(("targets", name, "types"), target.types, "an event type", [*EventType])
         for type_ in target.calls:
             yield from _filter(("targets", name, "calls", type_), [type_], "an event type", [*EventType])
@@ -159,6 +160,20 @@ def _tokens(targets: Mapping[str, TargetSettings]) -> Iterator[Finding]:
             elif token in seen:
                 yield Finding(at, f"is the token of target {seen[token]}, expected one of its own")
             seen.setdefault(token, name)
+
+
+def _channels(at: At, words: Sequence[str], known: Sequence[str]) -> Iterator[Finding]:
+    """A channel may have been renamed or removed, and its cases go on; a misspelt one stands for one not named."""
+    for number, word in enumerate(words):
+        if word in known:
+            continue
+        meant = difflib.get_close_matches(word, [one for one in known if one not in words], n=1, cutoff=0.6)
+        if meant:
+            text = f'"{word}" is not a channel, did you mean "{meant[0]}"? If it was renamed, expected both names'
+            yield Finding((*at, number), text)
+        else:
+            text = f'"{word}" is not a channel (any more): only old cases come by it; keep it until they are closed'
+            yield Finding((*at, number), text, fatal=False)
 
 
 def _filter(at: At, words: Sequence[str], what: str, known: Sequence[str]) -> Iterator[Finding]:

@@ -36,9 +36,7 @@ class Part:
     """Cancelled at once: they change nothing outside, and what they had in hand comes again."""
     close: Callable[[], Awaitable[None]] = _nothing
     patience: timedelta = timedelta(0)
-    """So long, if longer than others, it may take to end while the daemon goes on: of what is cut amid a request nobody
-    knows whether it has arrived.
-    """
+    """So long, if longer than others, it may take to end while the daemon goes on, if that matters (`Plan.careful`)."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +46,10 @@ class Plan:
     terms: object
     make: Callable[[], Part]
     """Builds it, and begins nothing; what it raises makes the configuration unusable."""
+    careful: bool = False
+    """Of what is cut amid a request nobody knows whether it has arrived, which matters to this part: it is given its
+    `patience`, and so is the one before it.
+    """
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def compare(running: Mapping[str, object], wanted: Mapping[str, object]) -> Chan
 class _Member:
     terms: object
     part: Part
+    careful: bool = False
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     cut: list[asyncio.Task[None]] = field(default_factory=list)
     finishing: list[asyncio.Task[None]] = field(default_factory=list)
@@ -102,7 +105,7 @@ class Crew:
         changes = compare(running, {name: one.terms for name, one in plans.items()})
         try:
             for name in changes.beginning:
-                self._ready[name] = _Member(plans[name].terms, plans[name].make())
+                self._ready[name] = _Member(plans[name].terms, plans[name].make(), plans[name].careful)
         except BaseException:
             await self.dismiss()
             raise
@@ -125,7 +128,8 @@ class Crew:
         """End the work of these parts, unless named of all. What is late after a while is cut, and gives back what it
         has in hand; `last` is called before that. What cannot even do that in time is left at it.
         """
-        leaving = [self._at_work[name] for name in (self._at_work if names is None else names)]
+        ending = list(self._at_work if names is None else names)
+        leaving = [self._at_work[name] for name in ending]
         late = {task for one in leaving for task in (*one.cut, *one.finishing)}
         for one in leaving:
             one.stopping.set()
@@ -133,13 +137,18 @@ class Crew:
                 task.cancel()
         self._wakes.ring_waiting()
         if late:
-            patience = GRACE if names is None else max(GRACE, *(one.part.patience for one in leaving))
+            patience = GRACE if names is None else max(GRACE, *map(self._patience, ending))
             _, late = await asyncio.wait(late, timeout=patience.total_seconds())
         last()
         for task in late:
             task.cancel()
         if late:  # whoever waits for a database that is gone gives back what it has once that is there again
             await asyncio.wait(late, timeout=GRACE.total_seconds())
+
+    def _patience(self, name: str) -> timedelta:
+        both = (self._at_work[name], self._ready.get(name))
+        careful = any(one.careful for one in both if one is not None)
+        return self._at_work[name].part.patience if careful else timedelta(0)
 
     async def close(self, names: Iterable[str] | None = None) -> None:
         """Let go of parts that were stopped, unless named of all, at once; what does not let go in time is left."""

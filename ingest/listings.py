@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Row, Select, func, select
 from sqlalchemy.sql import ColumnElement
 
+from dispatch.settings import TargetSettings
+from dispatch.stranded import OWED
 from ingest.spans import ALWAYS, Span
 from store.ledger import counts
 from store.schema import attempt, cases, channel, delivery, event, ledger, raw
@@ -22,7 +24,6 @@ REMOVAL_LANE = "remove"
 SOON = timedelta(days=3)
 COUNTED = (("waiting", "sending"), ("unknown",), ("delivered",), ("rejected",))
 """States of deliveries as a target's row counts them."""
-OWED = ("waiting", "sending", "unknown", "rejected")
 TOLD_OF_ATTEMPTS = (attempt.c.at, attempt.c.milliseconds, attempt.c.outcome, attempt.c.status, attempt.c.detail)
 
 
@@ -44,8 +45,8 @@ class Door:
 @dataclass(frozen=True)
 class TargetState:
     name: str
-    state: str  # open | unavailable | paused
-    since: datetime
+    state: str  # new | open | unavailable | paused; disabled, and removed: not in the configuration any more
+    since: datetime | None
     error: str | None
     """Of a paused one: why a person paused it, or what it said itself."""
     paused_by: str | None
@@ -57,6 +58,11 @@ class TargetState:
     """So many may have arrived."""
     delivered: int
     rejected: int
+
+    @property
+    def is_stranded(self) -> bool:
+        """Something is owed to it, and it is in the configuration no more."""
+        return self.state == "removed" and bool(self.waiting or self.unknown or self.rejected)
 
 
 @dataclass(frozen=True)
@@ -159,26 +165,28 @@ def doors(conn: Connection) -> list[Door]:
     return [Door(**row) for row in conn.execute(select(*shown).order_by(channel.c.name)).mappings()]
 
 
-def targets(conn: Connection) -> list[TargetState]:
-    """Every target that is known by its state or by a delivery."""
+def targets(conn: Connection, configured: Mapping[str, TargetSettings]) -> list[TargetState]:
+    """Every target that is configured, or known by its state or by a delivery."""
     numbers: dict[str, dict[str, int]] = {}
     grouped = select(delivery.c.target, delivery.c.state, func.count()).group_by(delivery.c.target, delivery.c.state)
     for name, state, number in conn.execute(grouped):
         numbers.setdefault(name, {})[state] = number
-    rows = conn.execute(select(target_table).order_by(target_table.c.name)).all()
+    rows = {row.name: row for row in conn.execute(select(target_table))}
     return [
-        TargetState(
-            row.name,
-            row.state,
-            row.since,
-            row.error,
-            row.paused_by,
-            row.last_success_at,
-            row.retry_at,
-            *(sum(numbers.get(row.name, {}).get(state, 0) for state in states) for states in COUNTED),
-        )
-        for row in rows
+        _target(name, configured.get(name), rows.get(name), numbers.get(name, {}))
+        for name in sorted({*configured, *rows, *numbers})
     ]
+
+
+def _target(
+    name: str, settings: TargetSettings | None, row: Row[Any] | None, numbers: Mapping[str, int]
+) -> TargetState:
+    counted = (sum(numbers.get(state, 0) for state in states) for states in COUNTED)
+    asleep = "removed" if settings is None else None if settings.enabled else "disabled"
+    if row is None:
+        return TargetState(name, asleep or "new", None, None, None, None, None, *counted)
+    state, since = (row.state, row.since) if asleep is None else (asleep, None)
+    return TargetState(name, state, since, row.error, row.paused_by, row.last_success_at, row.retry_at, *counted)
 
 
 def stages(conn: Connection) -> Stages:
@@ -281,7 +289,7 @@ def deliveries(
     case_id: str | None = None,
     before: int | None = None,
     everything: bool = True,
-    limit: int = PAGE + 1,
+    limit: int | None = PAGE + 1,
 ) -> list[Delivery]:
     """Deliveries with their attempts, newest first, from below the id `before`.
 

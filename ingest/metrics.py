@@ -12,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from dispatch.answer import Verdict
 from dispatch.own_api import Found
+from dispatch.stranded import OWED
 from ingest import listings
 from ingest.alarms.watch import lasting
 from store import ledger
@@ -119,7 +120,7 @@ class _OfStore(Collector):
         )
         now = self._clock()
         for queue in queues:
-            for state in listings.OWED:
+            for state in OWED:
                 owed.add_metric([queue.target, state], queue.owed.get(state, 0))
             waited = (now - queue.oldest).total_seconds() if queue.oldest else 0
             oldest.add_metric([queue.target], waited)

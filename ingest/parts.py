@@ -75,7 +75,7 @@ class Parts:
 
     def targets(self) -> Iterator[tuple[str, Plan]]:
         for name, one in self.config.targets.items():
-            yield f"target {name}", Plan((one, self._files(one)), partial(self._target, name, one))
+            yield f"target {name}", Plan((one, self._files(one)), partial(self._target, name, one), not one.idempotent)
 
     def reading(self) -> Iterator[tuple[str, Plan]]:
         """The reader goes by whatever configuration is in force."""
@@ -154,12 +154,11 @@ class Parts:
 
     def _target(self, name: str, target: TargetSettings) -> Part:
         office = self.office
+        worker = TargetWorker(name, target, office.store, office.clock, self.metrics.attempted, self._agreed)
+        return Part(finishing=[worker.run], patience=worker.longest)
 
-        def agreed(conn: Connection, now: datetime) -> bool:
-            return office.desk.outbox.agreed(conn, now)  # by the rights in force then
-
-        worker = TargetWorker(name, target, office.store, office.clock, self.metrics.attempted, agreed)
-        return Part(finishing=[worker.run], patience=timedelta(0) if target.idempotent else worker.longest)
+    def _agreed(self, conn: Connection, now: datetime) -> bool:
+        return self.office.desk.outbox.agreed(conn, now)  # by the rights in force then
 
     def _reading(self) -> Part:
         reader, store, clock = self.office.reader, self.office.store, self.office.clock
@@ -192,6 +191,7 @@ class Parts:
             depot,
             answer_by,
             None if store.exclusive else socket.gethostname(),
+            self._agreed,
         )
         return Part(finishing=[keeper.run])
 
@@ -222,6 +222,7 @@ def places_of(config: Config) -> Places:
         tuple(folders),
         tuple(dict.fromkeys(one for one in files if one is not None)),
         config.alarms.backups,
+        frozenset(config.targets) - frozenset(targets),
     )
 
 

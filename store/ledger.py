@@ -22,9 +22,9 @@ from store.schema import EPOCH, MICROSECOND
 from store.wakes import note
 
 __all__ = [
-    "BLOCKED", "DEAD", "READY", "SUSPECT", "Claim", "LeaseLost", "claim", "counts", "discard", "done", "done_many",
-    "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hold", "next_due", "open_strays", "ours", "postpone",
-    "release_all", "renew", "revive", "set_back",
+    "BLOCKED", "DEAD", "READY", "SUSPECT", "Claim", "LeaseLost", "Step", "carry_over", "claim", "counts", "discard",
+    "done", "done_many", "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hold", "next_due", "of_key",
+    "open_strays", "ours", "postpone", "release_all", "renew", "revive", "set_back",
 ]  # fmt: skip
 
 
@@ -199,6 +199,39 @@ def hold_steps(conn: Connection, held: Sequence[Claim]) -> None:
     """As `hold` for the steps of these claims: whoever changes what they stand for has done so, or waits."""
     if held and _shared(conn):
         conn.execute(sql.HOLD_IDS, {"ids": [one.id for one in held]})
+
+
+@dataclass(frozen=True)
+class Step:
+    """A row as it stands."""
+
+    id: int
+    state: str
+    due: datetime
+    leased: bool
+    payload: dict[str, Any]
+
+    def is_held(self, now: datetime) -> bool:
+        """Whether a worker may be at it."""
+        return self.state == READY and self.leased and self.due > now
+
+
+def of_key(conn: Connection, lane: str, key: str) -> list[Step]:
+    """The steps of a key, the oldest first; until this transaction ends nobody adds one, nor claims one of them."""
+    if _shared(conn):
+        conn.execute(sql.HOLD_KEY, {"of_lane": lane, "of_key": key})
+    hold(conn, lane, key)
+    return [Step(*row) for row in conn.execute(sql.OF_KEY, {"of_lane": lane, "of_key": key})]
+
+
+def carry_over(conn: Connection, ids: Sequence[int], lane: str, to: str, key: str, *, now: datetime) -> None:
+    """Put steps of this key into another lane, due now, their attempts forgiven; there they go in the order of all
+    steps, older ones first. Both must be held (`of_key`), and no worker be at any of them.
+    """
+    conn.execute(sql.CARRY_OVER, {"ids": list(ids), "to_lane": to, "now": now})
+    conn.execute(sql.PUT_BEHIND, {"of_lane": to, "of_key": key})
+    for one in (lane, to):
+        _promote(conn, sql.PROMOTE, {"of_lane": one, "of_key": key})
 
 
 def next_due(conn: Connection, lane: str) -> datetime | None:

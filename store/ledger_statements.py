@@ -164,6 +164,37 @@ HOLD_STEPS = (
     .with_for_update()
 )
 
+OF_KEY = (
+    select(ledger.c.id, ledger.c.state, ledger.c.due, ledger.c.leased, ledger.c.payload)
+    .where(ledger.c.lane == bindparam("of_lane"), ledger.c.key == bindparam("of_key"))
+    .order_by(ledger.c.id)
+)
+
+CARRY_OVER = (
+    update(ledger)
+    .where(AMONG_IDS)
+    .values(
+        lane=bindparam("to_lane"),
+        state=BLOCKED,
+        due=bindparam("now"),
+        attempts=0,
+        fence=ledger.c.fence + 1,
+        leased=False,
+        reason=None,
+    )
+)
+
+PUT_BEHIND = (
+    update(ledger)
+    .where(
+        ledger.c.lane == bindparam("of_lane"),
+        ledger.c.key == bindparam("of_key"),
+        ledger.c.state == READY,
+        ledger.c.id != _oldest(bindparam("of_key")),
+    )
+    .values(state=BLOCKED)
+)
+
 HOLD_IDS = select(ledger.c.id).where(AMONG_IDS).order_by(ledger.c.id).with_for_update()
 
 OPEN_STRAYS = (

@@ -18,7 +18,9 @@ LOCAL = frozenset(
 )  # fmt: skip
 """Kinds that a machine sees of itself; of several machines one sees all others."""
 
-SLOW = frozenset({"calendar", "certificate", "certificate_unusable", "nothing_new", "backup", "backup_none"})
+SLOW = frozenset(
+    {"calendar", "certificate", "certificate_unusable", "nothing_new", "backup", "backup_none", "target_disabled"}
+)
 """Kinds that no hour changes: told again once a day."""
 
 
@@ -44,6 +46,12 @@ class TargetSeen:
     error: str | None
     for_a_person: int
     """Deliveries rejected, or of unknown fate."""
+    owed: int = 0
+    """Of one that is sent nothing (state `disabled` or `removed`): deliveries that have not come to an end."""
+    oldest: datetime | None = None
+    """Since when the first of them is due."""
+    disputed: bool = False
+    """Of one that is `removed`: other hosts go by another configuration, which may have it."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +146,14 @@ def _doors(seen: Seen, settings: AlarmSettings, calendar: WorkCalendar, now: dat
 def _targets(seen: Seen, settings: AlarmSettings, now: datetime) -> Iterator[Condition]:
     for target in seen.targets:
         facts: dict[str, str | int] = {"name": target.name, "error": target.error or ""}
+        late = target.oldest is not None and now - target.oldest >= settings.waiting
+        owed: dict[str, str | int] = {"name": target.name, "count": target.owed}
+        if target.state == "removed":
+            if target.owed and (late or not target.disputed):
+                yield Condition(f"target_removed:{target.name}", "target_removed", owed)
+            continue  # all that waits for a person is in that
+        if target.state == "disabled" and target.owed and late:
+            yield Condition(f"target_disabled:{target.name}", "target_disabled", owed)
         if target.state == "paused":
             yield Condition(f"target_paused:{target.name}", "target_paused", facts)
         elif target.state == "unavailable" and now - target.since >= settings.target_down:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import DBAPIError
 
 from ingest.alarms.blackout import Blackout
-from ingest.alarms.conditions import Condition, DepotSeen, conditions
+from ingest.alarms.conditions import Condition, DepotSeen, Seen, conditions
 from ingest.alarms.digest import digest, look_back
 from ingest.alarms.looking import AnswerBy, Places, Surroundings, look
 from ingest.alarms.settings import AlarmSettings, DigestSettings
@@ -60,6 +60,8 @@ class AlarmKeeper:
     answer_by: AnswerBy = lambda _name, _last: None
     machine: str | None = None
     """Ours, where others watch the same database."""
+    agreed: Callable[[Connection, datetime], bool] = lambda _conn, _now: True
+    """Whether no other host goes by another configuration."""
     surroundings: Surroundings = field(default_factory=Surroundings)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -83,7 +85,7 @@ class AlarmKeeper:
     async def look(self) -> None:
         """Look once, and have told what changed."""
         now, store = self.clock(), self.store
-        rows = await store.read(lambda conn: look(conn, self.places, store.sealer, self.answer_by))
+        rows = await store.read(lambda conn: self._rows(conn, now))
         around = await self.surroundings.beside(rows, self.places)
         seen = replace(
             around, configuration=self.configuration(), calendar_file=self.almanac.said(), depot=self.depot()
@@ -95,6 +97,10 @@ class AlarmKeeper:
             log.warning("alarm", state=state, alarm=key)
         if self.settings.digest is not None and self._is_time(self.settings.digest, now):
             await store.write(lambda conn: self._tell_digest(conn, self.settings.digest, now))
+
+    def _rows(self, conn: Connection, now: datetime) -> Seen:
+        disputed = not self.agreed(conn, now)
+        return look(conn, self.places, self.store.sealer, self.answer_by, now, disputed=disputed)
 
     def _compare(
         self, conn: Connection, unheard: Sequence[str], found: Sequence[Condition], now: datetime

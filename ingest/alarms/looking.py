@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
+from dispatch.holdings import lane_of
+from dispatch.stranded import stranded
 from ingest.alarms.conditions import BackupsSeen, DoorSeen, Seen, TargetSeen
 from ingest.alarms.watch import is_tell_lane
 from store import chain, ledger
@@ -37,14 +39,18 @@ class Places:
     folders: tuple[Path, ...]
     certificates: tuple[Path, ...]
     backups: Path | None = None
+    disabled: frozenset[str] = frozenset()
+    """Targets that are configured and sent nothing."""
 
 
 AnswerBy = Callable[[str, datetime], datetime | None]
 """By when a door that answered last at some time has answered again, if that is known."""
 
 
-def look(conn: Connection, places: Places, sealer: Sealer, answer_by: AnswerBy) -> Seen:
-    """The rows' part; the rest are the `Surroundings`."""
+def look(
+    conn: Connection, places: Places, sealer: Sealer, answer_by: AnswerBy, now: datetime, *, disputed: bool = False
+) -> Seen:
+    """The rows' part; the rest are the `Surroundings`. `disputed`: hosts go by different configurations."""
     by_target = {name: _for_a_person(conn, name) for name in places.targets}
     rows = {row.name: row for row in conn.execute(select(target_rows))}
     quarantined = select(func.count()).where(raw.c.state == "quarantined")
@@ -60,7 +66,8 @@ def look(conn: Connection, places: Places, sealer: Sealer, answer_by: AnswerBy) 
             TargetSeen(name, row.state, row.since, row.error, by_target[name])
             for name in sorted(places.targets)
             if (row := rows.get(name)) is not None
-        ],
+        ]
+        + list(_sent_nothing(conn, places, oldest, now, disputed=disputed)),
         quarantined=conn.execute(quarantined).scalar_one(),
         held=conn.execute(select(func.count()).where(event.c.held)).scalar_one(),
         given_up=conn.execute(given_up).scalar_one(),
@@ -130,6 +137,24 @@ def _door(row: Row[Any], answer_by: AnswerBy) -> DoorSeen:
     begun = row.enrolled_at or row.since
     due = answer_by(row.name, row.last_success_at or begun)
     return DoorSeen(row.name, row.state, row.since, row.error, row.last_success_at, row.last_new_at, begun, due)
+
+
+def _sent_nothing(
+    conn: Connection, places: Places, oldest: Mapping[str, datetime], now: datetime, *, disputed: bool
+) -> Iterator[TargetSeen]:
+    """Targets that are disabled, and those that left the configuration while something is owed to them."""
+    for name, count in sorted(stranded(conn, places.targets).items()):
+        disabled = name in places.disabled
+        yield TargetSeen(
+            name,
+            "disabled" if disabled else "removed",
+            now,
+            None,
+            _for_a_person(conn, name) if disabled else 0,
+            count,
+            oldest.get(lane_of(name)),
+            disputed,
+        )
 
 
 def _for_a_person(conn: Connection, name: str) -> int:

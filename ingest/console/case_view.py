@@ -99,7 +99,7 @@ def numbers_view(conn: Connection, sealer: Sealer, case_id: str) -> Numbers:
         row.restricted,
         case.deadlines,
         is_over(case, withdrawn=row.withdrawn),
-        listings.deliveries(conn, case_id=case_id),
+        listings.deliveries(conn, case_id=case_id, limit=None),
         history_page(conn, case_id=case_id, limit=HISTORY_SHOWN),
     )
 
@@ -170,7 +170,7 @@ def _deliveries(conn: Connection, sealer: Sealer, role: Role, case_id: str) -> l
         replace(one, tries=tuple(replace(made, answer=answers.get((one.id, made.at))) for made in one.tries))
         if may_read(role, restricted=one.restricted)
         else one
-        for one in listings.deliveries(conn, case_id=case_id)
+        for one in listings.deliveries(conn, case_id=case_id, limit=None)
     ]
 
 

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from dispatch.payload import EventType
 from dispatch.recording import State
+from dispatch.stranded import known_to
 from ingest import listings
 from ingest.console.acting import act, act_and_say, field_of, go_on
 from ingest.console.context import CONSOLE, page, visitor_of
@@ -23,7 +24,8 @@ LONGEST_NUMBER = 200
 @needs(Right.DELIVERIES)
 async def show(request: web.Request) -> web.StreamResponse:
     console = request.app[CONSOLE]
-    targets = [one.name for one in await console.store.read(listings.targets)]
+    configured = console.desk.outbox.targets
+    targets = await console.store.read(lambda conn: sorted({*configured, *known_to(conn)}))
     target, state = named(request, "target"), chosen(request, "state", STATES)
     type_, channel = chosen(request, "type", TYPES), named(request, "channel")
     before, span, everything = before_of(request), span_of(request), visitor_of(request).may(Right.RESTRICTED)

@@ -25,8 +25,10 @@ async def show_door(request: web.Request) -> web.StreamResponse:
 
 @needs(Right.OVERVIEW)
 async def show_target(request: web.Request) -> web.StreamResponse:
-    name = request.match_info["name"]
-    targets = {one.name: one for one in await request.app[CONSOLE].store.read(listings.targets)}
+    console, name = request.app[CONSOLE], request.match_info["name"]
+    configured = console.desk.outbox.targets
+    seen = await console.store.read(lambda conn: listings.targets(conn, configured))
+    targets = {one.name: one for one in seen}
     if name not in targets:
         raise web.HTTPNotFound
     return page(request, "target.html", target=targets[name])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from aiohttp import web
 from sqlalchemy import Connection
 
+from dispatch.settings import TargetSettings
 from ingest import listings
 from ingest.accounts import Role
 from ingest.alarms.watch import Standing, standing, what_is
@@ -34,7 +35,8 @@ class Overview:
 async def show(request: web.Request) -> web.StreamResponse:
     console, visitor = request.app[CONSOLE], visitor_of(request)
     role, now, sealer = visitor.role, console.now(), console.store.sealer
-    seen = await console.store.read(lambda conn: _gather(conn, sealer, role, now))
+    targets = console.desk.outbox.targets
+    seen = await console.store.read(lambda conn: _gather(conn, sealer, role, now, targets))
     told = console.alarms[visitor.language]
     return page(
         request,
@@ -49,12 +51,14 @@ async def show(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _gather(conn: Connection, sealer: Sealer, role: Role, now: datetime) -> Overview:
+def _gather(
+    conn: Connection, sealer: Sealer, role: Role, now: datetime, targets: Mapping[str, TargetSettings]
+) -> Overview:
     deadlines = listings.deadlines(conn, now)
     lines = lines_by_id(conn, sealer, role, [due.case_id for due in deadlines.first])
     return Overview(
         listings.doors(conn),
-        listings.targets(conn),
+        listings.targets(conn, targets),
         listings.stages(conn),
         listings.oldest_waiting(conn),
         deadlines,

@@ -16,6 +16,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "status": state.status,
     "replay-read": reading.replay_read,
     "replay-send": sending.replay_send,
+    "replay-hand-over": sending.replay_hand_over,
     "replay-skip": sending.replay_skip,
     "replay-arrived": sending.replay_arrived,
     "reconcile": sending.reconcile,

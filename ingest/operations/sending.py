@@ -16,10 +16,19 @@ from dispatch.outbox import HOLDING, lane_of
 from dispatch.reckoning import all_meant_for, meant_among
 from dispatch.reconciling import HoldingsUnknown, ask_holdings, compare
 from dispatch.rights import STANDING, sendable
+from dispatch.stranded import HandedOver, cases_owed, clear, events_owed, hand_over, let_go
 from dispatch.targets import PAUSED, resume, state_of
 from ingest.history import record_history
 from ingest.office import Office
-from ingest.operations.terms import Answer, OperationRefused, asked, case_id_of, known_target, plain
+from ingest.operations.terms import (
+    Answer,
+    OperationRefused,
+    asked,
+    case_id_of,
+    known_or_owed,
+    known_target,
+    plain,
+)
 from store import ledger
 from store.schema import cases, delivery, event
 from store.schema import ledger as steps
@@ -91,9 +100,9 @@ async def _resend(
 async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """A person found what may have arrived: it is delivered, under the receiver's number if that is given."""
     target, dry, number = arguments["target"], bool(arguments.get("dry_run")), arguments.get("receiver_id")
-    known_target(office, target)
 
     def arrived(conn: Connection) -> list[str]:
+        known_or_owed(conn, office, target)
         case_id, now = case_id_of(conn, arguments["case"]), office.clock()
         here = _here(arguments, case_id) & (delivery.c.state == "unknown")
         events = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
@@ -111,9 +120,15 @@ async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: st
 
 
 async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Let a case's later events on a target go without the one it rejected, which is not sent any more."""
+    """Let a case's later events on a target go without the one it rejected, which is not sent any more. Of a target
+    that left the configuration all is skipped that is owed to it, of the case or of all cases, unless one delivery is
+    named.
+    """
     target, dry = arguments["target"], bool(arguments.get("dry_run"))
-    known_target(office, target)
+    if target not in office.config.targets and not arguments.get("delivery"):
+        return await _let_go(office, arguments, actor)
+    if not arguments.get("case"):
+        raise OperationRefused(f"replay --skip: target {target} is in the configuration; expected --case as well")
 
     def skip(conn: Connection) -> list[str]:
         case_id = case_id_of(conn, arguments["case"])
@@ -128,6 +143,78 @@ async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) 
     if not skipped:
         raise OperationRefused(f"case {arguments['case']}: target {target} has rejected no event of it", code="moved")
     return {"skipped": skipped, "dry_run": dry}
+
+
+async def replay_hand_over(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    """Have another target get what is owed to one that left the configuration, of a case or of all cases, in order:
+    what it may not have, or has, is withheld and stays.
+    """
+    target, to, dry = arguments["target"], arguments["to"], bool(arguments.get("dry_run"))
+    known_target(office, to)
+    settings, found = office.desk.outbox.targets[to], HandedOver()
+
+    def move(conn: Connection, some: Sequence[str]) -> list[HandedOver]:
+        now, done = office.clock(), []
+        for case_id in some:
+            one = hand_over(conn, case_id, target, to, settings, now, dry=dry)
+            done.append(one)
+            if one.moved and not dry:
+                told = {"sent": len(one.moved), "target": target, "to": to}
+                record_history(conn, case_id, "replayed", actor, told, now)
+        return done
+
+    for some in await _cases_stranded(office, arguments):
+        for one in await office.store.write(partial(move, some=some)):
+            found.moved += one.moved
+            found.withheld += one.withheld
+            found.under_way += one.under_way
+    if not dry:
+        await office.store.write(lambda conn: clear(conn, target))
+    return {
+        "handed_over": len(found.moved),
+        "withheld": len(found.withheld),
+        "under_way": len(found.under_way),
+        "dry_run": dry,
+    }
+
+
+async def _let_go(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
+    target, dry = arguments["target"], bool(arguments.get("dry_run"))
+
+    def skip(conn: Connection, some: Sequence[str]) -> list[str]:
+        skipped: list[str] = []
+        for case_id in some:
+            if dry:
+                skipped += events_owed(conn, case_id, target)
+                continue
+            events = let_go(conn, case_id, target)
+            record_history(conn, case_id, "skipped", actor, {"target": target, "events": events}, office.clock())
+            skipped += events
+        return skipped
+
+    found: list[str] = []
+    for some in await _cases_stranded(office, arguments):
+        found += await office.store.write(partial(skip, some=some))
+    if not dry:
+        await office.store.write(lambda conn: clear(conn, target))
+    return {"skipped": found, "dry_run": dry}
+
+
+async def _cases_stranded(office: Office, arguments: Mapping[str, Any]) -> list[Sequence[str]]:
+    """Some at a time, the cases of which something is owed to a target that is gone, or the one that is asked for."""
+    target = arguments["target"]
+
+    def look(conn: Connection) -> Sequence[str]:
+        if target in office.config.targets:
+            raise OperationRefused(f"target {target}: is in the configuration; expected one that left it")
+        known_or_owed(conn, office, target)
+        if not office.desk.outbox.agreed(conn, office.clock()):
+            raise OperationRefused("hosts go by different configurations; ask again when all have the same")
+        wanted = case_id_of(conn, arguments["case"]) if arguments.get("case") else None
+        return [one for one in cases_owed(conn, target) if wanted in (None, one)]
+
+    found = await office.store.read(look)
+    return [found[start : start + SLICE] for start in range(0, len(found), SLICE)]
 
 
 def _here(arguments: Mapping[str, Any], case_id: str) -> ColumnElement[bool]:

@@ -34,7 +34,7 @@ async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> 
             "oldest": plain(listings.oldest_waiting(conn)),
             "quarantined": stages.raws.get("quarantined", 0),
             "quarantine": plain(said(office, listings.quarantine(conn, limit=NEWEST))),
-            "targets": plain(listings.targets(conn)),
+            "targets": plain(listings.targets(conn, office.desk.outbox.targets)),
             "deadlines": plain(listings.deadlines(conn, now)),
             "alarms": plain(standing(conn)),
         }

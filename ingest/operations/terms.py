@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, select
 
+from dispatch.stranded import owed
 from ingest.office import Office
 from store.schema import cases
 
@@ -44,6 +45,12 @@ def known_target(office: Office, target: str | None) -> None:
     if target is not None and target not in office.config.targets:
         known = ", ".join(office.config.targets)
         raise OperationRefused(f"target {target}: not in the configuration; there are {known}")
+
+
+def known_or_owed(conn: Connection, office: Office, target: str) -> None:
+    """In the configuration, or gone from it with something still owed to it."""
+    if target not in office.config.targets and not owed(conn, target):
+        known_target(office, target)
 
 
 def known_channel(office: Office, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from functools import partial
 from html import unescape
@@ -262,3 +263,25 @@ async def test_lists_are_filtered_by_day_and_kind(operator: Browser, path: str, 
     text = await read(operator, path)
 
     assert text.count('<td class="number">') == found
+
+
+async def test_a_target_that_left_the_configuration_shows_what_is_owed_to_it(house: House, operator: Browser) -> None:
+    renamed = update(delivery).where(delivery.c.state == "waiting").values(target="gone")
+    await house.store.write(lambda conn: conn.execute(renamed))
+
+    overview, page = await read(operator, "/"), await read(operator, "/targets/gone")
+
+    assert "目标 gone" in overview
+    assert "已不在配置里" in overview
+    assert "xinqiao replay --send --target gone --to" in page
+    assert "/targets/gone/pause" not in page
+
+
+async def test_a_disabled_target_shows_as_such_with_what_waits(house: House, operator: Browser) -> None:
+    targets = {name: one.model_copy(update={"enabled": False}) for name, one in house.office.config.targets.items()}
+    outbox = house.office.desk.outbox
+    house.office.desk.outbox = dataclasses.replace(outbox, targets=targets)
+
+    pages = [await read(operator, path) for path in ("/", "/targets/oa")]
+
+    assert ["已停用" in page for page in pages] == [True, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,12 +12,15 @@ from ingest import accounts, listings
 from ingest.accounts import AccountRefused, Role
 from ingest.catalogue import load_words
 from ingest.console import masks
+from ingest.console.case_view import full_view, numbers_view
 from ingest.console.context import HERE
 from ingest.console.looks import Look
 from ingest.console.revisions import LONGEST_COMPARED, compare, pieces
 from ingest.console.throttle import Throttle
+from normalize.calendar import WorkCalendar
 from store.engine import Store
 from tests.console.town import NOW, populate
+from tests.ingest.desk import open_desk, reading
 
 LOOK = Look(load_words(HERE / "words", "zh"), ZoneInfo("Asia/Shanghai"), NOW)
 
@@ -130,5 +134,19 @@ def test_the_listings_agree_with_the_town(store: Store) -> None:
         "sunshine",
     ]
     assert [row.lane for row in store.read_now(listings.oldest_waiting)] == ["fetch:city_hotline"]
-    target = store.read_now(listings.targets)[0]
+    target = store.read_now(lambda conn: listings.targets(conn, {}))[0]
     assert (target.waiting, target.delivered, target.rejected) == (2, 1, 1)
+
+
+def test_a_case_shows_all_its_deliveries(tmp_path: Path) -> None:
+    """The oldest of them may be the one that holds back all others."""
+    with open_desk(tmp_path) as desk:
+        for number in range(60):
+            (case_id,) = desk.take_in(reading(title=f"第 {number} 版"))
+        sealer = desk.store.sealer
+        numbers = desk.store.read_now(lambda conn: numbers_view(conn, sealer, case_id))
+        full = desk.store.read_now(lambda conn: full_view(conn, sealer, Role.CLERK, case_id, WorkCalendar()))
+
+    assert full is not None
+    for shown in (numbers.deliveries, full.deliveries):
+        assert (len(shown), shown[-1].event_type) == (60, "case.created")

@@ -125,9 +125,9 @@ async def test_an_answer_that_comes_while_the_case_becomes_restricted_waits_for_
 ) -> None:
     taken_back, go_on = threading.Event(), threading.Event()
 
-    def slowly(conn: Connection, case_id: str, name: str, now: datetime) -> bool:
+    def slowly(conn: Connection, case_id: str, name: str, now: datetime, *, lost: bool) -> bool:
         try:
-            return take_back(conn, case_id, name, now)
+            return take_back(conn, case_id, name, now, lost=lost)
         finally:
             taken_back.set()
             assert go_on.wait(60)
@@ -450,3 +450,57 @@ def _claimed(desk: Desk) -> bool:
 def _reason(desk: Desk) -> str | None:
     rows = select(ledger_table.c.reason).where(ledger_table.c.lane == "push:oa")
     return desk.store.read_now(lambda conn: conn.execute(rows).scalar_one_or_none())
+
+
+async def test_what_one_target_loses_the_right_to_goes_to_the_one_that_gets_it(place: Place) -> None:
+    """In one edit the right moves from a target with events waiting to another."""
+    async with receiving() as oa, receiving() as other:
+        with open_desk(place, {"oa": target(oa.url, restricted=True)}) as desk:
+            desk.take_in(reading(**ACCUSED))
+            desk.take_in(reading(**{**ACCUSED, "title": "第二版"}))
+            async with at_work(desk, "oa", target(oa.url)):
+                await until(desk, lambda: settled(desk))
+            after = desk.with_targets(oa=target(oa.url), discipline=target(other.url, restricted="only"))
+            released = desk.write(lambda conn: after.desk.outbox.release(conn, desk.now))
+            async with at_work(after, "discipline", target(other.url, restricted="only")):
+                await until(desk, lambda: settled(desk, "push:discipline"))
+
+            assert released.number == 2
+            assert oa.received == []
+            assert [json.loads(one.body)["type"] for one in other.received] == ["case.created", "case.updated"]
+
+
+def test_what_waits_for_who_lost_the_right_goes_before_what_follows(place: Place) -> None:
+    """Something happens to the case before the target that lost its right has ended what waits for it."""
+    with open_desk(place, {"oa": target(restricted=True)}) as desk:
+        desk.take_in(reading(**ACCUSED))
+        after = desk.with_targets(oa=target(), discipline=target(restricted="only"))
+        after.take_in(reading(**{**ACCUSED, "title": "第二版"}))
+
+        assert desk.deliveries() == [
+            ("oa", "case.created", "full", "dropped"),
+            ("discipline", "case.created", "full", "waiting"),
+            ("discipline", "case.updated", "full", "waiting"),
+        ]
+
+
+def test_who_gets_its_right_back_gets_what_was_dropped_under_a_new_id(place: Place) -> None:
+    with open_desk(place, {"oa": target(restricted=True)}) as desk:
+        (case_id,) = desk.take_in(reading(**ACCUSED))
+        desk.write(lambda conn: take_back(conn, case_id, "oa", desk.now, lost=True))
+        desk.write(lambda conn: desk.desk.outbox.release(conn, desk.now))
+
+        assert desk.deliveries() == [
+            ("oa", "case.created", "full", "dropped"),
+            ("oa", "case.created", "full", "waiting"),
+        ]
+
+
+@pytest.mark.parametrize("state", ["delivered", "waiting", "skipped"])
+def test_what_others_have_is_not_held(place: Place, state: str) -> None:
+    with open_desk(place, {"oa": target(restricted=True), "other": target(restricted=True)}) as desk:
+        (case_id,) = desk.take_in(reading(**ACCUSED))
+        desk.write(lambda conn: conn.execute(update(delivery).where(delivery.c.target == "other").values(state=state)))
+        desk.write(lambda conn: take_back(conn, case_id, "oa", desk.now, lost=True))
+
+        assert desk.store.read_now(lambda conn: conn.execute(select(event.c.held)).scalars().all()) == [False]

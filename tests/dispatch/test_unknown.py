@@ -627,7 +627,7 @@ async def test_a_call_that_may_be_repeated_is_sent_again_without_asking(place: P
         await take_in(desk, reading(title="第二版"))
         await until(delivered(desk, 2))
 
-        assert outcomes(desk) == ["delivered", "again", "delivered"]
+        assert outcomes(desk) == ["delivered", "doubtful", "delivered"]
         assert register.oa.at("/find") == []
 
 
@@ -757,3 +757,80 @@ async def test_after_a_crash_too_it_is_not_looked_up_while_the_oa_may_still_be_a
                 assert due is not None
                 assert due - utc_now() > timedelta(minutes=110)
                 assert register.oa.asked == []
+
+
+LATER = RetrySettings(first=timedelta(hours=1), longest=timedelta(hours=1))
+
+
+@pytest.mark.parametrize("fate", [one for one in DONE if one != "no number"])  # which arrived, without its number
+async def test_what_was_tried_before_the_oa_was_known_not_to_know_it_again_is_looked_up(
+    place: Place, fate: str
+) -> None:
+    async with registering() as register:
+        before = settings(register, idempotent=True, lookup=None, retry=LATER)
+        register.then(fate)
+        with open_desk(place, {"oa": before}) as desk:
+            await take_in(desk)
+            async with sending(desk, before):
+                await until(lambda: outcomes(desk) == ["doubtful"])
+            await asyncio.to_thread(desk.write, lambda conn: desk.desk.outbox.resend(conn, 1, utc_now()))
+            async with sending(desk, settings(register)):
+                await until(delivered(desk))
+
+            assert len(register.entries) == 1
+            assert outcomes(desk) == ["doubtful", "found"]
+
+
+async def test_what_was_refused_before_is_sent_without_asking(place: Place) -> None:
+    async with registering() as register:
+        before = settings(register, idempotent=True, lookup=None, retry=LATER)
+        register.then(saying({}, 425))
+        with open_desk(place, {"oa": before}) as desk:
+            await take_in(desk)
+            async with sending(desk, before):
+                await until(lambda: outcomes(desk) == ["again"])
+            await asyncio.to_thread(desk.write, lambda conn: desk.desk.outbox.resend(conn, 1, utc_now()))
+            async with sending(desk, settings(register)):
+                await until(delivered(desk))
+
+            assert register.oa.at("/find") == []
+
+
+async def test_what_a_person_found_missing_is_in_doubt_no_more(place: Place) -> None:
+    async with registering() as register:
+        before = settings(register, idempotent=True, lookup=None, retry=LATER)
+        register.then(cut_off)
+        with open_desk(place, {"oa": before}) as desk:
+            await take_in(desk)
+            async with sending(desk, before):
+                await until(lambda: outcomes(desk) == ["doubtful"])
+            after = settings(register, lookup=None)
+            outbox = desk.with_targets(oa=after).desk.outbox
+            await asyncio.to_thread(desk.write, lambda conn: outbox.resend(conn, 1, utc_now()))
+            async with sending(desk, after):
+                await until(lambda: states(desk) == ["unknown"])
+                await until(lambda: desk.store.read_now(ledger.counts)["push:oa"] == {"dead": 1})
+                await asyncio.to_thread(desk.write, lambda conn: outbox.resend(conn, 1, utc_now(), uncertain=True))
+                await until(delivered(desk))
+
+            assert len(register.entries) == 1
+            assert outcomes(desk) == ["again", "delivered"]
+
+
+async def test_what_was_broken_off_amid_a_request_may_have_arrived(place: Place) -> None:
+    async with registering() as register:
+        before = settings(register, idempotent=True, lookup=None, timeout=timedelta(seconds=20))
+        register.then("no answer")
+        with open_desk(place, {"oa": before}) as desk:
+            await take_in(desk)
+            worker = TargetWorker("oa", before, desk.store, utc_now, lambda *_: None)
+            task = asyncio.create_task(worker.run(asyncio.Event()))
+            await until(lambda: len(register.entries) == 1)
+            task.cancel()
+            await asyncio.wait([task])
+            (row,) = rows(desk)
+            assert (outcomes(desk), row.state, row.attempts) == (["doubtful"], "waiting", 1)
+            async with sending(desk, settings(register)):
+                await until(delivered(desk))
+
+            assert len(register.entries) == 1

@@ -290,6 +290,27 @@ async def test_a_target_that_may_have_restricted_cases_now_gets_those_held(burea
     assert (await bureau.office.status())["stages"]["held"] == 0
 
 
+async def test_what_waits_for_a_target_that_is_renamed_is_told_of_and_handed_over(bureau: Bureau) -> None:
+    bureau.put(bureau.text(targets=bureau.target("old", enabled="false")))
+    bureau.hang_up()
+    await bureau.reread(1)
+    await post(bureau, "first")
+    await bureau.took("oa", 1)
+
+    bureau.put(bureau.text(targets=bureau.target("new")))
+    bureau.hang_up()
+    await bureau.reread(2)
+    status = await bureau.office.command("status", "--json")
+    said = await bureau.office.command("replay", "--send", "--target", "old", "--to", "new", "--json")
+    await bureau.took("new", 1)
+
+    assert bureau.office.said("target left the configuration; what is owed to it is sent nowhere", target="old") == 1
+    assert {one["name"]: (one["state"], one["waiting"]) for one in status.json["targets"]}["old"] == ("removed", 1)
+    assert status.status == 1
+    assert said.json["handed_over"] == 1
+    assert bureau.oa.took["new"] == bureau.oa.took["oa"]
+
+
 async def test_the_console_moves_to_another_address_and_a_taken_one_is_refused(bureau: Bureau) -> None:
     port = free_port()
     bureau.put(bureau.text(port=port))

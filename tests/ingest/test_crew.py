@@ -122,7 +122,7 @@ async def test_what_may_take_long_to_end_is_waited_for_while_the_daemon_goes_on(
                 raise
             ended.append(name)
 
-        return Plan(1, lambda: Part(finishing=[slow], patience=patience))
+        return Plan(1, lambda: Part(finishing=[slow], patience=patience), careful=True)
 
     parts = Crew(Wakes())
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
@@ -157,3 +157,36 @@ async def test_what_cannot_give_back_what_it_has_in_hand_is_not_waited_for(monke
         database.set()
 
     assert given_back.is_set()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "finishes"), [(False, False, False), (True, False, True), (False, True, True)]
+)
+async def test_who_is_careful_or_followed_by_who_is_may_end_in_its_own_time(
+    monkeypatch: pytest.MonkeyPatch, before: bool, after: bool, finishes: bool
+) -> None:
+    monkeypatch.setattr(crew, "GRACE", timedelta(milliseconds=50))
+    said, cut = [], asyncio.Event()
+
+    async def work(stopping: asyncio.Event) -> None:
+        await stopping.wait()
+        try:
+            await asyncio.wait_for(cut.wait(), 0.5)
+        except TimeoutError:
+            said.append("finished")
+        except asyncio.CancelledError:
+            said.append("cut")
+            raise
+
+    def make() -> Part:
+        return Part([work], patience=timedelta(seconds=20))
+
+    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+        parts = Crew(Wakes())
+        await parts.prepare({"a": Plan(1, make, before)})
+        parts.begin(group)
+        await asyncio.sleep(0)
+        changes = await parts.prepare({"a": Plan(2, make, after)})
+        await parts.stop(changes.ending)
+
+    assert said == (["finished"] if finishes else ["cut"])

@@ -140,3 +140,11 @@ def test_what_is_taken_up_holds_for_desk_reader_and_almanac(office: Office, fold
     assert desk.outbox.targets["oa"].restricted == "only"
     assert set(office.reader.doors) == {"paper", "box"}
     assert office.config is config
+
+
+def test_a_target_that_would_not_know_a_repetition_is_given_time_to_end(office: Office, folder: Path) -> None:
+    """And so is the one before it, which knew them."""
+    text = TEXT.replace("restricted: true}", "restricted: true, idempotent: false}")
+    parts = Parts(office, load(write(folder, text), ENVIRONMENT), Metrics(), AsyncIOScheduler())
+
+    assert {name: plan.careful for name, plan in parts.targets()} == {"target oa": True, "target stats": False}

@@ -55,10 +55,10 @@ async def test_a_door_is_paused_with_who_and_why_and_resumed(office: Office) -> 
 
 async def test_a_target_is_paused_with_who_and_why_and_resumed(office: Office) -> None:
     await ask(office, "pause", "target", "oa", "upgrade tonight")
-    (target,) = await office.store.read(listings.targets)
+    (target,) = await office.store.read(lambda conn: listings.targets(conn, office.desk.outbox.targets))
     admitted = await office.store.write(lambda conn: targets.admit(conn, "oa", None, room=5, now=office.clock()))
     await ask(office, "resume", "target", "oa")
-    (after,) = await office.store.read(listings.targets)
+    (after,) = await office.store.read(lambda conn: listings.targets(conn, office.desk.outbox.targets))
 
     assert (target.state, target.error, target.paused_by) == ("paused", "upgrade tonight", "wang")
     assert (admitted.state, admitted.limit) == ("paused", 0)

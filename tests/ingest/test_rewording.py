@@ -134,7 +134,7 @@ def test_every_sentence_is_said_in_english(module: Path) -> None:
     "sentence",
     [
         *(f"{words} (Code)" for words in WORDS.values()),
-        '"oa2" is not a channel, did you mean "oa"?',
+        '"oa2" is not a channel, did you mean "oa"? If it was renamed, expected both names',
         '"case.made" is not an event type, expected one of: case.created',
         "hotline: POST https://x/list: answered 90001; expected code to be 0, also after logging in",
         "hotline: POST https://x/list: answered 12 bytes that look like XML and breaks at character 1; expected JSON",
