@@ -209,7 +209,7 @@ async def test_what_was_done_and_not_answered_is_looked_up_and_found(place: Plac
     [
         (1, False, ["unknown", "found"]),
         (2, False, ["unknown", "unsure", "found"]),
-        (2, True, ["again", "again", "delivered"]),
+        (2, True, ["doubtful", "doubtful", "delivered"]),
     ],
 )
 async def test_an_answer_that_we_fail_to_understand_is_an_attempt_that_failed(
