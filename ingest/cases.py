@@ -372,9 +372,11 @@ class CaseDesk:
 
 def _brings_more(before: KeptReading, after: KeptReading) -> bool:
     """Whether a version of a matter says something that may accuse where the one before did not: in its words, in a
-    file, or by what the citizen added.
+    file, by what the citizen added, or wherever else it now closes the matter for another reason.
     """
     if before.draft is None or after.draft is None or says_else(before.draft, after.draft):
+        return True
+    if before.draft.restricted_reason != after.draft.restricted_reason:
         return True
     added = [{one.id for one in each.signals if one.kind is SignalKind.SUPPLEMENTED} for each in (before, after)]
     files = [{part.key for part in each.parts} for each in (before, after)]
