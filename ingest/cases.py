@@ -284,7 +284,9 @@ class CaseDesk:
 
     def _registration(self, conn: Connection, entry: Entry, kept: KeptReading) -> Registration:
         """What the register gave it; a date that a person wrote over an assumed one is not of the register."""
-        registration = entry.registration
+        registration, known = entry.registration, entry.case
+        if kept.draft is not None and kept.draft.channel != known.channel:
+            registration = replace(registration, channel=(known.channel, known.channel_kind))
         if kept.draft is None or not is_assumed(kept.draft):
             return registration
         told = register.received_uncorrected(conn, self.sealer, entry.case.case_id)

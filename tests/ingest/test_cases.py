@@ -75,6 +75,27 @@ def test_the_same_matter_through_a_second_channel_is_one_more_receipt(desk: Desk
     assert (case.revision, desk.events()) == (1, ["case.created"])
 
 
+def test_a_matter_stays_with_the_targets_of_the_channel_through_which_it_came_first(desk: Desk) -> None:
+    desk = desk.with_targets(bureau=target(channels=("bureau",)), school=target(channels=("school",)))
+    (case_id,) = desk.take_in(reading(modified_at=MORNING, channel="bureau"), channel="bureau")
+    later = reading(modified_at=MORNING + timedelta(hours=1), channel="school", title="改", signals=(BACK,))
+    desk.take_in(later, channel="school")
+
+    case = desk.case(case_id)
+    assert (case.channel, case.title) == ("bureau", "改")
+    assert [one.channel for one in case.receipts] == ["bureau", "school"]
+    assert [(name, type_) for name, type_, _, _ in desk.deliveries()] == [
+        ("bureau", "case.created"), ("bureau", "case.withdrawn"),
+    ]  # fmt: skip
+
+
+def test_a_channel_whose_kind_was_mended_gives_it_to_what_it_brought(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=MORNING, channel_kind=ChannelKind.TABLE))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=1)))
+
+    assert desk.case(case_id).channel_kind is ChannelKind.SUNSHINE
+
+
 def test_a_changed_record_is_the_next_revision_of_the_same_case(desk: Desk) -> None:
     (case_id,) = desk.take_in(reading(modified_at=MORNING))
     desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), title="补充后的标题"))
