@@ -366,10 +366,20 @@ class CaseDesk:
         since = (returned_at, entry.modified_at if went_on else None)
         return any(moment is not None and one.at <= moment for moment in since)
 
-    @staticmethod
-    def _note_signals(conn: Connection, case_id: str, signals: Sequence[Signal], now: datetime) -> list[Signal]:
-        """Those that are new; what has no time of its own happened as we learn of it."""
-        return [one for one in signals if register.add_signal(conn, case_id, one.id, one.kind.value, one.at or now)]
+    def _note_signals(self, conn: Connection, case_id: str, signals: Sequence[Signal], now: datetime) -> list[Signal]:
+        """Those that are new; once known, what was noted of them stands."""
+        noted = [(one, self._happened(one, now)) for one in signals]
+        return [one for one, at in noted if register.add_signal(conn, case_id, one.id, one.kind.value, at)]
+
+    def _happened(self, one: Signal, now: datetime) -> datetime:
+        """What has no time of its own happened as we learn of it; so did a return of today of which only the day is
+        told: what was reported this morning came before it.
+        """
+        if one.at is None:
+            return now
+        today = one.at.astimezone(self.zone).date() == now.astimezone(self.zone).date()
+        by_day = one.kind is SignalKind.RETURNED and today and _is_midnight(one.at, self.zone)
+        return now if by_day else one.at
 
 
 def _brings_more(before: KeptReading, after: KeptReading) -> bool:

@@ -253,6 +253,21 @@ def test_an_acceptance_the_source_or_a_clerk_tells_stops_what_waits_for_it(desk:
         assert found["xf.close"].ended_at is None
 
 
+def test_a_return_of_which_only_the_day_is_told_comes_after_what_was_reported_that_day(
+    desk: Desk, case_id: str
+) -> None:
+    desk.now = at("2026-03-10 15:00")
+    says(desk, case_id, "answered", "2026-03-10 09:00")
+    again = Signal(SignalKind.RETURNED, "X1#7", at("2026-03-10 00:00"))
+    desk.take_in(reading(request_type=HELP, signals=(again,)))
+    assert clocks(desk, case_id)["xf.notice"].ended_at is None
+
+    says(desk, case_id, "answered", "2026-03-10 16:00")
+    desk.now = at("2026-03-11 09:00")
+    desk.take_in(reading(request_type=HELP, title="改", signals=(again,)))
+    assert clocks(desk, case_id)["xf.notice"].ended_at == at("2026-03-10 16:00")
+
+
 @pytest.mark.parametrize(("accepted", "ended"), [("2026-03-04 10:00", False), ("2026-03-11 10:00", True)])
 def test_after_a_return_only_a_later_acceptance_stops_what_waits_for_it(
     desk: Desk, case_id: str, accepted: str, ended: bool
