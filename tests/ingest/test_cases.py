@@ -297,6 +297,29 @@ def test_an_order_that_was_given_out_again_is_taken_back_again_by_its_state_alon
     assert is_withdrawn(desk)
 
 
+TODAY = MORNING.replace(hour=0)
+
+
+@pytest.mark.parametrize(
+    ("status", "back_at", "redo_at", "told_last"),
+    [
+        (UNDER_WAY, MORNING, MORNING - timedelta(days=1), "withdrawn"),  # its platform has no word for it
+        (UNDER_WAY, TODAY, TODAY, "withdrawn"),  # of one day: it came to light later
+        (UNDER_WAY, MORNING - timedelta(days=2), MORNING - timedelta(days=1), "updated"),
+        (SourceStatus(code="answered", raw="已答复"), None, None, "updated"),  # in the order told
+    ],
+)
+def test_a_step_that_comes_to_light_after_a_return_takes_back_what_was_not_given_out_since(
+    desk: Desk, status: SourceStatus, back_at: datetime | None, redo_at: datetime | None, told_last: str
+) -> None:
+    back, redo = Signal(SignalKind.WITHDRAWN, "X1#7", back_at), Signal(SignalKind.RETURNED, "X1#8", redo_at)
+    desk.take_in(reading(source_status=UNDER_WAY))
+    desk.take_in(reading(source_status=UNDER_WAY, title="一", signals=(redo,)))
+    desk.take_in(reading(source_status=status, title="二", signals=(back, redo)))
+
+    assert desk.events()[2:] == [f"case.{told_last}"]
+
+
 def test_steps_listed_latest_first_are_told_in_their_order(desk: Desk) -> None:
     steps = REDO, TOOK_BACK
 
