@@ -58,7 +58,8 @@ class Listed:
 def register(conn: Connection, sealer: Sealer, lists: Sequence[Listed], now: datetime, *, vet: bool = False) -> None:
     """Make a row for every attachment seen for the first time, and a step for each that must be fetched, or vetted.
 
-    One that was refused is asked for once more: a record is read again because it changed or a person wants it.
+    One that was refused, or was only linked to, is asked for once more: a record is read again because it changed, a
+    person wants it, or the office has it fetched from now on. One in which something was found is not.
     """
     adding = insert_into(conn, attachment).on_conflict_do_nothing()
     named = [(one, part) for one in lists for part in one.parts]
@@ -212,8 +213,8 @@ def _known_by_its_signature(conn: Connection, listed: Listed, part: KeptPart, se
 
 
 def _given_up(conn: Connection, listed: Listed, part: KeptPart, sealer: Sealer) -> int | None:
-    """The attachment if it was refused and nobody asks for it; it stays refused until it has come. What has not come
-    is asked for at the address that is good now.
+    """The attachment if it was refused, or not ours to fetch until now, and nobody asks for it; it stays refused until
+    it has come. What has not come is asked for at the address that is good now.
     """
     here = (attachment.c.case_id == listed.case_id) & (attachment.c.key == part.key)
     row = conn.execute(select(attachment).where(here)).one()
@@ -223,4 +224,8 @@ def _given_up(conn: Connection, listed: Listed, part: KeptPart, sealer: Sealer) 
         ledger_rows.c.payload["attachment"].as_integer() == row.id
     )
     asked = conn.execute(select(ledger_rows.c.id).where(step).limit(1)).first()
-    return row.id if row.state == AttachmentState.REFUSED.value and asked is None else None
+    if row.state == AttachmentState.EXTERNAL.value:
+        conn.execute(update(attachment).where(here).values(state=AttachmentState.PENDING.value))
+    elif row.state != AttachmentState.REFUSED.value or _harmful(row.state, row.reason) is not None:
+        return None
+    return row.id if asked is None else None

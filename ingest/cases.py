@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from typing import TypeAlias
 
 from sqlalchemy import Connection
@@ -33,7 +33,7 @@ from ingest.readings import Found, KeptReading, PreparedReading
 from ingest.register import Entry, NewCase, Standing, load_case
 from normalize.case import AttachmentState, Case, Draft, Receipt
 from normalize.clocks import Progress
-from normalize.reading import Disposition, Signal, SignalKind, is_under_way, is_withdrawn
+from normalize.reading import Disposition, Signal, SignalKind, in_order, is_under_way, is_withdrawn
 from store.blobs import Blobs
 from store.sealing import Sealer
 
@@ -47,8 +47,8 @@ EVENT_OF = {
 }
 
 
-RETURNED = "returned"
-"""The code of the state 退回重办."""
+RETURNED, WITHDRAWN = "returned", "withdrawn"
+"""The codes of the states 退回重办 and 已撤回."""
 
 
 Touched: TypeAlias = tuple[RawRow, str]
@@ -257,8 +257,10 @@ class CaseDesk:
     def _renew(self, conn: Connection, entry: Entry, kept: KeptReading, by: str, now: datetime) -> None:
         """The next revision if the content changed, and an event for that or for each new thing the source did."""
         case_id = entry.case.case_id
-        fresh = self._note_signals(conn, case_id, kept.signals, now)
-        fresh += self._note_signals(conn, case_id, _turn(entry, kept, fresh), now)
+        returned_at = register.returned_at(conn, case_id)
+        noted = self._note_signals(conn, case_id, kept.signals, now)
+        fresh = [one for one in noted if not self._is_past(one, entry, kept, noted, returned_at)]
+        fresh = in_order([*fresh, *self._note_signals(conn, case_id, _turn(entry, kept, fresh), now)])
         withdrawn = is_withdrawn(fresh, entry.withdrawn)
         clockwork, progress = self.clockwork, reported.progress_of_case(conn, case_id)
         case = self._compute(conn, self._registration(conn, entry, kept), entry.case.revision, kept, progress)
@@ -282,7 +284,9 @@ class CaseDesk:
 
     def _registration(self, conn: Connection, entry: Entry, kept: KeptReading) -> Registration:
         """What the register gave it; a date that a person wrote over an assumed one is not of the register."""
-        registration = entry.registration
+        registration, known = entry.registration, entry.case
+        if kept.draft is not None and kept.draft.channel != known.channel:
+            registration = replace(registration, channel=(known.channel, known.channel_kind))
         if kept.draft is None or not is_assumed(kept.draft):
             return registration
         told = register.received_uncorrected(conn, self.sealer, entry.case.case_id)
@@ -343,17 +347,48 @@ class CaseDesk:
         current = readings.load(conn, self.sealer, entry.reading_id)
         return (new.channel, new.raw_key) == (current.channel, current.raw_key) and new.raw_id > current.raw_id
 
-    @staticmethod
-    def _note_signals(conn: Connection, case_id: str, signals: Sequence[Signal], now: datetime) -> list[Signal]:
-        """Those that are new; what has no time of its own happened as we learn of it."""
-        return [one for one in signals if register.add_signal(conn, case_id, one.id, one.kind.value, one.at or now)]
+    def _is_past(
+        self, one: Signal, entry: Entry, kept: KeptReading, noted: Sequence[Signal], returned_at: datetime | None
+    ) -> bool:
+        """Whether a step took the matter back before it was given out again. Such steps are not told while the matter
+        is under way (`normalize.feed`): they come to light once it is answered.
+        """
+        if one.kind is not SignalKind.WITHDRAWN or kept.draft is None or _says_withdrawn(kept):
+            return False
+        under_way = is_under_way(kept.draft.source_status)
+        if one.at is None:
+            known = [each for each in kept.signals if each.kind is SignalKind.RETURNED and each not in noted]
+            return not under_way and not is_withdrawn([each for each in kept.signals if each is one or each in known])
+        if under_way:  # told all the same: its platform has no word for it
+            day = timedelta(days=1) if _is_midnight(one.at, self.zone) else timedelta()
+            return returned_at is not None and one.at + day <= returned_at
+        went_on = is_under_way(entry.case.source_status) and not entry.withdrawn
+        since = (returned_at, entry.modified_at if went_on else None)
+        return any(moment is not None and one.at <= moment for moment in since)
+
+    def _note_signals(self, conn: Connection, case_id: str, signals: Sequence[Signal], now: datetime) -> list[Signal]:
+        """Those that are new; once known, what was noted of them stands."""
+        noted = [(one, self._happened(one, now)) for one in signals]
+        return [one for one, at in noted if register.add_signal(conn, case_id, one.id, one.kind.value, at)]
+
+    def _happened(self, one: Signal, now: datetime) -> datetime:
+        """What has no time of its own happened as we learn of it; so did a return of today of which only the day is
+        told: what was reported this morning came before it.
+        """
+        if one.at is None:
+            return now
+        today = one.at.astimezone(self.zone).date() == now.astimezone(self.zone).date()
+        by_day = one.kind is SignalKind.RETURNED and today and _is_midnight(one.at, self.zone)
+        return now if by_day else one.at
 
 
 def _brings_more(before: KeptReading, after: KeptReading) -> bool:
     """Whether a version of a matter says something that may accuse where the one before did not: in its words, in a
-    file, or by what the citizen added.
+    file, by what the citizen added, or wherever else it now closes the matter for another reason.
     """
     if before.draft is None or after.draft is None or says_else(before.draft, after.draft):
+        return True
+    if before.draft.restricted_reason != after.draft.restricted_reason:
         return True
     added = [{one.id for one in each.signals if one.kind is SignalKind.SUPPLEMENTED} for each in (before, after)]
     files = [{part.key for part in each.parts} for each in (before, after)]
@@ -372,12 +407,23 @@ def _turned(entry: Entry, kept: KeptReading, fresh: Sequence[Signal]) -> SignalK
     before, withdrawn = is_withdrawn(fresh, entry.withdrawn), is_withdrawn(kept.signals)
     if kept.draft is None or (withdrawn and before):
         return None
-    if withdrawn:
+    if withdrawn and _says_withdrawn(kept):  # a step that was known did so long ago
         return SignalKind.WITHDRAWN
     status, old = kept.draft.source_status, entry.case.source_status
     again = status.code == RETURNED != old.code and all(one.kind is not SignalKind.RETURNED for one in kept.signals)
     given_out = before and status != old and is_under_way(status)
     return SignalKind.RETURNED if again or given_out else None
+
+
+def _says_withdrawn(kept: KeptReading) -> bool:
+    """Whether its state at the source, no step, says that it was taken back."""
+    by_state = any(one.id == f"{kept.identity}#withdrawn" for one in kept.signals)
+    return by_state or (kept.draft is not None and kept.draft.source_status.code == WITHDRAWN)
+
+
+def _is_midnight(at: datetime, zone: tzinfo) -> bool:
+    """As a step has it of which only the day is told."""
+    return at.astimezone(zone).time() == time()
 
 
 def _arrived(row: RawRow) -> dict[str, object]:

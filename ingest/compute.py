@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ingest.readings import KeptPart
-from normalize.case import Attachment, AttachmentState, Case, Deadline, Draft, Receipt, Warning_
+from normalize.case import Attachment, AttachmentState, Case, ChannelKind, Deadline, Draft, Receipt, Warning_
 
 NOT_CONTENT = frozenset(
     {"case_id", "case_no", "schema_version", "revision", "ingested_at", "receipts", "deadlines", "related"}
@@ -87,6 +87,8 @@ class Registration:
     ingested_at: datetime
     received_at: datetime | None = None
     """When it was first said to have been received; counts where a later reading only assumes."""
+    channel: tuple[str, ChannelKind] | None = None
+    """Through which it came first, where a later reading came through another; targets have their cases by channel."""
 
 
 def compute(
@@ -101,6 +103,9 @@ def compute(
     """The case without its deadlines; `accepted_at`: as its OA reports."""
     if accepted_at is not None:
         draft = draft.model_copy(update={"accepted_at": accepted_at})
+    if registration.channel is not None:
+        name, kind = registration.channel
+        draft = draft.model_copy(update={"channel": name, "channel_kind": kind})
     if registration.received_at is not None and is_assumed(draft):
         draft = draft.model_copy(update={"received_at": registration.received_at})
     if corrections:

@@ -13,13 +13,12 @@ from ingest.register import Standing
 from ingest.written import FieldRefused, Pen, Written, is_same
 from normalize.accusation import suspicion
 from normalize.case import Draft, PurposeCode, RequestTypeCode
-from normalize.restrict import restriction
+from normalize.restrict import TERM, restriction
 from normalize.rules import Rules
+from normalize.understand import WORDS, names_an_own_term
 
 RESTRICTION = ("restricted", "restricted_reason")
 """Corrected together, undone together."""
-JUDGED = ("title", "content", "summary", "subject_party")
-"""The fields whose words tell whether a case is restricted."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +68,10 @@ def restricted_by(before: Draft, after: Draft, rules: Rules, *, decided: bool) -
     told = [reason for reason in _facts(after) if reason not in _facts(before)]
     if told:
         return told[0]
-    if decided or all(getattr(before, field) == getattr(after, field) for field in JUDGED):
+    if decided or all(getattr(before, field) == getattr(after, field) for field in WORDS):
         return None
+    if names_an_own_term(after, rules):
+        return TERM
     return restriction(after, rules.restrict, suspicion(after, rules.accusation))
 
 
@@ -84,7 +85,7 @@ def says_else(before: Draft, after: Draft, corrected: Collection[str] = ()) -> b
     """Whether a case's words, or what it is called, are others than before; of `before` what a person has written over
     tells nothing.
     """
-    fields = [field for field in JUDGED if field not in corrected]
+    fields = [field for field in WORDS if field not in corrected]
     facts = [fact for fact in _facts(after) if fact not in _facts(before)]
     return any(getattr(before, field) != getattr(after, field) for field in fields) or bool(facts)
 

@@ -17,7 +17,7 @@ from ingest.clockwork import Clockwork
 from ingest.history import record_history
 from ingest.register import Entry
 from normalize.case import Case
-from normalize.clocks import Progress
+from normalize.clocks import Progress, extendable
 from normalize.dates import CHINA
 from store.schema import report as table
 from store.sealing import Sealer
@@ -94,7 +94,9 @@ def take(
     if known is not None:
         return _same(known, new, sealer)
     reports, returned_at = _reports(conn, new.report.case_id), register.returned_at(conn, new.report.case_id)
-    after(progress_of(reports, returned_at), new.report)
+    before = progress_of(reports, returned_at)
+    after(before.given_out(entry.case.dispatched_at), new.report)
+    _expect_to_extend(clockwork.dated(entry.case, before), new.report)
     progress = progress_of([*reports, new.report], returned_at)
     if not _add(conn, sealer, new, now):  # of another case, at this very moment
         raise OtherWords(new)
@@ -104,10 +106,9 @@ def take(
     return Taken(new.report.case_id, new.report.type, new.report.at, now)
 
 
-def progress_of_case(conn: Connection, case_id: str) -> Progress | None:
-    """How far the case has come by what was reported; None: nothing was."""
-    reports = _reports(conn, case_id)
-    return progress_of(reports, register.returned_at(conn, case_id)) if reports else None
+def progress_of_case(conn: Connection, case_id: str) -> Progress:
+    """How far the case has come by what was reported, and what its source had done again."""
+    return progress_of(_reports(conn, case_id), register.returned_at(conn, case_id))
 
 
 def of_case(conn: Connection, sealer: Sealer, case_id: str, only: ColumnElement[bool] | None = None) -> list[Reported]:
@@ -149,6 +150,16 @@ def _entry(conn: Connection, sealer: Sealer, new: Arrived, settings: TargetSetti
     if right != "full" or not settings.enabled or not is_meant(conn, new.target, case_id):
         raise NoSuchCase(f"case {case_id}: there is none for this target")
     return entry
+
+
+def _expect_to_extend(case: Case, report: Report) -> None:
+    """Raises OutOfOrder: a matter is extended once, so one that moves no limit would leave none for the right one."""
+    if report.type is not ReportType.EXTENDED or report.until is None:
+        return
+    earliest = max(report.at, min(extendable(case.deadlines), default=report.at)).astimezone(CHINA)
+    if report.until <= earliest:
+        said = f"until moves no limit; expected one later than {earliest.isoformat()}"
+        raise OutOfOrder(f"case {case.case_id}: {said}")
 
 
 def _accepted(conn: Connection, sealer: Sealer, entry: Entry, progress: Progress) -> Case:

@@ -278,7 +278,9 @@ class Numbering(_Part):
 class Draft(_Part):
     """What the source said, normalized: a case without number, deadlines and relations."""
 
-    channel: str = Field(description="the channel's name in the configuration")
+    channel: str = Field(
+        description="the channel's name in the configuration; of several, the one it first came through"
+    )
     channel_kind: ChannelKind = Field(description="which kind of door")
     source_id: str = Field(
         description="the matter's identity, the same whenever it comes: platform:key, or sha256:… of a mail or scan"

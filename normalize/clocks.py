@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -52,6 +52,18 @@ class Progress:
     extended_until: datetime | None = None
     returned_at: datetime | None = None
     """When its source last had it done again."""
+
+    def given_out(self, at: datetime | None) -> Progress:
+        """As it stands once its source dispatched it then: after a refusal, it had it done again."""
+        if at is None or self.refused_at is None or at <= self.refused_at:
+            return self
+        return replace(self, refused_at=None, returned_at=at)
+
+    def known_accepted(self, at: datetime | None) -> Progress:
+        """Its acceptance where no report tells it; after a return only one that came later."""
+        if at is None or self.accepted_at is not None or (self.returned_at is not None and at <= self.returned_at):
+            return self
+        return replace(self, accepted_at=at)
 
     @property
     def over(self) -> bool:
@@ -258,11 +270,14 @@ class ClockRules(BaseModel):
 def deadlines(
     case_facts: Draft, rules: ClockRules, calendar: WorkCalendar, progress: Progress | None = None
 ) -> tuple[Deadline, ...]:
-    """All that is due of a case, the source's own date first; depends on nothing but its arguments."""
+    """All that is due of a case, the source's own date first; depends on nothing but its arguments.
+
+    What the reports tell is weighed against the case's own dates: when it was dispatched, and accepted.
+    """
     applied = (rule for rule in rules.in_force if rule.applies_to(case_facts))
     ours = (_deadline(case_facts, rule, calendar, rules.open) for rule in applied)
-    found = (*_source_deadline(case_facts), *ours)
-    return found if progress is None else tuple(_as_of(one, progress) for one in found)
+    known = (progress or Progress()).given_out(case_facts.dispatched_at).known_accepted(case_facts.accepted_at)
+    return tuple(_as_of(one, known) for one in (*_source_deadline(case_facts), *ours))
 
 
 def next_due(due: Iterable[Deadline]) -> datetime | None:
@@ -276,6 +291,11 @@ def is_closed_at_source(facts: Draft) -> bool:
 
 
 _EXTENDABLE = frozenset({DeadlineKind.REPLY, DeadlineKind.CLOSE})
+
+
+def extendable(due: Iterable[Deadline]) -> list[datetime]:
+    """The known dates of the clocks that run and that an extension moves."""
+    return [one.due_at for one in due if one.kind in _EXTENDABLE and one.due_at is not None and one.ended_at is None]
 
 
 def _as_of(one: Deadline, progress: Progress) -> Deadline:

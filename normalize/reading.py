@@ -84,11 +84,16 @@ def is_under_way(status: SourceStatus) -> bool:
 
 def is_withdrawn(signals: Sequence[Signal], before: bool = False) -> bool:
     """Whether the source has taken the matter back and not given it out again, `before` these or by them."""
-    told = [one for one in signals if one.kind in {SignalKind.WITHDRAWN, SignalKind.RETURNED}]
-    timed = [(one.at, one) for one in told if one.at is not None]
-    if len(timed) == len(told):  # else in the order told
-        told = [one for _, one in sorted(timed, key=lambda each: each[0])]
+    told = in_order([one for one in signals if one.kind in {SignalKind.WITHDRAWN, SignalKind.RETURNED}])
     return told[-1].kind is SignalKind.WITHDRAWN if told else before
+
+
+def in_order(signals: Sequence[Signal]) -> list[Signal]:
+    """By their times if all have one, for platforms list the latest first or last; else as they are told."""
+    timed = [(one.at, one) for one in signals if one.at is not None]
+    if len(timed) < len(signals):
+        return list(signals)
+    return [one for _, one in sorted(timed, key=lambda each: each[0])]
 
 
 @dataclass(frozen=True)

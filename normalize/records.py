@@ -6,7 +6,7 @@ import copy
 import math
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from types import MappingProxyType
 
 from adapters.base import Json
@@ -18,6 +18,8 @@ from normalize.dates import CHINA, parse_moment
 _COUNT = re.compile(r"(\d{1,9})(?:\.0+)?\s*[人名位户]?")
 _HOUR = re.compile(r"[:：时点]|^\d+\.0*[1-9]\d*$|^\d{9,}(?:\.\d+)?$")
 """A clock, a spreadsheet's part of a day, or seconds since 1970."""
+_ENDS_DAY = re.compile(r"24\s*[:：时点]|晚")
+"""A midnight that ends the day it names."""
 _EARLIEST = datetime(1970, 1, 2, tzinfo=CHINA)  # 1900-01-01 and 1970-01-01 are how databases write "no date"
 
 
@@ -93,7 +95,8 @@ class Record:
     def moment(
         self, paths: tuple[str, ...], *, ends_day: bool = False, latest: datetime | None = None
     ) -> datetime | None:
-        """A time, in China's zone unless it names another; with `ends_day` a day without clock means its last second.
+        """A time, in China's zone unless it names another; with `ends_day` a day without clock means its last second,
+        and so does its midnight: many platforms know days only and write them as such.
 
         A time after `latest` is not believed.
         """
@@ -107,8 +110,7 @@ class Record:
         if latest is not None and at > latest:
             self._unusable(path, "date_in_future", f"“{word}”晚于取得记录的时间")
             return None
-        names_a_day = _HOUR.search(word) is None
-        return at.replace(hour=23, minute=59, second=59) if ends_day and names_a_day else at
+        return _end_of_day(at, word) if ends_day else at
 
     def day(self, paths: tuple[str, ...]) -> date | None:
         at = self.moment(paths)
@@ -172,6 +174,12 @@ class Record:
         if value is None or value in ([], {}):
             return True
         return isinstance(value, str) and value.strip() in self._map.blank
+
+
+def _end_of_day(at: datetime, word: str) -> datetime:
+    local = at.astimezone(CHINA)
+    begins_day = local.time() == time() and _ENDS_DAY.search(word) is None
+    return local.replace(hour=23, minute=59, second=59) if begins_day or _HOUR.search(word) is None else at
 
 
 def _as_text(value: str | float | bool | None) -> str:

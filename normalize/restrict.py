@@ -12,7 +12,9 @@ from normalize.case import Draft, PurposeCode, RequestTypeCode
 from normalize.sentences import statements
 from normalize.words import Weights, Words, merged, weighted
 
-ACCUSES, SECRECY, TERM = "text accuses someone", "confidentiality requested", "configured term"
+ACCUSES, SECRECY = "text accuses someone", "confidentiality requested"
+TERM, WORD = "configured term", "word of an accusation"
+"""One of the office's own words; one of the shipped ones."""
 
 TERMS: Weights = weighted("""
     1: 检举 控告 实名举报 匿名举报 举报信 举报材料 性侵 猥亵 性骚扰 受贿 行贿 索贿 贪污 以权谋私 滥用职权 买官卖官
@@ -55,12 +57,14 @@ def restriction(draft: Draft, rules: RestrictRules, found: Suspicion) -> str | N
     """
     if draft.restricted:
         return draft.restricted_reason or "restricted by the source"
+    said = [text for text in (_text(draft), draft.summary) if text]
     reasons = (
         ("purpose accusation", draft.purpose.code is PurposeCode.ACCUSATION),
         ("type report", draft.request_type.code is RequestTypeCode.REPORT),
         (SECRECY, draft.confidential_requested),
         (ACCUSES, found.accuses),
-        (TERM, any(has_a_term(text, rules) for text in (_text(draft), draft.summary) if text)),
+        (TERM, any(has_an_own_term(text, rules) for text in said)),
+        (WORD, any(has_a_term(text, rules) for text in said)),
     )
     return next((reason for reason, applies in reasons if applies), None)
 

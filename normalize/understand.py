@@ -14,6 +14,9 @@ from normalize.rules import Rules
 from normalize.topics import topics
 from normalize.triage import flags, suggested_unit, triage, urgency
 
+WORDS = ("title", "content", "summary", "subject_party", "addressee")
+"""The fields that hold somebody's words."""
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -45,14 +48,18 @@ def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
         flags=flags(heard, rules.triage),
         confidential_requested=_confidential(heard, asked=secrecy),
     )
-    reason = restriction(heard, rules.restrict, found) or (SECRECY if secrecy else None)
+    reason = TERM if names_an_own_term(draft, rules, beside) else restriction(heard, rules.restrict, found)
+    reason = reason or (SECRECY if secrecy else None)
     if reason is None and _carries_an_accusation(draft, said, beside, rules):
         reason = ACCUSES
-    if reason is None and rules.restrict.terms and has_an_own_term(_everything(draft, beside), rules.restrict):
-        reason = TERM
     heard = _with(heard, restricted=reason is not None, restricted_reason=reason, triage=triage(heard, rules.triage))
     unit = heard.suggested_unit or suggested_unit(heard, rules.units)
     return _with(heard, title=draft.title, content=draft.content, suggested_unit=unit)
+
+
+def names_an_own_term(draft: Draft, rules: Rules, beside: Beside = Beside()) -> bool:
+    """Whether one of the office's own words stands anywhere in a matter, or in what comes beside it."""
+    return bool(rules.restrict.terms) and has_an_own_term(_everything(draft, beside), rules.restrict)
 
 
 def _carries_an_accusation(draft: Draft, said: Spoken, beside: Beside, rules: Rules) -> bool:
@@ -67,8 +74,8 @@ def _carries_an_accusation(draft: Draft, said: Spoken, beside: Beside, rules: Ru
 
 def _everything(draft: Draft, beside: Beside) -> str:
     """All text there is of a matter: what is quoted, what the source says of it, what comes beside."""
-    told = draft.model_dump(mode="json", include={"content", "subject_party", "addressee", "category", "source_fields"})
-    return "\n".join([*_texts(told), *beside.words])
+    told = draft.model_dump(mode="json", include={*WORDS, "category", "source_fields"})
+    return "\n".join([*_texts(told), *beside.words, *beside.names])
 
 
 def _texts(value: object) -> Iterator[str]:

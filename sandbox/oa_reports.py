@@ -18,7 +18,8 @@ from sandbox.chinatime import now
 from sandbox.oa import Ledger
 
 TYPES = ("assigned", "accepted", "extended", "answered", "closed", "not_ours", "reopened")
-EXTENSION = timedelta(days=30)
+EXTENSION = timedelta(days=60 + 30)
+"""By 30 days, of a matter that was accepted today."""
 ANSWER = "已责成有关学校核实整改，并将结果告知您。"
 _TIMEOUT = aiohttp.ClientTimeout(total=15)
 

@@ -12,14 +12,26 @@ import jsonschema
 import pytest
 from sqlalchemy import Connection, select, update
 
+from adapters.base import Json, RawKind
 from dispatch.payload import Payload
 from ingest import attachments, inbox
 from ingest.compute import Correction, CorrectionRefused
-from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, SourceStatus, Warning_
-from normalize.reading import Disposition, Part, Reading, Signal, SignalKind
+from normalize.case import (
+    AttachmentRole,
+    AttachmentState,
+    ChannelKind,
+    RequestType,
+    RequestTypeCode,
+    SourceStatus,
+    Warning_,
+)
+from normalize.feed import read_record
+from normalize.places import PlaceRules
+from normalize.reading import Disposition, Part, Reading, Signal, SignalKind, Source
 from store import ledger
 from store.schema import cases, lookup, raw
 from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
+from tests.normalize.test_feed_golden import MAPS
 from tests.place import Place
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
@@ -61,6 +73,27 @@ def test_the_same_matter_through_a_second_channel_is_one_more_receipt(desk: Desk
     case = desk.case(first)
     assert [one.channel for one in case.receipts] == ["mailbox", "mailbox2"]
     assert (case.revision, desk.events()) == (1, ["case.created"])
+
+
+def test_a_matter_stays_with_the_targets_of_the_channel_through_which_it_came_first(desk: Desk) -> None:
+    desk = desk.with_targets(bureau=target(channels=("bureau",)), school=target(channels=("school",)))
+    (case_id,) = desk.take_in(reading(modified_at=MORNING, channel="bureau"), channel="bureau")
+    later = reading(modified_at=MORNING + timedelta(hours=1), channel="school", title="改", signals=(BACK,))
+    desk.take_in(later, channel="school")
+
+    case = desk.case(case_id)
+    assert (case.channel, case.title) == ("bureau", "改")
+    assert [one.channel for one in case.receipts] == ["bureau", "school"]
+    assert [(name, type_) for name, type_, _, _ in desk.deliveries()] == [
+        ("bureau", "case.created"), ("bureau", "case.withdrawn"),
+    ]  # fmt: skip
+
+
+def test_a_channel_whose_kind_was_mended_gives_it_to_what_it_brought(desk: Desk) -> None:
+    (case_id,) = desk.take_in(reading(modified_at=MORNING, channel_kind=ChannelKind.TABLE))
+    desk.take_in(reading(modified_at=MORNING + timedelta(hours=1)))
+
+    assert desk.case(case_id).channel_kind is ChannelKind.SUNSHINE
 
 
 def test_a_changed_record_is_the_next_revision_of_the_same_case(desk: Desk) -> None:
@@ -197,6 +230,101 @@ def test_what_is_taken_back_stays_so_while_its_source_writes_on_about_it(desk: D
 
     assert desk.events() == ["case.created", "case.withdrawn", "case.updated", "case.updated", "case.updated"]
     assert is_withdrawn(desk)
+
+
+HOTLINE = Source("hotline", ChannelKind.HOTLINE, RawKind.RECORD, "x1", None, MORNING + timedelta(days=9), "hotline")
+
+
+def step(number: int, action: str, day: int) -> Json:
+    return {"id": str(number), "action": action, "time": f"2026-03-0{day} 10:00:00"}
+
+
+TOOK_BACK, GAVE_OUT, REDO = step(7, "撤单", 3), step(8, "派单", 4), step(9, "退回重办", 4)
+
+
+def order(state: str, day: int, *steps: Json) -> Reading:
+    told: dict[str, Json] = {
+        "roll_number": "88213", "payroll_title": "收费", "dispatch_time": "2026-03-01 09:00:00", "state": state,
+        "update_time": f"2026-03-0{day} 12:00:00", "workflow": list(steps),
+    }  # fmt: skip
+    return read_record(told, HOTLINE, MAPS["hotline"], PlaceRules())
+
+
+def told(desk: Desk, *versions: Reading) -> list[str]:
+    for one in versions:
+        desk.take_in(one, channel="hotline")
+    return [one.removeprefix("case.") for one in desk.events()]
+
+
+@pytest.mark.parametrize("again", [GAVE_OUT, REDO])
+def test_what_was_taken_back_and_given_out_again_is_not_taken_back_by_being_answered(desk: Desk, again: Json) -> None:
+    before = order("待处置", 2), order("已撤单", 3, TOOK_BACK), order("待处置", 4, TOOK_BACK, again)
+    after = order("已处置", 5, TOOK_BACK, again), order("已办结", 6, TOOK_BACK, again)
+
+    assert told(desk, *before, *after) == ["created", "withdrawn", "returned", "updated", "updated"]
+    assert not is_withdrawn(desk)
+
+
+@pytest.mark.parametrize(("again", "event"), [(GAVE_OUT, "updated"), (REDO, "returned")])
+def test_a_taking_back_that_was_over_before_it_was_seen_does_not_come_to_light_by_the_answer(
+    desk: Desk, again: Json, event: str
+) -> None:
+    before = order("待处置", 2), order("待处置", 4, TOOK_BACK, again)
+    after = order("已处置", 5, TOOK_BACK, again), order("已办结", 6, TOOK_BACK, again)
+
+    assert told(desk, *before, *after) == ["created", event, "updated", "updated"]
+    assert not is_withdrawn(desk)
+
+
+def test_an_order_first_seen_after_it_was_given_out_again_is_not_taken_back_by_being_answered(desk: Desk) -> None:
+    steps = TOOK_BACK, REDO
+
+    assert told(desk, order("待处置", 4, *steps), order("已处置", 5, *steps)) == ["created", "updated"]
+
+
+@pytest.mark.parametrize("state", ["已撤单", "已处置"])
+def test_an_order_that_was_given_out_again_may_be_taken_back_again(desk: Desk, state: str) -> None:
+    before = order("待处置", 2), order("待处置", 4, TOOK_BACK, REDO)
+
+    assert told(desk, *before, order(state, 6, TOOK_BACK, REDO, step(10, "撤单", 6)))[-1] == "withdrawn"
+    assert is_withdrawn(desk)
+
+
+def test_an_order_that_was_given_out_again_is_taken_back_again_by_its_state_alone(desk: Desk) -> None:
+    before = order("待处置", 2), order("已撤单", 3, TOOK_BACK), order("待处置", 4, TOOK_BACK)
+
+    assert told(desk, *before, order("已撤单", 6, TOOK_BACK)) == ["created", "withdrawn", "returned", "withdrawn"]
+    assert is_withdrawn(desk)
+
+
+TODAY = MORNING.replace(hour=0)
+
+
+@pytest.mark.parametrize(
+    ("status", "back_at", "redo_at", "told_last"),
+    [
+        (UNDER_WAY, MORNING, MORNING - timedelta(days=1), "withdrawn"),  # its platform has no word for it
+        (UNDER_WAY, TODAY, TODAY, "withdrawn"),  # of one day: it came to light later
+        (UNDER_WAY, MORNING - timedelta(days=2), MORNING - timedelta(days=1), "updated"),
+        (SourceStatus(code="answered", raw="已答复"), None, None, "updated"),  # in the order told
+    ],
+)
+def test_a_step_that_comes_to_light_after_a_return_takes_back_what_was_not_given_out_since(
+    desk: Desk, status: SourceStatus, back_at: datetime | None, redo_at: datetime | None, told_last: str
+) -> None:
+    back, redo = Signal(SignalKind.WITHDRAWN, "X1#7", back_at), Signal(SignalKind.RETURNED, "X1#8", redo_at)
+    desk.take_in(reading(source_status=UNDER_WAY))
+    desk.take_in(reading(source_status=UNDER_WAY, title="一", signals=(redo,)))
+    desk.take_in(reading(source_status=status, title="二", signals=(back, redo)))
+
+    assert desk.events()[2:] == [f"case.{told_last}"]
+
+
+def test_steps_listed_latest_first_are_told_in_their_order(desk: Desk) -> None:
+    steps = REDO, TOOK_BACK
+
+    assert told(desk, order("待处置", 2), order("已处置", 5, *steps)) == ["created", "withdrawn", "returned"]
+    assert not is_withdrawn(desk)
 
 
 @pytest.mark.parametrize("worse", [Disposition.QUARANTINE, Disposition.AUTO])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from normalize.case import (
     AttachmentRole,
     AttachmentState,
     Case,
+    Draft,
     Petitioner,
     Purpose,
     PurposeCode,
@@ -23,7 +25,9 @@ from normalize.case import (
     RequestTypeCode,
     Warning_,
 )
-from normalize.reading import Part, Signal, SignalKind
+from normalize.reading import Part, Reading, Signal, SignalKind
+from normalize.rules import Rules
+from normalize.understand import understand
 from store.schema import correction, history
 from tests.ingest.config_files import MAILBOX, SEALING, loaded
 from tests.ingest.desk import Desk, reading
@@ -357,6 +361,63 @@ async def test_a_correction_that_shows_an_accusation_closes_the_case(
     assert not any(
         name == "oa" and state == "waiting" and type_ != "case.withdrawn" for name, type_, state in by_target
     )
+
+
+@pytest.mark.parametrize("field", ["subject_party", "addressee", "summary"])
+async def test_a_correction_that_names_one_of_the_offices_own_words_closes_the_case(
+    office: Office, desk: Desk, field: str
+) -> None:
+    office.config = office.config.model_copy(update={"rules": named("王某某")})
+    case_id = taken_in(desk)
+    await correct(office, case_id, {field: "李某某"})
+    assert not desk.case(case_id).restricted
+
+    await correct(office, case_id, {field: "王某某同志"})
+
+    case = desk.case(case_id)
+    assert (case.restricted, case.restricted_reason) == (True, "configured term")
+
+
+async def test_what_names_an_own_word_is_closed_by_whatever_correction_of_its_words(office: Office, desk: Desk) -> None:
+    """The word was configured after the matter was read."""
+    case_id = taken_in(desk, source_fields={"remark": "与王某某有关"})
+    office.config = office.config.model_copy(update={"rules": named("王某某")})
+    await correct(office, case_id, {"urgency": "urgent"})
+    assert not desk.case(case_id).restricted
+
+    await correct(office, case_id, {"title": "另一个标题"})
+
+    assert desk.case(case_id).restricted
+
+
+async def test_a_case_a_person_opened_is_closed_again_when_the_source_names_an_own_word(
+    office: Office, desk: Desk
+) -> None:
+    rules = named("王某某")
+    harmless = reading("x:1", content="附上控告材料一份。", request_type=RequestType(code=RequestTypeCode.COMPLAINT))
+    more = replace(harmless, draft=draft_with(harmless, source_fields={"remark": "与王某某有关"}))
+    (case_id,) = desk.take_in(understood(harmless, rules), key="1")
+    await correct(office, case_id, {"restricted": "no"})
+    desk.take_in(understood(harmless, rules), key="1")
+    assert not desk.case(case_id).restricted
+
+    desk.take_in(understood(more, rules), key="1")
+
+    case = desk.case(case_id)
+    assert (case.restricted, case.restricted_reason) == (True, "configured term")
+
+
+def named(term: str) -> Rules:
+    return Rules.model_validate({"restrict": {"terms": [term]}})
+
+
+def draft_with(one: Reading, **values: Any) -> Draft:
+    assert one.draft is not None
+    return one.draft.model_copy(update=values)
+
+
+def understood(one: Reading, rules: Rules) -> Reading:
+    return replace(one, draft=understand(draft_with(one), rules))
 
 
 async def test_a_case_is_closed_and_opened_with_its_reason(office: Office, desk: Desk) -> None:

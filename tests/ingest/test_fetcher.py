@@ -228,3 +228,16 @@ async def test_reading_the_record_again_asks_again_for_what_was_refused(desk: De
     read_again(desk)
 
     assert (await fetch(desk, host), host.asked) == (0, 2)
+
+
+async def test_what_was_only_linked_to_is_fetched_once_the_office_wants_it(desk: Desk) -> None:
+    external = replace(PART, state=AttachmentState.EXTERNAL)
+    (case_id,) = desk.take_in(reading(parts=(external,)))
+    host = Host([])
+    assert await fetch(desk, host) == 0
+    read_again(desk)
+    assert desk.case(case_id).attachments[0].state is AttachmentState.PENDING
+    read_again(desk)
+
+    assert (await fetch(desk, host), host.asked) == (1, 1)
+    assert desk.case(case_id).attachments[0].state is AttachmentState.STORED

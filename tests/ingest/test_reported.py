@@ -144,6 +144,32 @@ def test_an_extension_moves_the_limit_once(desk: Desk, case_id: str) -> None:
         says(desk, case_id, "extended", "2026-04-21 10:00", until=at("2026-06-09 18:00").isoformat())
 
 
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [("2026-05-06 18:00", "2026-05-06T23:59:59"), ("2025-06-02 18:00", "2026-05-06T23:59:59")],
+)
+def test_an_extension_that_moves_no_limit_is_refused_and_blocks_no_other(
+    desk: Desk, case_id: str, until: str, expected: str
+) -> None:
+    says(desk, case_id, "accepted", "2026-03-04 10:00")
+
+    with pytest.raises(OutOfOrder, match=f"until moves no limit; expected one later than {expected}"):
+        says(desk, case_id, "extended", "2026-04-20 10:00", until=at(until).isoformat())
+    assert desk.happenings(case_id) == ["created", "reported"]
+
+    says(desk, case_id, "extended", "2026-04-20 10:00", until=at("2026-06-02 18:00").isoformat())
+    assert clocks(desk, case_id)["xf.close"].due_at == at("2026-06-02 18:00")
+
+
+def test_an_extension_before_any_limit_is_known_lies_behind_itself(desk: Desk, case_id: str) -> None:
+    with pytest.raises(OutOfOrder, match="expected one later than 2026-03-04T10:00:00"):
+        says(desk, case_id, "extended", "2026-03-04 10:00", until=at("2026-03-04 10:00").isoformat())
+
+    says(desk, case_id, "extended", "2026-03-04 10:00", until=at("2026-06-02 18:00").isoformat())
+    says(desk, case_id, "accepted", "2026-03-05 10:00")
+    assert clocks(desk, case_id)["xf.close"].due_at == at("2026-06-02 18:00")
+
+
 def test_an_answer_that_repeats_the_extended_limit_stops_the_clock(desk: Desk, case_id: str) -> None:
     limit = at("2026-06-02 18:00").isoformat()
     says(desk, case_id, "accepted", "2026-03-04 10:00")
@@ -192,6 +218,64 @@ async def test_a_case_the_source_returns_runs_again_whatever_was_reported_before
 
     assert clocks(desk, case_id)["source"].ended_at == at("2026-03-21 10:00")
     assert row(desk, case_id).next_reminder_at is None
+
+
+async def test_a_case_that_was_not_ours_runs_again_once_its_source_dispatches_it_again(
+    desk: Desk, case_id: str
+) -> None:
+    says(desk, case_id, "not_ours", "2026-03-04 10:00")
+    assert row(desk, case_id).next_due_at is None
+    limit = at("2026-03-20 18:00")
+    again = reading(request_type=HELP, source_deadline_at=limit, dispatched_at=at("2026-03-10 09:00"))
+    desk.take_in(again)
+
+    assert clocks(desk, case_id)["source"].ended_at is None
+    assert row(desk, case_id).next_due_at is not None
+    await kept(desk, "2026-03-20 18:01")
+    assert ("source", "overdue") in [one[1:] for one in told(desk)]
+
+    says(desk, case_id, "reopened", "2026-03-21 09:00")
+    says(desk, case_id, "accepted", "2026-03-21 10:00")
+    assert clocks(desk, case_id)["xf.notice"].ended_at == at("2026-03-21 10:00")
+    says(desk, case_id, "not_ours", "2026-03-22 10:00")
+    assert row(desk, case_id).next_due_at is None
+
+
+def test_an_acceptance_the_source_or_a_clerk_tells_stops_what_waits_for_it(desk: Desk, case_id: str) -> None:
+    accepted = at("2026-03-04 10:00")
+    corrected = [Correction("accepted_at", accepted.isoformat())]
+    desk.write(lambda conn: desk.desk.correct(conn, case_id, corrected, "clerk", desk.now))
+    (other,) = desk.take_in(reading("x:2", request_type=HELP, accepted_at=accepted), key="2")
+
+    for one in (case_id, other):
+        found = clocks(desk, one)
+        assert {found[rule].ended_at for rule in ("xf.notice", "xf.object")} == {accepted}
+        assert found["xf.close"].ended_at is None
+
+
+def test_a_return_of_which_only_the_day_is_told_comes_after_what_was_reported_that_day(
+    desk: Desk, case_id: str
+) -> None:
+    desk.now = at("2026-03-10 15:00")
+    says(desk, case_id, "answered", "2026-03-10 09:00")
+    again = Signal(SignalKind.RETURNED, "X1#7", at("2026-03-10 00:00"))
+    desk.take_in(reading(request_type=HELP, signals=(again,)))
+    assert clocks(desk, case_id)["xf.notice"].ended_at is None
+
+    says(desk, case_id, "answered", "2026-03-10 16:00")
+    desk.now = at("2026-03-11 09:00")
+    desk.take_in(reading(request_type=HELP, title="改", signals=(again,)))
+    assert clocks(desk, case_id)["xf.notice"].ended_at == at("2026-03-10 16:00")
+
+
+@pytest.mark.parametrize(("accepted", "ended"), [("2026-03-04 10:00", False), ("2026-03-11 10:00", True)])
+def test_after_a_return_only_a_later_acceptance_stops_what_waits_for_it(
+    desk: Desk, case_id: str, accepted: str, ended: bool
+) -> None:
+    again = Signal(SignalKind.RETURNED, "X1#7", at("2026-03-10 09:00"))
+    desk.take_in(reading(request_type=HELP, accepted_at=at(accepted), signals=(again,)))
+
+    assert clocks(desk, case_id)["xf.notice"].ended_at == (at(accepted) if ended else None)
 
 
 def test_the_rest_is_taken_and_stored(desk: Desk, case_id: str) -> None:

@@ -140,6 +140,20 @@ async def test_what_was_fetched_is_handed_on_only_after_its_verdict(desk: Desk, 
     assert states(desk, case_id) == {"照片.png": ("refused", False)}
 
 
+async def test_what_was_found_harmful_is_not_fetched_again_when_its_record_changes(desk: Desk, clamd: Clamd) -> None:
+    """Nor handed on without a verdict, should the office give up its scanner."""
+    wanted = Part("照片.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref="files/1.png")
+    (case_id,) = desk.take_in(reading(parts=(wanted,)))
+    fetcher = Fetcher("sunshine", Host(content=HARMFUL), desk.store, desk.desk, lambda: desk.now)
+    lease = timedelta(minutes=5)
+    await fetcher.fetch(desk.write(lambda conn: ledger.claim(conn, "fetch:sunshine", now=desk.now, lease=lease)))
+    await vet(desk, clamd)
+    desk.take_in(reading(parts=(wanted,), title="改"))
+
+    assert desk.write(lambda conn: ledger.claim(conn, "fetch:sunshine", now=desk.now, lease=lease)) == []
+    assert states(desk, case_id) == {"照片.png": ("refused", False)}
+
+
 async def test_a_scanner_that_will_not_look_at_so_much_gives_no_verdict(clamd: Clamd) -> None:
     with pytest.raises(ClamdUnavailable, match=r"StreamMaxLength|size limit exceeded"):
         await clamd.look(bytes(STREAM_LIMIT + 2**20))

@@ -111,7 +111,21 @@ def test_what_the_channel_received_counts_before_what_we_fetched() -> None:
 
 def test_a_deadline_without_clock_is_the_end_of_its_day() -> None:
     assert draft(xbjzsj="2026-04-30").source_deadline_at.isoformat() == "2026-04-30T23:59:59+08:00"
-    assert draft(xbjzsj="2026-04-30 00:00:00").source_deadline_at.isoformat() == "2026-04-30T00:00:00+08:00"
+
+
+@pytest.mark.parametrize(
+    ("written", "due"),
+    [
+        ("2026-04-30 00:00:00", "2026-04-30T23:59:59+08:00"),
+        ("2026-04-29T16:00:00Z", "2026-04-30T23:59:59+08:00"),
+        (1777478400000, "2026-04-30T23:59:59+08:00"),
+        ("2026-04-30 00:00:01", "2026-04-30T00:00:01+08:00"),
+        ("2026-04-30 24:00", "2026-05-01T00:00:00+08:00"),
+        ("2026年4月30日晚上12点", "2026-05-01T00:00:00+08:00"),
+    ],
+)
+def test_a_deadline_at_midnight_is_the_end_of_its_day(written: Json, due: str) -> None:
+    assert draft(xbjzsj=written).source_deadline_at.isoformat() == due
 
 
 def test_a_spreadsheets_number_with_a_fraction_names_the_hour_it_is_due() -> None:

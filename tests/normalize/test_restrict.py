@@ -25,7 +25,7 @@ def test_an_ordinary_case_is_open() -> None:
         ({"request_type": {"code": "report", "confidence": 1.0}}, "type report"),
         ({"confidential_requested": True}, "confidentiality requested"),
         ({"title": "校长受贿", "content": "校长收受贿赂，索要红包。"}, "text accuses someone"),
-        ({"content": "附上控告材料一份。"}, "configured term"),
+        ({"content": "附上控告材料一份。"}, "word of an accusation"),
         ({"restricted": True}, "restricted by the source"),
         ({"restricted": True, "restricted_reason": "标记"}, "标记"),
     ],

@@ -120,6 +120,15 @@ def test_an_accusation_that_only_the_source_s_summary_tells_is_restricted(conten
     assert (case.purpose.code is PurposeCode.ACCUSATION) is (content is None)
 
 
+def test_the_office_s_own_term_is_the_reason_whatever_else_restricts() -> None:
+    rules = Rules.model_validate({"restrict": {"terms": ["某某专案"]}})
+    accused = draft("举报校长受贿", "举报校长张某受贿。")
+    remarked = accused.model_copy(update={"source_fields": {"remark": "与某某专案有关"}})
+
+    assert understand(accused, rules).restricted_reason != "configured term"
+    assert understand(remarked, rules).restricted_reason == "configured term"
+
+
 @pytest.mark.parametrize("place", ["summary", "beside", "quoted", "subject_party", "source_fields"])
 def test_the_office_s_own_term_restricts_wherever_it_stands(place: str) -> None:
     rules = Rules.model_validate({"restrict": {"terms": ["某某专案"]}})
