@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from sqlalchemy import Connection, event
 
 from ingest import listings
 from ingest.accounts import Role
+from ingest.console.originals import suspected
 from ingest.console.search import Place, Wanted, find_cases
 from store.engine import Store
 from tests.console.town import NOW, populate
-
-
-def plan_of(conn: Connection, act: Any) -> list[str]:
-    """SQLite's plan of every query on `cases` that the act makes."""
-    asked: list[tuple[str, Any]] = []
-
-    def note(_conn: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if "FROM cases" in statement:
-            asked.append((statement, parameters))
-
-    event.listen(conn, "before_cursor_execute", note)
-    act()
-    event.remove(conn, "before_cursor_execute", note)
-    return [
-        row.detail
-        for statement, parameters in asked
-        for row in conn.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-    ]
+from tests.plans import plan_of
 
 
 @pytest.mark.parametrize(
@@ -63,3 +44,14 @@ def test_what_is_to_be_reviewed_is_counted_by_its_index(store: Store) -> None:
     plan = store.read_now(lambda conn: plan_of(conn, lambda: listings.stages(conn)))
 
     assert any("COVERING INDEX ix_cases_needs_review" in step for step in plan), plan
+
+
+def test_what_no_case_is_made_of_is_found_without_walking_over_the_cases(store: Store) -> None:
+    town = populate(store)
+
+    plan = store.read_now(
+        lambda conn: plan_of(conn, lambda: suspected(conn, store.sealer, town.suspected), "FROM reading")
+    )
+
+    assert plan
+    assert not [step for step in plan if step.startswith("SCAN")], plan

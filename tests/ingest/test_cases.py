@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,12 +16,14 @@ from sqlalchemy import Connection, select, update
 from dispatch.payload import Payload
 from ingest import attachments, inbox
 from ingest.compute import Correction, CorrectionRefused
+from ingest.readings import Found, PreparedReading, keep
 from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, SourceStatus, Warning_
 from normalize.reading import Disposition, Part, Reading, Signal, SignalKind
 from store import ledger
 from store.schema import cases, lookup, raw
 from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
 from tests.place import Place
+from tests.plans import plan_of
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
 ACCUSATION: dict[str, Any] = {
@@ -214,6 +217,23 @@ def test_a_worse_reading_does_not_take_a_case_its_words(desk: Desk, worse: Dispo
     desk.read(raw_id, reading(content="更好的读法"))
 
     assert (desk.case(case_id).content, desk.count()) == ("更好的读法", 1)
+
+
+def test_a_case_read_from_what_is_now_kept_aside_is_found_without_walking_over_the_cases(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        found = [aside(desk)]
+        plan = desk.write(
+            lambda conn: plan_of(conn, lambda: keep(conn, desk.store.sealer, found, desk.now), "JOIN cases")
+        )
+
+    assert plan
+    assert not [step for step in plan if step.startswith("SCAN")], plan
+
+
+def aside(desk: Desk) -> Found:
+    raw_id = desk.arrive()
+    row = desk.store.read_now(lambda conn: inbox.load(conn, desk.store.sealer, raw_id))
+    return Found(row, 0, PreparedReading(reading(disposition=Disposition.QUARANTINE), (), ()))
 
 
 def test_a_record_kept_aside_needs_nobody_once_a_later_version_of_it_was_read(desk: Desk) -> None:
