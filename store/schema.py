@@ -202,7 +202,7 @@ cases = Table(
     Column("urgency", Text, nullable=False),
     Column("source_status", Text),
     Column("received_at", Moment, nullable=False),
-    Column("next_due_at", Moment, index=True),
+    Column("next_due_at", Moment),
     Column("ingested_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
     Column("reading_id", Id, ForeignKey("reading.id"), index=True),
@@ -213,6 +213,7 @@ cases = Table(
     Column("dated_by", Text),  # names the calendar and rules its deadlines were counted by; null: before that was noted
     Index("ix_cases_next_reminder_at", "next_reminder_at", info=_among(_DUE)),
     Index("ix_cases_dated_by", "dated_by", info=_among(RUNNING)),
+    Index("ix_cases_next_due_at", "next_due_at", info=_among(RUNNING)),
     Index("ix_cases_received", "received_at", "case_id"),
     Index("ix_cases_updated", "updated_at", "case_id"),
     # A page of the list under each of its usual filters, in its order, without reading the other cases.

@@ -23,7 +23,7 @@ LONGEST_NUMBER = 200
 @needs(Right.DELIVERIES)
 async def show(request: web.Request) -> web.StreamResponse:
     console = request.app[CONSOLE]
-    targets = [one.name for one in await console.store.read(listings.targets)]
+    targets = await console.store.read(listings.target_names)
     target, state = named(request, "target"), chosen(request, "state", STATES)
     type_, channel = chosen(request, "type", TYPES), named(request, "channel")
     before, span, everything = before_of(request), span_of(request), visitor_of(request).may(Right.RESTRICTED)

@@ -10,12 +10,15 @@ down_revision = '0014'
 branch_labels = None
 depends_on = None
 
+RUNNING = sa.text('next_due_at IS NOT NULL AND NOT withdrawn')
 URGENT = sa.text("urgency IN ('urgent', 'critical')")
 
 
 def upgrade() -> None:
     op.create_index('ix_cases_reading_id', 'cases', ['reading_id'])
     op.create_index('ix_raw_blob', 'raw', ['blob'])
+    op.drop_index('ix_cases_next_due_at', 'cases')
+    op.create_index('ix_cases_next_due_at', 'cases', ['next_due_at'], sqlite_where=RUNNING, postgresql_where=RUNNING)
     for column in ('restricted', 'withdrawn'):
         op.create_index(
             f'ix_cases_{column}',
