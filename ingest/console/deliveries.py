@@ -27,7 +27,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     target, state = named(request, "target"), chosen(request, "state", STATES)
     type_, channel = chosen(request, "type", TYPES), named(request, "channel")
     before, span, everything = before_of(request), span_of(request), visitor_of(request).may(Right.RESTRICTED)
-    found = await console.store.read(
+    found = await console.store.browse(
         lambda conn: listings.deliveries(
             conn, target=target, state=state, type_=type_, channel=channel, span=span, before=before,
             everything=everything,

@@ -26,7 +26,7 @@ async def show_door(request: web.Request) -> web.StreamResponse:
 @needs(Right.OVERVIEW)
 async def show_target(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
-    targets = {one.name: one for one in await request.app[CONSOLE].store.read(listings.targets)}
+    targets = {one.name: one for one in await request.app[CONSOLE].store.browse(listings.targets)}
     if name not in targets:
         raise web.HTTPNotFound
     return page(request, "target.html", target=targets[name])

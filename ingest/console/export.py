@@ -66,7 +66,7 @@ async def _lines(request: web.Request) -> tuple[list[Line], bool]:
     """The newest cases, and whether there are more."""
     console, role = request.app[CONSOLE], visitor_of(request).role
     wanted, now, sealer = wanted_by(request), console.now(), console.store.sealer
-    asked = await console.store.read(lambda conn: asked_for(conn, sealer, role, wanted, now))
+    asked = await console.store.browse(lambda conn: asked_for(conn, sealer, role, wanted, now))
     lines: list[Line] = []
     before: Place | None = None
 
@@ -75,7 +75,7 @@ async def _lines(request: web.Request) -> tuple[list[Line], bool]:
         return [line_of(row, sealer, role) for row in found.rows], found.older
 
     while len(lines) < MOST:
-        some, before = await console.store.read(find)
+        some, before = await console.store.browse(find)
         lines += some
         if before is None:
             break

@@ -34,7 +34,7 @@ class Overview:
 async def show(request: web.Request) -> web.StreamResponse:
     console, visitor = request.app[CONSOLE], visitor_of(request)
     role, now, sealer = visitor.role, console.now(), console.store.sealer
-    seen = await console.store.read(lambda conn: _gather(conn, sealer, role, now))
+    seen = await console.store.browse(lambda conn: _gather(conn, sealer, role, now))
     told = console.alarms[visitor.language]
     return page(
         request,
