@@ -16,7 +16,7 @@ from sqlalchemy import Connection, select, update
 from dispatch.payload import Payload
 from ingest import attachments, inbox
 from ingest.compute import Correction, CorrectionRefused
-from ingest.readings import Found, PreparedReading, keep
+from ingest.readings import Found, PreparedReading, keep, prepare
 from normalize.case import AttachmentRole, AttachmentState, RequestType, RequestTypeCode, SourceStatus, Warning_
 from normalize.reading import Disposition, Part, Reading, Signal, SignalKind
 from store import ledger
@@ -261,6 +261,15 @@ def test_a_version_that_is_read_after_a_later_one_is_not_kept_aside(desk: Desk, 
     assert list(states) == ["read", "read"]
 
 
+def test_a_later_version_is_looked_for_among_those_of_the_record(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        ends = [inbox.End(desk.arrive(), "quarantined", "not JSON")]
+        plan = desk.write(lambda conn: plan_of(conn, lambda: inbox.mark(conn, ends, desk.now), "EXISTS"))
+
+    (looked,) = [step for step in plan if "newer" in step]
+    assert "(channel=? AND key=?)" in looked
+
+
 def test_reading_the_same_raw_again_is_silent_unless_the_case_changes(desk: Desk) -> None:
     (case_id,) = desk.take_in(reading())
     (raw_id,) = desk.store.read_now(lambda conn: conn.execute(select(raw.c.id)).scalars().all())
@@ -407,6 +416,27 @@ def test_fetched_attachments_show_in_one_revision(desk: Desk) -> None:
     assert [one.state for one in case.attachments] == [AttachmentState.STORED] * 2
     assert case.attachments[0].url == f"https://xinqiao.example/files/{case_id}/{prepared.sha256}"
     assert (case.revision, desk.events()) == (2, ["case.created", "case.updated"])
+
+
+def test_only_for_one_that_was_refused_it_is_looked_whether_somebody_fetches_it(tmp_path: Path) -> None:
+    part = Part("证据.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref="files/1.png")
+    with open_desk(tmp_path) as desk:
+        (case_id,) = desk.take_in(reading(parts=(part,)))
+        (step,) = desk.write(
+            lambda conn: ledger.claim(conn, "fetch:sunshine", now=desk.now, lease=timedelta(minutes=1))
+        )
+        stored = prepare(reading(parts=(part,)), "", desk.store.blobs, desk.store.sealer).parts
+        named = [attachments.Listed(case_id, "sunshine", stored)]
+
+        def plan(conn: Connection) -> list[str]:
+            return plan_of(conn, lambda: attachments.register(conn, desk.store.sealer, named, desk.now), "FROM ledger")
+
+        pending = desk.write(plan)
+        desk.write(lambda conn: attachments.refused(conn, step.payload["attachment"], "not there"))
+        refused = desk.write(plan)
+
+    assert pending == []
+    assert any("ix_ledger_claim (lane=? AND state=?)" in found for found in refused), refused
 
 
 def test_a_part_without_bytes_or_reference_is_kept_as_it_is(desk: Desk) -> None:
