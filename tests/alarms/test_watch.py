@@ -21,7 +21,7 @@ from ingest.alarms.conditions import Condition
 from ingest.alarms.keeper import AlarmKeeper
 from ingest.alarms.looking import Places
 from ingest.alarms.settings import AlarmSettings
-from ingest.alarms.watch import Speaker, compare, standing, what_is
+from ingest.alarms.watch import Speaker, compare, drop, standing, what_is
 from ingest.alarms.words import FOLDER
 from ingest.almanac import Almanac
 from ingest.catalogue import LANGUAGES, load_words
@@ -273,6 +273,14 @@ async def test_the_summary_comes_once_on_a_working_morning(desk: Desk) -> None:
     assert "自 2026-03-02 08:10 以来新收：2 件" in found[0]["text"]
     assert secret not in str(in_line(desk))
     assert len([one for one in in_line(desk) if one["kind"] == "digest"]) == 2
+
+
+def test_what_is_dropped_lets_go_what_waits_behind_it(desk: Desk) -> None:
+    for now in (NOW, NOW + HOUR):
+        desk.write(lambda conn, now=now: ledger.enqueue(conn, "tell:gone", {}, key="disk", now=now))
+    desk.write(lambda conn: drop(conn, ["tell:gone"], NOW))
+
+    assert desk.store.read_now(ledger.counts)["tell:gone"] == {"ready": 1}
 
 
 async def test_two_hosts_tell_one_summary_and_neither_counts_while_others_would_write(desk: Desk) -> None:
