@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from contextlib import suppress
 from datetime import timedelta
 from errno import EIO
 from pathlib import Path
@@ -53,10 +54,13 @@ class BlobFolder:
 
     def sweep(self, older: timedelta) -> int:
         latest = time.time() - older.total_seconds()
-        left = [path for path in self._partial.iterdir() if path.stat().st_mtime <= latest]
-        for path in left:
-            path.unlink(missing_ok=True)
-        return len(left)
+        left = 0
+        for path in self._partial.iterdir():
+            with suppress(FileNotFoundError):  # whoever wrote it has just given it its name
+                if path.stat().st_mtime <= latest:
+                    path.unlink()
+                    left += 1
+        return left
 
 
 def _make_folder(path: Path) -> None:
