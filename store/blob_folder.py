@@ -13,6 +13,9 @@ from datetime import timedelta
 from errno import EIO
 from pathlib import Path
 
+PARTIAL = "partial"
+"""In the folder as long as it is the one that was opened."""
+
 
 class BlobFolder:
     """A depot that several processes, and through a share several machines, may use."""
@@ -20,7 +23,7 @@ class BlobFolder:
     def __init__(self, folder: Path) -> None:
         self.place = str(folder)
         self._folder = folder
-        self._partial = folder / "partial"
+        self._partial = folder / PARTIAL
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_folder(folder)
         _make_folder(self._partial)
@@ -30,7 +33,7 @@ class BlobFolder:
             return (self._folder / key).read_bytes()
         except FileNotFoundError as error:
             if not self._partial.is_dir():
-                raise OSError(EIO, "this is not the folder it was; is the share still mounted?", self.place) from error
+                raise not_mounted(self.place) from error
             return None
 
     def write(self, key: str, sealed: bytes) -> None:
@@ -61,6 +64,10 @@ class BlobFolder:
                     path.unlink()
                     left += 1
         return left
+
+
+def not_mounted(place: str) -> OSError:
+    return OSError(EIO, "this is not the folder it was; is the share still mounted?", place)
 
 
 def _make_folder(path: Path) -> None:
