@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
+from dispatch.addressees import addressees
 from dispatch.holdings import lane_of
 from dispatch.rights import STANDING, WITHDRAWN, may_send, right_of
 from dispatch.settings import TargetSettings
@@ -32,18 +33,9 @@ class HandedOver:
     """A worker is at one of the case's steps now: ask again."""
 
 
-def known_to(conn: Connection) -> Iterator[str]:
-    """Every target that has a delivery, by a look each into the index: there may be millions of deliveries."""
-    name: str | None = ""
-    while name is not None:
-        name = conn.execute(select(func.min(delivery.c.target)).where(delivery.c.target > name)).scalar_one()
-        if name is not None:
-            yield name
-
-
 def stranded(conn: Connection, configured: Collection[str]) -> dict[str, int]:
     """How many deliveries are owed to each target that is not configured."""
-    counts = {name: owed(conn, name) for name in known_to(conn) if name not in configured}
+    counts = {name: owed(conn, name) for name in addressees(conn) if name not in configured}
     return {name: count for name, count in counts.items() if count}
 
 

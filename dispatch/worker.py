@@ -182,15 +182,17 @@ class TargetWorker:
         if self._spoiled:
             self._spoiled = False
             await self._empty_queue()
-        room, claimed_at = self._room(), self._clock()
-        admission, parcels = await self._claim(room) if room else (Admission(targets.OPEN, 0), [])
+        room, claimed_at = self._room(), LONG_AGO
+        admission, parcels = Admission(targets.OPEN, 0), list[Parcel]()
+        if room:
+            admission, parcels, claimed_at = await self._claim(room)
         self._more = not room or (bool(parcels) and len(parcels) == admission.limit)
         if admission.state != targets.OPEN:
             self._window = 1
-        until = claimed_at + self._lease - self.longest - LEASE_MARGIN / 2
         if not self._queue:
             self._seen_at = self._clock()
-        self._queue.extend((parcel, until) for parcel in parcels)
+        lasts = self._lease - self.longest - LEASE_MARGIN / 2
+        self._queue.extend((parcel, claimed_at + lasts) for parcel in parcels)
         self._pump(sender, sending)
         if not parcels:
             idle = await self._idle_time(admission)
@@ -262,34 +264,35 @@ class TargetWorker:
     def _has_room(self) -> bool:
         return len(self._under_way) < self._window and self._begun < self._window + UNWRITTEN
 
-    async def _claim(self, room: int) -> tuple[Admission, list[Parcel]]:
-        """Cancelled while the store is slow, what it claims all the same is given back."""
-        now, sealer, settings = self._clock(), self._store.sealer, self._settings
-        claiming = asyncio.ensure_future(self._store.write(lambda conn: self._take(conn, room, now)))
+    async def _claim(self, room: int) -> tuple[Admission, list[Parcel], datetime]:
+        """With when it was claimed, however long the store took. Cancelled while it is slow, what it claims all the
+        same is given back.
+        """
+        sealer, settings = self._store.sealer, self._settings
+        claiming = asyncio.ensure_future(self._store.write(lambda conn: self._take(conn, room)))
         try:
-            admission, claims = await asyncio.shield(claiming)
+            admission, claims, now = await asyncio.shield(claiming)
             if not claims:
-                return admission, []
+                return admission, [], now
             crashpoint.reach("after_claim")
-            return admission, await self._store.read(
-                lambda conn: pack(conn, claims, settings, sealer, probe=admission.probe)
-            )
+            packed = await self._store.read(lambda conn: pack(conn, claims, settings, sealer, probe=admission.probe))
         except asyncio.CancelledError:
             await asyncio.wait([claiming])
             if claiming.exception() is None:
-                admission, claims = claiming.result()
+                admission, claims, _ = claiming.result()
                 await asyncio.shield(self._give_back(claims, probe=admission.probe))
             raise
+        return admission, packed, now
 
-    def _take(self, conn: Connection, room: int, now: datetime) -> tuple[Admission, list[Claim]]:
-        name, rate = self._name, self._settings.rate
+    def _take(self, conn: Connection, room: int) -> tuple[Admission, list[Claim], datetime]:
+        name, rate, now = self._name, self._settings.rate, self._clock()
         admission = targets.admit(conn, name, rate, room=room, now=now)
         if not admission.limit:
-            return admission, []
+            return admission, [], now
         claims = ledger.claim(conn, self._lane, now=now, lease=self._lease, limit=admission.limit)
         if claims:
             targets.note_claimed(conn, name, rate, admission, len(claims), now=now, patience=self._lease)
-        return admission, claims
+        return admission, claims, now
 
     @property
     def _lease(self) -> timedelta:

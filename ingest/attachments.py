@@ -13,6 +13,7 @@ from ingest.readings import KeptPart
 from normalize.case import AttachmentState
 from store import ledger
 from store.blobs import Blobs, Kept, Prepared, find
+from store.ledger_statements import IS_READY
 from store.schema import attachment
 from store.schema import ledger as ledger_rows
 from store.sealing import Sealer
@@ -220,12 +221,11 @@ def _given_up(conn: Connection, listed: Listed, part: KeptPart, sealer: Sealer) 
     row = conn.execute(select(attachment).where(here)).one()
     if row.sha256 is None and part.ref:
         conn.execute(update(attachment).where(here).values(sealed_ref=_row(listed, part, sealer)["sealed_ref"]))
-    step = (ledger_rows.c.lane == fetch_lane(row.channel)) & (
-        ledger_rows.c.payload["attachment"].as_integer() == row.id
-    )
-    asked = conn.execute(select(ledger_rows.c.id).where(step).limit(1)).first()
     if row.state == AttachmentState.EXTERNAL.value:
         conn.execute(update(attachment).where(here).values(state=AttachmentState.PENDING.value))
     elif row.state != AttachmentState.REFUSED.value or _harmful(row.state, row.reason) is not None:
         return None
-    return row.id if asked is None else None
+    step = ledger_rows.c.payload["attachment"].as_integer() == row.id
+    # A fetch waits for none before it and is never laid aside: by the index of what is ready.
+    asked = select(ledger_rows.c.id).where(ledger_rows.c.lane == fetch_lane(row.channel), IS_READY, step)
+    return row.id if conn.execute(asked.limit(1)).first() is None else None

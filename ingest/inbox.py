@@ -142,7 +142,7 @@ def mark(conn: Connection, ends: Sequence[End], now: datetime) -> None:
     if ends:
         conn.execute(_MARK, [{"marked": end.raw_id, "to": end.state, "why": end.reason, "at": now} for end in ends])
     if aside := [end.raw_id for end in ends if end.state == "quarantined"]:
-        _need_nobody(conn, raw.c.id.in_(aside) & _later(_newer.c.state == "read"), now)
+        _need_nobody(conn, raw.c.id.in_(aside) & _later(_WAS_READ), now)
 
 
 def overtake(conn: Connection, raw_ids: Sequence[int], now: datetime) -> None:
@@ -155,6 +155,10 @@ def _later(which: ColumnElement[bool]) -> ColumnElement[bool]:
     """There is such a later version of the record."""
     same = (_newer.c.channel == raw.c.channel) & (_newer.c.key == raw.c.key)
     return exists().where(_newer.c.id > raw.c.id, same, which)
+
+
+_WAS_READ = _newer.c.state.concat("") == "read"
+"""Not by the index of states: of a record there are few versions, and millions of others were read."""
 
 
 def _need_nobody(conn: Connection, which: ColumnElement[bool], now: datetime) -> None:

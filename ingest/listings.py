@@ -11,11 +11,13 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 from sqlalchemy.sql import ColumnElement
 
+from dispatch.addressees import addressees
 from dispatch.settings import TargetSettings
 from dispatch.stranded import OWED
+from ingest.few import are_few
 from ingest.spans import ALWAYS, Span
 from store.ledger import counts
-from store.schema import attempt, cases, channel, delivery, event, ledger, raw
+from store.schema import RUNNING, attempt, cases, channel, delivery, event, ledger, raw
 from store.schema import target as target_table
 
 PAGE = 50
@@ -206,7 +208,8 @@ def queues(conn: Connection) -> list[Queue]:
     counted = select(
         delivery.c.target, delivery.c.state, func.count().label("number"), func.min(delivery.c.id).label("first")
     )
-    of_each = counted.where(delivery.c.state.in_(OWED)).group_by(delivery.c.target, delivery.c.state)
+    owing = delivery.c.target.in_(addressees(conn)) & delivery.c.state.in_(OWED)  # not what was delivered
+    of_each = counted.where(owing).group_by(delivery.c.target, delivery.c.state)
     for row in conn.execute(of_each):
         owed.setdefault(row.target, {})[row.state] = row.number
         if row.state != "rejected":  # which waits for a person, perhaps for months
@@ -214,6 +217,11 @@ def queues(conn: Connection) -> list[Queue]:
     since = select(delivery.c.target, event.c.created_at).join(event, event.c.id == delivery.c.event_id)
     oldest = {row.target: row.created_at for row in conn.execute(since.where(delivery.c.id.in_(first.values())))}
     return [Queue(name, states, oldest.get(name)) for name, states in sorted(owed.items())]
+
+
+def target_names(conn: Connection) -> list[str]:
+    """Every target that has a state."""
+    return list(conn.execute(select(target_table.c.name).order_by(target_table.c.name)).scalars())
 
 
 def target_states(conn: Connection) -> dict[str, str]:
@@ -265,12 +273,11 @@ def quarantine(
 
 def deadlines(conn: Connection, now: datetime, limit: int = 10) -> Deadlines:
     """What is overdue and what falls due within three days, of the matters not withdrawn."""
-    live = ~cases.c.withdrawn
-    overdue = conn.execute(select(func.count()).where(live, cases.c.next_due_at < now)).scalar_one()
-    soon = select(func.count()).where(live, cases.c.next_due_at >= now, cases.c.next_due_at < now + SOON)
+    overdue = conn.execute(select(func.count()).where(RUNNING, cases.c.next_due_at < now)).scalar_one()
+    soon = select(func.count()).where(RUNNING, cases.c.next_due_at >= now, cases.c.next_due_at < now + SOON)
     first = (
         select(cases.c.case_id, cases.c.case_no, cases.c.channel_kind, cases.c.next_due_at, cases.c.restricted)
-        .where(live, cases.c.next_due_at < now + SOON)
+        .where(RUNNING, cases.c.next_due_at < now + SOON)
         .order_by(cases.c.next_due_at, cases.c.case_id)
         .limit(limit)
     )
@@ -310,8 +317,15 @@ def deliveries(
         conditions.append(delivery.c.case_id == case_id)
     if before is not None:
         conditions.append(delivery.c.id < before)
-    # With a span the events in it are found first: sorting a day's is less than walking over the years after it.
-    order = delivery.c.id if span == ALWAYS else delivery.c.id + 0
+    sorts = span != ALWAYS
+    if target is None and state not in (None, "delivered"):
+        of_each = (delivery.c.target.in_(addressees(conn)), delivery.c.state == state)
+        if are_few(conn, select(delivery.c.id).where(*of_each)):
+            conditions.append(of_each[0])
+            sorts = True
+    # The events of a span are found first, and few deliveries in a state: sorting those is less than walking over the
+    # years after them.
+    order = delivery.c.id + 0 if sorts else delivery.c.id
     return _opened_up(conn, _deliveries().where(*conditions).order_by(order.desc()).limit(limit))
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from ingest import readings
 from ingest.history import MACHINE, record_each
@@ -32,7 +32,9 @@ NIGHT = (22, 6)
 """Hours of the office's clock, from and to, at which somebody is least likely to be waiting."""
 LOOKS_EVERY = timedelta(minutes=10)
 BATCH, PAUSE = 50, timedelta(seconds=1)
-"""So many arrivals are looked at in a transaction, and so long others have the database for themselves."""
+"""So many arrivals are looked at together, and so long others have the database for themselves."""
+STRIDE = 5_000
+"""So many numbers are passed in one reading: most are of what was removed long ago."""
 LINGERS = timedelta(days=1)
 """A file is deleted so long after its row says that it is gone: a backup may be under way that counts on it."""
 UNDELIVERED = ("waiting", "sending", "unknown", "rejected")
@@ -50,6 +52,18 @@ class Arrived:
     """When it came or a person decided about it."""
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """What a reading of the inbox passed over."""
+
+    due: list[int]
+    """Arrivals that nobody waits for."""
+    looked_at: int
+    """How many lie here still."""
+    last: int | None
+    """The last number of what came long ago; None: there is no more of it."""
+
+
 @dataclass
 class Retention:
     """Removes what came and was done with so long ago."""
@@ -58,6 +72,9 @@ class Retention:
     clock: Callable[[], datetime]
     zone: tzinfo
     keeps: timedelta
+    _night: date | None = field(default=None, init=False)
+    _last: int = field(default=0, init=False)
+    """Everything up to this number was looked at this night."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         while not stopping.is_set():
@@ -70,23 +87,32 @@ class Retention:
             await beat(stopping, LOOKS_EVERY)
 
     async def go_through(self, stopping: asyncio.Event) -> int:
-        """Look at everything that came long ago, once, as long as it is night; how many originals were removed."""
-        store, removed, last = self.store, 0, 0
+        """Look at what came long ago, as long as it is night: at everything once a night, then at what has come of
+        age since; how many originals were removed.
+        """
+        store, removed = self.store, 0
         while not stopping.is_set() and self._is_night():
             now = self.clock()
-            seen, number = await store.write(
-                lambda conn, last=last, now=now: remove_due(  # type: ignore[misc]
-                    conn, store.blobs, store.sealer, now - self.keeps, now, after=last
-                )
-            )
-            removed += number
-            if seen is None:
+            before, after = now - self.keeps, self._begin(now)
+            found = await store.read(partial(pass_over, before=before, after=after))
+            if found.due:
+                act = partial(remove_due, blobs=store.blobs, sealer=store.sealer, ids=found.due, before=before, now=now)
+                removed += await store.write(act)
+            if found.last is None:
                 break
-            last = seen
-            await rest(stopping, PAUSE)
+            self._last = found.last
+            if found.looked_at:
+                await rest(stopping, PAUSE)
         if removed:
             log.info("originals removed by retention", count=removed)
         return removed
+
+    def _begin(self, now: datetime) -> int:
+        """Behind which number to go on: a night begins before the first, for what was not done with until then."""
+        night = (now.astimezone(self.zone) - timedelta(hours=NIGHT[1])).date()
+        if night != self._night:
+            self._night, self._last = night, 0
+        return self._last
 
     async def delete(self, claims: Sequence[Claim]) -> None:
         """The files of large ones, unless their row refers to them: once removed, it never does again."""
@@ -113,32 +139,41 @@ def open_cases(conn: Connection, ids: Collection[str]) -> set[str]:
     return set(conn.execute(select(cases.c.case_id).where(cases.c.case_id.in_(ids), running)).scalars())
 
 
+def pass_over(conn: Connection, before: datetime, *, after: int = 0) -> Stretch:
+    """Find which of the next arrivals behind a number are due; they are numbered as they came."""
+    next_ones = select(raw.c.id).where(raw.c.id > after).order_by(raw.c.id).limit(STRIDE)
+    ids = conn.execute(next_ones).scalars().all()
+    if not ids:
+        return Stretch([], 0, None)
+    old = raw.c.id.between(ids[0], ids[-1]) & (raw.c.fetched_at < before)
+    arrived = _arrived(conn, old, BATCH)
+    due = [one.raw_id for one in _done_with(conn, arrived, before)]
+    if len(arrived) == BATCH:
+        return Stretch(due, BATCH, arrived[-1].raw_id)
+    return Stretch(due, len(arrived), conn.execute(select(func.max(raw.c.id)).where(old)).scalar_one())
+
+
 def remove_due(
-    conn: Connection, blobs: Blobs, sealer: Sealer, before: datetime, now: datetime, *, after: int = 0
-) -> tuple[int | None, int]:
-    """Of the arrivals behind a number remove what may be; the last number looked at (None: there are no more) and how
-    many originals and attachments were removed.
-    """
-    arrived = _arrived(conn, after, before)
-    if not arrived:
-        return None, 0
-    due = _done_with(conn, arrived, before)
+    conn: Connection, blobs: Blobs, sealer: Sealer, ids: Collection[int], before: datetime, now: datetime
+) -> int:
+    """Of these arrivals remove what may be; how many originals and attachments were removed."""
+    due = _done_with(conn, _arrived(conn, raw.c.id.in_(ids)), before)
     named = [pair for one in due for pair in _told(conn, sealer, one)]
     hashes = sorted({sha256 for _, _, sha256 in named})
     lying = set(_hold(conn, hashes))  # from here on nobody begins to use one unseen
     free = lying - _in_use(conn, lying, before)
     _remove(conn, blobs, [pair for pair in named if pair[2] in free], now)
-    return arrived[-1].raw_id, len(free)
+    return len(free)
 
 
-def _arrived(conn: Connection, after: int, before: datetime) -> list[Arrived]:
-    """The next arrivals whose original lies here, oldest first; they are numbered as they came."""
+def _arrived(conn: Connection, which: ColumnElement[bool], limit: int | None = None) -> list[Arrived]:
+    """Those of these arrivals whose original lies here, oldest first."""
     wanted = (
         select(raw.c.id, raw.c.blob, raw.c.state, raw.c.fetched_at, raw.c.read_at)
         .join(blob, blob.c.sha256 == raw.c.blob)
-        .where(raw.c.id > after, raw.c.fetched_at < before, blob.c.removed_at.is_(None))
+        .where(which, blob.c.removed_at.is_(None))
         .order_by(raw.c.id)
-        .limit(BATCH)
+        .limit(limit)
     )
     return [
         Arrived(row.id, row.blob, row.state, max(row.fetched_at, row.read_at or row.fetched_at))

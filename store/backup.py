@@ -15,6 +15,8 @@ from pathlib import Path
 
 from store.backup_files import SUMS, Archive, Folder, Shelf, in_the_making, sum_of
 from store.backups import ARCHIVE, MANIFEST
+from store.blob_claim import CLAIM, SAMPLE, elsewhere
+from store.blob_folder import PARTIAL, not_mounted
 from store.blobs import Depot, key_of
 from store.crashpoint import reach
 from store.snapshot import Contents, Snapshot, Tell
@@ -63,16 +65,17 @@ def back_up(
     copied: they are never changed, only replaced.
 
     Raises:
-        StoreRefused: it is there already or being made, or the database cannot be read.
-        OSError: the disk's, or the bucket's.
+        StoreRefused: it is there already or being made, the database cannot be read, or the originals lie elsewhere.
+        OSError: the disk's, the share's or the bucket's.
     """
     with in_the_making(to) as place:
         made = place / "made"
         with _Making(made, place, archive=to.suffix == ARCHIVE) as making:
+            lying = None if originals is None else _Originals(originals, taken.engine)
             held = taken.dump(place / "dump", tell)
             reach("backup.dumped")  # from here on only files are looked at
             making.put(taken.file, place / "dump")
-            missing = [] if originals is None else _put_blobs(making, held, originals, tell)
+            missing = [] if lying is None else _put_blobs(making, held, lying, tell)
             for name, content in others.items():
                 making.put_bytes(name, content)
             manifest = Manifest(
@@ -96,29 +99,59 @@ def back_up(
     return manifest
 
 
-def _put_blobs(making: _Making, held: Contents, originals: Path | Depot, tell: Tell) -> list[str]:
-    """Put every large blob; the hashes of those that are not there."""
+def _put_blobs(making: _Making, held: Contents, originals: _Originals, tell: Tell) -> list[str]:
+    """Put every large blob; the hashes of those that are not there.
+
+    Raises StoreRefused: none is, nor anything that says that they lay here.
+    """
     missing: list[str] = []
+    number = 0
     for number, sha256 in enumerate(held.large_blobs(), 1):
-        if not _put_blob(making, key_of(sha256), originals):
+        if not originals.put(making, key_of(sha256)):
             missing.append(sha256)
+            if number == len(missing) == SAMPLE:
+                originals.expect_mark()
         if number % OFTEN == 0:
             tell(f"large originals: {number}")
+    if missing and number == len(missing):
+        originals.expect_mark()
     return missing
 
 
-def _put_blob(making: _Making, key: str, originals: Path | Depot) -> bool:
-    """Whether it is there."""
-    if isinstance(originals, Path):
-        try:
-            making.put(f"blobs/{key}", originals / key, keeps=True)
-        except FileNotFoundError:
-            return False
-        return True
-    sealed = originals.read(key)
-    if sealed is not None:
-        making.put_bytes(f"blobs/{key}", sealed)
-    return sealed is not None
+class _Originals:
+    """Where the large originals lie. A share that is not mounted, or another bucket, would look like one that has lost
+    them all.
+    """
+
+    def __init__(self, place: Path | Depot, engine: str) -> None:
+        self._place = place
+        ours = isinstance(place, Path) and engine == "sqlite"  # what nobody shares nobody claims
+        self._mark = PARTIAL if ours else CLAIM
+        self._marked = isinstance(place, Path) and self._has_mark()  # a bucket is asked only where something is missing
+
+    def put(self, making: _Making, key: str) -> bool:
+        """Whether it is there. Raises OSError: the share is gone meanwhile."""
+        if isinstance(self._place, Path):
+            try:
+                making.put(f"blobs/{key}", self._place / key, keeps=True)
+            except FileNotFoundError as error:
+                if self._marked and not self._has_mark():
+                    raise not_mounted(str(self._place)) from error
+                return False
+            return True
+        sealed = self._place.read(key)
+        if sealed is not None:
+            making.put_bytes(f"blobs/{key}", sealed)
+        return sealed is not None
+
+    def expect_mark(self) -> None:
+        """Raises StoreRefused."""
+        if not self._marked and not self._has_mark():
+            raise elsewhere(str(self._place) if isinstance(self._place, Path) else self._place.place)
+
+    def _has_mark(self) -> bool:
+        place = self._place
+        return (place / self._mark).exists() if isinstance(place, Path) else place.read(self._mark) is not None
 
 
 class _Making:

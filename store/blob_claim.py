@@ -30,10 +30,13 @@ def claim(conn: Connection, depot: Depot, sealer: Sealer) -> None:
         return
     known = conn.execute(select(blob.c.sha256).where(blob.c.sealed.is_(None)).limit(SAMPLE)).scalars().all()
     if known and all(depot.read(key_of(sha256)) is None for sha256 in known):
-        raise StoreRefused(
-            f"{depot.place}: this store's blobs are not here; is the share mounted, are bucket and prefix right?"
-        )
+        raise elsewhere(depot.place)
     mark(depot, sealer)
+
+
+def elsewhere(place: str) -> StoreRefused:
+    """Of what a store's rows refer to nothing is found."""
+    return StoreRefused(f"{place}: this store's blobs are not here; is the share mounted, are bucket and prefix right?")
 
 
 def claimed(depot: Depot, sealer: Sealer) -> bool:

@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 import secrets
 import time
+from contextlib import suppress
 from datetime import timedelta
 from errno import EIO
 from pathlib import Path
+
+PARTIAL = "partial"
+"""In the folder as long as it is the one that was opened."""
 
 
 class BlobFolder:
@@ -19,7 +23,7 @@ class BlobFolder:
     def __init__(self, folder: Path) -> None:
         self.place = str(folder)
         self._folder = folder
-        self._partial = folder / "partial"
+        self._partial = folder / PARTIAL
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _make_folder(folder)
         _make_folder(self._partial)
@@ -29,7 +33,7 @@ class BlobFolder:
             return (self._folder / key).read_bytes()
         except FileNotFoundError as error:
             if not self._partial.is_dir():
-                raise OSError(EIO, "this is not the folder it was; is the share still mounted?", self.place) from error
+                raise not_mounted(self.place) from error
             return None
 
     def write(self, key: str, sealed: bytes) -> None:
@@ -53,10 +57,17 @@ class BlobFolder:
 
     def sweep(self, older: timedelta) -> int:
         latest = time.time() - older.total_seconds()
-        left = [path for path in self._partial.iterdir() if path.stat().st_mtime <= latest]
-        for path in left:
-            path.unlink(missing_ok=True)
-        return len(left)
+        left = 0
+        for path in self._partial.iterdir():
+            with suppress(FileNotFoundError):  # whoever wrote it has just given it its name
+                if path.stat().st_mtime <= latest:
+                    path.unlink()
+                    left += 1
+        return left
+
+
+def not_mounted(place: str) -> OSError:
+    return OSError(EIO, "this is not the folder it was; is the share still mounted?", place)
 
 
 def _make_folder(path: Path) -> None:

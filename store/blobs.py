@@ -116,7 +116,7 @@ class Blobs:
         if not is_large(content):
             return Prepared(sha, len(content), self._seal(sha, content), content)
         if not self._lies_intact(sha):
-            self.depot.write(key_of(sha), self._seal(sha, content))
+            self._write(sha, content)
         return Prepared(sha, len(content), None, content)
 
     def keep(self, conn: Connection, prepared: Prepared, now: datetime) -> None:
@@ -170,6 +170,13 @@ class Blobs:
             sealed = self._seal(one.sha256, one.content) if one.sealed is None else one.sealed
             values = {"sealed": sealed, "removed_at": None, "created_at": now}
             conn.execute(update(blob).where(blob.c.sha256 == row.sha256).values(values))
+
+    def _write(self, sha256: str, content: bytes) -> None:
+        try:
+            self.depot.write(key_of(sha256), self._seal(sha256, content))
+        except OSError:  # another may have written the same over it at this moment, sealed anew
+            if not self._lies_intact(sha256):
+                raise
 
     def _seal(self, sha256: str, content: bytes) -> bytes:
         return self._sealer.seal(content, f"blob:{sha256}")

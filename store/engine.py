@@ -63,6 +63,8 @@ T = TypeVar("T")
 log = structlog.get_logger()
 CANNOT_OPEN = (StoreBusy, StoreUnreachable, StoreRefused, TablesNewer, SealBroken)
 """Why a store does not open: each says in a sentence what to do."""
+BROWSERS = 2
+"""Threads for lists and searches, which may take seconds: whoever reads for the work at hand has others."""
 UNFINISHED = timedelta(days=1)
 """Where others may be writing files, one is taken for left behind by a crash only after so long."""
 
@@ -104,6 +106,7 @@ class Store:
         self._database = database
         self._jobs = Jobs(str(folder), database.writers)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="store-read")
+        self._browsers = ThreadPoolExecutor(BROWSERS, thread_name_prefix="store-browse")
         self._written = [Written() for _ in range(database.writers)]
         self._writers = [
             threading.Thread(target=self._write_forever, args=(written,), name=f"store-write-{number}", daemon=True)
@@ -157,6 +160,10 @@ class Store:
         """Run `act` on a snapshot; it cannot write. Raises StoreUnreachable."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, act)
 
+    async def browse(self, act: Callable[[Connection], T]) -> T:
+        """As `read`, what a person looks for among everything: it waits for its like, and nothing else for it."""
+        return await asyncio.get_running_loop().run_in_executor(self._browsers, self.read_now, act)
+
     def read_now(self, act: Callable[[Connection], T]) -> T:
         """As `read`, in the calling thread."""
         return self._database.read(act)
@@ -191,6 +198,7 @@ class Store:
         for thread in self._writers:
             thread.join()
         self._readers.shutdown()
+        self._browsers.shutdown()
         self.blobs.close()
         self._database.close()
 

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, Connection, func, select
 
+from dispatch.addressees import addressees
 from ingest.alarms.sinks import Message
 from ingest.alarms.watch import Speaker, lasting
-from store.schema import cases, delivery, raw
+from store.schema import RUNNING, cases, delivery, raw
 
 NAMED = 20
 """So many case numbers are listed."""
@@ -35,18 +36,18 @@ class Day:
 def look_back(conn: Connection, zone: ZoneInfo, since: datetime, now: datetime) -> Day:
     """The figures, with what came `since`; restricted cases count, and are named by number only, like all."""
     begins = datetime.combine(now.astimezone(zone).date(), time(), zone)
-    came = (
+    came = (  # what has come since was not written before: the time of writing has an index
         select(cases.c.channel, func.count().label("number"))
-        .where(cases.c.ingested_at >= since, cases.c.ingested_at < now)
+        .where(cases.c.updated_at >= since, cases.c.ingested_at >= since, cases.c.ingested_at < now)
         .group_by(cases.c.channel)
     )
-    running = ~cases.c.withdrawn
-    waits = delivery.c.state.in_(("rejected", "unknown"))
+    # with the targets said, by which they are found
+    waits = delivery.c.target.in_(addressees(conn)) & delivery.c.state.in_(("rejected", "unknown"))
     return Day(
         since=since,
         came={row.channel: row.number for row in conn.execute(came)},
-        due_today=_numbers(conn, running & cases.c.next_due_at.between(now, begins + timedelta(days=1))),
-        overdue=_numbers(conn, running & (cases.c.next_due_at < now)),
+        due_today=_numbers(conn, cases.c.next_due_at.between(now, begins + timedelta(days=1))),
+        overdue=_numbers(conn, cases.c.next_due_at < now),
         review=conn.execute(select(func.count()).where(cases.c.needs_review)).scalar_one(),
         quarantined=conn.execute(select(func.count()).where(raw.c.state == "quarantined")).scalar_one(),
         for_a_person=conn.execute(select(func.count()).where(waits)).scalar_one(),
@@ -73,7 +74,7 @@ def digest(day: Day, speaker: Speaker, now: datetime) -> Message:
 
 
 def _numbers(conn: Connection, condition: ColumnElement[bool]) -> list[str]:
-    wanted = select(cases.c.case_no).where(condition).order_by(cases.c.next_due_at, cases.c.case_no)
+    wanted = select(cases.c.case_no).where(RUNNING, condition).order_by(cases.c.next_due_at, cases.c.case_no)
     return list(conn.execute(wanted).scalars())
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from ingest.alarms.blackout import Blackout
 from ingest.alarms.conditions import Condition, DepotSeen, Seen, conditions
-from ingest.alarms.digest import digest, look_back
+from ingest.alarms.digest import Day, digest, look_back
 from ingest.alarms.looking import AnswerBy, Places, Surroundings, look
 from ingest.alarms.settings import AlarmSettings, DigestSettings
 from ingest.alarms.sinks import Message, Teller, Untold
@@ -96,7 +96,7 @@ class AlarmKeeper:
         for state, key in await store.write(lambda conn: self._compare(conn, seen.unheard, found, now)):
             log.warning("alarm", state=state, alarm=key)
         if self.settings.digest is not None and self._is_time(self.settings.digest, now):
-            await store.write(lambda conn: self._tell_digest(conn, self.settings.digest, now))
+            await self._tell_digest(self.settings.digest, now)
 
     def _rows(self, conn: Connection, now: datetime) -> Seen:
         disputed = not self.agreed(conn, now)
@@ -116,17 +116,36 @@ class AlarmKeeper:
         local = now.astimezone(self.speaker.zone)
         return self.almanac.calendar.is_workday(local.date()) and local.time() >= settings.at
 
-    def _tell_digest(self, conn: Connection, settings: DigestSettings | None, now: datetime) -> None:
+    async def _tell_digest(self, settings: DigestSettings, now: datetime) -> None:
         """Once a day, whichever process comes first; what came since the last one, over weekends and holidays."""
-        last = conn.execute(select(alarm.c.told_at).where(alarm.c.key == DIGEST)).scalar_one_or_none()
         day = f"{now.astimezone(self.speaker.zone):%Y-%m-%d}"
-        row = {"key": DIGEST, "kind": DIGEST, "facts": {"day": day}, "since": now, "told_at": now}
-        made = insert_into(conn, alarm).values(row).on_conflict_do_nothing().returning(alarm.c.key)
-        fresh = conn.execute(made).first() is not None
-        again = update(alarm).where(alarm.c.key == DIGEST, alarm.c.facts["day"].as_string() != day)
-        if settings is not None and (fresh or conn.execute(again.values(facts={"day": day}, told_at=now)).rowcount):
-            message = digest(look_back(conn, self.speaker.zone, last or now - FIRST_LOOK_BACK, now), self.speaker, now)
-            tell(conn, settings.sinks, message, f"{DIGEST}:{day}", now)
+        found = await self.store.read(lambda conn: self._look_back(conn, day, now))
+        if found is None:
+            return
+        message = digest(found, self.speaker, now)
+
+        def say(conn: Connection) -> None:
+            if _is_first(conn, day, now):
+                tell(conn, settings.sinks, message, f"{DIGEST}:{day}", now)
+
+        await self.store.write(say)
+
+    def _look_back(self, conn: Connection, day: str, now: datetime) -> Day | None:
+        """None: it was told today."""
+        last = conn.execute(select(alarm.c.told_at, alarm.c.facts).where(alarm.c.key == DIGEST)).first()
+        if last is not None and last.facts["day"] == day:
+            return None
+        return look_back(conn, self.speaker.zone, now - FIRST_LOOK_BACK if last is None else last.told_at, now)
+
+
+def _is_first(conn: Connection, day: str, now: datetime) -> bool:
+    """Whether nobody has told the summary of this day; from now on somebody has."""
+    row = {"key": DIGEST, "kind": DIGEST, "facts": {"day": day}, "since": now, "told_at": now}
+    made = insert_into(conn, alarm).values(row).on_conflict_do_nothing().returning(alarm.c.key)
+    if conn.execute(made).first() is not None:
+        return True
+    again = update(alarm).where(alarm.c.key == DIGEST, alarm.c.facts["day"].as_string() != day)
+    return conn.execute(again.values(facts={"day": day}, told_at=now)).rowcount == 1
 
 
 @dataclass(frozen=True)

@@ -110,7 +110,8 @@ def tell(conn: Connection, sinks: Sequence[str], message: Message, key: str, now
 
 def drop(conn: Connection, lanes: Sequence[str], before: datetime) -> None:
     """What was put in line in these lanes before that is told to nobody any more."""
-    conn.execute(delete(ledger_rows).where(ledger_rows.c.lane.in_(lanes), ledger_rows.c.created_at <= before))
+    waited = select(ledger_rows.c.id).where(ledger_rows.c.lane.in_(lanes), ledger_rows.c.created_at <= before)
+    ledger.discard(conn, conn.execute(waited).scalars().all())
 
 
 def set_back(conn: Connection, by: timedelta, now: datetime) -> None:

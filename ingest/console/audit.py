@@ -18,7 +18,7 @@ async def show_history(request: web.Request) -> web.StreamResponse:
     store = request.app[CONSOLE].store
     before, span, kind = before_of(request), span_of(request), chosen(request, "kind", KINDS)
     actor, case = named(request, "actor"), named(request, "case")
-    found = await store.read(
+    found = await store.browse(
         lambda conn: history_page(conn, before=before, span=span, kind=kind, actor=actor, case=case)
     )
     accounts = await store.read(list_accounts)

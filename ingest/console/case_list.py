@@ -66,7 +66,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         found = find_cases(conn, sealer, role, wanted, now, before=before, after=after)
         return found, [line_of(row, sealer, role) for row in found.rows]
 
-    found, lines = await console.store.read(find)
+    found, lines = await console.store.browse(find)
     shown = [line.case_no for line in lines if line.facts is not None]
     if wanted.words is not None and shown:
         await record_search(console, visitor_of(request), shown)

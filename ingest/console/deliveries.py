@@ -6,7 +6,6 @@ from aiohttp import web
 
 from dispatch.payload import EventType
 from dispatch.recording import State
-from dispatch.stranded import known_to
 from ingest import listings
 from ingest.console.acting import act, act_and_say, field_of, go_on
 from ingest.console.context import CONSOLE, page, visitor_of
@@ -25,11 +24,11 @@ LONGEST_NUMBER = 200
 async def show(request: web.Request) -> web.StreamResponse:
     console = request.app[CONSOLE]
     configured = console.desk.outbox.targets
-    targets = await console.store.read(lambda conn: sorted({*configured, *known_to(conn)}))
+    known = await console.store.read(listings.target_names)
     target, state = named(request, "target"), chosen(request, "state", STATES)
     type_, channel = chosen(request, "type", TYPES), named(request, "channel")
     before, span, everything = before_of(request), span_of(request), visitor_of(request).may(Right.RESTRICTED)
-    found = await console.store.read(
+    found = await console.store.browse(
         lambda conn: listings.deliveries(
             conn, target=target, state=state, type_=type_, channel=channel, span=span, before=before,
             everything=everything,
@@ -40,7 +39,7 @@ async def show(request: web.Request) -> web.StreamResponse:
         "deliveries.html",
         rows=found[: listings.PAGE],
         older=found[listings.PAGE - 1].id if len(found) > listings.PAGE else None,
-        targets=targets,
+        targets=sorted({*configured, *known}),
         states=STATES,
         types=TYPES,
         channels=list(console.settings.channels),

@@ -27,7 +27,7 @@ async def show_door(request: web.Request) -> web.StreamResponse:
 async def show_target(request: web.Request) -> web.StreamResponse:
     console, name = request.app[CONSOLE], request.match_info["name"]
     configured = console.desk.outbox.targets
-    seen = await console.store.read(lambda conn: listings.targets(conn, configured))
+    seen = await console.store.browse(lambda conn: listings.targets(conn, configured))
     targets = {one.name: one for one in seen}
     if name not in targets:
         raise web.HTTPNotFound

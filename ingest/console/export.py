@@ -17,7 +17,7 @@ from ingest.console.context import CONSOLE, visitor_of, words_of
 from ingest.console.guard import needs
 from ingest.console.looks import Look
 from ingest.console.roles import Right
-from ingest.console.search import Place, condition_of, page_of
+from ingest.console.search import Place, asked_for, page_of
 
 MOST = 10_000
 """Lines of one file; the newest. A filter by day finds the others."""
@@ -66,16 +66,16 @@ async def _lines(request: web.Request) -> tuple[list[Line], bool]:
     """The newest cases, and whether there are more."""
     console, role = request.app[CONSOLE], visitor_of(request).role
     wanted, now, sealer = wanted_by(request), console.now(), console.store.sealer
-    condition = await console.store.read(lambda conn: condition_of(conn, sealer, role, wanted, now))
+    asked = await console.store.browse(lambda conn: asked_for(conn, sealer, role, wanted, now))
     lines: list[Line] = []
     before: Place | None = None
 
     def find(conn: Connection) -> tuple[list[Line], Place | None]:
-        found = page_of(conn, condition, before=before)
+        found = page_of(conn, asked, before=before)
         return [line_of(row, sealer, role) for row in found.rows], found.older
 
     while len(lines) < MOST:
-        some, before = await console.store.read(find)
+        some, before = await console.store.browse(find)
         lines += some
         if before is None:
             break

@@ -36,7 +36,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     console, visitor = request.app[CONSOLE], visitor_of(request)
     role, now, sealer = visitor.role, console.now(), console.store.sealer
     targets = console.desk.outbox.targets
-    seen = await console.store.read(lambda conn: _gather(conn, sealer, role, now, targets))
+    seen = await console.store.browse(lambda conn: _gather(conn, sealer, role, now, targets))
     told = console.alarms[visitor.language]
     return page(
         request,

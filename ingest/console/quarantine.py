@@ -41,7 +41,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     channels = [door.name for door in await console.store.read(listings.doors)]
     channel, kind = named(request, "channel"), chosen(request, "kind", KINDS)
     state = chosen(request, "state", STATES) or STATES[0]
-    found = await console.store.read(
+    found = await console.store.browse(
         lambda conn: listings.quarantine(conn, before=before, channel=channel, kind=kind, state=state, span=span)
     )
     return page(

@@ -11,15 +11,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, false, literal, or_, select, true, tuple_
+from sqlalchemy import (
+    CompoundSelect,
+    Connection,
+    Select,
+    and_,
+    false,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
 from sqlalchemy.sql import ColumnElement
 
 from ingest.accounts import Role
 from ingest.console.roles import may_read
+from ingest.few import are_few
 from ingest.listings import PAGE
 from ingest.spans import ALWAYS, Span
 from normalize.people import identity_number, phones
-from store.schema import EPOCH, MICROSECOND, cases, lookup
+from store.schema import EPOCH, MICROSECOND, RUNNING, URGENT, cases, lookup
 from store.sealing import Sealer
 
 TITLES_SEARCHED = 5_000
@@ -66,6 +80,15 @@ class Page:
     older: Place | None
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a list is asked for, as the database understands it."""
+
+    condition: ColumnElement[bool]
+    few: bool
+    """So few can meet it that they are found first, then sorted; else the cases are walked over as they came."""
+
+
 def find_cases(
     conn: Connection,
     sealer: Sealer,
@@ -77,19 +100,18 @@ def find_cases(
     after: Place | None = None,
 ) -> Page:
     """One page of what the role may find, older than `before` or newer than `after`."""
-    return page_of(conn, condition_of(conn, sealer, role, wanted, now), before=before, after=after)
+    return page_of(conn, asked_for(conn, sealer, role, wanted, now), before=before, after=after)
 
 
-def page_of(
-    conn: Connection, condition: ColumnElement[bool], *, before: Place | None = None, after: Place | None = None
-) -> Page:
-    """One page of the cases that meet a condition."""
+def page_of(conn: Connection, asked: Asked, *, before: Place | None = None, after: Place | None = None) -> Page:
+    """One page of the cases that are asked for."""
     place = tuple_(cases.c.received_at, cases.c.case_id)
-    query = select(cases).where(condition).limit(PAGE + 1)
+    by_time: ColumnElement[Any] = literal_column("cases.received_at + 0") if asked.few else cases.c.received_at
+    query = select(cases).where(asked.condition).limit(PAGE + 1)
     if after is not None:
-        query = query.where(place > _bound(after)).order_by(cases.c.received_at, cases.c.case_id)
+        query = query.where(place > _bound(after)).order_by(by_time, cases.c.case_id)
     else:
-        query = query.order_by(cases.c.received_at.desc(), cases.c.case_id.desc())
+        query = query.order_by(by_time.desc(), cases.c.case_id.desc())
         if before is not None:
             query = query.where(place < _bound(before))
     found = conn.execute(query).all()
@@ -111,21 +133,25 @@ def _page(rows: list[Any], *, newer: bool, older: bool) -> Page:
     return Page(rows, first if newer else None, last if older else None)
 
 
-def condition_of(conn: Connection, sealer: Sealer, role: Role, wanted: Wanted, now: datetime) -> ColumnElement[bool]:
+def asked_for(conn: Connection, sealer: Sealer, role: Role, wanted: Wanted, now: datetime) -> Asked:
     """What the role may find of what is wanted; with words thousands of titles are opened for it, once."""
-    readable = readable_by(role)
+    readable, few = readable_by(role), False
     asked: list[ColumnElement[bool]] = list(wanted.span.holds(cases.c.received_at))
     if wanted.channel_kind is not None:
         asked.append(cases.c.channel_kind == wanted.channel_kind)
     if wanted.overdue:
-        asked += [cases.c.next_due_at < now, ~cases.c.withdrawn]
+        overdue = and_(RUNNING, cases.c.next_due_at < now)
+        few = are_few(conn, select(cases.c.next_due_at).where(overdue))
+        asked.append(overdue)
     if wanted.state == "restricted":
         asked.append(cases.c.restricted)
     if facts := _facts(wanted):
         asked += [readable, *facts]
     if wanted.words is not None:
-        asked.append(_named(conn, sealer, readable, wanted.words))
-    return and_(true(), *asked)
+        meant = _meant(conn, sealer, role, wanted.words)
+        few = few or are_few(conn, meant)
+        asked += [cases.c.case_id.in_(meant), or_(cases.c.case_no == wanted.words, readable)]
+    return Asked(and_(true(), *asked), few)
 
 
 def readable_by(role: Role) -> ColumnElement[bool]:
@@ -145,21 +171,28 @@ def _facts(wanted: Wanted) -> list[ColumnElement[bool]]:
     if wanted.state == "review":
         facts.append(cases.c.needs_review)
     if wanted.state == "urgent":
-        facts.append(cases.c.urgency.in_(("urgent", "critical")))
+        facts.append(and_(URGENT))
     if wanted.state == "withdrawn":
         facts.append(cases.c.withdrawn)
     return facts
 
 
-def _named(conn: Connection, sealer: Sealer, readable: ColumnElement[bool], words: str) -> ColumnElement[bool]:
-    """The cases this number, person or wording points to."""
+def _meant(conn: Connection, sealer: Sealer, role: Role, words: str) -> Select[Any] | CompoundSelect[Any]:
+    """The ids of the cases to which this number, person or wording points, each way by its own index; all but the
+    number point to what the role may not find too.
+    """
+    by_id = select(cases.c.case_id)
+    by_number = by_id.where(cases.c.case_no == words)
+    if not may_read(role, restricted=False) and not may_read(role, restricted=True):
+        return by_number
     digests = [
         (lookup.c.kind == kind) & (lookup.c.digest == sealer.lookup(kind, value)) for kind, value in people(words)
     ]
     persons = select(lookup.c.case_id).where(or_(*digests))
-    titles = _with_title(conn, sealer, readable, words)
-    by_content = or_(cases.c.source_no == words, cases.c.case_id.in_(persons), cases.c.case_id.in_(titles))
-    return or_(cases.c.case_no == words, readable & by_content)
+    ways = [by_number, by_id.where(cases.c.source_no == words), persons]
+    if titles := _with_title(conn, sealer, readable_by(role), words):
+        ways.append(by_id.where(cases.c.case_id.in_(titles)))
+    return union_all(*ways)
 
 
 def people(words: str) -> list[tuple[str, str]]:

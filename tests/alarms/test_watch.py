@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
@@ -13,14 +14,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, event, insert, select, update
 
 from ingest.alarms import looking
 from ingest.alarms.conditions import Condition
 from ingest.alarms.keeper import AlarmKeeper
 from ingest.alarms.looking import Places
 from ingest.alarms.settings import AlarmSettings
-from ingest.alarms.watch import Speaker, compare, standing, what_is
+from ingest.alarms.watch import Speaker, compare, drop, standing, what_is
 from ingest.alarms.words import FOLDER
 from ingest.almanac import Almanac
 from ingest.catalogue import LANGUAGES, load_words
@@ -274,6 +275,27 @@ async def test_the_summary_comes_once_on_a_working_morning(desk: Desk) -> None:
     assert len([one for one in in_line(desk) if one["kind"] == "digest"]) == 2
 
 
+def test_what_is_dropped_lets_go_what_waits_behind_it(desk: Desk) -> None:
+    for now in (NOW, NOW + HOUR):
+        desk.write(lambda conn, now=now: ledger.enqueue(conn, "tell:gone", {}, key="disk", now=now))
+    desk.write(lambda conn: drop(conn, ["tell:gone"], NOW))
+
+    assert desk.store.read_now(ledger.counts)["tell:gone"] == {"ready": 1}
+
+
+async def test_two_hosts_tell_one_summary_and_neither_counts_while_others_would_write(desk: Desk) -> None:
+    desk.take_in(reading("x:1"), key="1")
+    morning = datetime(2026, 3, 3, 0, 10, tzinfo=UTC)
+    written: list[str] = []
+    event.listen(desk.store._database.writing, "before_cursor_execute", lambda *told: written.append(told[2]))
+    hosts = [keeper(desk, morning, digest={"at": "08:10", "sinks": ["duty"]}) for _ in range(2)]
+    await asyncio.gather(*(host.look() for host in hosts))
+
+    assert len([one for one in in_line(desk) if one["kind"] == "digest"]) == 1
+    assert written
+    assert not [one for one in written if "FROM cases" in one or "FROM delivery" in one]
+
+
 async def test_what_came_over_a_weekend_is_in_one_summary(desk: Desk) -> None:
     digest = {"at": "08:10", "sinks": ["duty"]}
     friday = datetime(2026, 3, 6, 8, 10, tzinfo=SPEAKER.zone)
@@ -283,7 +305,7 @@ async def test_what_came_over_a_weekend_is_in_one_summary(desk: Desk) -> None:
         for moment in moments:
             name = f"{moment:%d%H}"
             (case_id,) = desk.take_in(reading(f"x:{name}"), key=name)
-            came = update(cases).where(cases.c.case_id == case_id).values(ingested_at=moment)
+            came = update(cases).where(cases.c.case_id == case_id).values(ingested_at=moment, updated_at=moment)
             desk.write(lambda conn, came=came: conn.execute(came))
 
     take_in(arrivals[:1])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 
 import pytest
 from sqlalchemy import insert
@@ -10,6 +12,7 @@ from sqlalchemy import insert
 from ingest.console.context import CONSOLE
 from ingest.in_force import Refusal
 from normalize.showing import sanitised
+from store.engine import BROWSERS
 from store.schema import alarm
 from tests.console.conftest import Browser, House, log_in, origin, read
 from tests.console.town import SECRET_WORDS, fill
@@ -236,3 +239,16 @@ async def test_what_is_not_there_is_said_in_a_page(clerk: Browser) -> None:
     for path in ("/cases/01NOWHERE", "/nowhere", "/cases/01NOWHERE/originals/1", "/files/01NOWHERE/ab"):
         answer = await clerk.get(path)
         assert answer.status == 404
+
+
+async def test_a_search_that_takes_its_time_keeps_no_reading_waiting(house: House, clerk: Browser) -> None:
+    over = threading.Event()
+    searches = [asyncio.create_task(house.store.browse(lambda _: over.wait(30))) for _ in range(BROWSERS)]
+    search = asyncio.create_task(read(clerk, "/cases"))
+    await read(clerk, f"/cases/{house.town.fees}")
+    waited = not search.done()
+    over.set()
+
+    assert all(await asyncio.gather(*searches))
+    assert "2026-000101" in await search
+    assert waited

@@ -8,7 +8,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
@@ -22,6 +22,7 @@ from dispatch.targets import Admission
 from dispatch.worker import TargetWorker
 from normalize.reading import Signal, SignalKind
 from store import ledger
+from store.engine import Store
 from store.schema import attempt, delivery
 from store.schema import ledger as ledger_table
 from store.schema import target as target_table
@@ -119,6 +120,42 @@ async def test_a_rejected_event_holds_its_case_and_nothing_else(place: Place) ->
         await until(desk, all_delivered)
 
         assert [b"case.updated" in one.body for one in oa.received] == [False, False, False, True]
+
+
+class Outage:
+    """A store whose first write waits for a database that is gone, five minutes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.now = store, utc_now()
+        self._gone = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def write(self, act: Callable[[Connection], Any]) -> Any:
+        self.now += timedelta(minutes=5) if self._gone else timedelta(0)
+        self._gone = False
+        return await self._store.write(act)
+
+
+async def test_what_is_claimed_when_the_database_is_back_is_sent_at_once(place: Place) -> None:
+    async with receiving() as oa:
+        settings: TargetSettings = target(oa.url, retry=QUICK)
+        with open_desk(place, {"oa": settings}) as desk:
+            desk.take_in(reading())
+            outage, stopping = Outage(desk.store), asyncio.Event()
+            worker = TargetWorker("oa", settings, cast("Store", outage), lambda: outage.now, lambda *_: None)
+            oa.gate.clear()
+            task = asyncio.create_task(worker.run(stopping))
+            await oa.count(1)
+            fences = select(ledger_table.c.fence).where(ledger_table.c.lane == "push:oa")
+            held = desk.store.read_now(lambda conn: conn.execute(fences).scalars().all())
+            stopping.set()
+            oa.gate.set()
+            desk.store.wakes.ring_all()
+            await asyncio.wait_for(task, 10)
+
+    assert held == [1]  # claimed once, not given back
 
 
 async def test_a_target_that_is_gone_is_paused_and_keeps_its_events(place: Place) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -16,6 +17,7 @@ from adapters.base import Json, RawKind
 from dispatch.payload import Payload
 from ingest import attachments, inbox
 from ingest.compute import Correction, CorrectionRefused
+from ingest.readings import Found, PreparedReading, keep, prepare
 from normalize.case import (
     AttachmentRole,
     AttachmentState,
@@ -33,6 +35,7 @@ from store.schema import cases, lookup, raw
 from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
 from tests.normalize.test_feed_golden import MAPS
 from tests.place import Place
+from tests.plans import plan_of
 
 MORNING = datetime(2026, 3, 2, 9, 0, tzinfo=CHINA)
 ACCUSATION: dict[str, Any] = {
@@ -344,6 +347,23 @@ def test_a_worse_reading_does_not_take_a_case_its_words(desk: Desk, worse: Dispo
     assert (desk.case(case_id).content, desk.count()) == ("更好的读法", 1)
 
 
+def test_a_case_read_from_what_is_now_kept_aside_is_found_without_walking_over_the_cases(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        found = [aside(desk)]
+        plan = desk.write(
+            lambda conn: plan_of(conn, lambda: keep(conn, desk.store.sealer, found, desk.now), "JOIN cases")
+        )
+
+    assert plan
+    assert not [step for step in plan if step.startswith("SCAN")], plan
+
+
+def aside(desk: Desk) -> Found:
+    raw_id = desk.arrive()
+    row = desk.store.read_now(lambda conn: inbox.load(conn, desk.store.sealer, raw_id))
+    return Found(row, 0, PreparedReading(reading(disposition=Disposition.QUARANTINE), (), ()))
+
+
 def test_a_record_kept_aside_needs_nobody_once_a_later_version_of_it_was_read(desk: Desk) -> None:
     """Half of it was filled in at the source when it was first seen."""
     nothing = Reading(Disposition.QUARANTINE, "sunshine:X1", "neither title nor words", None)
@@ -367,6 +387,15 @@ def test_a_version_that_is_read_after_a_later_one_is_not_kept_aside(desk: Desk, 
 
     states = desk.store.read_now(lambda conn: conn.execute(select(raw.c.state).order_by(raw.c.id)).scalars().all())
     assert list(states) == ["read", "read"]
+
+
+def test_a_later_version_is_looked_for_among_those_of_the_record(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        ends = [inbox.End(desk.arrive(), "quarantined", "not JSON")]
+        plan = desk.write(lambda conn: plan_of(conn, lambda: inbox.mark(conn, ends, desk.now), "EXISTS"))
+
+    (looked,) = [step for step in plan if "newer" in step]
+    assert "(channel=? AND key=?)" in looked
 
 
 def test_reading_the_same_raw_again_is_silent_unless_the_case_changes(desk: Desk) -> None:
@@ -515,6 +544,27 @@ def test_fetched_attachments_show_in_one_revision(desk: Desk) -> None:
     assert [one.state for one in case.attachments] == [AttachmentState.STORED] * 2
     assert case.attachments[0].url == f"https://xinqiao.example/files/{case_id}/{prepared.sha256}"
     assert (case.revision, desk.events()) == (2, ["case.created", "case.updated"])
+
+
+def test_only_for_one_that_was_refused_it_is_looked_whether_somebody_fetches_it(tmp_path: Path) -> None:
+    part = Part("证据.png", AttachmentRole.EVIDENCE, AttachmentState.PENDING, ref="files/1.png")
+    with open_desk(tmp_path) as desk:
+        (case_id,) = desk.take_in(reading(parts=(part,)))
+        (step,) = desk.write(
+            lambda conn: ledger.claim(conn, "fetch:sunshine", now=desk.now, lease=timedelta(minutes=1))
+        )
+        stored = prepare(reading(parts=(part,)), "", desk.store.blobs, desk.store.sealer).parts
+        named = [attachments.Listed(case_id, "sunshine", stored)]
+
+        def plan(conn: Connection) -> list[str]:
+            return plan_of(conn, lambda: attachments.register(conn, desk.store.sealer, named, desk.now), "FROM ledger")
+
+        pending = desk.write(plan)
+        desk.write(lambda conn: attachments.refused(conn, step.payload["attachment"], "not there"))
+        refused = desk.write(plan)
+
+    assert pending == []
+    assert any("ix_ledger_claim (lane=? AND state=?)" in found for found in refused), refused
 
 
 def test_a_part_without_bytes_or_reference_is_kept_as_it_is(desk: Desk) -> None:

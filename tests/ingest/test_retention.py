@@ -18,7 +18,7 @@ from ingest.listings import REMOVAL_LANE, oldest_waiting
 from ingest.metrics import Metrics
 from ingest.office import open_office
 from ingest.parts import Parts
-from ingest.retention import LINGERS, Retention
+from ingest.retention import LINGERS, Retention, remove_due
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Disposition, Part, Signal, SignalKind
 from store import ledger
@@ -30,6 +30,7 @@ from tests.ingest.desk import CHINA, NOW, Desk, desk_over, open_desk
 from tests.ingest.desk import reading as read_as
 from tests.ingest.test_verifying import findings, linked
 from tests.place import Place
+from tests.plans import plan_of
 from tests.postgres import Server
 
 YEAR = timedelta(days=365)
@@ -306,6 +307,51 @@ async def test_it_goes_on_batch_by_batch_and_stops_when_told(desk: Desk, monkeyp
     assert await gone_through(desk) == 5
     counted = select(func.count()).select_from(history).where(history.c.kind == "removed")
     assert desk.store.read_now(lambda conn: conn.execute(counted).scalar_one()) == 5
+
+
+async def test_all_is_looked_at_once_a_night_and_nothing_is_written_where_nothing_is_due(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.retention.STRIDE", 2)
+    monkeypatch.setattr("ingest.retention.PAUSE", timedelta(0))
+    for number in range(5):
+        over(desk, f"X{number}")
+    desk.write(lambda conn: conn.execute(update(delivery).values(state="waiting")))
+    ours, now = retention(desk), LATER
+    ours.clock = lambda: now
+    acts = desk.store.written.acts
+    first, written = await ours.go_through(asyncio.Event()), desk.store.written.acts - acts
+    desk.write(lambda conn: conn.execute(update(delivery).values(state="delivered")))
+    again = await ours.go_through(asyncio.Event())
+    now += timedelta(days=1)
+
+    assert (first, written, again, await ours.go_through(asyncio.Event())) == (0, 0, 0, 5)
+
+
+async def test_what_comes_of_age_in_the_night_goes_in_the_same(desk: Desk) -> None:
+    over(desk, "X1")
+    desk.now = LATER - YEAR + timedelta(minutes=10)
+    over(desk, "X2")
+    ours, now = retention(desk), LATER
+    ours.clock = lambda: now
+    first = await ours.go_through(asyncio.Event())
+    now += timedelta(hours=1)
+
+    assert (first, await ours.go_through(asyncio.Event())) == (1, 1)
+
+
+def test_other_arrivals_of_the_same_bytes_are_found_by_them(tmp_path: Path) -> None:
+    with open_desk(tmp_path) as desk:
+        over(desk)
+        store = desk.store
+
+        def remove(conn: Connection) -> None:
+            remove_due(conn, store.blobs, store.sealer, [1], LATER - YEAR, LATER)
+
+        plan = desk.write(lambda conn: plan_of(conn, lambda: remove(conn), "FROM raw"))
+
+    assert any("USING INDEX ix_raw_blob" in step for step in plan), plan
+    assert not [step for step in plan if step.startswith("SCAN")], plan
 
 
 @pytest.mark.postgres

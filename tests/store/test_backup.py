@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -227,6 +228,54 @@ def test_a_file_that_is_missing_is_named_and_the_rest_is_kept(tmp_path: Path) ->
     assert (made.missing, made.blobs) == ([gone], 1)
     assert restore(tmp_path / "backup", There(tmp_path / "elsewhere", "sqlite"), MASTER, silent).missing == [gone]
     assert (tmp_path / "elsewhere" / "blobs" / key_of(there)).exists()
+
+
+@pytest.mark.parametrize("left", [None, "mount point"])
+def test_no_backup_is_made_of_originals_that_lie_elsewhere(place: Place, store: Store, left: str | None) -> None:
+    keep(store, large("large"))
+    (place.folder / "data" / "blobs").rename(place.folder / "share")
+    if left is not None:
+        (place.folder / "data" / "blobs").mkdir()
+
+    with pytest.raises(StoreRefused, match="this store's blobs are not here; is the share mounted"):
+        backup(place, place.folder / "backup")
+    assert not (place.folder / "backup").exists()
+
+
+def test_a_share_that_goes_while_a_backup_is_made_ends_it(tmp_path: Path) -> None:
+    place, store = Place(tmp_path), open_store("sqlite", tmp_path / "data", MASTER)
+    keep(store, large("large"))
+    blobs = tmp_path / "data" / "blobs"
+
+    def unmount(_text: str) -> None:
+        """While the database is copied."""
+        if blobs.exists():
+            blobs.rename(tmp_path / "share")
+            blobs.mkdir()
+
+    with pytest.raises(OSError, match="is the share still mounted"):
+        backup(place, tmp_path / "backup", unmount)
+    assert not (tmp_path / "backup").exists()
+    store.close()
+
+
+def test_a_restored_one_is_backed_up_before_it_was_ever_opened(tmp_path: Path, made: Path) -> None:
+    restore(made, There(tmp_path / "new" / "data", "sqlite"), MASTER, silent)
+
+    assert backup(Place(tmp_path / "new"), tmp_path / "again").blobs == 2
+
+
+def test_another_bucket_is_not_taken_for_one_that_has_lost_all(object_store: ObjectStore, tmp_path: Path) -> None:
+    here, other = object_store.bucket(), object_store.bucket("other")
+    store = open_store("sqlite", tmp_path / "data", MASTER, bucket=here)
+    keep(store, large("large"))
+    store.close()
+
+    with (
+        pytest.raises(StoreRefused, match="are bucket and prefix right"),
+        snapshot("sqlite", tmp_path / "data") as taken,
+    ):
+        back_up(taken, BlobBucket(other), tmp_path / "backup", {}, "xinqiao test", MADE, silent)
 
 
 @pytest.fixture
@@ -641,3 +690,29 @@ def test_without_the_large_originals_it_says_so_and_they_are_found_where_they_li
     again = open_store("sqlite", tmp_path / "elsewhere", MASTER, bucket=bucket)
     assert again.read_now(lambda conn: again.blobs.load(conn, kept)) == large("large")
     again.close()
+
+
+def nightly(folder: Path, lacking: int) -> list[str]:
+    """What is left in the folder of backups after the unit of the nightly one has made one, which lacks so many."""
+    program = folder.parent / "xinqiao"
+    manifest = json.dumps({"keys": [("seal", "ab" * 60)], "missing": [f"{n:064x}" for n in range(lacking)]}, indent=1)
+    program.write_text(f"#!/bin/sh\nmkdir $5 && cat > $5/manifest.json <<'E'\n{manifest}\nE\nexit {int(lacking > 0)}\n")
+    program.chmod(0o755)
+    unit = (ROOT / "deploy" / "xinqiao-backup.service").read_text().replace("\\\n", "")
+    (line,) = [line for line in unit.splitlines() if line.startswith("ExecStart=")]
+    line = line.replace("$$", "$").replace("%%", "%").replace("/var/backups/xinqiao", str(folder))
+    command = shlex.split(line.removeprefix("ExecStart=").replace("/opt/xinqiao/current/bin/xinqiao", str(program)))
+    done = subprocess.run(command, env=os.environ | {"KEEP_DAYS": "14", "BACKUP_OPTIONS": ""}, check=False)
+    assert done.returncode == int(lacking > 0)
+    return sorted(one.name for one in folder.iterdir())
+
+
+@pytest.mark.parametrize(("before", "lacking", "goes"), [(0, 0, True), (0, 1, False), (1, 1, True), (2, 1, True)])
+def test_a_nightly_backup_displaces_none_that_has_more(tmp_path: Path, before: int, lacking: int, goes: bool) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    (first,) = nightly(folder, before)
+    old = (folder / first).rename(folder / "2026-01-02T0230")
+    os.utime(old, (0, 0))
+
+    assert (old.name not in nightly(folder, lacking)) == goes

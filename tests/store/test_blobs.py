@@ -7,11 +7,13 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select, update
 
+from store.blob_bucket import BlobBucket
 from store.blob_claim import CLAIM
 from store.blobs import INLINE_LIMIT, Prepared, key_of
 from store.engine import Store, StoreRefused, open_store
@@ -278,6 +280,41 @@ def test_a_disk_that_fills_while_a_file_is_written_leaves_nothing_behind(
 
     assert files(store) == []
     assert load(store, keep(store, LARGE).sha256) == LARGE
+
+
+def test_a_file_that_got_its_name_meanwhile_is_no_trouble_to_who_sweeps(tmp_path: Path) -> None:
+    with closing(open_store("sqlite", tmp_path, MASTER)):
+        (tmp_path / "blobs" / "partial" / "gone").symlink_to(tmp_path / "nothing")  # listed, and not there
+
+    open_store("sqlite", tmp_path, MASTER).close()
+
+
+class Contested(BlobBucket):
+    """A bucket into which another host writes in the moment in which we have."""
+
+    theirs = b""
+    _asked = 0
+
+    def read(self, key: str) -> bytes | None:
+        self._asked += 1
+        if self._asked == 2:
+            self._store.put(key, self.theirs, use_multipart=False)
+        return super().read(key)
+
+
+def test_what_two_hosts_put_into_the_bucket_at_once_is_there(tmp_path: Path, object_store: ObjectStore) -> None:
+    bucket = object_store.bucket()
+    with closing(open_store("sqlite", tmp_path, MASTER, bucket=bucket)) as store:
+        sha256 = hashlib.sha256(LARGE).hexdigest()
+        depot = store.blobs.depot = Contested(bucket)
+        depot.theirs = store.sealer.seal(LARGE, f"blob:{sha256}")
+        keep(store, LARGE)
+
+        assert load(store, sha256) == LARGE
+        depot = store.blobs.depot = Contested(bucket)
+        depot.theirs = b"something else"
+        with pytest.raises(OSError, match="does not come back"):
+            store.blobs.prepare(LARGE + b"!")
 
 
 def test_only_we_may_read_files_and_folders(foldered: Store) -> None:
