@@ -219,11 +219,6 @@ def queues(conn: Connection) -> list[Queue]:
     return [Queue(name, states, oldest.get(name)) for name, states in sorted(owed.items())]
 
 
-def target_names(conn: Connection) -> list[str]:
-    """Every target that has a state."""
-    return list(conn.execute(select(target_table.c.name).order_by(target_table.c.name)).scalars())
-
-
 def target_states(conn: Connection) -> dict[str, str]:
     """The state of every target that has one."""
     rows = conn.execute(select(target_table.c.name, target_table.c.state))

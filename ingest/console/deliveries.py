@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
+from dispatch.addressees import addressees
 from dispatch.payload import EventType
 from dispatch.recording import State
 from ingest import listings
@@ -24,7 +25,7 @@ LONGEST_NUMBER = 200
 async def show(request: web.Request) -> web.StreamResponse:
     console = request.app[CONSOLE]
     configured = console.desk.outbox.targets
-    known = await console.store.read(listings.target_names)
+    known = await console.store.read(addressees)
     target, state = named(request, "target"), chosen(request, "state", STATES)
     type_, channel = chosen(request, "type", TYPES), named(request, "channel")
     before, span, everything = before_of(request), span_of(request), visitor_of(request).may(Right.RESTRICTED)
