@@ -146,6 +146,8 @@ def as_of_migration_12(conn: Connection) -> None:
     wrapped = wrap(KEY, LOOKUP, unwrap(KEY, row.purpose, row.wrapped))
     conn.execute(update(data_key).where(data_key.c.id == row.id).values(purpose=LOOKUP, wrapped=wrapped))
     conn.execute(delete(link).where(link.c.place == 0))
+    for index in ("cases_reading_id", "raw_blob", "cases_restricted", "cases_withdrawn", "cases_urgent"):  # of 0015
+        conn.execute(text(f"DROP INDEX ix_{index}"))
     conn.execute(text("UPDATE alembic_version SET version_num = '0012'"))
 
 
