@@ -34,6 +34,7 @@ from ingest.register import Entry, NewCase, Standing, load_case
 from normalize.case import AttachmentState, Case, Draft, Receipt
 from normalize.clocks import Progress
 from normalize.reading import Disposition, Signal, SignalKind, in_order, is_under_way, is_withdrawn
+from normalize.restrict import TERM
 from store.blobs import Blobs
 from store.sealing import Sealer
 
@@ -359,12 +360,12 @@ class CaseDesk:
         if one.at is None:
             known = [each for each in kept.signals if each.kind is SignalKind.RETURNED and each not in noted]
             return not under_way and not is_withdrawn([each for each in kept.signals if each is one or each in known])
+        day = timedelta(days=1) if _is_midnight(one.at, self.zone) else timedelta()
         if under_way:  # told all the same: its platform has no word for it
-            day = timedelta(days=1) if _is_midnight(one.at, self.zone) else timedelta()
             return returned_at is not None and one.at + day <= returned_at
         went_on = is_under_way(entry.case.source_status) and not entry.withdrawn
         since = (returned_at, entry.modified_at if went_on else None)
-        return any(moment is not None and one.at <= moment for moment in since)
+        return any(moment is not None and one.at + day <= moment for moment in since)
 
     def _note_signals(self, conn: Connection, case_id: str, signals: Sequence[Signal], now: datetime) -> list[Signal]:
         """Those that are new; once known, what was noted of them stands."""
@@ -384,11 +385,12 @@ class CaseDesk:
 
 def _brings_more(before: KeptReading, after: KeptReading) -> bool:
     """Whether a version of a matter says something that may accuse where the one before did not: in its words, in a
-    file, by what the citizen added, or wherever else it now closes the matter for another reason.
+    file, by what the citizen added, or by an own term wherever that stands.
     """
     if before.draft is None or after.draft is None or says_else(before.draft, after.draft):
         return True
-    if before.draft.restricted_reason != after.draft.restricted_reason:
+    reasons = (before.draft.restricted_reason, after.draft.restricted_reason)
+    if reasons[1] == TERM != reasons[0]:  # wherever it stands; any other reason shows in the words or files
         return True
     added = [{one.id for one in each.signals if one.kind is SignalKind.SUPPLEMENTED} for each in (before, after)]
     files = [{part.key for part in each.parts} for each in (before, after)]

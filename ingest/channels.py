@@ -32,20 +32,15 @@ def enrol(conn: Connection, name: str, start_from: datetime, now: datetime) -> N
     conn.execute(unread.where(channel.c.start_from > start_from).values(start_from=start_from))
 
 
-def begin_anew(
-    conn: Connection, name: str, start_from: datetime, now: datetime, misled: tuple[datetime, datetime] | None
-) -> None:
-    """A door that a wrong clock saw first, and that was not read yet, is first seen now.
-
-    Wrong were those that showed a time before the program was made, and the one of between these moments.
+def begin_anew(conn: Connection, name: str, start_from: datetime, now: datetime) -> None:
+    """A door that was first seen by a clock which showed a time before the program was made, and that was not read yet,
+    is first seen now.
     """
     if now < MADE:
         return
-    wrong = channel.c.enrolled_at < MADE
-    if misled is not None:
-        wrong |= channel.c.enrolled_at.between(*misled)
-    unread = update(channel).where(channel.c.name == name, channel.c.cursor.is_(None), wrong)
-    conn.execute(unread.values(enrolled_at=now, start_from=start_from, since=now))
+    unread = channel.c.cursor.is_(None) & (channel.c.enrolled_at < MADE)
+    here = update(channel).where(channel.c.name == name, unread)
+    conn.execute(here.values(enrolled_at=now, start_from=start_from, since=now))
 
 
 def set_back(conn: Connection, by: timedelta, now: datetime) -> None:

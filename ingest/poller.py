@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.base import Adapter, Batch, ChannelRefused, ChannelUnavailable, Cursor
-from adapters.start import check_clock, check_has_come
+from adapters.start import MADE, check_clock, check_has_come
 from ingest import channels, inbox
 from ingest.channels import DoorLost
 from ingest.clock_watch import SET, offset
@@ -44,9 +44,6 @@ RESUME_LOOK = timedelta(hours=1)
 """For that word is waited so long at a time; of several processes none waits longer than a second."""
 UNCOUNTED = 4
 """Failures in a row to assume while they cannot be written down: the store itself is in trouble."""
-
-FAR = timedelta(days=1)
-"""A clock that is put forward by so much was wrong when a door was first seen; by less, its start is not worth it."""
 
 T = TypeVar("T")
 
@@ -133,14 +130,14 @@ class Poller:
     async def enrol(self) -> None:
         """Make the channel's row; anew, where it was made by a clock that was far behind and nothing was read."""
         now, made, rightly = self.clock(), self._made, self._rightly()
-        misled = (made, made + (now - rightly)) if self._is_misled() else None
+        misled = self._is_misled()
         if misled and self.start is not None:
             self.start_from = self.keeper.start_from = self.start(rightly)
 
         def write(conn: Connection) -> None:
             channels.enrol(conn, self.name, self.start_from, now)
             if self.start is not None:
-                channels.begin_anew(conn, self.name, self.start_from, now, misled)
+                channels.begin_anew(conn, self.name, self.start_from, now)
 
         await self.store.write(write)
         self._enrolled, self._made = True, rightly if misled else made
@@ -150,7 +147,7 @@ class Poller:
         return self.clock() - timedelta(seconds=self.ticks() - self._made_at)
 
     def _is_misled(self) -> bool:
-        return self._rightly() - self._made >= FAR
+        return self._made < MADE <= self._rightly()
 
     async def _wait(self) -> None:
         """Until the schedule says so; after a failure until the back-off is over, whatever the schedule says. A person

@@ -276,7 +276,10 @@ def deadlines(
     """
     applied = (rule for rule in rules.in_force if rule.applies_to(case_facts))
     ours = (_deadline(case_facts, rule, calendar, rules.open) for rule in applied)
-    known = (progress or Progress()).given_out(case_facts.dispatched_at).known_accepted(case_facts.accepted_at)
+    dispatched, accepted = case_facts.dispatched_at, case_facts.accepted_at
+    if dispatched is not None and accepted is not None and accepted < dispatched:
+        accepted = None  # by whoever sent it to us
+    known = (progress or Progress()).given_out(dispatched).known_accepted(accepted)
     return tuple(_as_of(one, known) for one in (*_source_deadline(case_facts), *ours))
 
 

@@ -44,7 +44,9 @@ class DepotThreads:
     async def ask(self, act: Callable[[], object], place: str) -> None:
         """Do something small to see whether the depot answers. Raises OSError: it does not, or what the act raises."""
         asked = self._asked = self._asked or self._asking.submit(act)
-        await asyncio.wait((asyncio.wrap_future(asked),), timeout=PATIENCE.total_seconds())
+        waited_for = asyncio.wrap_future(asked)
+        waited_for.add_done_callback(lambda one: one.cancelled() or one.exception())  # `asked` tells it
+        await asyncio.wait((waited_for,), timeout=PATIENCE.total_seconds())
         self._hangs = not asked.done()
         if self._hangs:
             for one in self._waiting:
