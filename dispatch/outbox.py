@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 from ulid import ULID
 
 from dispatch import accord
@@ -145,23 +145,28 @@ class Outbox:
         return True
 
     def note_arrived(
-        self, conn: Connection, case_id: str, target: str, receiver_id: str | None, now: datetime
-    ) -> list[str]:
-        """A person found that what may have arrived has: the ids of the events; the case's later ones go on."""
-        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & (delivery.c.state == "unknown")
+        self, conn: Connection, case_id: str, target: str, receiver_id: str | None, now: datetime,
+        only: int | None = None,
+    ) -> list[str]:  # fmt: skip
+        """A person found that what may have arrived has, or `only` this delivery: the ids of the events; the case's
+        later ones go on.
+        """
+        here = _holding(case_id, target, only, ("unknown",))
         arrived = update(delivery).where(here).values(state="delivered", delivered_at=now, receiver_id=receiver_id)
         rows = conn.execute(arrived.returning(delivery.c.id, delivery.c.event_id)).all()
         steps = [_step(conn, lane_of(target), case_id, row.id) for row in rows]
         ledger.discard(conn, [step for step in steps if step is not None])
         return [row.event_id for row in rows]
 
-    def skip(self, conn: Connection, case_id: str, target: str) -> list[str]:
-        """Let a case's later events on a target go without the one that holds them back; the ids of those skipped."""
-        here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & delivery.c.state.in_(HOLDING)
-        skipped = update(delivery).where(here).values(state="skipped")
+    def skip(self, conn: Connection, case_id: str, target: str, only: int | None = None) -> list[str]:
+        """Let a case's later events on a target go without those that hold them back, or `only` this delivery; the ids
+        of those skipped.
+        """
+        skipped = update(delivery).where(_holding(case_id, target, only, HOLDING)).values(state="skipped")
         rows = conn.execute(skipped.returning(delivery.c.id, delivery.c.event_id)).all()
         steps = [_step(conn, lane_of(target), case_id, row.id) for row in rows]  # one may wait to be looked up
-        ledger.discard(conn, [*given_up(conn, target, case_id), *(step for step in steps if step is not None)])
+        others = given_up(conn, target, case_id) if only is None else ()
+        ledger.discard(conn, {*others, *(step for step in steps if step is not None)})
         return [row.event_id for row in rows]
 
     def _is_held(self, case: Case) -> bool:
@@ -323,6 +328,12 @@ def _step(conn: Connection, lane: str, case_id: str, delivery_id: int) -> int | 
     wanted = select(ledger_table.c.id).where(here, ledger_table.c.payload["delivery"].as_integer() == delivery_id)
     found: int | None = conn.execute(wanted).scalar_one_or_none()
     return found
+
+
+def _holding(case_id: str, target: str, only: int | None, states: Sequence[str]) -> ColumnElement[bool]:
+    """A case's deliveries to a target in these states; with what was handed over there may be several."""
+    here = (delivery.c.case_id == case_id) & (delivery.c.target == target) & delivery.c.state.in_(states)
+    return here if only is None else here & (delivery.c.id == only)
 
 
 def _delivery(event_id: str, case_id: str, target: str, view: View) -> dict[str, str]:

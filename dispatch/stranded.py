@@ -34,14 +34,23 @@ class HandedOver:
 
 
 def stranded(conn: Connection, configured: Collection[str]) -> dict[str, int]:
-    """How many deliveries are owed to each target that is not configured."""
-    counts = {name: owed(conn, name) for name in addressees(conn) if name not in configured}
+    """How many deliveries are owed to each target that is not configured. That a case is withdrawn from it is nobody's
+    trouble any more.
+    """
+    counts = {name: _missed(conn, name) for name in addressees(conn) if name not in configured}
     return {name: count for name, count in counts.items() if count}
 
 
 def owed(conn: Connection, target: str) -> int:
     here = (delivery.c.target == target) & delivery.c.state.in_(OWED)
     return int(conn.execute(select(func.count()).where(here)).scalar_one())
+
+
+def _missed(conn: Connection, target: str) -> int:
+    told = (delivery.c.view == "numbers") & (event.c.type == WITHDRAWN)
+    here = (delivery.c.target == target) & delivery.c.state.in_(OWED) & ~told
+    wanted = select(func.count()).join(event, event.c.id == delivery.c.event_id).where(here)
+    return int(conn.execute(wanted).scalar_one())
 
 
 def cases_owed(conn: Connection, target: str) -> Sequence[str]:

@@ -115,9 +115,23 @@ END_MANY = delete(ledger).where(AMONG_IDS).returning(ledger.c.id, ledger.c.fence
 REVIVE = (
     update(ledger)
     .where(ledger.c.id == bindparam("dead"), ledger.c.state == DEAD)
-    .values(state=READY, due=bindparam("now"), attempts=0, fence=ledger.c.fence + 1)
+    .values(
+        state=case(
+            (
+                exists().where(
+                    _earlier.c.lane == ledger.c.lane, _earlier.c.key == ledger.c.key, _earlier.c.id < ledger.c.id
+                ),
+                literal(BLOCKED),
+            ),
+            else_=literal(READY),
+        ),
+        due=bindparam("now"),
+        attempts=0,
+        fence=ledger.c.fence + 1,
+    )
     .returning(ledger.c.lane)
 )
+"""What was handed over from another lane may stand before it."""
 
 SET_BACK = text(
     "UPDATE ledger SET due = max(:now, due - :by)"

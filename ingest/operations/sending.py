@@ -107,7 +107,7 @@ async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: st
         here = _here(arguments, case_id) & (delivery.c.state == "unknown")
         events = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
         if events and not dry:
-            office.desk.outbox.note_arrived(conn, case_id, target, number, now)
+            office.desk.outbox.note_arrived(conn, case_id, target, number, now, arguments.get("delivery"))
             record_history(conn, case_id, "arrived", actor, {"target": target, "events": events}, now)
         return events
 
@@ -135,7 +135,7 @@ async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) 
         here = _here(arguments, case_id) & delivery.c.state.in_(HOLDING)
         rejected = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
         if rejected and not dry:
-            office.desk.outbox.skip(conn, case_id, target)
+            office.desk.outbox.skip(conn, case_id, target, arguments.get("delivery"))
             record_history(conn, case_id, "skipped", actor, {"target": target, "events": rejected}, office.clock())
         return rejected
 

@@ -214,6 +214,24 @@ async def test_what_was_rejected_goes_to_the_other_target_again(office: Office) 
     assert (len(found.moved), states(desk)) == (1, [("oa2", "waiting")])
 
 
+async def test_of_two_that_hold_a_case_back_one_is_skipped_or_sent_again_and_the_order_stays(office: Office) -> None:
+    _, before = with_targets(office, gone=target())
+    (case_id,) = before.take_in(reading("x:1"), key="1")
+    office, _ = with_targets(office, oa=target())
+    desk = before.with_targets(oa=target())
+    desk.take_in(reading("x:1", title="第二版"), key="1")
+    reject(desk)
+    desk.write(lambda conn: hand_over(conn, case_id, "gone", "oa", target(), desk.now))
+    reject(desk)
+
+    await perform(office, "replay-send", {"delivery": 2, "case": case_id, "target": "oa"}, "wang")
+    assert lanes(desk) == {"push:oa": {"blocked": 1, "dead": 1}}
+    await perform(office, "replay-skip", {"delivery": 1, "case": case_id, "target": "oa"}, "wang")
+
+    assert states(desk) == [("oa", "skipped"), ("oa", "waiting")]
+    assert lanes(desk) == {"push:oa": {"ready": 1}}
+
+
 @pytest.mark.parametrize(
     "asked",
     [{"target": "oa", "to": "oa"}, {"target": "gone", "to": "elsewhere"}, {"target": "nobody", "to": "oa"}],
