@@ -166,7 +166,7 @@ class Outbox:
         rows = conn.execute(skipped.returning(delivery.c.id, delivery.c.event_id)).all()
         steps = [_step(conn, lane_of(target), case_id, row.id) for row in rows]  # one may wait to be looked up
         others = given_up(conn, target, case_id) if only is None else ()
-        ledger.discard(conn, {*others, *(step for step in steps if step is not None)})
+        ledger.discard(conn, sorted({*others, *(step for step in steps if step is not None)}))
         return [row.event_id for row in rows]
 
     def _is_held(self, case: Case) -> bool:
