@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.error import URLError
 
 from bench.processes import Watched, ask, ask_text, started, until
+from sandbox.ports import free_port
 from tests.dovecot import PASSWORD, Dovecot
-from tests.endtoend.installation import free_port
 
 KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "whsec_" + base64.b64encode(b"a secret of the benches only....").decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -36,11 +35,3 @@ def configuration(options: Options, ports: Mapping[str, int]) -> Path:
         return derived
     derived.write_text(f"# Made by `xinqiao sandbox` from {options.config}.\n{text}", "utf-8")
     return derived
-
-
-def free_port() -> int:
-    """One nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -10,11 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from sandbox.configuring import configuration, free_port
+from sandbox.configuring import configuration
 from sandbox.daemon import ROLES, DaemonFailed, daemon
 from sandbox.faults import UnknownFault
 from sandbox.keyring import ENV_FILE, keyring
 from sandbox.options import Options
+from sandbox.ports import free_port
 from sandbox.town import Town, play, town
 from sandbox.web import PortTaken
 

@@ -24,6 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from imapclient import IMAPClient
 
+from sandbox.ports import free_port
+
 PASSWORD = "信箱-kfq7"
 
 
@@ -63,7 +65,7 @@ def running_dovecot() -> Iterator[Dovecot]:
     with tempfile.TemporaryDirectory(prefix="dovecot-") as place:
         base = Path(place)
         base.chmod(0o755)  # the mail user is not who started us
-        server = Dovecot(_free_port(), _free_port(), base / "cert.pem", base / "dovecot.log")
+        server = Dovecot(free_port(), free_port(), base / "cert.pem", base / "dovecot.log")
         _write_certificate(base)
         (base / "mail").mkdir()
         user = _mail_user()
@@ -154,12 +156,6 @@ def _wait(server: Dovecot, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.05)  # nothing to wait on but the port itself
     log = server.log.read_text("utf-8", "replace") if server.log.exists() else "(no log)"
     raise RuntimeError(f"Dovecot did not answer on port {server.port}; its log:\n{log}")
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def _write_certificate(base: Path) -> None:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.ports import free_port
 from store.blob_bucket import Bucket
 
 WAIT = 60.0
@@ -124,7 +125,7 @@ class ObjectStore:
     @contextmanager
     def in_tls(self, certificate: Path, key: Path) -> Iterator[int]:
         """A second entrance, on the port given, that shows this certificate."""
-        port = _free_port()
+        port = free_port()
         more = f"cert_file = {certificate}\nkey_file = {key}"
         _configure(self.folder, "tls", port, _PROXY, more)
         process = _run(self.folder, "proxy", "tls")
@@ -157,12 +158,12 @@ def running_object_store() -> Iterator[ObjectStore]:
             raise RuntimeError(missing)
         pytest.skip(missing)
     folder = Path(tempfile.mkdtemp(prefix="xq-s3-"))
-    store = ObjectStore(folder, _free_port())
+    store = ObjectStore(folder, free_port())
     keepers: list[subprocess.Popen[bytes]] = []
     try:
         for name in ("node/disk", "cache"):
             (folder / name).mkdir(parents=True)
-        ports = {kind: _free_port() for kind in KINDS}
+        ports = {kind: free_port() for kind in KINDS}
         _make(folder, ports, store.port)
         keepers += [_run(folder, kind, kind) for kind in KINDS]
         store.start()
@@ -232,9 +233,3 @@ def _signed(method: str, host: str, path: str, body: bytes, now: datetime) -> di
     signature = hmac.new(key, f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{asked}".encode(), hashlib.sha256).hexdigest()
     credential = f"Credential={ACCESS_KEY}/{scope}, SignedHeaders={names}, Signature={signature}"
     return {**headers, "authorization": f"AWS4-HMAC-SHA256 {credential}"}
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -8,7 +8,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,7 @@ import psycopg
 import pytest
 from sqlalchemy import create_engine, make_url
 
+from sandbox.ports import free_port
 from store.migrate import upgrade
 
 WAIT = 60.0
@@ -202,7 +202,7 @@ def _place(*, careful: bool) -> Iterator[Server]:
             raise RuntimeError(missing)
         pytest.skip(missing)
     folder = Path(tempfile.mkdtemp(prefix="xq-pg-", dir=None if careful else _quick_folder()))
-    server = Server(programs, folder, _free_port(), _account(folder), SETTINGS | ({} if careful else CARELESS))
+    server = Server(programs, folder, free_port(), _account(folder), SETTINGS | ({} if careful else CARELESS))
     try:
         yield server
     finally:
@@ -273,9 +273,3 @@ def _account(folder: Path) -> tuple[str, ...]:
         user = pwd.getpwnam("nobody")
     os.chown(folder, user.pw_uid, user.pw_gid)
     return ("setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups")
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.ports import free_port
+
 USER, PASSWORD = "xinqiao", "proxy-pass-word"
 WAIT = 30.0
 
@@ -45,7 +47,7 @@ def running_proxy() -> Iterator[Proxy]:
             pytest.fail(missing)
         pytest.skip(missing)
     with tempfile.TemporaryDirectory(prefix="tinyproxy-") as place:
-        proxy = Proxy(_free_port(), Path(place) / "log")
+        proxy = Proxy(free_port(), Path(place) / "log")
         config = Path(place) / "tinyproxy.conf"
         config.write_text(
             f'Port {proxy.port}\nListen 127.0.0.1\nTimeout 60\nLogFile "{proxy.log}"\nLogLevel Connect\n'
@@ -72,9 +74,3 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

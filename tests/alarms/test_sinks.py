@@ -36,9 +36,9 @@ from ingest.almanac import Almanac
 from ingest.calendar_files import read_calendar
 from ingest.catalogue import load_words
 from normalize.calendar import WorkCalendar
+from sandbox.ports import free_port
 from store import ledger
 from tests.clock import utc_now
-from tests.endtoend.installation import free_port
 from tests.ingest.desk import NOW, open_desk
 
 TEXT = "渠道 hotline 不可用：HTTP 502"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.endtoend.installation import free_port
+from sandbox.ports import free_port
 
 _TEMPLATE = """
 data:

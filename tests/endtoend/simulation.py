@@ -31,12 +31,12 @@ from ingest.register import load_case
 from normalize.case import Case
 from normalize.dates import CHINA
 from sandbox.hotline import Hotline
+from sandbox.ports import free_port
 from sandbox.sunshine import SunshinePlatform
 from store import ledger
 from store.schema import cases, channel
 from store.schema import ledger as steps
 from tests.dispatch.receiver import Receiver, receiving
-from tests.endtoend.installation import free_port
 from tests.ingest.config_files import ENVIRONMENT, SEALING
 
 MOMENT = timedelta(milliseconds=20)

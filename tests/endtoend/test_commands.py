@@ -13,9 +13,10 @@ import jsonschema
 import pytest
 import pytest_asyncio
 
+from sandbox.ports import free_port
 from tests.adapters.spreadsheets import sheet
 from tests.endtoend.conftest import Town, a_town
-from tests.endtoend.installation import Installation, Said, free_port
+from tests.endtoend.installation import Installation, Said
 from tests.endtoend.letterbox import letters
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]

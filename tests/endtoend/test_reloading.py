@@ -21,8 +21,9 @@ import pytest
 from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from sandbox.ports import free_port
 from tests.dovecot import PASSWORD, Dovecot, running_dovecot
-from tests.endtoend.installation import Installation, free_port
+from tests.endtoend.installation import Installation
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.endtoend.installation import Installation, free_port
+from sandbox.ports import free_port
+from tests.endtoend.installation import Installation
 from tests.imap_server import Mailbox, misbehaving
 from tests.service_manager import service_manager
 

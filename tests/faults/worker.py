@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tests.endtoend.installation import Installation, free_port
+from sandbox.ports import free_port
+from tests.endtoend.installation import Installation
 from tests.faults.cramped import LIMIT_FILE
 from tests.faults.oa import WORKFLOW
 from tests.faults.proxy import Proxy

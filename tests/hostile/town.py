@@ -16,10 +16,11 @@ from sqlalchemy import Connection, select
 
 from ingest.register import load_case
 from normalize.case import Case
+from sandbox.ports import free_port
 from store.engine import Store, open_store
 from store.schema import raw, receipt
 from tests.dovecot import PASSWORD, Dovecot, running_dovecot
-from tests.endtoend.installation import Installation, free_port
+from tests.endtoend.installation import Installation
 from tests.hostile import gifts
 from tests.hostile.catalogue import CASE, ITEMS
 from tests.ingest.config_files import ENVIRONMENT
