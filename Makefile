@@ -33,9 +33,10 @@ types: setup ## check the types, strictly
 contracts: setup ## check who imports whom
 	@.venv/bin/lint-imports
 
-bench: setup ## measure, a few minutes each: the whole way, delivery, latency, isolation, idleness, store, move, understanding, recognition (on $$XINQIAO_DATA)
+bench: setup ## measure, a few minutes each: the whole way, delivery, cases, latency, isolation, idleness, store, move, understanding, recognition (on $$XINQIAO_DATA)
 	@$(PY) -m bench.way --mails 2000 --watch
 	@$(PY) -m bench.delivery --events 2000
+	@$(PY) -m bench.cases --cases 1000 --rounds 1
 	@$(PY) -m bench.latency --seconds 20
 	@$(PY) -m bench.isolation --rounds 3 --events 200
 	@$(PY) -m bench.idle --stored 10000 --settle 45 --minutes 1

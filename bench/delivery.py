@@ -1,9 +1,10 @@
 """Events delivered a second, beside a bare aiohttp client that posts the same bytes with the same concurrency.
 
-    python -m bench.delivery [--events 5000] [--rounds 3]
+    python -m bench.delivery [--events 5000] [--rounds 3] [--postgres]
 
 In turns, to the same receiver. The daemon finds its events waiting in the store: from the first that arrives to the
-last it signs each, sends it and writes down what came of it. The client does none of that.
+last it signs each, sends it and writes down what came of it. The client does none of that. With `--postgres` its store
+is a PostgreSQL, started for it on the same two cores.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ import base64
 import json
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from shutil import rmtree
 
 import aiohttp
 
-from bench.office import Oa, at_work, receiving
+from bench.office import Oa, at_work, carry_over, receiving
 from bench.processes import middle, started
 from bench.stored import fill
 from dispatch.settings import TargetSettings
 from tests.dovecot import Dovecot, running_dovecot
+from tests.postgres import Server, running_postgres
 
 CONCURRENCY: int = TargetSettings.model_fields["concurrency"].default
 USER = "nobody-writes"
@@ -36,11 +39,15 @@ def ceiling(oa: Oa, events: int, body: Path) -> float:
     return events / (oa.last - oa.first)
 
 
-def daemon(folder: Path, dovecot: Dovecot, oa: Oa, events: int) -> float:
+def daemon(folder: Path, dovecot: Dovecot, oa: Oa, events: int, server: Server | None) -> float:
     oa.forget()
     rmtree(folder, ignore_errors=True)
     fill(folder / "data", events, waiting=True)
-    with at_work(folder, dovecot, USER, oa):
+    database = "sqlite"
+    if server is not None:
+        database = server.database()
+        carry_over(folder, database)
+    with at_work(folder, dovecot, USER, oa, database=database):
         oa.wait_for(events)
     return events / (oa.last - oa.first)
 
@@ -74,19 +81,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     parser.add_argument("--folder", type=Path, help="where to work (default: the system's temporary folder)")
     options = parser.parse_args()
-    with running_dovecot() as dovecot, receiving() as oa, tempfile.TemporaryDirectory(dir=options.folder) as place:
-        body = Path(place) / "event.json"
+    with ExitStack() as stack:
+        dovecot, oa = stack.enter_context(running_dovecot()), stack.enter_context(receiving())
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
+        server = stack.enter_context(running_postgres(careful=True)) if options.postgres else None
+        body = place / "event.json"
         body.write_text(json.dumps({"type": "case.created", "data": "字" * 1060}, ensure_ascii=False))
         turns = [
-            (ceiling(oa, options.events, body), daemon(Path(place) / "office", dovecot, oa, options.events))
+            (ceiling(oa, options.events, body), daemon(place / "office", dovecot, oa, options.events, server))
             for _ in range(options.rounds)
         ]
     bare, ours = middle([turn[0] for turn in turns]), middle([turn[1] for turn in turns])
     print(f"{options.events} events, {CONCURRENCY} at once, middle of {options.rounds} rounds")
     print(f"{'bare aiohttp client, posts/s':58}{bare:8,.0f}")
-    print(f"{'daemon, events delivered/s':58}{ours:8,.0f}")
+    name = f"daemon on {'PostgreSQL' if server else 'SQLite'}, events delivered/s"
+    print(f"{name:58}{ours:8,.0f}")
     print(f"{'  ratio to the client':58}{ours / bare:8.2f}")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from urllib.error import URLError
 
+from bench.mails import ROOT
 from bench.processes import Watched, ask, ask_text, started, until
 from sandbox.ports import free_port
 from tests.dovecot import PASSWORD, Dovecot
@@ -19,6 +23,7 @@ KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "whsec_" + base64.b64encode(b"a secret of the benches only....").decode()
 _AT_ONCE = 100
 _CONFIG = """
+database: {database}
 data:
   folder: {folder}
 sealing:
@@ -135,19 +140,31 @@ def at_work(
     *,
     every: str = "60s",
     channel: str = "director_mailbox",
+    database: str = "sqlite",
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Office]:
-    """The daemon on the data in `folder`/data, reading this user's mailbox."""
+    """The daemon on the data in `folder`/data, or in that database, reading this user's mailbox."""
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     config = folder / "config.yaml"
     values = {"folder": folder / "data", "port": port, "mailbox": dovecot.port, "user": user, "oa": oa.url}
-    config.write_text(_CONFIG.format(**values, every=every, channel=channel))
+    config.write_text(_CONFIG.format(**values, database=json.dumps(database), every=every, channel=channel))
     (folder / "daemon.log").unlink(missing_ok=True)
     secrets = {"XINQIAO_KEY": KEY, "MAILBOX_PASSWORD": PASSWORD, "OA_WEBHOOK_SECRET": SECRET}
     given = {**secrets, **(environment or {})}
     with started("ingest", "run", "-c", str(config), environment=given, log=folder / "daemon.log") as process:
         yield Office(folder, f"http://127.0.0.1:{port}", process)
+
+
+def carry_over(folder: Path, address: str) -> None:
+    """Have `xinqiao move` carry what lies in `folder`/data to that database."""
+    config = folder / "move.yaml"
+    config.write_text(f"data: {{folder: {json.dumps(str(folder / 'data'))}}}\nsealing: {{key: '${{XINQIAO_KEY}}'}}\n")
+    command = [sys.executable, "-m", "ingest", "move", "-c", str(config), "--to", address]
+    subprocess.run(
+        command, cwd=ROOT, env={**os.environ, "XINQIAO_KEY": KEY}, check=True, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def deposit(dovecot: Dovecot, user: str, mails: Iterable[bytes]) -> None:

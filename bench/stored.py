@@ -44,6 +44,7 @@ from normalize.reading import Source
 from normalize.reminders import ReminderRules
 from store import chain, ledger
 from store.engine import Store, open_store
+from store.ledger import Claim
 from store.sealing import Sealer
 
 CHANNEL, TARGET = "earlier", "oa"
@@ -101,28 +102,10 @@ def _link(folder: Path) -> None:
 
 def _take_in(store: Store, number: int, now: datetime) -> None:
     """By the program itself, and delivered."""
-    mails = list(
-        islice((mail for mail in endless("stored") if len(mail) < LARGEST and b"multipart" not in mail), number)
-    )
-    raws = [Raw(RawKind.MAIL, f"INBOX:1:{n}", "1", n, f"INBOX:1:{n}") for n in range(number)]
-    kept = {n: store.blobs.prepare(mail) for n, mail in enumerate(mails)}
-    target = TargetSettings(url="http://127.0.0.1:9/", secret=(SecretStr(SECRET),), restricted=True)
-    zone = ZoneInfo("Asia/Shanghai")
-    desk = CaseDesk(
-        store.sealer, store.blobs, Outbox({TARGET: target}, store.sealer, zone),
-        Clockwork(ClockRules(), ReminderRules(), WorkCalendar()), zone, "http://127.0.0.1:8650",
-    )  # fmt: skip
+    desk, taken = desk_of(store), arrivals(store, CHANNEL, plain_mails("stored", number), now)
 
     def write(conn: Connection) -> None:
-        channels.enrol(conn, CHANNEL, now, now)
-        inbox.store_batch(
-            conn, CHANNEL, Batch(tuple(mails), tuple(raws), {}), raws, kept,
-            blobs=store.blobs, sealer=store.sealer, now=now,
-        )  # fmt: skip
-        held = ledger.claim(conn, inbox.READ_LANE, now=now, lease=EVERY, limit=number)
-        rows = inbox.find(conn, [one.payload["raw"] for one in held])
-        found = [inbox.opened(rows[one.payload["raw"]], store.sealer) for one in held]
-        desk.accept(conn, [Read(row, [_prepared(store, row, mails)]) for row in found], now)
+        desk.accept(conn, [one for _, one in taken], now)
         conn.exec_driver_sql("DELETE FROM ledger")
         conn.exec_driver_sql("UPDATE delivery SET state = 'delivered', attempts = 1")
         conn.exec_driver_sql(
@@ -133,9 +116,45 @@ def _take_in(store: Store, number: int, now: datetime) -> None:
     store.submit(write).result()
 
 
-def _prepared(store: Store, row: inbox.RawRow, mails: list[bytes]) -> PreparedReading:
-    source = Source(CHANNEL, ChannelKind.MAILBOX, RawKind.MAIL, row.locator, row.fetched_at, row.fetched_at)
-    (found,) = read(mails[row.id - 1], "", source, RULES)
+def plain_mails(about: str, number: int) -> list[bytes]:
+    """As long as citizens write, each of them a case."""
+    return list(islice((mail for mail in endless(about) if len(mail) < LARGEST and b"multipart" not in mail), number))
+
+
+def desk_of(store: Store) -> CaseDesk:
+    """Who makes cases in this store, for one target."""
+    target = TargetSettings(url="http://127.0.0.1:9/", secret=(SecretStr(SECRET),), restricted=True)
+    zone = ZoneInfo("Asia/Shanghai")
+    return CaseDesk(
+        store.sealer, store.blobs, Outbox({TARGET: target}, store.sealer, zone),
+        Clockwork(ClockRules(), ReminderRules(), WorkCalendar()), zone, "http://127.0.0.1:8650",
+    )  # fmt: skip
+
+
+def arrivals(store: Store, channel: str, mails: list[bytes], now: datetime) -> list[tuple[Claim, Read]]:
+    """These mails stored, claimed for reading, and read: what remains is to accept them."""
+    raws = [Raw(RawKind.MAIL, f"INBOX:1:{n}", "1", n, f"INBOX:1:{n}") for n in range(len(mails))]
+    kept = {n: store.blobs.prepare(mail) for n, mail in enumerate(mails)}
+
+    def take(conn: Connection) -> list[tuple[Claim, inbox.RawRow]]:
+        channels.enrol(conn, channel, now, now)
+        inbox.store_batch(
+            conn, channel, Batch(tuple(mails), tuple(raws), {}), raws, kept,
+            blobs=store.blobs, sealer=store.sealer, now=now,
+        )  # fmt: skip
+        held = ledger.claim(conn, inbox.READ_LANE, now=now, lease=EVERY, limit=len(mails))
+        rows = inbox.find(conn, [one.payload["raw"] for one in held])
+        return [(one, inbox.opened(rows[one.payload["raw"]], store.sealer)) for one in held]
+
+    return [
+        (claim, Read(row, [_prepared(store, channel, row, mails[int(row.locator.rpartition(":")[2])])]))
+        for claim, row in store.submit(take).result()
+    ]
+
+
+def _prepared(store: Store, channel: str, row: inbox.RawRow, mail: bytes) -> PreparedReading:
+    source = Source(channel, ChannelKind.MAILBOX, RawKind.MAIL, row.locator, row.fetched_at, row.fetched_at)
+    (found,) = read(mail, "", source, RULES)
     return prepare(found, row.sha256, store.blobs, store.sealer)
 
 

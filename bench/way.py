@@ -1,11 +1,11 @@
 """The whole way of 2,000 mails (Dovecot, daemon, receiver) beside a script that does the same job.
 
-    python -m bench.way [--mails 2000] [--rounds 3] [--stored 1,100000] [--watch]
+    python -m bench.way [--mails 2000] [--rounds 3] [--stored 1,100000] [--postgres] [--watch]
 
 In turns, each time another mailbox, the same for both, and the same receiver; the middle round of each counts, and the
 ratio more than the rates. `--stored`: with so many cases in the store before; each number is a daemon of its own.
-`--watch`: one more round in asyncio's debug mode, which tells what held the event loop for more than 50 ms. The mails
-are made from `$XINQIAO_DATA/mail/trec06c`.
+`--postgres`: and one on an empty PostgreSQL, which shares the processors. `--watch`: one more round in asyncio's debug
+mode, which tells what held the event loop for more than 50 ms. The mails are made from `$XINQIAO_DATA/mail/trec06c`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -26,6 +27,7 @@ from bench.office import Oa, at_work, deposit, receiving
 from bench.processes import middle, percentile
 from bench.stored import fill
 from tests.dovecot import PASSWORD, Dovecot, running_dovecot
+from tests.postgres import running_postgres
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,11 @@ class Town:
             raise RuntimeError(f"the script delivered {self.oa.seen} of {self.mails} mails")
         return self.mails / (self.oa.last - float(said))
 
-    def daemon(self, folder: Path, user: str, **environment: str) -> Round:
+    def daemon(self, folder: Path, user: str, database: str = "sqlite", **environment: str) -> Round:
         self.oa.forget()
-        with at_work(folder, self.dovecot, user, self.oa, channel=user, environment=environment) as office:
+        with at_work(
+            folder, self.dovecot, user, self.oa, channel=user, database=database, environment=environment
+        ) as office:
             office.wait()
             before = office.process.processor
             self.oa.wait_for(self.mails)
@@ -98,21 +102,30 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--stored", default="1", help="cases in the store before, such as 1,100000,1000000")
+    parser.add_argument("--postgres", action="store_true", help="a daemon on PostgreSQL as well")
     parser.add_argument("--watch", action="store_true", help="a round in asyncio's debug mode")
     parser.add_argument("--folder", type=Path, help="where to work (default: the system's temporary folder)")
     options = parser.parse_args()
     stored = [int(number) for number in options.stored.split(",")]
-    with running_dovecot() as dovecot, receiving() as oa, tempfile.TemporaryDirectory(dir=options.folder) as place:
+    with ExitStack() as stack:
+        dovecot, oa = stack.enter_context(running_dovecot()), stack.enter_context(receiving())
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=options.folder)))
+        server = stack.enter_context(running_postgres(careful=True)) if options.postgres else None
         town = Town(dovecot, oa, options.mails)
-        offices = dict(zip(stored, folders(Path(place), stored), strict=True))
+        offices = dict(zip(stored, folders(place, stored), strict=True))
         script: list[float] = []
-        rounds: dict[int, list[Round]] = {number: [] for number in stored}
+        rounds: dict[str, list[Round]] = {}
         for _ in range(options.rounds):
             user = town.mailbox()
             script.append(town.script(user))
             for number, folder in offices.items():
-                rounds[number].append(town.daemon(fresh(folder) if number <= 1 else folder, user))
-        held = watched(town, Path(place)) if options.watch else 0
+                name = f"{number:,} case{'s' if number > 1 else ''} stored before"
+                made = town.daemon(fresh(folder) if number <= 1 else folder, user)
+                rounds.setdefault(name, []).append(made)
+            if server is not None:
+                made = town.daemon(fresh(place / "postgresql"), user, server.database())
+                rounds.setdefault("on PostgreSQL, nothing stored before", []).append(made)
+        held = watched(town, place) if options.watch else 0
     tell(options.mails, script, rounds)
     if options.watch:
         print(f"{'event loop held for more than 50 ms':58}{held:8} times")
@@ -128,14 +141,13 @@ def fresh(folder: Path) -> Path:
     return folder
 
 
-def tell(mails: int, script: list[float], rounds: dict[int, list[Round]]) -> None:
+def tell(mails: int, script: list[float], rounds: dict[str, list[Round]]) -> None:
     reference = middle(script)
     print(f"{mails} mails, {os.cpu_count()} processors, middle of {len(script)} rounds (lowest to highest)")
     print(f"{'script, mails/s':58}{reference:8,.0f}  ({min(script):,.0f} to {max(script):,.0f})")
-    for number, those in rounds.items():
+    for where, those in rounds.items():
         rates = [one.rate for one in those]
-        name = f"daemon, mails/s, {number:,} case{'s' if number > 1 else ''} stored before"
-        print(f"{name:58}{middle(rates):8,.0f}  ({min(rates):,.0f} to {max(rates):,.0f})")
+        print(f"{f'daemon, mails/s, {where}':58}{middle(rates):8,.0f}  ({min(rates):,.0f} to {max(rates):,.0f})")
         print(f"{'  ratio to the script':58}{middle(rates) / reference:8.2f}")
     every = [one for those in rounds.values() for one in those]
     waits = [wait for one in every for wait in one.waits]
