@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from jmespath.parser import ParsedResult
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
-from dispatch import targets
+from dispatch import targets, worker
 from dispatch.deciding import ASK_A_PERSON
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
@@ -302,6 +302,34 @@ async def test_it_is_not_looked_up_while_the_oa_may_still_be_at_work_on_it(place
         assert due is not None
         assert due - utc_now() > timedelta(minutes=59)
         assert register.oa.at("/find") == []
+
+
+async def test_who_stood_still_before_it_could_be_sent_does_not_send_what_others_have_sent(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a process that is stopped for longer than its lease: what it had begun was looked up and sent meanwhile."""
+    monkeypatch.setattr(worker, "LEASE_MARGIN", 100 * MILLISECOND)
+    async with (
+        registering() as register,
+        at_work(place, register, timeout=50 * MILLISECOND, lookup={**LOOKUP, "wait": 5 * MILLISECOND}) as desk,
+    ):
+        write, stood = desk.store.write, asyncio.Event()
+
+        async def standing_still(act: Callable[[Connection], Any]) -> Any:
+            result = await write(act)
+            if states(desk) == ["sending"] and not stood.is_set():
+                stood.set()
+                await until(lambda: states(desk) == ["delivered"])
+            return result
+
+        monkeypatch.setattr(desk.store, "write", standing_still)
+        await take_in(desk)
+        await until(delivered(desk))
+        await stood.wait()
+        await until(lambda: desk.store.read_now(ledger.counts).get("push:oa") is None)
+        desk.store.wakes.ring_all()
+
+    assert len(register.entries) == 1
 
 
 async def test_with_nobody_to_ask_a_person_is_asked_at_once(place: Place) -> None:
