@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,7 +25,7 @@ from store.blobs import Prepared, is_large
 from store.database_clock import uninterrupted
 from store.engine import Store, StoreFailed
 from store.failure import is_passing, place_of
-from store.ledger import Claim
+from store.ledger import Claim, LeaseLost
 
 log = structlog.get_logger()
 BACKOFF_FIRST = timedelta(seconds=5)
@@ -234,21 +234,45 @@ class Poller:
         while claims := await self._unsettled():
             for held in claims:
                 try:
-                    token = inbox.settle_token(self.store.sealer, self.name, held.payload)
-                    await self._watched(self.adapter.settle(token), SETTLE_PATIENCE)
+                    await self._settle_one(held)
                 except asyncio.CancelledError:
-                    await asyncio.shield(self._postpone(held, timedelta(0), "stopped"))
+                    await asyncio.shield(self._give_back([held]))
                     raise
-                except Exception as error:  # noqa: BLE001 - one row's trouble must not shut the door
-                    await self._settle_later(held, error)
-                    continue
-                crashpoint.reach("mid_settle")
-                await self.keeper.write(lambda conn, held=held: ledger.done(conn, held))  # type: ignore[misc]
-                self._said.discard(held.id)
+
+    async def _settle_one(self, held: Claim) -> None:
+        try:
+            token = inbox.settle_token(self.store.sealer, self.name, held.payload)
+            await self._watched(self.adapter.settle(token), SETTLE_PATIENCE)
+        except Exception as error:  # noqa: BLE001 - one row's trouble must not shut the door
+            await self._settle_later(held, error)
+            return
+        crashpoint.reach("mid_settle")
+        await self.keeper.write(lambda conn: ledger.done(conn, held))
+        self._said.discard(held.id)
 
     async def _unsettled(self) -> list[Claim]:
+        """Claimed; cancelled while the store is slow, what is claimed all the same is given back."""
         now, lane = self.clock(), inbox.settle_lane(self.name)
-        return await self.keeper.write(lambda conn: ledger.claim(conn, lane, now=now, lease=SETTLE_LEASE))
+        claiming = asyncio.ensure_future(
+            self.keeper.write(lambda conn: ledger.claim(conn, lane, now=now, lease=SETTLE_LEASE))
+        )
+        try:
+            return await asyncio.shield(claiming)
+        except asyncio.CancelledError:
+            await asyncio.wait([claiming])
+            if claiming.exception() is None:
+                await asyncio.shield(self._give_back(claiming.result()))
+            raise
+
+    async def _give_back(self, claims: Sequence[Claim]) -> None:
+        """Whoever is next settles them at once; where that cannot be written down, when their leases have run out."""
+        for held in claims:
+            try:
+                await self._postpone(held, timedelta(0), "stopped", charged=False)
+            except (LeaseLost, DoorLost):
+                pass  # it ended, or another has the door
+            except Exception as error:  # noqa: BLE001 - a full disk here must not keep us from ending
+                log.error("step not put back", lane=held.lane, row=held.id, error=place_of(error))
 
     async def _settle_later(self, held: Claim, error: Exception) -> None:
         said = _said(error)
@@ -258,9 +282,9 @@ class Poller:
             say("not acknowledged at the source; tried again", channel=self.name, step=held.id, error=said)
         await self._postpone(held, _backoff(held.attempts), said)
 
-    async def _postpone(self, held: Claim, wait: timedelta, reason: str) -> None:
+    async def _postpone(self, held: Claim, wait: timedelta, reason: str, *, charged: bool = True) -> None:
         due = self.clock() + wait
-        await self.keeper.write(lambda conn: ledger.postpone(conn, held, due=due, reason=reason))
+        await self.keeper.write(lambda conn: ledger.postpone(conn, held, due=due, reason=reason, charged=charged))
 
     async def _watched(self, act: Awaitable[T], patience: timedelta) -> T:
         """What the adapter answers. Raises ChannelUnavailable: it hangs, which no time-out of its own has noticed."""

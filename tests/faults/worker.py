@@ -28,7 +28,7 @@ TARGET = {
     "concurrency": 4,
     "retry": QUICK,
 }
-UNWRITTEN = ("delivery failed", "delivery not given back", "step failed")
+UNWRITTEN = ("delivery failed", "delivery not given back", "step failed", "step not put back")
 LOOKUP = {
     "method": "GET",
     "path": "lookup",

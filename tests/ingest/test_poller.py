@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, select
@@ -286,6 +288,44 @@ async def test_what_an_earlier_life_left_unsettled_is_settled_before_anything_is
     await (await poller(store, door)).round()
 
     assert (door.settled, keys(store)) == ([2], ["0", "1"])
+
+
+async def visit_cancelled_at(store: Store, polling: Poller, number: int) -> bool:
+    """Whether the visit was cancelled amid its write of this number, which is done all the same; else it had not so
+    many.
+    """
+    write, loop, begun = store.write, asyncio.get_running_loop(), 0
+
+    async def cancelling(act: Callable[[Connection], Any]) -> Any:
+        nonlocal begun
+        begun += 1
+        return await write(slow(act) if begun == number else act)
+
+    def slow(act: Callable[[Connection], Any]) -> Callable[[Connection], Any]:
+        def acting(conn: Connection) -> Any:
+            done = threading.Event()
+            loop.call_soon_threadsafe(lambda: (visit.cancel(), loop.call_soon(done.set)))
+            done.wait(10)
+            return act(conn)
+
+        return acting
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "write", cancelling)
+        visit = asyncio.create_task(polling.round())
+        await asyncio.wait([visit])
+    return visit.cancelled()
+
+
+async def test_a_visit_that_is_cancelled_at_any_write_leaves_nothing_in_its_hands(store: Store) -> None:
+    leased = select(ledger_table.c.lane).where(ledger_table.c.leased)
+    number = 1
+    while await visit_cancelled_at(store, await poller(store, Door(matters=2 * number)), number):
+        assert store.read_now(lambda conn: conn.execute(leased).all()) == [], f"cancelled at its write {number}"
+        number += 1
+
+    assert number > 5
+    assert settle_rows(store) == 0
 
 
 async def test_a_visit_that_hangs_is_broken_off_and_the_door_told_unavailable(store: Store) -> None:
