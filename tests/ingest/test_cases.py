@@ -459,7 +459,9 @@ def test_a_correction_that_fits_no_longer_is_said_and_blocks_nothing(desk: Desk)
     desk.write(lambda conn: desk.desk.correct(conn, case_id, [fix], "clerk1", desk.now))
     desk.take_in(reading(modified_at=MORNING + timedelta(hours=1), petitioners=()))
 
-    assert [one.code for one in desk.case(case_id).warnings] == ["correction_not_applied"]
+    (warning,) = desk.case(case_id).warnings
+    assert warning.code == "correction_not_applied"
+    assert warning.text.startswith("更正 petitioners.0.name 已不适用：petitioners.0.name：信访件在此处没有字段")
 
 
 def test_a_restricted_case_is_held_until_a_target_takes_it(desk: Desk) -> None:
