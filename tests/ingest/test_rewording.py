@@ -42,7 +42,7 @@ SAID_TO_NOBODY = re.compile(
     r"|DoorLost|KeyError|LeaseLost|LookupError|RuntimeError|StoreClosed|TransactionLost|TypeError"
     r"|psycopg\.OperationalError|web\.HTTPForbidden|web\.HTTPGone"
 )
-"""Calls: help, logs, patterns, names of our own, mistakes of ours (logged by place), what a page of its own explains."""
+"""Help, logs, patterns, names of our own, mistakes of ours (logged by place), what a page of its own explains."""
 NO_WORDS = re.compile(
     "application/|Unsafe Login|SELECT|-----BEGIN|bool \\|"
     "|Value error|Input should|, unable to|count never ends|without its numbers|reading has a draft"
