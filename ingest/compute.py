@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ingest.readings import KeptPart
+from ingest.sayings.rewording import rewording
 from normalize.case import Attachment, AttachmentState, Case, ChannelKind, Deadline, Draft, Receipt, Warning_
 
 NOT_CONTENT = frozenset(
@@ -155,7 +156,8 @@ def _overlaid(draft: Draft, corrections: Sequence[Correction]) -> Draft:
         try:
             draft = corrected(draft, people.followed(one, draft))
         except CorrectionRefused as error:
-            warning = Warning_(code="correction_not_applied", text=f"更正 {one.field} 已不适用：{error}")
+            why = rewording("zh")(str(error))  # as all warnings of a case
+            warning = Warning_(code="correction_not_applied", text=f"更正 {one.field} 已不适用：{why}")
             draft = draft.model_copy(update={"warnings": (*draft.warnings, warning)})
     return draft
 

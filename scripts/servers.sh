@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium, clamd, tinyproxy) and turn clocks with (faketime)
-# where it may; otherwise says what is missing and which tests skip.
+# Installs what the tests speak to (Dovecot, PostgreSQL, Swift, Chromium, clamd, tinyproxy), turn clocks with (faketime)
+# and judge units with (systemd-analyze) where it may; otherwise says what is missing and which tests skip.
 # With `bundle` also what makes another Debian and boots it, for `make bundle-test`.
 set -eu
 
@@ -16,6 +16,7 @@ has clamd || missing="$missing clamav-daemon"
 has tinyproxy || missing="$missing tinyproxy-bin"
 ls /usr/lib/*/libatomic.so.1 >/dev/null 2>&1 || missing="$missing libatomic1" # what drives the browser needs it
 ls /usr/lib/*/faketime/libfaketimeMT.so.1 >/dev/null 2>&1 || missing="$missing libfaketime"
+has systemd-analyze || missing="$missing systemd"
 if [ "${1:-}" = bundle ]; then
     has debootstrap || missing="$missing debootstrap"
     has systemd-nspawn || missing="$missing systemd-container"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
 from playwright.async_api import Browser, async_playwright
+
+from tests.missing import missing
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -28,9 +28,5 @@ async def running_chromium() -> AsyncIterator[Browser]:
 
 
 def _require() -> None:
-    if CHROMIUM.exists():
-        return
-    missing = f"{CHROMIUM} is missing; sh scripts/servers.sh installs it or says what is missing"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
+    if not CHROMIUM.exists():
+        missing(str(CHROMIUM))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.missing import missing
 
 HARMFUL = b"these bytes of a test are said to be harmful"
 NAME = "Xinqiao.Test-1"
@@ -23,10 +23,7 @@ def running_clamd() -> Iterator[str]:
     """Start clamd and wait until it answers; its socket. Skip where it is not installed (in CI: fail)."""
     program = shutil.which("clamd", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        missing = "clamd is not installed; sh scripts/servers.sh installs it or says what is missing"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        missing("clamd")
     with tempfile.TemporaryDirectory(prefix="clamd-") as place:
         base, socket = Path(place), f"{place}/clamd.ctl"
         (base / "signatures").mkdir()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from normalize import calendar
 from tests.object_store import ObjectStore, running_object_store
 from tests.place import Place
 from tests.postgres import Server, running_postgres
@@ -29,6 +30,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def write_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are renewed instead of compared."""
     return bool(request.config.getoption("--write"))
+
+
+@pytest.fixture
+def arranged_to_2026(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No arrangement is built in for 2027 and later, whichever release of chinesecalendar is installed."""
+    built_in = calendar._built_in
+    monkeypatch.setattr(calendar, "_built_in", lambda day: built_in(day) if day.year <= 2026 else None)
 
 
 @pytest.fixture(scope="session")

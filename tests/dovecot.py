@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -25,6 +24,7 @@ from cryptography.x509.oid import NameOID
 from imapclient import IMAPClient
 
 from sandbox.ports import free_port
+from tests.missing import missing
 
 PASSWORD = "信箱-kfq7"
 
@@ -58,10 +58,7 @@ def running_dovecot() -> Iterator[Dovecot]:
     """Start Dovecot on free ports and wait until it answers; skip where it is not installed (in CI: fail)."""
     program = shutil.which("dovecot", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
-        missing = "Dovecot is not installed; sh scripts/servers.sh installs it or says what is missing"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        missing("Dovecot")
     with tempfile.TemporaryDirectory(prefix="dovecot-") as place:
         base = Path(place)
         base.chmod(0o755)  # the mail user is not who started us

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import http.client
 import itertools
-import os
 import re
 import secrets
 import shutil
@@ -23,10 +22,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
-
 from sandbox.ports import free_port
 from store.blob_bucket import Bucket
+from tests.missing import missing
 
 WAIT = 60.0
 ACCESS_KEY, SECRET_KEY, REGION = "office:xinqiao", "a-secret-of-the-tests", "cn-test"
@@ -153,10 +151,7 @@ class ObjectStore:
 def running_object_store() -> Iterator[ObjectStore]:
     """Start Swift and wait until it answers; skip where it is not installed (in CI: fail)."""
     if not all(shutil.which(f"swift-{kind}-server") for kind in (*KINDS, "proxy")):
-        missing = "Swift is not installed; sh scripts/servers.sh installs it or says what is missing"
-        if os.environ.get("CI") == "true":
-            raise RuntimeError(missing)
-        pytest.skip(missing)
+        missing("Swift")
     folder = Path(tempfile.mkdtemp(prefix="xq-s3-"))
     store = ObjectStore(folder, free_port())
     keepers: list[subprocess.Popen[bytes]] = []

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
-import pytest
 from sqlalchemy import create_engine, make_url
 
 from sandbox.ports import free_port
 from store.migrate import upgrade
+from tests.missing import missing
 
 WAIT = 60.0
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "QUIT") if shutil.which("setpriv") else ()
@@ -197,10 +197,7 @@ def _place(*, careful: bool) -> Iterator[Server]:
     """Where a server can be made; it is stopped and gone at the end."""
     programs = _programs()
     if programs is None:
-        missing = "PostgreSQL is not installed; sh scripts/servers.sh installs it or says what is missing"
-        if os.environ.get("CI") == "true":
-            raise RuntimeError(missing)
-        pytest.skip(missing)
+        missing("PostgreSQL")
     folder = Path(tempfile.mkdtemp(prefix="xq-pg-", dir=None if careful else _quick_folder()))
     server = Server(programs, folder, free_port(), _account(folder), SETTINGS | ({} if careful else CARELESS))
     try:

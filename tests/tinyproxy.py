@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -13,9 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 from sandbox.ports import free_port
+from tests.missing import missing
 
 USER, PASSWORD = "xinqiao", "proxy-pass-word"
 WAIT = 30.0
@@ -42,10 +40,7 @@ def running_proxy() -> Iterator[Proxy]:
     """Start tinyproxy on a free port and wait until it answers; skip where it is not installed (in CI: fail)."""
     program = shutil.which("tinyproxy")
     if program is None:
-        missing = "tinyproxy is not installed; sh scripts/servers.sh installs it or says what is missing"
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing)
-        pytest.skip(missing)
+        missing("tinyproxy")
     with tempfile.TemporaryDirectory(prefix="tinyproxy-") as place:
         proxy = Proxy(free_port(), Path(place) / "log")
         config = Path(place) / "tinyproxy.conf"

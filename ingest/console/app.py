@@ -27,7 +27,7 @@ from ingest.console import (
     sheets,
 )
 from ingest.console.context import CONSOLE, Act, assemble
-from ingest.console.guard import add_headers, check_form, explain, recognise
+from ingest.console.guard import add_headers, admit, check_form, explain, recognise
 from ingest.console.probes import PROBED, Probed, probe_routes
 from ingest.console.settings import ConsoleSettings
 from ingest.health import Health
@@ -54,7 +54,8 @@ def create_console(
 
     `act` has operations done, in the name of whoever asks; at the `desk` reports are taken.
     """
-    app = web.Application(middlewares=[log_by_place, recognise, explain, check_form], client_max_size=LARGEST_FORM)
+    guards = [log_by_place, recognise, explain, check_form, admit]
+    app = web.Application(middlewares=guards, client_max_size=LARGEST_FORM)
     console = app[CONSOLE] = assemble(store, config, desk, act, health, now, in_force or InForce(now()))
     app[PROBED] = Probed(health, registry, lambda: console.settings.metrics_from)
     app.on_response_prepare.append(add_headers)

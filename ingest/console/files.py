@@ -20,6 +20,7 @@ from ingest.console.originals import as_sent, holds_restricted, may_see_raw
 from ingest.console.roles import Right
 from ingest.inbox import RawRow
 from ingest.register import load_case
+from ingest.unexpected import PASSING
 from ingest.workers import WorkerFailed
 from store.blobs import Blobs, Kept, find
 from store.schema import attachment, raw, receipt
@@ -86,7 +87,7 @@ async def send(console: Console, content: bytes, row: RawRow) -> web.Response:
     try:
         return download(*await as_sent(console.viewer, content, row))
     except WorkerFailed as error:
-        raise web.HTTPServiceUnavailable(reason="The record cannot be taken out of its page") from error
+        raise web.HTTPServiceUnavailable(text=PASSING) from error
 
 
 def download(content: bytes, media_type: str | None, name: str) -> web.Response:

@@ -33,6 +33,9 @@ LARGEST_OF_STRANGERS = 64 * 1024
 EXPLAINED = (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 OPEN = ("/healthz", "/readyz", "/metrics", "/static/", "/api/")
 """What monitors, browsers and machines with a token ask for without a session."""
+FILES = "/files/"
+"""For targets with a token too: who sends them looks who asks."""
+FOR_ANYBODY = ("/login", "/logout", "/language")
 
 
 def session_cookie(console: Console) -> str:
@@ -78,7 +81,7 @@ async def explain(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPClientError as error:
-        if request.path.startswith((*OPEN, "/files/")):
+        if request.path.startswith((*OPEN, FILES)):
             raise
         status = error.status if error.status in EXPLAINED else HTTPStatus.BAD_REQUEST
         return page(request, "refused.html", status=error.status, kind=HTTPStatus(status).value)
@@ -97,15 +100,26 @@ async def check_form(request: web.Request, handler: Handler) -> web.StreamRespon
     return await handler(request)
 
 
+def is_for_anybody(path: str) -> bool:
+    """Whether nobody need have logged in."""
+    return path in FOR_ANYBODY or path.startswith(OPEN)
+
+
+@web.middleware
+async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ask a stranger to log in, whatever the page needs besides."""
+    open_to_all = is_for_anybody(request.path) or request.path.startswith(FILES)
+    if not open_to_all and visitor_of(request).session is None:
+        raise web.HTTPSeeOther(f"/login?next={quote(request.path_qs, safe='')}")
+    return await handler(request)
+
+
 def needs(right: Right) -> Callable[[Handler], Handler]:
-    """Let only those pass who have the right; ask a stranger to log in."""
+    """Let only those pass who have the right."""
 
     def guard(handler: Handler) -> Handler:
         async def guarded(request: web.Request) -> web.StreamResponse:
-            visitor = visitor_of(request)
-            if visitor.session is None:
-                raise web.HTTPSeeOther(f"/login?next={quote(request.path_qs, safe='')}")
-            if not visitor.may(right):
+            if not visitor_of(request).may(right):
                 raise web.HTTPForbidden
             return await handler(request)
 

@@ -71,16 +71,12 @@ async def log_out(request: web.Request) -> web.StreamResponse:
 
 
 async def show_password(request: web.Request) -> web.StreamResponse:
-    if visitor_of(request).session is None:
-        raise web.HTTPSeeOther("/login?next=/password")
     return page(request, "password.html", problem=None)
 
 
 async def change_password(request: web.Request) -> web.StreamResponse:
     """A new password ends all sessions of the account, this one too."""
     console, visitor, form = request.app[CONSOLE], visitor_of(request), await request.post()
-    if visitor.session is None:
-        raise web.HTTPSeeOther("/login")
     name, now, address = visitor.name, console.now(), client_address(request)
     old, new = str(form.get("old", "")), str(form.get("new", ""))
     if console.throttle.wait(name, address, now):

@@ -67,8 +67,8 @@ class Place:
     @classmethod
     def parse(cls, written: str) -> Place | None:
         """None: not a place."""
-        micros, dash, case_id = written.partition("-")
-        if not (dash and micros.isdecimal() and len(micros) < 18):
+        micros, _, case_id = written.partition("-")
+        if not (case_id and micros.isdecimal() and len(micros) < 18):
             return None
         return cls(EPOCH + int(micros) * MICROSECOND, case_id)
 

@@ -145,6 +145,7 @@ def test_a_backup_that_was_not_made_is_missed(newest: datetime | None, expected:
     assert found == ([] if expected is None else [expected])
 
 
+@pytest.mark.usefixtures("arranged_to_2026")
 def test_the_calendar_s_end_is_seen_coming() -> None:
     autumn = datetime(2026, 11, 16, tzinfo=UTC)
     known = WorkCalendar.from_years({2027: {"holidays": [], "workdays": []}})

@@ -99,6 +99,7 @@ def alone(tmp_path: Path) -> Iterator[Desk]:
         yield opened
 
 
+@pytest.mark.usefixtures("arranged_to_2026")
 def test_a_clock_names_the_calendar_of_each_year_it_runs_through(alone: Desk) -> None:
     calendar = WorkCalendar.from_years({2026: {"holidays": ["2026-10-01"]}})
     clockwork = replace(alone.desk.clockwork, calendar=calendar)

@@ -87,7 +87,11 @@ async def test_pages_of_fifty_go_back_and_forth_without_gap_or_double(house: Hou
 
 @pytest.mark.parametrize("place", ["x", "1-", "-1-a", "99999999999999999999-a", "1e9-b", "%00-%00"])
 async def test_a_broken_place_in_the_address_is_the_first_page(clerk: Browser, place: str) -> None:
-    assert len(numbers(await read(clerk, f"/cases?before={place}&after={place}"))) in (0, 6)
+    first = numbers(await read(clerk, "/cases"))
+
+    assert len(first) == 6
+    assert numbers(await read(clerk, f"/cases?before={place}")) == first
+    assert numbers(await read(clerk, f"/cases?after={place}")) == first
 
 
 async def test_the_case_page_shows_everything_there_is(house: House, clerk: Browser) -> None:
@@ -122,17 +126,26 @@ async def test_a_mails_html_is_shown_without_anything_active(house: House, clerk
 
 
 @pytest.mark.parametrize(
-    "html",
-    ["<svg><script>x()</script></svg>", "<p onclick=x()>a</p>", "<style>*{}</style>",
-     "<math><mi//xlink:href='data:x,<script>x()'>", "<iframe src=//e.example></iframe>", "<a href=//e.example>b</a>",
-     "<form action=//e.example><input></form>", "<base href=//e.example>",
-     "<noscript><p title='</noscript><img src=x onerror=x()>'>"],
-)  # fmt: skip
-def test_foreign_html_keeps_words_and_tables_only(html: str) -> None:
-    left = sanitised(html)
-
-    assert not re.search(r"<(?!/?(p|b|div|span|table|td|tr|br)\b)", left)
-    assert not re.search(r"<[^>]*(on\w+|href|src|style|title)=", left)
+    ("html", "left"),
+    [
+        ("<svg><script>x()</script></svg>a", "a"),
+        ("<p onclick=x()>a</p>", "<p>a</p>"),
+        ("<style>*{}</style>a", "a"),
+        ("<p style='position:fixed' id=a class=b>a</p>", "<p>a</p>"),
+        ("<math><mi//xlink:href='data:x,<script>x()'></math>", ""),
+        ("<iframe src=//e.example>a</iframe>b", "ab"),
+        ("<a href=//e.example>a</a>", "a"),
+        ("<form action=//e.example><input>a</form>", "a"),
+        ("<base href=//e.example>a", "a"),
+        ("<noscript><p title='</noscript><img src=x onerror=x()>'>a", "&lt;p title=''&gt;a"),
+        (
+            "<table border=1><tr onclick=x()><td colspan=2 width=9>a</td></tr></table>",
+            '<table><tbody><tr><td colspan="2">a</td></tr></tbody></table>',
+        ),
+    ],
+)
+def test_foreign_html_keeps_words_and_tables_only(html: str, left: str) -> None:
+    assert sanitised(html) == left
 
 
 async def test_every_page_forbids_scripts_and_foreign_sources(house: House, clerk: Browser) -> None:

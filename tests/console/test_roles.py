@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.web import Request, Response
 from sqlalchemy import select
 
 from ingest.accounts import Role
 from ingest.console.case_view import full_view
+from ingest.console.guard import is_for_anybody
 from normalize.calendar import WorkCalendar
 from store.schema import history
-from tests.console.conftest import Browser, House, log_in, read
-from tests.console.test_acts import happened
+from tests.console.conftest import Browser, House, form_token, log_in, origin, read
+from tests.console.test_acts import happened, post
 from tests.console.town import SECRET_NAME, SECRET_PHONE, SECRET_WORDS
+from tests.endtoend.searching import text_of_pdf
 
 PAGES = {
     "/": "operator clerk discipline leader auditor",
     "/cases": "operator clerk discipline leader auditor",
+    "/cases.csv": "operator clerk discipline leader auditor",
     "/cases/{fees}": "operator clerk discipline leader auditor",
     "/cases/{accusation}": "operator clerk discipline leader auditor",
+    "/cases/{fees}/sheet": "clerk discipline leader",
+    "/cases/{accusation}/sheet": "discipline",
+    "/cases/{fees}/correct": "clerk",
+    "/cases/{accusation}/correct": "discipline",
     "/deliveries": "operator clerk discipline",
+    "/deliveries/3": "operator clerk discipline",
+    "/doors/city_hotline": "operator clerk discipline leader auditor",
+    "/targets/oa": "operator clerk discipline leader auditor",
     "/quarantine": "operator clerk discipline",
     "/quarantine/{quarantined}": "clerk discipline",
     "/quarantine/{quarantined}/original": "clerk discipline",
@@ -30,8 +43,40 @@ PAGES = {
     "/accounts": "auditor",
     "/password": "operator clerk discipline leader auditor",
 }
+ACTS = {
+    "/password": "operator clerk discipline leader auditor",
+    "/cases/{fees}/correct": "clerk",
+    "/cases/{accusation}/correct": "discipline",
+    "/cases/{fees}/corrections/1/undo": "clerk",
+    "/deliveries/resend": "operator",
+    "/deliveries/3/resend": "operator",
+    "/deliveries/3/skip": "operator",
+    "/deliveries/3/arrived": "operator",
+    "/doors/city_hotline/pause": "operator",
+    "/doors/city_hotline/resume": "operator",
+    "/targets/oa/pause": "operator",
+    "/targets/oa/resume": "operator",
+    "/quarantine/{quarantined}/register": "clerk discipline",
+    "/quarantine/{quarantined}/dismiss": "clerk discipline",
+    "/quarantine/{quarantined}/read": "operator clerk discipline",
+    "/quarantine/read": "operator clerk discipline",
+}
 FEES_CONTENT = ("王秀兰", "13800001234", "32040219900101123X", "柳堤新村", "课后服务", "班主任")
-UNIVERSAL = ("/healthz", "/readyz", "/metrics", "/login", "/static/console.css")
+TYPED = re.compile(rb'(?<=name="q" type="search" value=")[^"]*')
+"""What a person typed into the search is his own."""
+
+
+@pytest.mark.parametrize(("method", "named"), [("GET", PAGES), ("POST", ACTS)])
+def test_every_page_and_every_act_is_tried(house: House, method: str, named: Mapping[str, str]) -> None:
+    tried = [path.format(**vars(house.town)) for path in named]
+    resources = [route.resource for route in house.app.router.routes() if route.method == method]
+    guarded = [one.canonical for one in resources if one is not None and not is_for_anybody(one.canonical)]
+
+    assert [path for path in guarded if not any(re.fullmatch(_shape(path), one) for one in tried)] == []
+
+
+def _shape(canonical: str) -> str:
+    return "[^/]+".join(map(re.escape, re.split(r"\{\w+\}", canonical)))
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -51,6 +96,34 @@ async def test_a_stranger_opens_nothing(house: House, browser: Browser) -> None:
         assert answer.status in (303, 401), path
 
 
+@pytest.mark.parametrize("role", list(Role))
+async def test_each_role_does_its_acts_and_no_other(house: House, browser: Browser, role: Role) -> None:
+    await log_in(browser, role.value)
+    for path, roles in ACTS.items():
+        answer = await post(browser, path.format(**vars(house.town)))
+
+        assert (answer.status not in (403, 404)) == (role.value in roles.split()), (path, answer.status)
+
+
+async def test_a_stranger_does_nothing(house: House, browser: Browser) -> None:
+    csrf = await form_token(browser)
+    for path in ACTS:
+        address = path.format(**vars(house.town))
+        answer = await browser.post(address, data={"csrf": csrf}, headers=origin(browser), allow_redirects=False)
+        assert (answer.status, answer.headers["Location"]) == (303, f"/login?next={address}")
+
+
+async def test_a_handler_that_asks_for_no_right_is_for_nobody_who_has_not_logged_in(house: House) -> None:
+    async def forgotten(_request: Request) -> Response:
+        return Response(text="open")
+
+    house.app.router.add_get("/forgotten", forgotten)
+    async with TestClient(TestServer(house.app)) as browser:
+        answer = await browser.get("/forgotten", allow_redirects=False)
+
+        assert (answer.status, answer.headers["Location"]) == (303, "/login?next=/forgotten")
+
+
 def addresses(house: House) -> list[str]:
     """Every page there is, with every search that could betray."""
     town = vars(house.town)
@@ -59,12 +132,14 @@ def addresses(house: House) -> list[str]:
     found += [f"/cases/{case_id}" for case_id in case_ids]
     found += [f"/cases/{case_id}/originals/{raw}" for case_id in case_ids for raw in range(1, 8)]
     found += [f"/quarantine/{raw}{tail}" for raw in range(1, 8) for tail in ("", "/original")]
+    found += [f"/cases/{case_id}/correct" for case_id in case_ids]
+    found += [f"/deliveries/{number}" for number in range(1, 5)]
     found += [f"/files/{case_id}/{town[sha]}" for case_id in case_ids for sha in ("photo_sha", "scan_sha")]
     filters = ("q=回扣", f"q={SECRET_PHONE}", f"q={SECRET_NAME}", "type=report", "state=restricted", "state=urgent")
     found += [
         f"/cases?{query}" for query in (*filters, "channel=mailbox", "channel=mailbox:director_mailbox", "overdue=1")
     ]
-    return [*found, "/cases?q=2026-000105", "/deliveries?state=waiting", "/deliveries?target=oa"]
+    return [*found, "/cases.csv?q=回扣", "/cases?q=2026-000105", "/deliveries?state=waiting", "/deliveries?target=oa"]
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.DISCIPLINE])
@@ -73,8 +148,9 @@ async def test_a_restricted_case_is_readable_on_no_page_of_any_other_role(
 ) -> None:
     await log_in(browser, role.value)
     for path in addresses(house):
-        body = await (await browser.get(path)).read()
-        shown = re.sub(rb'value="[^"]*"', b"", body)  # what the person typed into the search is his own
+        answer = await browser.get(path)
+        body = await answer.read()
+        shown = text_of_pdf(body) if answer.content_type == "application/pdf" else TYPED.sub(b"", body)
         for secret in (SECRET_NAME, SECRET_PHONE, SECRET_WORDS, "secret@mail.example", "举报：", "回扣"):
             assert secret.encode() not in shown, (path, secret)
 

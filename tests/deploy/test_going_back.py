@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.test_parts import DEPLOY
-
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the installer works as root only")
+from tests.missing import missing
 
 SYSTEMCTL = """#!/bin/sh
 # Knows one service: its state lies in a file, and a version that is named in `broken` never becomes ready.
@@ -152,9 +151,11 @@ def server(tmp_path: Path) -> Server:
 
 
 @pytest.fixture(autouse=True)
-def _programs() -> None:
+def _needed() -> None:
+    if os.geteuid() != 0:
+        missing("root", "the installer works as root only")
     if shutil.which("sha256sum") is None:
-        pytest.skip("needs sha256sum")
+        missing("sha256sum", "apt-get install coreutils")
 
 
 def test_back_by_hand_from_a_version_that_is_started_again_and_again_the_old_one_runs(server: Server) -> None:

@@ -19,6 +19,7 @@ import pytest
 
 from tests.deploy.machine import Machine, debian, machine, missing_programs
 from tests.deploy.releases import broken, older, unpacked
+from tests.missing import missing
 
 pytestmark = [pytest.mark.bundle, pytest.mark.timeout(1800)]
 SECRETS = "set -a; test ! -e /srv/town/sandbox.env || . /srv/town/sandbox.env"
@@ -34,7 +35,7 @@ ALL = 5 + 5 + 2
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty Debian with three bundles in /srv; XINQIAO_DEBIAN names one that was made before."""
     if os.geteuid() != 0 or platform.machine() != "x86_64" or missing_programs():
-        pytest.skip(f"needs root on x86_64 and {missing_programs()}: sh scripts/servers.sh bundle")
+        missing(f"root on x86_64, or {missing_programs()},", "sh scripts/servers.sh bundle installs them as root")
     place = tmp_path_factory.mktemp("server")
     made = os.environ.get("XINQIAO_DEBIAN")
     if made:

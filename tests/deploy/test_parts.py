@@ -21,6 +21,7 @@ from scripts import bundle, licence_texts, sbom
 from scripts.bundle import TARGETS, packages, pinned
 from scripts.dependencies import LOCKS, ROOT
 from tests.ingest.config_files import ENVIRONMENT, SEALING, write
+from tests.missing import missing
 from tests.postgres import Server
 
 DEPLOY = ROOT / "deploy"
@@ -156,9 +157,9 @@ def test_the_configuration_an_installation_begins_with_can_be_used(tmp_path: Pat
     assert {warning.key for warning in config.warnings} == {"channels", "targets"}
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 @pytest.mark.parametrize("unit", bundle.UNITS)
 def test_systemd_understands_the_units(unit: str) -> None:
+    _require_systemd()
     done = subprocess.run(
         ["systemd-analyze", "verify", str(DEPLOY / unit)], capture_output=True, text=True, check=False, timeout=60
     )
@@ -167,14 +168,19 @@ def test_systemd_understands_the_units(unit: str) -> None:
     assert said == []
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
 def test_the_service_is_confined() -> None:
+    _require_systemd()
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", str(DEPLOY / "xinqiao.service")],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout.splitlines()[-1:]
+
+
+def _require_systemd() -> None:
+    if shutil.which("systemd-analyze") is None:
+        missing("systemd-analyze")
 
 
 @pytest.fixture

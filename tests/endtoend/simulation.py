@@ -41,7 +41,7 @@ from tests.ingest.config_files import ENVIRONMENT, SEALING
 
 MOMENT = timedelta(milliseconds=20)
 DAY_SHIFT = range(7, 20)
-PATIENCE = 20.0
+PATIENCE = 60.0
 REPORTS = "whsec_" + "cmVwb3J0cy1rZXktb2YtdGhlLXNpbXVsYXRlZC13ZWVr"
 
 

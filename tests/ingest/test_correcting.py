@@ -257,7 +257,11 @@ async def test_a_correction_follows_its_person_and_is_never_anothers(office: Off
     desk.take_in(reading("x:1", petitioners=(A,)), key="1")
     case = desk.case(case_id)
     assert {one.name: one.phones for one in case.petitioners} == {A.name: A.phones, B.name: ("13922223333",)}
-    assert [one.code for one in case.warnings] == ["correction_not_applied"]
+    (warning,) = case.warnings
+    assert (warning.code, warning.text) == (
+        "correction_not_applied",
+        "更正 petitioners.1.phones 已不适用：petitioners.1.phones：所更正的人，来源已不再列出",
+    )
 
 
 async def test_what_is_corrected_of_one_person_at_once_follows_him_together(office: Office, desk: Desk) -> None:

@@ -47,6 +47,7 @@ from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_keeping import until
 from tests.place import Place
 
+pytestmark = pytest.mark.usefixtures("arranged_to_2026")
 TARGETS: dict[str, TargetSettings] = {
     "oa": target(),
     "discipline": target(restricted="only"),

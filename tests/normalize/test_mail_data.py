@@ -18,14 +18,11 @@ DATA = Path(os.environ.get("XINQIAO_DATA", Path(__file__).parents[2].parent / "s
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no mails to measure with at {DATA} (set XINQIAO_DATA)")
 
 
-def _mails() -> list[Path]:
-    return [
-        path for path in sorted(DATA.rglob("*")) if path.suffix in {".eml", ".box"} or path.parent.name == "trec06c"
-    ]
-
-
 def test_every_mail_is_read_and_nothing_is_empty_without_a_reason() -> None:
-    for path in _mails():
+    mails = [path for path in DATA.rglob("*") if path.suffix in {".eml", ".box"} or path.parent.name == "trec06c"]
+
+    assert mails
+    for path in sorted(mails):
         reading = read(path.read_bytes())
         assert reading.draft is not None, path.name
         codes = {warning.code for warning in reading.draft.warnings}
@@ -42,6 +39,7 @@ def test_subjects_of_chinese_mails_are_right() -> None:
         entry["file"] for entry in entries if _subject(DATA / "cn_modern" / entry["file"]) != _single(entry["subject"])
     ]
 
+    assert entries
     assert wrong == []
 
 
@@ -58,6 +56,7 @@ def test_difficult_mails_have_the_expected_subjects_and_attachments() -> None:
         found += sum(each["md5"] in digests for each in wanted)
 
     # the rest differ in line ends the expectation rewrote, or are text we read as body
+    assert files
     assert wrong_subjects == 0
     assert found >= files - 5
 

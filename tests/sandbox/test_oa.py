@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
+from sandbox import chinatime
 from sandbox.oa import BadSignature, OaInbox, verify
 from sandbox.oa_pages import OaPages
 from sandbox.oa_reports import Reporter
@@ -95,8 +96,7 @@ async def test_a_repeated_event_is_taken_once_and_gets_the_same_answer(tmp_path:
         answers = [await _post(oa, "m1", _event()) for _ in range(3)]
         stats = await _get(oa, "/api/stats")
 
-    year = datetime.now(UTC).year
-    assert answers == [(200, {"code": 0, "id": f"OA-{year}-00001"})] * 3
+    assert answers == [(200, {"code": 0, "id": f"OA-{chinatime.now().year}-00001"})] * 3
     assert stats == {"events": 1, "duplicates": 2, "altered": 0, "out_of_order": 0, "cases": 1, "bad_signatures": 0}
 
 
