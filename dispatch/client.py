@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -67,9 +68,12 @@ class Client:
         method: str = "POST",
         *,
         limit: int = ANSWER_LIMIT,
+        latest: float | None = None,
     ) -> Response:
-        """Send and read the answer, up to `limit`. Raises Silence."""
+        """Send, not after `latest` by the loop's clock, and read the answer, up to `limit`. Raises Silence."""
         trace = _Trace()
+        if latest is not None and asyncio.get_running_loop().time() > latest:
+            raise Silence("we stood still for too long before it could be sent", sent=False)
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=trace

@@ -193,7 +193,7 @@ class OwnApi:
         headers = merged({"webhook-id": parcel.event_id}, ready.headers)
         if self._settings.secret:
             headers.update(sign(self._settings.secret, parcel.event_id, now, ready.body or b""))
-        return await self._client.exchange(ready.url, ready.body, headers, ready.method)
+        return await self._client.exchange(ready.url, ready.body, headers, ready.method, latest=parcel.latest)
 
     def _composed(self, call: Call, where: At, values: Mapping[str, Any], always: Mapping[str, str]) -> _Ready:
         def texts(block: Mapping[str, str], at: At) -> dict[str, str]:

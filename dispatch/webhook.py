@@ -44,6 +44,7 @@ class Webhook:
         settings, headers, watch = self._settings, self._headers.copy(), Stopwatch(now)
         headers.update(sign(settings.secret, parcel.event_id, now, parcel.body))
         try:
-            return judge(await self._client.exchange(self._url, parcel.body, headers), settings, watch.now)
+            answer = await self._client.exchange(self._url, parcel.body, headers, latest=parcel.latest)
+            return judge(answer, settings, watch.now)
         except Silence as silence:
             return judge_silence(str(silence), settings, sent=silence.sent, words=silence.words)

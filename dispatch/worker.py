@@ -355,8 +355,11 @@ class TargetWorker:
         if parcel.fault is not None or not parcel.allowed:
             await self._end_unsent(parcel)
             return None
-        if not self._settings.repeatable(parcel.type) and not await self._may_begin(sender, parcel):
-            return None
+        if not self._settings.repeatable(parcel.type):
+            begun = await self._begun_to_send(sender, parcel)
+            if begun is None:
+                return None
+            parcel = begun
         started = self._clock()
         crashpoint.reach("before_post")
         answer = await self._answer_to(parcel, sender.send(parcel, started), started)
@@ -405,17 +408,20 @@ class TargetWorker:
             return None
         return replace(whole, allowed=allowed[parcel.delivery_id])
 
-    async def _may_begin(self, sender: Sender, parcel: Parcel) -> bool:
-        """To a receiver that would not know it again: whether it has not arrived for sure, and that is written down."""
+    async def _begun_to_send(self, sender: Sender, parcel: Parcel) -> Parcel | None:
+        """To a receiver that would not know it again: it has not arrived for sure, and that it is being sent is written
+        down. None: it may have, or is not to be sent any more.
+        """
         looked: Attempt | None = None
         if parcel.state in (State.SENDING, State.UNKNOWN):
             looked = await self._looked_up(sender, parcel)
             if looked is None:
-                return False
+                return None
+        latest = asyncio.get_running_loop().time() + (self._lease - LEASE_MARGIN / 2).total_seconds()
         if await self._store.write(lambda conn: self._begin(conn, parcel, looked)):
-            return True
+            return replace(parcel, latest=latest)
         await self._end_unsent(replace(parcel, allowed=False))
-        return False
+        return None
 
     async def _looked_up(self, sender: Sender, parcel: Parcel) -> Attempt | None:
         """Look a delivery up that may have arrived. If it has, or nobody can tell, that is written down: None."""
