@@ -253,10 +253,9 @@ class Outbox:
         ]
         if not without or not (changed or self.agreed(conn, now)):
             return
-        for name in without:
-            if take_back(conn, case.case_id, name, now, lost=case.restricted and not changed):
-                event_id = self._write(conn, case, WITHDRAWN, now, secret=True)
-                self._deliver(conn, [_delivery(event_id, case.case_id, name, "numbers")], now)
+        for name in take_back(conn, case.case_id, without, now, lost=case.restricted and not changed):
+            event_id = self._write(conn, case, WITHDRAWN, now, secret=True)
+            self._deliver(conn, [_delivery(event_id, case.case_id, name, "numbers")], now)
 
     def _open_up(self, conn: Connection, case: Case, type_: str, now: datetime) -> None:
         """Give a case that is no longer restricted to those who could not see it, without a word of what it was."""

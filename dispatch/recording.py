@@ -164,7 +164,9 @@ class Recorder:
         _note_attempts(conn, self._store, ends)
         arrived = [end for end in ends if end.state is State.DELIVERED]
         _note_arrived(conn, arrived)
+        lost = _dropped_now(conn, ends)
         over = [end for end in ends if end.state is not State.DELIVERED and _end(conn, end)]
+        hold_lost(conn, lost)
         ledger.done_many(conn, [end.claim for end in (*arrived, *over)])
         return said
 
@@ -218,6 +220,15 @@ def _note_arrived(conn: Connection, ends: Sequence[End]) -> None:
         conn.execute(_ARRIVED, rows)
 
 
+def _dropped_now(conn: Connection, ends: Sequence[End]) -> Sequence[str]:
+    """The events of those that are about to be dropped, but for those that were taken back meanwhile."""
+    dropped = [end.delivery_id for end in ends if end.state is State.DROPPED]
+    if not dropped:
+        return ()
+    wanted = select(delivery.c.event_id).where(delivery.c.id.in_(dropped), delivery.c.state != State.DROPPED)
+    return conn.execute(wanted).scalars().all()
+
+
 def _end(conn: Connection, end: End) -> bool:
     """Write one that did not arrive; whether its step is over."""
     before = conn.execute(_STATE, {"of": end.delivery_id}).scalar_one()
@@ -226,8 +237,6 @@ def _end(conn: Connection, end: End) -> bool:
     if before == State.DROPPED:  # meanwhile: what follows tells the target that the case is withdrawn
         return True
     conn.execute(_MOVED, {"of": end.delivery_id, "to": end.state.value, "said": end.detail})
-    if end.state is State.DROPPED:
-        hold_lost(conn, conn.execute(_EVENT, {"of": end.delivery_id}).scalars())
     if end.over:
         return True
     if end.due is not None:
@@ -239,7 +248,6 @@ def _end(conn: Connection, end: End) -> bool:
 
 _HERE = delivery.c.id == bindparam("of")
 _STATE = select(delivery.c.state).where(_HERE)
-_EVENT = select(delivery.c.event_id).where(_HERE)
 _COUNTED = update(delivery).where(_HERE).values(attempts=delivery.c.attempts + 1)
 _MOVED = update(delivery).where(_HERE).values(state=bindparam("to"), error=bindparam("said"))
 _ARRIVED = (

@@ -17,7 +17,10 @@ import pytest
 from sqlalchemy import select
 
 from adapters.base import Fetched
-from dispatch import accord
+from dispatch import accord, recording
+from dispatch.outbox import lane_of
+from dispatch.recording import End, Recorder, State
+from dispatch.retry import RetrySettings
 from ingest import attachments, register, vetting
 from ingest import pulse as pulse_of_daemon
 from ingest.app import Daemon
@@ -35,7 +38,7 @@ from store import ledger
 from store import postgres as engine
 from store.engine import open_store
 from store.ledger import Claim
-from store.schema import duty
+from store.schema import duty, event
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
@@ -160,6 +163,27 @@ def test_what_was_held_is_released_once_though_both_start_at_once(desks: list[De
 
     assert sorted(one.number for one in released) == [0, 1]
     assert [row[0] for row in desks[0].deliveries()] == ["oa"]
+
+
+async def test_what_two_targets_lose_their_right_to_at_once_is_held(
+    desks: list[Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = (desk.with_targets(a=target(restricted=True), b=target(restricted=True)) for desk in desks)
+    ours.take_in(reading(**ACCUSATION))
+    monkeypatch.setattr(recording, "hold_lost", meeting(recording.hold_lost))
+
+    async def drop(desk: Desk, name: str) -> None:
+        lane, lease = lane_of(name), timedelta(minutes=5)
+        (held,) = await desk.store.write(lambda conn: ledger.claim(conn, lane, now=ours.now, lease=lease))
+        recorder = Recorder(name, RetrySettings(), desk.store, lambda: ours.now)
+        writing = asyncio.create_task(recorder.run())
+        await recorder.write(End(held, held.payload["delivery"], State.DROPPED, over=True))
+        writing.cancel()
+
+    await asyncio.gather(drop(ours, "a"), drop(theirs, "b"))
+
+    assert [row[3] for row in ours.deliveries()] == ["dropped", "dropped"]
+    assert ours.store.read_now(lambda conn: conn.execute(select(event.c.held)).scalars().all()) == [True]
 
 
 async def test_a_host_without_clamd_hands_nothing_on_that_waits_for_anothers(desks: list[Desk]) -> None:
