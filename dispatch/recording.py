@@ -54,6 +54,8 @@ class End:
     charged: bool = True
     probe: bool = False
     """It was sent to see whether its target answers; another is the next one sent to see."""
+    was: State = State.WAITING
+    """In which it was claimed."""
 
 
 class Health(StrEnum):
@@ -165,7 +167,7 @@ class Recorder:
         arrived = [end for end in ends if end.state is State.DELIVERED]
         _note_arrived(conn, arrived)
         lost = _dropped_now(conn, ends)
-        over = [end for end in ends if end.state is not State.DELIVERED and _end(conn, end)]
+        over = [end for end in ends if end.state is not State.DELIVERED and _end(conn, end, now)]
         hold_lost(conn, lost)
         ledger.done_many(conn, [end.claim for end in (*arrived, *over)])
         return said
@@ -229,13 +231,16 @@ def _dropped_now(conn: Connection, ends: Sequence[End]) -> Sequence[str]:
     return conn.execute(wanted).scalars().all()
 
 
-def _end(conn: Connection, end: End) -> bool:
+def _end(conn: Connection, end: End, now: datetime) -> bool:
     """Write one that did not arrive; whether its step is over."""
     before = conn.execute(_STATE, {"of": end.delivery_id}).scalar_one()
     if end.attempt is not None:
         conn.execute(_COUNTED, {"of": end.delivery_id})
     if before == State.DROPPED:  # meanwhile: what follows tells the target that the case is withdrawn
         return True
+    if end.was is end.state is State.UNKNOWN and before == State.WAITING:  # meanwhile a person had it sent again
+        ledger.postpone(conn, end.claim, due=now, reason=None, charged=False)
+        return False
     conn.execute(_MOVED, {"of": end.delivery_id, "to": end.state.value, "said": end.detail})
     if end.over:
         return True
