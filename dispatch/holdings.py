@@ -83,19 +83,12 @@ def hold_lost(conn: Connection, event_ids: Collection[str]) -> None:
     conn.execute(update(event).where(here, secret, lost).values(held=True))
 
 
-def given_up(conn: Connection, target: str, case_id: str) -> Sequence[int]:
-    """The ledger rows that hold back a case's later events on a target."""
-    here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
-    dead = ledger_table.c.state == ledger.DEAD
-    return conn.execute(select(ledger_table.c.id).where(here & dead)).scalars().all()
-
-
 def _let_go_on(conn: Connection, case_id: str, target: str, now: datetime) -> None:
     """What tells of the withdrawal waits for nothing that was given up, and for no time."""
-    ledger.discard(conn, given_up(conn, target, case_id))
     here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
-    ready = select(ledger_table.c.id).where(here, ledger_table.c.state == ledger.READY)
-    for step in conn.execute(ready).scalars().all():
+    steps = select(ledger_table.c.id).where(here)
+    ledger.discard(conn, conn.execute(steps.where(ledger_table.c.state == ledger.DEAD)).scalars().all())
+    for step in conn.execute(steps.where(ledger_table.c.state == ledger.READY)).scalars().all():
         ledger.hasten(conn, step, now=now)
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from adapters.base import Fetched
-from dispatch import accord, recording
-from dispatch.outbox import lane_of
+from dispatch import accord, recording, targets
+from dispatch.outbox import Outbox, lane_of
 from dispatch.recording import End, Recorder, State
 from dispatch.retry import RetrySettings
 from ingest import attachments, register, vetting
@@ -30,6 +30,7 @@ from ingest.control import SOCKET
 from ingest.fetcher import Fetcher
 from ingest.metrics import Metrics
 from ingest.office import open_office
+from ingest.operations import OperationRefused, perform, sending
 from ingest.pulse import Pulse
 from ingest.stage import Stage
 from normalize.case import AttachmentRole, AttachmentState
@@ -38,12 +39,13 @@ from store import ledger
 from store import postgres as engine
 from store.engine import open_store
 from store.ledger import Claim
-from store.schema import duty, event
+from store.schema import delivery, duty, event, history
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_fetcher import Host
 from tests.ingest.test_keeping import until
+from tests.ingest.test_sending import reject, with_targets
 from tests.place import Place
 from tests.postgres import Server, shut
 
@@ -283,6 +285,53 @@ async def test_a_daemon_says_by_which_rights_it_goes_before_it_gives_anything_by
     await daemon.close()
 
     assert given == [("True", True), ("only", True)]
+
+
+@pytest.mark.parametrize(
+    ("act", "name", "state"), [("replay-skip", "skip", "rejected"), ("replay-arrived", "note_arrived", "unknown")]
+)
+async def test_what_another_host_sends_again_meanwhile_is_neither_settled_nor_said_to_be(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str, name: str, state: str
+) -> None:
+    config = loaded(tmp_path, text(tmp_path, address))
+    offices = [with_targets(open_office(config), oa=target())[0] for _ in range(2)]
+    ours, theirs = (Desk(office.store, office.desk) for office in offices)
+    (case_id,) = ours.take_in(reading("x:1"), key="1")
+    reject(ours)
+    ours.write(lambda conn: conn.execute(update(delivery).values(state=state)))
+    begin = getattr(Outbox, name)
+
+    def late(*more: Any) -> Any:
+        assert theirs.write(lambda conn: theirs.desk.outbox.resend(conn, 1, theirs.now, uncertain=True))
+        return begin(*more)
+
+    monkeypatch.setattr(Outbox, name, late)
+    with pytest.raises(OperationRefused) as refused:
+        await perform(offices[0], act, {"case": case_id, "target": "oa"}, "wang")
+
+    assert refused.value.code == "moved"
+    assert {"skipped", "arrived"}.isdisjoint(ours.happenings(case_id))
+    assert ours.store.read_now(ledger.counts)["push:oa"] == {"ready": 1}
+    for office in offices:
+        await office.close()
+
+
+async def test_a_target_that_two_resume_at_once_was_resumed_once(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = loaded(tmp_path, text(tmp_path, address))
+    offices = [with_targets(open_office(config), oa=target())[0] for _ in range(2)]
+    desk = Desk(offices[0].store, offices[0].desk)
+    desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", desk.now))
+    monkeypatch.setattr(sending, "resume", meeting(sending.resume))
+
+    said = await asyncio.gather(*(perform(one, "replay-send", {"target": "oa"}, "wang") for one in offices))
+
+    assert sorted(one["resumed"] for one in said) == [False, True]
+    kinds = desk.store.read_now(lambda conn: conn.execute(select(history.c.kind)).scalars().all())
+    assert kinds.count("resumed") == 1
+    for office in offices:
+        await office.close()
 
 
 async def test_while_the_database_is_gone_nothing_is_ready_and_work_goes_on_when_it_is_back(
