@@ -21,7 +21,7 @@ from dispatch import accord, recording, targets
 from dispatch.outbox import Outbox, lane_of
 from dispatch.recording import End, Recorder, State
 from dispatch.retry import RetrySettings
-from ingest import attachments, register, vetting
+from ingest import attachments, inbox, register, vetting
 from ingest import pulse as pulse_of_daemon
 from ingest.app import Daemon
 from ingest.cli import main
@@ -33,13 +33,14 @@ from ingest.office import open_office
 from ingest.operations import OperationRefused, perform, sending
 from ingest.pulse import Pulse
 from ingest.stage import Stage
+from ingest.sweeping import sweep
 from normalize.case import AttachmentRole, AttachmentState
-from normalize.reading import Part
+from normalize.reading import Disposition, Part, Reading
 from store import ledger
 from store import postgres as engine
 from store.engine import open_store
 from store.ledger import Claim
-from store.schema import delivery, duty, event, history
+from store.schema import delivery, duty, event, history, raw
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
@@ -165,6 +166,21 @@ def test_what_was_held_is_released_once_though_both_start_at_once(desks: list[De
 
     assert sorted(one.number for one in released) == [0, 1]
     assert [row[0] for row in desks[0].deliveries()] == ["oa"]
+
+
+async def test_of_two_versions_read_at_once_the_earlier_unreadable_one_soon_needs_nobody(
+    desks: list[Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = desks
+    nothing = Reading(Disposition.QUARANTINE, "sunshine:X1", "neither title nor words", None)
+    older, newer = ours.arrive(), theirs.arrive()
+    monkeypatch.setattr(inbox, "overtake", meeting(inbox.overtake))
+    at_once(partial(ours.read, older, nothing), partial(theirs.read, newer, reading()))
+
+    await sweep(ours.store, lambda: ours.now)
+
+    states = ours.store.read_now(lambda conn: conn.execute(select(raw.c.state).order_by(raw.c.id)).scalars().all())
+    assert states == ["read", "read"]
 
 
 async def test_what_two_targets_lose_their_right_to_at_once_is_held(
