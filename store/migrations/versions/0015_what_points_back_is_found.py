@@ -15,6 +15,8 @@ URGENT = sa.text("urgency IN ('urgent', 'critical')")
 
 
 def upgrade() -> None:
+    if op.get_context().dialect.name == 'postgresql':  # who works beside it waits for all of it, not amid it for more
+        op.execute('LOCK TABLE cases, raw IN ACCESS EXCLUSIVE MODE')
     op.create_index('ix_cases_reading_id', 'cases', ['reading_id'])
     op.create_index('ix_raw_blob', 'raw', ['blob'])
     op.drop_index('ix_cases_next_due_at', 'cases')
