@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import select, update
 
 from adapters.base import Fetched
-from dispatch import accord, recording, targets
+from dispatch import accord, holdings, recording, targets
 from dispatch.outbox import Outbox, lane_of
 from dispatch.recording import End, Recorder, State
 from dispatch.retry import RetrySettings
@@ -188,7 +188,7 @@ async def test_what_two_targets_lose_their_right_to_at_once_is_held(
 ) -> None:
     ours, theirs = (desk.with_targets(a=target(restricted=True), b=target(restricted=True)) for desk in desks)
     ours.take_in(reading(**ACCUSATION))
-    monkeypatch.setattr(recording, "hold_lost", meeting(recording.hold_lost))
+    monkeypatch.setattr(recording, "hold_lost", meeting(holdings.hold_lost))
 
     async def drop(desk: Desk, name: str) -> None:
         lane, lease = lane_of(name), timedelta(minutes=5)
@@ -339,7 +339,7 @@ async def test_a_target_that_two_resume_at_once_was_resumed_once(
     offices = [with_targets(open_office(config), oa=target())[0] for _ in range(2)]
     desk = Desk(offices[0].store, offices[0].desk)
     desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", desk.now))
-    monkeypatch.setattr(sending, "resume", meeting(sending.resume))
+    monkeypatch.setattr(sending, "resume", meeting(targets.resume))
 
     said = await asyncio.gather(*(perform(one, "replay-send", {"target": "oa"}, "wang") for one in offices))
 
