@@ -179,4 +179,7 @@ def _end(
     parcel: Parcel, state: State, attempt: Attempt | None, *, detail: str | None = None, receiver_id: str | None = None,
     over: bool = False, due: datetime | None = None, charged: bool = True,
 ) -> End:  # fmt: skip
-    return End(parcel.claim, parcel.delivery_id, state, attempt, detail, receiver_id, over, due, charged, parcel.probe)
+    return End(
+        parcel.claim, parcel.delivery_id, state, attempt, detail, receiver_id, over, due, charged, parcel.probe,
+        State(parcel.state),
+    )  # fmt: skip

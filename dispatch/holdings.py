@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, exists, func, select, update
@@ -40,45 +40,56 @@ def may_fetch(conn: Connection, case_id: str, name: str, settings: TargetSetting
     return everything or holds(conn, case_id, name)
 
 
-def take_back(conn: Connection, case_id: str, target: str, now: datetime, *, lost: bool = False) -> bool:
-    """Drop unsent what still waits for the target; whether any of it reached the target, or may have, since it was
-    last told that the case is withdrawn. `lost`: it lost its right to what was meant for it, which is held unless
-    others have it.
+def take_back(
+    conn: Connection, case_id: str, targets: Sequence[str], now: datetime, *, lost: bool = False
+) -> list[str]:
+    """Drop unsent what still waits for these targets; those of them whom any of it reached, or may have, since they
+    were last told that the case is withdrawn. `lost`: they lost their right to what was meant for them, which is held
+    unless others have it.
 
     The ledger rows of what waits stay and keep the order: the worker ends them at once. What was given up is discarded.
     """
-    ledger.hold(conn, lane_of(target), case_id)  # what is claimed meanwhile would be sent, and not be seen as sent
-    full = _full_since_withdrawn(conn, case_id, target)
-    reached = conn.execute(select(exists().where(full & _reached(target)))).scalar_one()
-    owed = select(delivery.c.event_id).where(full, delivery.c.state.not_in(("delivered", "dropped", "skipped")))
-    events = conn.execute(owed).scalars().all() if lost else []
-    conn.execute(update(delivery).where(full & (delivery.c.state != "delivered")).values(state="dropped"))
-    hold_lost(conn, events)
-    ledger.discard(conn, given_up(conn, target, case_id))
-    here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
-    for step in (
-        conn.execute(select(ledger_table.c.id).where(here, ledger_table.c.state == ledger.READY)).scalars().all()
-    ):
-        ledger.hasten(conn, step, now=now)  # what tells of the withdrawal waits behind it
-    return bool(reached)
+    reached: list[str] = []
+    owed: set[str] = set()
+    for target in targets:
+        ledger.hold(conn, lane_of(target), case_id)  # what is claimed meanwhile would be sent, and not be seen as sent
+        full = _full_since_withdrawn(conn, case_id, target)
+        if conn.execute(select(exists().where(full & _reached(target)))).scalar_one():
+            reached.append(target)
+        if lost:
+            ended = ("delivered", "dropped", "skipped")
+            owed.update(conn.execute(select(delivery.c.event_id).where(full, delivery.c.state.not_in(ended))).scalars())
+        conn.execute(update(delivery).where(full & (delivery.c.state != "delivered")).values(state="dropped"))
+    hold_lost(conn, owed)
+    for target in targets:
+        _let_go_on(conn, case_id, target, now)
+    return reached
 
 
-def hold_lost(conn: Connection, event_ids: Iterable[str]) -> None:
+def hold_lost(conn: Connection, event_ids: Collection[str]) -> None:
     """Hold those of these events of restricted cases that were dropped with nobody else to have them in full: the next
     target with the right to them gets them.
+
+    Once, when the steps of all are held: two who drop the same event meet at its row.
     """
+    if not event_ids:
+        return
+    here = event.c.id.in_(sorted(event_ids)) & (event.c.type != WITHDRAWN)
+    # A statement of its own: the next one sees what those dropped for whom this one waited.
+    conn.execute(select(event.c.id).where(here).order_by(event.c.seq).with_for_update(key_share=True)).all()
     full = (delivery.c.event_id == event.c.id) & (delivery.c.view == "full")
     lost = exists().where(full) & ~exists().where(full, delivery.c.state != "dropped")
     secret = exists().where(cases.c.case_id == event.c.case_id, cases.c.restricted)
-    here = event.c.id.in_(sorted(event_ids))
-    conn.execute(update(event).where(here, event.c.type != WITHDRAWN, secret, lost).values(held=True))
+    conn.execute(update(event).where(here, secret, lost).values(held=True))
 
 
-def given_up(conn: Connection, target: str, case_id: str) -> Sequence[int]:
-    """The ledger rows that hold back a case's later events on a target."""
+def _let_go_on(conn: Connection, case_id: str, target: str, now: datetime) -> None:
+    """What tells of the withdrawal waits for nothing that was given up, and for no time."""
     here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
-    dead = ledger_table.c.state == ledger.DEAD
-    return conn.execute(select(ledger_table.c.id).where(here & dead)).scalars().all()
+    steps = select(ledger_table.c.id).where(here)
+    ledger.discard(conn, conn.execute(steps.where(ledger_table.c.state == ledger.DEAD)).scalars().all())
+    for step in conn.execute(steps.where(ledger_table.c.state == ledger.READY)).scalars().all():
+        ledger.hasten(conn, step, now=now)
 
 
 def _full_since_withdrawn(conn: Connection, case_id: str, target: str) -> ColumnElement[bool]:

@@ -9,12 +9,12 @@ from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Update, insert, select, update
 from ulid import ULID
 
 from dispatch import accord
 from dispatch.attempts import settle_doubt
-from dispatch.holdings import given_up, holders, holds, lane_of, take_back
+from dispatch.holdings import holders, holds, lane_of, take_back
 from dispatch.payload import Due
 from dispatch.rights import STANDING, WITHDRAWN, View, right_of, sendable, takes_secrets, view_for
 from dispatch.settings import TargetSettings
@@ -153,21 +153,14 @@ class Outbox:
         """
         here = _holding(case_id, target, only, ("unknown",))
         arrived = update(delivery).where(here).values(state="delivered", delivered_at=now, receiver_id=receiver_id)
-        rows = conn.execute(arrived.returning(delivery.c.id, delivery.c.event_id)).all()
-        steps = [_step(conn, lane_of(target), case_id, row.id) for row in rows]
-        ledger.discard(conn, [step for step in steps if step is not None])
-        return [row.event_id for row in rows]
+        return _settled(conn, case_id, target, arrived)
 
     def skip(self, conn: Connection, case_id: str, target: str, only: int | None = None) -> list[str]:
         """Let a case's later events on a target go without those that hold them back, or `only` this delivery; the ids
         of those skipped.
         """
         skipped = update(delivery).where(_holding(case_id, target, only, HOLDING)).values(state="skipped")
-        rows = conn.execute(skipped.returning(delivery.c.id, delivery.c.event_id)).all()
-        steps = [_step(conn, lane_of(target), case_id, row.id) for row in rows]  # one may wait to be looked up
-        others = given_up(conn, target, case_id) if only is None else ()
-        ledger.discard(conn, sorted({*others, *(step for step in steps if step is not None)}))
-        return [row.event_id for row in rows]
+        return _settled(conn, case_id, target, skipped)
 
     def _is_held(self, case: Case) -> bool:
         return case.restricted and not any(takes_secrets(one, case.channel) for one in self.targets.values())
@@ -253,10 +246,9 @@ class Outbox:
         ]
         if not without or not (changed or self.agreed(conn, now)):
             return
-        for name in without:
-            if take_back(conn, case.case_id, name, now, lost=case.restricted and not changed):
-                event_id = self._write(conn, case, WITHDRAWN, now, secret=True)
-                self._deliver(conn, [_delivery(event_id, case.case_id, name, "numbers")], now)
+        for name in take_back(conn, case.case_id, without, now, lost=case.restricted and not changed):
+            event_id = self._write(conn, case, WITHDRAWN, now, secret=True)
+            self._deliver(conn, [_delivery(event_id, case.case_id, name, "numbers")], now)
 
     def _open_up(self, conn: Connection, case: Case, type_: str, now: datetime) -> None:
         """Give a case that is no longer restricted to those who could not see it, without a word of what it was."""
@@ -328,6 +320,14 @@ def _step(conn: Connection, lane: str, case_id: str, delivery_id: int) -> int | 
     wanted = select(ledger_table.c.id).where(here, ledger_table.c.payload["delivery"].as_integer() == delivery_id)
     found: int | None = conn.execute(wanted).scalar_one_or_none()
     return found
+
+
+def _settled(conn: Connection, case_id: str, target: str, said: Update) -> list[str]:
+    """What a person said of a case's deliveries to a target: the ids of their events; their steps are gone."""
+    rows = conn.execute(said.returning(delivery.c.id, delivery.c.event_id)).all()
+    steps = [_step(conn, lane_of(target), case_id, row.id) for row in rows]
+    ledger.discard(conn, [step for step in steps if step is not None])
+    return [row.event_id for row in rows]
 
 
 def _holding(case_id: str, target: str, only: int | None, states: Sequence[str]) -> ColumnElement[bool]:

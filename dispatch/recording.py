@@ -54,6 +54,8 @@ class End:
     charged: bool = True
     probe: bool = False
     """It was sent to see whether its target answers; another is the next one sent to see."""
+    was: State = State.WAITING
+    """In which it was claimed."""
 
 
 class Health(StrEnum):
@@ -164,7 +166,9 @@ class Recorder:
         _note_attempts(conn, self._store, ends)
         arrived = [end for end in ends if end.state is State.DELIVERED]
         _note_arrived(conn, arrived)
-        over = [end for end in ends if end.state is not State.DELIVERED and _end(conn, end)]
+        lost = _dropped_now(conn, ends)
+        over = [end for end in ends if end.state is not State.DELIVERED and _end(conn, end, now)]
+        hold_lost(conn, lost)
         ledger.done_many(conn, [end.claim for end in (*arrived, *over)])
         return said
 
@@ -218,16 +222,26 @@ def _note_arrived(conn: Connection, ends: Sequence[End]) -> None:
         conn.execute(_ARRIVED, rows)
 
 
-def _end(conn: Connection, end: End) -> bool:
+def _dropped_now(conn: Connection, ends: Sequence[End]) -> Sequence[str]:
+    """The events of those that are about to be dropped, but for those that were taken back meanwhile."""
+    dropped = [end.delivery_id for end in ends if end.state is State.DROPPED]
+    if not dropped:
+        return ()
+    wanted = select(delivery.c.event_id).where(delivery.c.id.in_(dropped), delivery.c.state != State.DROPPED)
+    return conn.execute(wanted).scalars().all()
+
+
+def _end(conn: Connection, end: End, now: datetime) -> bool:
     """Write one that did not arrive; whether its step is over."""
     before = conn.execute(_STATE, {"of": end.delivery_id}).scalar_one()
     if end.attempt is not None:
         conn.execute(_COUNTED, {"of": end.delivery_id})
     if before == State.DROPPED:  # meanwhile: what follows tells the target that the case is withdrawn
         return True
+    if end.was is end.state is State.UNKNOWN and before == State.WAITING:  # meanwhile a person had it sent again
+        ledger.postpone(conn, end.claim, due=now, reason=None, charged=False)
+        return False
     conn.execute(_MOVED, {"of": end.delivery_id, "to": end.state.value, "said": end.detail})
-    if end.state is State.DROPPED:
-        hold_lost(conn, conn.execute(_EVENT, {"of": end.delivery_id}).scalars())
     if end.over:
         return True
     if end.due is not None:
@@ -239,7 +253,6 @@ def _end(conn: Connection, end: End) -> bool:
 
 _HERE = delivery.c.id == bindparam("of")
 _STATE = select(delivery.c.state).where(_HERE)
-_EVENT = select(delivery.c.event_id).where(_HERE)
 _COUNTED = update(delivery).where(_HERE).values(attempts=delivery.c.attempts + 1)
 _MOVED = update(delivery).where(_HERE).values(state=bindparam("to"), error=bindparam("said"))
 _ARRIVED = (

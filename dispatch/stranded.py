@@ -86,10 +86,11 @@ def events_owed(conn: Connection, case_id: str, target: str) -> Sequence[str]:
 
 def let_go(conn: Connection, case_id: str, target: str) -> Sequence[str]:
     """Let a target that is gone go without what is owed to it of a case; the ids of the events."""
-    steps, events = ledger.of_key(conn, lane_of(target), case_id), events_owed(conn, case_id, target)
-    conn.execute(update(delivery).where(*_owed(case_id, target)).values(state="skipped"))
+    steps = ledger.of_key(conn, lane_of(target), case_id)
+    skipped = update(delivery).where(*_owed(case_id, target)).values(state="skipped")
+    rows = conn.execute(skipped.returning(delivery.c.id, delivery.c.event_id)).all()
     ledger.discard(conn, [one.id for one in steps])
-    return events
+    return [row.event_id for row in sorted(rows, key=lambda row: int(row.id))]
 
 
 def clear(conn: Connection, target: str) -> None:

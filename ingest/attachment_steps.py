@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -34,12 +34,12 @@ def refuse(conn: Connection, held: Claim, desk: CaseDesk, about: Wanted | Unvett
 
 
 def put_off(
-    conn: Connection, held: Claim, desk: CaseDesk, about: Wanted | Unvetted, reason: str, due: datetime, now: datetime
+    conn: Connection, held: Claim, desk: CaseDesk, about: Wanted | Unvetted, reason: str, wait: timedelta, now: datetime
 ) -> None:
-    """It did not work this time: again at `due`."""
+    """It did not work this time: again after `wait`."""
     hold(conn, about)
     first = attachments.delayed(conn, about.id, reason)
-    ledger.postpone(conn, held, due=due, reason=reason)
+    ledger.postpone(conn, held, due=now + wait, reason=reason)
     if first:  # which need not be the first attempt: that may have died under us
         _show(conn, desk, about.case_id, now)
 

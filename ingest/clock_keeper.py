@@ -82,9 +82,8 @@ class ClockKeeper:
 
     async def _look_together(self, case_ids: Sequence[str]) -> None:
         """In one transaction or, where one of them cannot be looked at, each in its own."""
-        now = self.clock()
         try:
-            told = await self.store.write(lambda conn: look_together(conn, self.desk, case_ids, now))
+            told = await self.store.write(lambda conn: look_together(conn, self.desk, case_ids, self.clock()))
         except StoreFailed:
             raise
         except Exception:  # noqa: BLE001 - which of them it is shows, and is said, when each is looked at by itself
@@ -94,13 +93,12 @@ class ClockKeeper:
                 _say(case_id, reminders)
 
     async def _look(self, case_id: str) -> None:
-        now = self.clock()
         try:
-            told: list[Reminder] = await self.store.write(lambda conn: look(conn, self.desk, case_id, now))
+            told: list[Reminder] = await self.store.write(lambda conn: look(conn, self.desk, case_id, self.clock()))
         except StoreFailed:
             raise
         except Exception as error:  # noqa: BLE001 - one case that cannot be opened must not silence the others
-            self._failed[case_id] = now + LATER
+            self._failed[case_id] = self.clock() + LATER
             log.error("case cannot be reminded of", case_id=case_id, error=place_of(error))
             return
         _say(case_id, told)

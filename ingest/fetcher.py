@@ -82,10 +82,9 @@ class Fetcher:
             return
         if held.attempts == HASTE:
             log.error("attachment still does not come", channel=self.channel, attachment=wanted.id, error=str(error))
-        now = self.clock()
-        due = now + _wait(held.attempts, error)
+        wait = _wait(held.attempts, error)
         await self.store.write(
-            lambda conn: attachment_steps.put_off(conn, held, self.desk, wanted, str(error), due, now)
+            lambda conn: attachment_steps.put_off(conn, held, self.desk, wanted, str(error), wait, self.clock())
         )
 
     async def _refused(self, held: Claim, wanted: Wanted, reason: str) -> None:

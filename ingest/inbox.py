@@ -151,6 +151,11 @@ def overtake(conn: Connection, raw_ids: Sequence[int], now: datetime) -> None:
         _need_nobody(conn, _later(_newer.c.id.in_(raw_ids)), now)
 
 
+def overtake_unseen(conn: Connection, now: datetime) -> None:
+    """Sweep: as `overtake`, where two processes read versions at the same moment and neither saw the other's end."""
+    _need_nobody(conn, _later(_WAS_READ), now)
+
+
 def _later(which: ColumnElement[bool]) -> ColumnElement[bool]:
     """There is such a later version of the record."""
     same = (_newer.c.channel == raw.c.channel) & (_newer.c.key == raw.c.key)

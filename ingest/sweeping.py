@@ -8,6 +8,7 @@ from datetime import datetime
 import structlog
 from sqlalchemy import Connection, delete
 
+from ingest import inbox
 from store import ledger
 from store.engine import Store
 from store.schema import session
@@ -16,11 +17,15 @@ log = structlog.get_logger()
 
 
 async def sweep(store: Store, clock: Callable[[], datetime]) -> None:
-    """Open blocked steps whose predecessor is gone; forget sessions that ran out."""
+    """Open blocked steps whose predecessor is gone; forget sessions that ran out; where several processes read, let no
+    earlier version of a record wait for a person.
+    """
     now = clock()
 
     def act(conn: Connection) -> int:
         conn.execute(delete(session).where(session.c.expires_at < now))
+        if not store.exclusive:
+            inbox.overtake_unseen(conn, now)
         return ledger.open_strays(conn, now=now)
 
     if strays := await store.write(act):

@@ -106,8 +106,7 @@ class Vetter:
         say = {1: log.warning, SAID_AT: log.error}.get(held.attempts)
         if say is not None:
             say("attachment waits for clamd", case_id=found.case_id, attachment=found.id, error=str(error))
-        now = self.clock()
-        due = now + delay(held.attempts, 0.5, PATIENCE)
+        wait = delay(held.attempts, 0.5, PATIENCE)
         await self.store.write(
-            lambda conn: attachment_steps.put_off(conn, held, self.desk, found, str(error), due, now)
+            lambda conn: attachment_steps.put_off(conn, held, self.desk, found, str(error), wait, self.clock())
         )

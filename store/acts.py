@@ -49,6 +49,8 @@ class Job:
     waiter: Waiter
     tries: int = 0
     """How often it was begun and undone through no fault of its own."""
+    looked_again: bool = False
+    """It was begun anew because a row that it made was there."""
 
 
 class Jobs:

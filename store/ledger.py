@@ -72,7 +72,7 @@ def enqueue_many(
     rows = [{"lane": lane, "key": key, "due": now, "payload": payload, "created_at": now} for key, payload in steps]
     keyed = [row for row in rows if row["key"] is not None]
     bare = [row for row in rows if row["key"] is None]
-    if keyed and _shared(conn):  # held in one order: no deadlock
+    if keyed and _shared(conn):  # in one order: who adds locks out nobody else who adds
         conn.execute(sql.HOLD_KEYS, {"of_lane": lane, "keys": sorted({str(row["key"]) for row in keyed})})
     for statement, added in ((sql.ADD_EACH_KEYED, keyed), (sql.ADD_EACH, bare)):
         if added:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy.exc import DBAPIError
 
 from store.acts import StoreRefused
 from store.schema import metadata
@@ -25,6 +26,11 @@ FILLING, RESTORING = "moving ", "restoring "
 """Before the number of the migration, while a move or a restore fills the tables: no version opens them then."""
 
 
+TRIES = 5
+"""So often it is tried at most, where another host at work stands in the way."""
+_DEADLOCK = "40P01"
+
+
 class TablesNewer(Exception):
     """A later version of the program has changed these tables; this one must not touch them."""
 
@@ -41,9 +47,16 @@ def upgrade(engine: Engine) -> None:
         StoreRefused: a move or a restore is filling them.
         MigrationBroken: the tables are as they were before.
     """
-    with engine.connect() as conn, _unconstrained(conn), conn.begin():
-        open_alone(conn)
-        bring_up(conn)
+    for left in reversed(range(TRIES)):
+        try:
+            with engine.connect() as conn, _unconstrained(conn), conn.begin():
+                open_alone(conn)
+                bring_up(conn)
+        except DBAPIError as error:
+            if not left or getattr(error.orig, "sqlstate", None) != _DEADLOCK:
+                raise
+        else:
+            return
 
 
 def bring_up(conn: Connection) -> None:

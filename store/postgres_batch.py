@@ -18,13 +18,10 @@ from store.waiting import Outcome
 
 TRIES = 5
 """So often an act is begun at most, if it is undone through no fault of its own."""
-COLLISIONS = {
-    "40001": TRIES,  # serialization_failure
-    "40P01": TRIES,  # deadlock_detected
-    "55P03": TRIES,  # lock_not_available
-    "23505": 2,  # unique_violation: another transaction made the row after this one had looked for it
-}
-"""Errors after which an act is begun anew, and how often it is begun at most."""
+COLLISIONS = frozenset({"40001", "40P01", "55P03"})
+"""serialization_failure, deadlock_detected, lock_not_available: an act is begun anew."""
+TAKEN = "23505"
+"""unique_violation: perhaps another transaction made the row after this one had looked for it. It looks again, once."""
 STANDBY = "25006"
 """read_only_sql_transaction: this server has become a standby; another one is the primary now."""
 
@@ -83,12 +80,19 @@ def _attempt(conn: Connection, raw: Raw, job: Job) -> Outcome | None:
         state = cause.sqlstate if isinstance(cause, psycopg.Error) else None
         if state == STANDBY:
             raise psycopg.OperationalError("this server has become a standby") from error
-        return None if job.tries < COLLISIONS.get(state or "", 0) else Outcome(failure=error)
+        return None if _is_begun_anew(job, state) else Outcome(failure=error)
     _expect_transaction(raw, None)
     if raw.info.transaction_status == TransactionStatus.INERROR:
         _say(raw, UNDO_ACT)
         return Outcome(failure=RuntimeError("an act went on after one of its statements had failed"))
     return Outcome(result)
+
+
+def _is_begun_anew(job: Job, state: str | None) -> bool:
+    if state == TAKEN and not job.looked_again:
+        job.looked_again = True
+        return True
+    return state in COLLISIONS and job.tries < TRIES
 
 
 def _say(raw: Raw, statements: bytes) -> None:

@@ -70,7 +70,7 @@ def refuse_unfit(read: Read) -> None:
 async def _change(
     office: Office, seen: _Seen, corrections: Sequence[Correction], undone: Sequence[Standing], actor: str
 ) -> Answer:
-    store, desk, now, case_id = office.store, office.desk, office.clock(), seen.case.case_id
+    store, desk, case_id = office.store, office.desk, seen.case.case_id
     taken = {one.id for one in undone}
     fixes = [*(one for one in seen.standing if one.id not in taken), *corrections]
     after = await store.read(lambda conn: desk.would_be(conn, seen.entry, fixes))
@@ -84,7 +84,7 @@ async def _change(
     def write(conn: Connection) -> Case:
         if register.load_entry(conn, store.sealer, case_id).case.revision != seen.case.revision:
             raise _changed(seen.case)
-        return desk.correct(conn, case_id, made, actor, now, undone=undone)
+        return desk.correct(conn, case_id, made, actor, office.clock(), undone=undone)
 
     try:
         case = await store.write(write)

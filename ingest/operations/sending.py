@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, select
-from sqlalchemy.sql import ColumnElement
 
 from adapters.wire import TrustBroken
 from dispatch.outbox import HOLDING, lane_of
@@ -53,9 +52,12 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
     targets, pace = office.desk.outbox.targets, timedelta(seconds=1 / rate)
 
     def begin(conn: Connection) -> bool:
-        resumed = target is not None and not arguments.get("stay_paused") and state_of(conn, target) == PAUSED
-        if resumed and target is not None and not dry:
-            resume(conn, target, office.clock())
+        if target is None or arguments.get("stay_paused"):
+            return False
+        if dry:
+            return state_of(conn, target) == PAUSED
+        resumed = resume(conn, target, office.clock())
+        if resumed:
             note(conn, lane_of(target))  # its worker sleeps
             record_history(conn, None, "resumed", actor, {"target": target, **asked(arguments)}, office.clock())
         return resumed
@@ -104,10 +106,10 @@ async def replay_arrived(office: Office, arguments: Mapping[str, Any], actor: st
     def arrived(conn: Connection) -> list[str]:
         known_or_owed(conn, office, target)
         case_id, now = case_id_of(conn, arguments["case"]), office.clock()
-        here = _here(arguments, case_id) & (delivery.c.state == "unknown")
-        events = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
-        if events and not dry:
-            office.desk.outbox.note_arrived(conn, case_id, target, number, now, arguments.get("delivery"))
+        if dry:
+            return _standing(conn, arguments, case_id, ("unknown",))
+        events = office.desk.outbox.note_arrived(conn, case_id, target, number, now, arguments.get("delivery"))
+        if events:
             record_history(conn, case_id, "arrived", actor, {"target": target, "events": events}, now)
         return events
 
@@ -132,12 +134,12 @@ async def replay_skip(office: Office, arguments: Mapping[str, Any], actor: str) 
 
     def skip(conn: Connection) -> list[str]:
         case_id = case_id_of(conn, arguments["case"])
-        here = _here(arguments, case_id) & delivery.c.state.in_(HOLDING)
-        rejected = list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
-        if rejected and not dry:
-            office.desk.outbox.skip(conn, case_id, target, arguments.get("delivery"))
-            record_history(conn, case_id, "skipped", actor, {"target": target, "events": rejected}, office.clock())
-        return rejected
+        if dry:
+            return _standing(conn, arguments, case_id, HOLDING)
+        events = office.desk.outbox.skip(conn, case_id, target, arguments.get("delivery"))
+        if events:
+            record_history(conn, case_id, "skipped", actor, {"target": target, "events": events}, office.clock())
+        return events
 
     skipped = await office.store.write(skip)
     if not skipped:
@@ -187,8 +189,8 @@ async def _let_go(office: Office, arguments: Mapping[str, Any], actor: str) -> A
             if dry:
                 skipped += events_owed(conn, case_id, target)
                 continue
-            events = let_go(conn, case_id, target)
-            record_history(conn, case_id, "skipped", actor, {"target": target, "events": events}, office.clock())
+            if events := let_go(conn, case_id, target):
+                record_history(conn, case_id, "skipped", actor, {"target": target, "events": events}, office.clock())
             skipped += events
         return skipped
 
@@ -217,10 +219,12 @@ async def _cases_stranded(office: Office, arguments: Mapping[str, Any]) -> list[
     return [found[start : start + SLICE] for start in range(0, len(found), SLICE)]
 
 
-def _here(arguments: Mapping[str, Any], case_id: str) -> ColumnElement[bool]:
-    """A case's deliveries to a target, or the one of them that is meant: of those that hold it up there is but one."""
-    here: ColumnElement[bool] = (delivery.c.case_id == case_id) & (delivery.c.target == arguments["target"])
-    return here & (delivery.c.id == arguments["delivery"]) if arguments.get("delivery") else here
+def _standing(conn: Connection, arguments: Mapping[str, Any], case_id: str, states: Sequence[str]) -> list[str]:
+    """The events of a case's deliveries to a target in these states, or of the one of them that is meant."""
+    here = (delivery.c.case_id == case_id) & (delivery.c.target == arguments["target"]) & delivery.c.state.in_(states)
+    if arguments.get("delivery"):
+        here &= delivery.c.id == arguments["delivery"]
+    return list(conn.execute(select(delivery.c.event_id).where(here)).scalars())
 
 
 async def reconcile(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -127,9 +127,9 @@ async def test_an_answer_that_comes_while_the_case_becomes_restricted_waits_for_
 ) -> None:
     taken_back, go_on = threading.Event(), threading.Event()
 
-    def slowly(conn: Connection, case_id: str, name: str, now: datetime, *, lost: bool) -> bool:
+    def slowly(conn: Connection, case_id: str, names: Sequence[str], now: datetime, *, lost: bool) -> list[str]:
         try:
-            return take_back(conn, case_id, name, now, lost=lost)
+            return take_back(conn, case_id, names, now, lost=lost)
         finally:
             taken_back.set()
             assert go_on.wait(60)
@@ -490,7 +490,7 @@ def test_what_waits_for_who_lost_the_right_goes_before_what_follows(place: Place
 def test_who_gets_its_right_back_gets_what_was_dropped_under_a_new_id(place: Place) -> None:
     with open_desk(place, {"oa": target(restricted=True)}) as desk:
         (case_id,) = desk.take_in(reading(**ACCUSED))
-        desk.write(lambda conn: take_back(conn, case_id, "oa", desk.now, lost=True))
+        desk.write(lambda conn: take_back(conn, case_id, ["oa"], desk.now, lost=True))
         desk.write(lambda conn: desk.desk.outbox.release(conn, desk.now))
 
         assert desk.deliveries() == [
@@ -504,6 +504,6 @@ def test_what_others_have_is_not_held(place: Place, state: str) -> None:
     with open_desk(place, {"oa": target(restricted=True), "other": target(restricted=True)}) as desk:
         (case_id,) = desk.take_in(reading(**ACCUSED))
         desk.write(lambda conn: conn.execute(update(delivery).where(delivery.c.target == "other").values(state=state)))
-        desk.write(lambda conn: take_back(conn, case_id, "oa", desk.now, lost=True))
+        desk.write(lambda conn: take_back(conn, case_id, ["oa"], desk.now, lost=True))
 
         assert desk.store.read_now(lambda conn: conn.execute(select(event.c.held)).scalars().all()) == [False]

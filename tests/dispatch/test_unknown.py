@@ -255,6 +255,32 @@ async def test_a_lookup_that_cannot_tell_is_asked_again_and_nothing_is_sent_mean
         assert outcomes(desk) == ["unknown", "unsure", "unsure", "unsure", "found"]
 
 
+@pytest.mark.parametrize(("finds", "said"), [(False, "unsure"), (True, "found")])
+async def test_what_a_person_sends_again_while_it_is_looked_up_goes_unless_it_is_found(
+    place: Place, finds: bool, said: str
+) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    async with registering() as register, at_work(place, register, timeout=timedelta(seconds=10)) as desk:
+
+        async def find(request: web.Request) -> web.StreamResponse:
+            asked.set()
+            await go_on.wait()
+            return register.find(request) if finds else web.json_response({}, status=500)
+
+        register.then("reset" if finds else cut_off)
+        register.oa.answer("/find", find)
+        await take_in(desk)
+        await asyncio.wait_for(asked.wait(), 20)
+        outbox = desk.desk.outbox
+        resent = await asyncio.to_thread(desk.write, lambda conn: outbox.resend(conn, 1, utc_now(), uncertain=True))
+        go_on.set()
+        await until(delivered(desk))
+
+        assert resent
+        assert outcomes(desk) == ["unknown", said, *([] if finds else ["delivered"])]
+        assert len(register.entries) == 1
+
+
 async def test_a_lookup_that_never_can_tell_ends_with_a_person(place: Place) -> None:
     async with registering() as register, at_work(place, register) as desk:
         register.then("reset")

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from adapters.base import Fetched
-from dispatch import accord
-from ingest import attachments, register, vetting
+from dispatch import accord, holdings, recording, targets
+from dispatch.outbox import Outbox, lane_of
+from dispatch.recording import End, Recorder, State
+from dispatch.retry import RetrySettings
+from ingest import attachments, inbox, register, vetting
 from ingest import pulse as pulse_of_daemon
 from ingest.app import Daemon
 from ingest.cli import main
@@ -27,20 +30,23 @@ from ingest.control import SOCKET
 from ingest.fetcher import Fetcher
 from ingest.metrics import Metrics
 from ingest.office import open_office
+from ingest.operations import OperationRefused, perform, sending
 from ingest.pulse import Pulse
 from ingest.stage import Stage
+from ingest.sweeping import sweep
 from normalize.case import AttachmentRole, AttachmentState
-from normalize.reading import Part
+from normalize.reading import Disposition, Part, Reading
 from store import ledger
 from store import postgres as engine
 from store.engine import open_store
 from store.ledger import Claim
-from store.schema import duty
+from store.schema import delivery, duty, event, history, raw
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_fetcher import Host
 from tests.ingest.test_keeping import until
+from tests.ingest.test_sending import reject, with_targets
 from tests.place import Place
 from tests.postgres import Server, shut
 
@@ -162,6 +168,42 @@ def test_what_was_held_is_released_once_though_both_start_at_once(desks: list[De
     assert [row[0] for row in desks[0].deliveries()] == ["oa"]
 
 
+async def test_of_two_versions_read_at_once_the_earlier_unreadable_one_soon_needs_nobody(
+    desks: list[Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = desks
+    nothing = Reading(Disposition.QUARANTINE, "sunshine:X1", "neither title nor words", None)
+    older, newer = ours.arrive(), theirs.arrive()
+    monkeypatch.setattr(inbox, "overtake", meeting(inbox.overtake))
+    at_once(partial(ours.read, older, nothing), partial(theirs.read, newer, reading()))
+
+    await sweep(ours.store, lambda: ours.now)
+
+    states = ours.store.read_now(lambda conn: conn.execute(select(raw.c.state).order_by(raw.c.id)).scalars().all())
+    assert states == ["read", "read"]
+
+
+async def test_what_two_targets_lose_their_right_to_at_once_is_held(
+    desks: list[Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = (desk.with_targets(a=target(restricted=True), b=target(restricted=True)) for desk in desks)
+    ours.take_in(reading(**ACCUSATION))
+    monkeypatch.setattr(recording, "hold_lost", meeting(holdings.hold_lost))
+
+    async def drop(desk: Desk, name: str) -> None:
+        lane, lease = lane_of(name), timedelta(minutes=5)
+        (held,) = await desk.store.write(lambda conn: ledger.claim(conn, lane, now=ours.now, lease=lease))
+        recorder = Recorder(name, RetrySettings(), desk.store, lambda: ours.now)
+        writing = asyncio.create_task(recorder.run())
+        await recorder.write(End(held, held.payload["delivery"], State.DROPPED, over=True))
+        writing.cancel()
+
+    await asyncio.gather(drop(ours, "a"), drop(theirs, "b"))
+
+    assert [row[3] for row in ours.deliveries()] == ["dropped", "dropped"]
+    assert ours.store.read_now(lambda conn: conn.execute(select(event.c.held)).scalars().all()) == [True]
+
+
 async def test_a_host_without_clamd_hands_nothing_on_that_waits_for_anothers(desks: list[Desk]) -> None:
     ours, other = desks
     part = Part("a.txt", AttachmentRole.EVIDENCE, AttachmentState.STORED, media_type="text/plain", content=b"a", size=1)
@@ -259,6 +301,53 @@ async def test_a_daemon_says_by_which_rights_it_goes_before_it_gives_anything_by
     await daemon.close()
 
     assert given == [("True", True), ("only", True)]
+
+
+@pytest.mark.parametrize(
+    ("act", "name", "state"), [("replay-skip", "skip", "rejected"), ("replay-arrived", "note_arrived", "unknown")]
+)
+async def test_what_another_host_sends_again_meanwhile_is_neither_settled_nor_said_to_be(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str, name: str, state: str
+) -> None:
+    config = loaded(tmp_path, text(tmp_path, address))
+    offices = [with_targets(open_office(config), oa=target())[0] for _ in range(2)]
+    ours, theirs = (Desk(office.store, office.desk) for office in offices)
+    (case_id,) = ours.take_in(reading("x:1"), key="1")
+    reject(ours)
+    ours.write(lambda conn: conn.execute(update(delivery).values(state=state)))
+    begin = getattr(Outbox, name)
+
+    def late(*more: Any) -> Any:
+        assert theirs.write(lambda conn: theirs.desk.outbox.resend(conn, 1, theirs.now, uncertain=True))
+        return begin(*more)
+
+    monkeypatch.setattr(Outbox, name, late)
+    with pytest.raises(OperationRefused) as refused:
+        await perform(offices[0], act, {"case": case_id, "target": "oa"}, "wang")
+
+    assert refused.value.code == "moved"
+    assert {"skipped", "arrived"}.isdisjoint(ours.happenings(case_id))
+    assert ours.store.read_now(ledger.counts)["push:oa"] == {"ready": 1}
+    for office in offices:
+        await office.close()
+
+
+async def test_a_target_that_two_resume_at_once_was_resumed_once(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = loaded(tmp_path, text(tmp_path, address))
+    offices = [with_targets(open_office(config), oa=target())[0] for _ in range(2)]
+    desk = Desk(offices[0].store, offices[0].desk)
+    desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", desk.now))
+    monkeypatch.setattr(sending, "resume", meeting(targets.resume))
+
+    said = await asyncio.gather(*(perform(one, "replay-send", {"target": "oa"}, "wang") for one in offices))
+
+    assert sorted(one["resumed"] for one in said) == [False, True]
+    kinds = desk.store.read_now(lambda conn: conn.execute(select(history.c.kind)).scalars().all())
+    assert kinds.count("resumed") == 1
+    for office in offices:
+        await office.close()
 
 
 async def test_while_the_database_is_gone_nothing_is_ready_and_work_goes_on_when_it_is_back(

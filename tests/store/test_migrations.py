@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, NullPool, create_engine, inspect, text
+from sqlalchemy import Engine, NullPool, create_engine, inspect, make_url, text
 from sqlalchemy.engine.interfaces import ReflectedIndex
 
 from store import migrate, schema, sqlite
+from store.engine import open_store
 from store.migrate import MigrationBroken, TablesNewer, upgrade
 from store.schema import metadata
 from tests.postgres import Server
@@ -278,6 +280,39 @@ def test_of_processes_that_start_at_once_on_postgresql_one_makes_the_tables_and_
             made.append(sorted(conn.execute(text("SELECT what FROM notes.made")).scalars()))
     assert made[0] == made[1]
     assert len(made[0]) > len(metadata.tables)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("table", ["cases", "raw"])
+def test_tables_are_brought_up_beside_a_host_at_work(tmp_path: Path, postgres: Server, table: str) -> None:
+    """Who has read one of the tables then writes the other, on which the migration is at work."""
+    address = postgres.database()
+    migrated_to(address, "0014")
+    name = make_url(address).database
+    postgres.say(f"ALTER DATABASE {name} SET deadlock_timeout = '3s'")  # the migration gives way, not who works
+    waits = (
+        "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        f" WHERE datname = '{name}' AND mode = 'AccessExclusiveLock' AND NOT granted"
+    )
+    with ThreadPoolExecutor(1) as pool, create_engine(address, poolclass=NullPool).connect() as conn:
+        conn.exec_driver_sql(f"SET deadlock_timeout = '1min'; SELECT 1 FROM {table}")
+        opening = pool.submit(open_store, address, tmp_path, bytes(range(32)))
+        while not postgres.ask(waits):
+            assert not opening.done()
+        conn.exec_driver_sql("UPDATE cases SET revision = 2")
+        conn.commit()
+
+        opening.result(60).close()
+    with create_engine(address, poolclass=NullPool).begin() as conn:
+        assert migrate.heads(conn) == {migrate.head()}
+
+
+def migrated_to(address: str, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrate.MIGRATIONS))
+    with create_engine(address, poolclass=NullPool).begin() as conn:
+        config.attributes["connection"] = conn
+        command.upgrade(config, revision)
 
 
 def test_cases_of_before_the_clocks_are_looked_at_if_a_date_may_come(engine: Engine) -> None:

@@ -156,6 +156,43 @@ def test_who_looked_for_a_row_that_another_was_making_looks_again(
     assert slow.result(WAIT) == "found"
 
 
+def test_who_met_a_lock_before_looks_again_all_the_same(store: Store, open_another: Callable[[], Store]) -> None:
+    years(store, 1)
+    other, held, let_go = open_another(), threading.Event(), threading.Event()
+    looked, go_on, begun = threading.Event(), threading.Event(), list[int]()
+    row = {"name": "oa", "state": "open", "since": NOW}
+
+    def hold(conn: Connection) -> None:
+        touch(1)(conn)
+        held.set()
+        assert let_go.wait(WAIT)
+
+    def look_then_make(conn: Connection) -> str:
+        begun.append(1)
+        if len(begun) == 2:
+            let_go.set()
+        touch(1)(conn)
+        if conn.execute(select(target.c.name)).first() is not None:
+            return "found"
+        looked.set()
+        assert go_on.wait(WAIT)
+        conn.execute(insert(target).values(row))
+        return "made"
+
+    holding = other.submit(hold)
+    assert held.wait(WAIT)
+    with one_batch(store):
+        store.submit(note("before"))
+        slow = store.submit(look_then_make)
+    assert looked.wait(WAIT)
+    other.submit(lambda conn: conn.execute(insert(target).values(row)).rowcount).result(WAIT)
+    go_on.set()
+
+    assert slow.result(WAIT) == "found"
+    assert len(begun) == 3
+    holding.result(WAIT)
+
+
 def test_a_row_made_twice_is_an_error_all_the_same(store: Store) -> None:
     years(store, 1)
 
