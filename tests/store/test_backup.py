@@ -23,7 +23,7 @@ from sqlalchemy import select
 from store.acts import StoreRefused
 from store.backup import Manifest, back_up
 from store.backup_files import SUMS, read_sums, sum_of
-from store.backups import newest
+from store.backups import MANIFEST, newest
 from store.blob_bucket import BlobBucket
 from store.blob_claim import CLAIM
 from store.blobs import INLINE_LIMIT, key_of
@@ -331,11 +331,9 @@ def test_a_backup_whose_manifest_is_not_as_this_version_writes_it_is_refused(
     made: Path, other: dict[str, object], said: str
 ) -> None:
     """Whole all the same: its list has the manifest as it is."""
-    manifest = json.loads((made / "manifest.json").read_bytes()) | other
-    (made / "manifest.json").write_text(json.dumps(manifest))
-    listed = read_sums(made / SUMS) | {
-        "manifest.json": hashlib.sha256((made / "manifest.json").read_bytes()).hexdigest()
-    }
+    manifest = json.dumps(json.loads((made / MANIFEST).read_bytes()) | other).encode()
+    (made / MANIFEST).write_bytes(manifest)
+    listed = read_sums(made / SUMS) | {MANIFEST: hashlib.sha256(manifest).hexdigest()}
     (made / SUMS).write_text("".join(sum_of(name, sha256) for name, sha256 in listed.items()))
 
     with pytest.raises(StoreRefused, match=said):
