@@ -61,7 +61,7 @@ class Stretch:
     looked_at: int
     """How many lie here still."""
     last: int | None
-    """The last number of what came long ago; None: there is no more of it."""
+    """The last number of what came long ago, or by a clock that was ahead; None: there is no more of it."""
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Retention:
         while not stopping.is_set() and self._is_night():
             now = self.clock()
             before, after = now - self.keeps, self._begin(now)
-            found = await store.read(partial(pass_over, before=before, after=after))
+            found = await store.read(partial(pass_over, before=before, after=after, now=now))
             if found.due:
                 act = partial(remove_due, blobs=store.blobs, sealer=store.sealer, ids=found.due, before=before, now=now)
                 removed += await store.write(act)
@@ -139,18 +139,20 @@ def open_cases(conn: Connection, ids: Collection[str]) -> set[str]:
     return set(conn.execute(select(cases.c.case_id).where(cases.c.case_id.in_(ids), running)).scalars())
 
 
-def pass_over(conn: Connection, before: datetime, *, after: int = 0) -> Stretch:
+def pass_over(conn: Connection, before: datetime, *, after: int, now: datetime) -> Stretch:
     """Find which of the next arrivals behind a number are due; they are numbered as they came."""
     next_ones = select(raw.c.id).where(raw.c.id > after).order_by(raw.c.id).limit(STRIDE)
     ids = conn.execute(next_ones).scalars().all()
     if not ids:
         return Stretch([], 0, None)
-    old = raw.c.id.between(ids[0], ids[-1]) & (raw.c.fetched_at < before)
+    here = raw.c.id.between(ids[0], ids[-1])
+    old = here & (raw.c.fetched_at < before)
     arrived = _arrived(conn, old, BATCH)
     due = [one.raw_id for one in _done_with(conn, arrived, before)]
     if len(arrived) == BATCH:
         return Stretch(due, BATCH, arrived[-1].raw_id)
-    return Stretch(due, len(arrived), conn.execute(select(func.max(raw.c.id)).where(old)).scalar_one())
+    ahead = here & (raw.c.fetched_at > now)  # by a clock that was wrong: what came behind it may be old
+    return Stretch(due, len(arrived), conn.execute(select(func.max(raw.c.id)).where(old | ahead)).scalar_one())
 
 
 def remove_due(

@@ -101,8 +101,10 @@ def _proved(backup: Path, place: Path, hashes: Mapping[str, str]) -> Manifest:
         manifest = Manifest(**json.loads((place / MANIFEST).read_bytes()))
     except (OSError, ValueError, TypeError) as error:
         raise StoreRefused(f"{backup}: its {MANIFEST} cannot be read; a later version has made it") from error
-    if manifest.format != FORMAT or manifest.files != len(found):
-        raise StoreRefused(f"{backup}: format {manifest.format}, {len(found)} files; its manifest counts otherwise")
+    if manifest.format != FORMAT:
+        raise StoreRefused(f"{backup}: is of format {manifest.format}; a later version has made it")
+    if manifest.files != len(found):
+        raise StoreRefused(f"{backup}: has {len(found)} files; its manifest counts {manifest.files}")
     return manifest
 
 

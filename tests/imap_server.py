@@ -56,8 +56,8 @@ class _Session(socketserver.StreamRequestHandler):
                 self.mailbox.commands.append(rest)
                 if name in self.mailbox.silent:
                     self.mailbox.asked.set()
-                    continue
-                self._answer(tag, name, rest)
+                else:
+                    self._answer(tag, name, rest)
                 if name in {"LOGOUT", self.mailbox.hangs_up_after}:
                     break
         except ConnectionError:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 import pwd
+import re
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -23,6 +25,7 @@ from sandbox.ports import free_port
 from store.migrate import upgrade
 from tests.missing import missing
 
+ROOT = Path(__file__).resolve().parents[1]
 WAIT = 60.0
 _DIES_WITH_US = ("setpriv", "--pdeathsig", "QUIT") if shutil.which("setpriv") else ()
 """A test run that is killed leaves no server behind."""
@@ -33,6 +36,7 @@ SETTINGS = {
     "log_min_messages": "fatal",
     "dynamic_shared_memory_type": "mmap",  # in its folder: a server that is killed leaves nothing behind
 }
+_DATA_IN_THE_MANUAL = "/var/lib/postgresql/15/main"
 CARELESS = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 """Quicker; a server that is killed with SIGKILL keeps its data all the same, a machine would not."""
 
@@ -51,7 +55,8 @@ class Server:
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def make(self) -> None:
-        self._run("initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        options = ("-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
+        self.run_here(("initdb", *options))
         lines = [f"{name} = {value}\n" for name, value in self.settings.items()]
         with (self.folder / "data" / "postgresql.conf").open("a") as file:
             file.writelines(lines)
@@ -82,13 +87,22 @@ class Server:
         self._process = None
 
     def follow(self, primary: Server) -> None:
-        """Become its standby, on whose disk a commit of the primary must be before it is acknowledged."""
-        there = ("-h", str(primary.folder), "-p", str(primary.port), "-U", "postgres")
-        self._run("pg_basebackup", *there, "-D", self.data, "-R", "-c", "fast")
+        """Become its standby by the manual's own commands: a commit of the primary is on its disk before it is
+        acknowledged.
+        """
+        at_first, here, from_now_on = _chapter_on_a_standby()
+        for command in at_first:
+            primary.run_here(command)
+        (copying,) = [command for command in here if command[0] == "pg_basebackup"]
+        there = f"host={primary.folder} port={primary.port}"
+        self.run_here(
+            [each.replace("host=db1.example", there).replace(_DATA_IN_THE_MANUAL, self.data) for each in copying]
+        )
         self.start()
-        primary.say("ALTER SYSTEM SET synchronous_standby_names = '*'")
-        primary.say("SELECT pg_reload_conf()")
-        self._wait(lambda: primary.ask("SELECT sync_state FROM pg_stat_replication") == "sync")
+        *commands, look = from_now_on
+        for command in commands:
+            primary.run_here(command)
+        self._wait(lambda: primary.run_here(look).splitlines()[-1:] == ["standby1|streaming|sync"])
 
     def promote(self) -> None:
         """A standby becomes the primary."""
@@ -162,11 +176,17 @@ class Server:
             return False
         return True
 
-    def _run(self, program: str, *arguments: str) -> None:
-        command = [*self.account, str(self.programs / program), *arguments]
-        ended = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+    def run_here(self, command: Sequence[str]) -> str:
+        """Run one of PostgreSQL's programs as if on this server's machine; what it says."""
+        program, *arguments = command
+        here = {"PGHOST": str(self.folder), "PGPORT": str(self.port), "PGUSER": "postgres"}
+        ended = subprocess.run(
+            [*self.account, str(self.programs / program), *arguments],
+            cwd=self.folder, env={**os.environ, **here}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
         if ended.returncode != 0:
-            raise RuntimeError(f"{program} {arguments}: {ended.stdout}{ended.stderr}")
+            raise RuntimeError(f"{command}: {ended.stdout}{ended.stderr}")
+        return ended.stdout
 
 
 @contextmanager
@@ -184,6 +204,14 @@ def running_pair() -> Iterator[tuple[Server, Server]]:
     with running_postgres() as primary, _place(careful=False) as standby:
         standby.follow(primary)
         yield primary, standby
+
+
+def _chapter_on_a_standby() -> list[list[list[str]]]:
+    """Its commands as a shell takes them apart: on the primary, on the standby, on the primary from then on."""
+    manual = (ROOT / "docs" / "deployment.md").read_text("utf-8")
+    chapter = manual.partition("\n## PostgreSQL with a standby\n")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```sh\n(.*?)```", chapter, re.DOTALL)
+    return [[shlex.split(line, comments=True) for line in block.splitlines()] for block in blocks[:3]]
 
 
 def address_of_both(pair: tuple[Server, Server], address: str) -> str:

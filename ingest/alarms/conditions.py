@@ -19,8 +19,11 @@ LOCAL = frozenset(
 """Kinds that a machine sees of itself; of several machines one sees all others."""
 
 SLOW = frozenset(
-    {"calendar", "certificate", "certificate_unusable", "nothing_new", "backup", "backup_none", "target_disabled"}
-)
+    {
+        "calendar", "certificate", "certificate_unusable", "nothing_new", "backup", "backup_none", "target_disabled",
+        "standby",
+    }
+)  # fmt: skip
 """Kinds that no hour changes: told again once a day."""
 
 
@@ -84,6 +87,8 @@ class Seen:
     """Steps laid aside, beside deliveries."""
     history_cut: bool = False
     """Links of the history were taken out."""
+    standby_missed: bool = False
+    """The database should have a standby, and what is committed is on one machine."""
     oldest: Mapping[str, datetime] = field(default_factory=dict)
     """By lane that is worked on: since when its oldest step is due."""
     unheard: Sequence[str] = ()
@@ -169,6 +174,8 @@ def _counts(seen: Seen) -> Iterator[Condition]:
             yield Condition(kind, kind, {"count": count})
     if seen.history_cut:
         yield Condition("history_cut", "history_cut")
+    if seen.standby_missed:
+        yield Condition("standby", "standby")
     if seen.configuration is not None:
         yield Condition("configuration", "configuration", {"error": seen.configuration})
     if seen.calendar_file is not None:

@@ -17,7 +17,7 @@ from dispatch.holdings import lane_of
 from dispatch.stranded import stranded
 from ingest.alarms.conditions import BackupsSeen, DoorSeen, Seen, TargetSeen
 from ingest.alarms.watch import is_tell_lane
-from store import chain, ledger
+from store import chain, ledger, standby
 from store.backups import newest
 from store.schema import channel, delivery, event, raw
 from store.schema import ledger as ledger_rows
@@ -72,6 +72,7 @@ def look(
         held=conn.execute(select(func.count()).where(event.c.held)).scalar_one(),
         given_up=conn.execute(given_up).scalar_one(),
         history_cut=not chain.is_whole(conn, sealer),
+        standby_missed=standby.is_missed(conn),
         oldest={lane: due for lane, due in oldest.items() if _is_worked(lane, places)},
         unheard=[lane for lane in oldest if is_tell_lane(lane) and not _is_worked(lane, places)],
     )

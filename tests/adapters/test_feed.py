@@ -237,6 +237,29 @@ async def test_a_record_changed_while_paging_through_one_second_hides_no_other(s
     assert set(names[2:]) <= set(keys(batches))
 
 
+async def test_a_second_that_changes_during_each_reading_is_asked_for_again(sunshine: Sunshine, door: Door) -> None:
+    """Each record changes as it is read, and pulls the next one over the boundary: a pass sees half of those left."""
+    (begun,) = await door.poll()
+    names = fill(sunshine, 128, step=timedelta())
+    still = list(names)
+    sunshine.page_cap = 1
+    sunshine.after_page = lambda page: sunshine.put(still.pop(page - 1), NOW) if page <= len(still) else None
+    batches: list[Batch] = []
+
+    async def poll() -> None:
+        async for batch in door.adapter.poll(begun.cursor, START):
+            batches.append(batch)  # noqa: PERF401  what came before the failure counts
+
+    with pytest.raises(ChannelUnavailable, match="changed during each of 6 readings"):
+        await poll()
+
+    assert batches
+    assert {json.dumps(batch.cursor) for batch in batches} == {json.dumps(begun.cursor)}
+
+    sunshine.after_page = None
+    assert set(keys(await door.poll(batches[-1].cursor))) == set(names)
+
+
 @pytest.mark.parametrize("repeats", [False, True])
 @pytest.mark.parametrize("tells_total", [False, True])
 @pytest.mark.parametrize("page_cap", [2, 1000])

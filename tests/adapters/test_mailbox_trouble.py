@@ -14,6 +14,7 @@ from adapters.mailbox import MailboxAdapter, MailboxSettings
 from adapters.mailbox_breaks import Breaks
 from tests.adapters.conformance import keys, opened
 from tests.imap_server import Mailbox, misbehaving
+from tests.patience import PATIENCE
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HERE = "bureau@163.example at 127.0.0.1, INBOX"
@@ -99,7 +100,7 @@ async def test_a_server_that_says_goodbye_at_once_is_unavailable(mailbox: Mailbo
 async def test_a_connection_that_breaks_is_unavailable(mailbox: Mailbox, port: int, command: str) -> None:
     mailbox.silent = {command}
     mailbox.hangs_up_after = command
-    async with opened(adapter(port, timeout=0.3)) as door:
+    async with asyncio.timeout(PATIENCE), opened(adapter(port, timeout=600)) as door:  # it is no time-out that tells
         batches, error = await brought(door)
 
     assert batches == []
@@ -131,13 +132,13 @@ async def test_stopping_does_not_wait_for_a_silent_server(mailbox: Mailbox, port
     mailbox.silent = {"SEARCH"}
     async with opened(adapter(port, timeout=600)) as door:
         poll = asyncio.create_task(brought(door))
-        assert await asyncio.to_thread(mailbox.asked.wait, 20)
+        assert await asyncio.to_thread(mailbox.asked.wait, PATIENCE)
 
         poll.cancel()
         with pytest.raises(asyncio.CancelledError):
             await poll
 
-        assert await asyncio.to_thread(mailbox.left.wait, 20)
+        assert await asyncio.to_thread(mailbox.left.wait, PATIENCE)
 
 
 @pytest.mark.parametrize("tls", ["none", "tls"])
@@ -147,24 +148,24 @@ async def test_stopping_does_not_wait_for_a_server_that_never_says_a_word(
     mailbox.greeting = None
     door = adapter(port, timeout=600, tls=tls)
     poll = asyncio.create_task(brought(door))
-    assert await asyncio.to_thread(mailbox.asked.wait, 20)
+    assert await asyncio.to_thread(mailbox.asked.wait, PATIENCE)
 
     poll.cancel()
     with pytest.raises(asyncio.CancelledError):
         await poll
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await door.close()
 
-    assert await asyncio.to_thread(mailbox.left.wait, 20)
+    assert await asyncio.to_thread(mailbox.left.wait, PATIENCE)
 
 
 async def test_closing_cuts_what_is_under_way(mailbox: Mailbox, port: int) -> None:
     mailbox.greeting = None
     door = adapter(port, timeout=600)
     probe = asyncio.create_task(door.probe())
-    assert await asyncio.to_thread(mailbox.asked.wait, 20)
+    assert await asyncio.to_thread(mailbox.asked.wait, PATIENCE)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await door.close()
         with pytest.raises(ChannelUnavailable):
             await probe

@@ -122,12 +122,13 @@ def test_the_machine_is_watched() -> None:
         held=2,
         given_up=3,
         history_cut=True,
+        standby_missed=True,
         configuration="config.yaml:3:5: …",
     )
 
     assert keys(seen) == [
-        "quarantine", "held", "given_up", "history_cut", "configuration", "disk:/data", "certificate:near.pem",
-        "certificate_unusable:broken.pem",
+        "quarantine", "held", "given_up", "history_cut", "standby", "configuration", "disk:/data",
+        "certificate:near.pem", "certificate_unusable:broken.pem",
     ]  # fmt: skip
 
 

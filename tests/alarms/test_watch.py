@@ -34,7 +34,9 @@ from tests.console.test_words import LANES
 from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
 from tests.ingest.desk import Desk, open_desk, reading
 from tests.ingest.test_cases import ACCUSATION
+from tests.patience import PATIENCE
 from tests.place import Place
+from tests.postgres import address_of_both, running_pair
 
 NOW = datetime(2026, 3, 4, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -158,6 +160,24 @@ async def test_a_look_at_the_rows_finds_what_is_amiss(desk: Desk) -> None:
     assert sorted(one["kind"] for one in in_line(desk)) == [
         "deliveries", "door_refused", "history_cut", "quarantine", "waiting", "waiting"
     ]  # fmt: skip
+
+
+@pytest.mark.postgres
+async def test_a_database_that_waits_for_its_standby_no_more_is_told_of(tmp_path: Path) -> None:
+    with running_pair() as pair:
+        primary = pair[0]
+        with open_desk(Place(tmp_path, address_of_both(pair, primary.migrated()))) as desk:
+            watching = keeper(desk, NOW)
+            await watching.look()
+            before = desk.store.read_now(standing)
+            primary.say("ALTER SYSTEM RESET synchronous_standby_names")
+            primary.say("SELECT pg_reload_conf()")
+            async with asyncio.timeout(PATIENCE):
+                while not desk.store.read_now(standing):  # connections that were there hear of it a little later
+                    await watching.look()
+            after = [one.kind for one in desk.store.read_now(standing)]
+
+    assert (before, after) == ([], ["standby"])
 
 
 async def test_the_folder_of_backups_is_looked_at(desk: Desk, tmp_path: Path) -> None:

@@ -158,14 +158,24 @@ def test_the_configuration_an_installation_begins_with_can_be_used(tmp_path: Pat
 
 
 @pytest.mark.parametrize("unit", bundle.UNITS)
-def test_systemd_understands_the_units(unit: str) -> None:
+def test_systemd_understands_the_units(unit: str, tmp_path: Path) -> None:
+    """Also a mistake it would only leave out; the program stands where it is not on this machine."""
     _require_systemd()
-    done = subprocess.run(
-        ["systemd-analyze", "verify", str(DEPLOY / unit)], capture_output=True, text=True, check=False, timeout=60
-    )
 
-    said = [line for line in done.stderr.splitlines() if "/opt/xinqiao" not in line and "xinqiao" in line]
-    assert said == []
+    def verified() -> tuple[int, list[str]]:
+        command = ["systemd-analyze", "verify", str(tmp_path / unit)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        return done.returncode, [line for line in done.stderr.splitlines() if "xinqiao" in line]
+
+    for each in bundle.UNITS:
+        text = (DEPLOY / each).read_text("utf-8")
+        (tmp_path / each).write_text(text.replace("/opt/xinqiao/current/bin/xinqiao", sys.executable), "utf-8")
+    assert verified() == (0, [])
+
+    with (tmp_path / unit).open("a") as file:
+        file.write("[Unit]\nDescribtion=with a mistake\n")
+    (said,) = verified()[1]
+    assert "Describtion" in said
 
 
 def test_the_service_is_confined() -> None:

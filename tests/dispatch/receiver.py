@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from tests.patience import PATIENCE
+
 Reply = Callable[[], web.Response]
 
 
@@ -41,7 +43,7 @@ class Receiver:
 
     async def count(self, number: int) -> None:
         """Wait until so many requests have come."""
-        async with self._arrived, asyncio.timeout(10):
+        async with self._arrived, asyncio.timeout(PATIENCE):
             await self._arrived.wait_for(lambda: len(self.received) >= number)
 
 

@@ -17,9 +17,10 @@ from dispatch.worker import TargetWorker
 from store.schema import ledger as ledger_table
 from tests.clock import utc_now
 from tests.dispatch.receiver import receiving
-from tests.dispatch.test_rights import settled, until
+from tests.dispatch.test_rights import settled
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
+from tests.patience import PATIENCE, until
 from tests.place import Place
 
 DELIVERED = [("oa", "case.created", "full", "delivered")]
@@ -42,7 +43,7 @@ async def host(desk: Desk, name: str, **targets: TargetSettings) -> AsyncIterato
     finally:
         stopping.set()
         desk.store.wakes.ring_all()
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 def say(desk: Desk, name: str, targets: Mapping[str, TargetSettings]) -> None:
@@ -63,7 +64,7 @@ async def left(desk: Desk) -> None:
         assert row.attempts <= 1
         return row.fence >= 4 and "does not allow it" in row.reason
 
-    await until(desk, was_left)
+    await until(was_left)
 
 
 async def test_what_a_host_with_newer_rights_published_is_sent_though_one_with_older_takes_it_up(place: Place) -> None:
@@ -76,7 +77,7 @@ async def test_what_a_host_with_newer_rights_published_is_sent_though_one_with_o
                 await left(desk)
                 sent = list(oa.received)
             async with host(desk, "newer", oa=target(oa.url, restricted=True)):
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
 
             assert sent == []
             assert desk.deliveries() == DELIVERED
@@ -97,7 +98,7 @@ async def test_a_right_taken_away_drops_what_waits_once_all_hosts_know_or_never_
                     monkeypatch.setattr(worker, "DISPUTE", timedelta(0))
                 else:
                     say(desk, "other", own.desk.outbox.targets)
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
 
             assert oa.received == []
             assert desk.deliveries() == [("oa", "case.created", "full", "dropped")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,6 +24,7 @@ from tests.clock import utc_now
 from tests.dispatch.own_receiver import answering, own_receiving
 from tests.dispatch.receiver import receiving
 from tests.ingest.desk import Desk, open_desk, reading, target
+from tests.patience import PATIENCE, until
 from tests.place import Place
 
 MILLISECOND = timedelta(milliseconds=1)
@@ -41,13 +42,7 @@ async def at_work(desk: Desk, settings: TargetSettings) -> AsyncIterator[None]:
     finally:
         stopping.set()
         desk.store.wakes.ring_all()
-        await asyncio.wait_for(task, 10)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not await asyncio.to_thread(true):  # noqa: ASYNC110 - the state is another thread's
-            await asyncio.sleep(0)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 def take_in(desk: Desk, number: int) -> None:

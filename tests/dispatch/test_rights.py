@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -30,6 +30,7 @@ from tests.dispatch.receiver import receiving
 from tests.endtoend.searching import Secret
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
+from tests.patience import PATIENCE, until
 from tests.place import Place
 from tests.store.written import written
 
@@ -49,13 +50,7 @@ async def at_work(desk: Desk, name: str, settings: TargetSettings) -> AsyncItera
     finally:
         stopping.set()
         desk.store.wakes.ring_all()
-        await asyncio.wait_for(task, 10)
-
-
-async def until(desk: Desk, true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not await asyncio.to_thread(true):  # noqa: ASYNC110 - the state is another thread's
-            await asyncio.sleep(0)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 def settled(desk: Desk, lane: str = "push:oa") -> bool:
@@ -68,7 +63,7 @@ async def test_events_that_wait_are_not_sent_once_the_target_may_not_have_them(p
         with open_desk(place, {"oa": target(oa.url, restricted=True)}) as desk:
             desk.take_in(reading(**ACCUSED))
             async with at_work(desk, "oa", target(oa.url)):
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
 
             assert oa.received == []
             assert desk.deliveries() == [("oa", "case.created", "full", "dropped")]
@@ -80,7 +75,7 @@ async def test_a_right_narrowed_to_others_holds_for_what_waits(place: Place, set
         with open_desk(place, {"oa": target(oa.url)}) as desk:
             desk.take_in(reading())
             async with at_work(desk, "oa", target(oa.url, **settings)):
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
 
             assert oa.received == []
 
@@ -95,7 +90,7 @@ async def test_a_target_absent_while_a_case_became_restricted_gets_nothing_of_it
             away.take_in(reading(**ACCUSED))
             assert away.deliveries()[0] == ("oa", "case.created", "full", "dropped")
             async with at_work(desk, "oa", target(oa.url)):
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
 
             assert oa.received == []
 
@@ -112,7 +107,7 @@ async def test_an_answer_that_comes_after_the_case_became_restricted_leaves_it_d
                 await oa.count(1)
                 await asyncio.to_thread(desk.take_in, reading(**ACCUSED))
                 oa.gate.set()
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
 
             assert desk.deliveries() == [
                 ("oa", "case.created", "full", "dropped"),
@@ -132,7 +127,7 @@ async def test_an_answer_that_comes_while_the_case_becomes_restricted_waits_for_
             return take_back(conn, case_id, names, now, lost=lost)
         finally:
             taken_back.set()
-            assert go_on.wait(60)
+            assert go_on.wait(PATIENCE)
 
     async with receiving() as oa:
         settings = target(oa.url)
@@ -144,12 +139,12 @@ async def test_an_answer_that_comes_while_the_case_becomes_restricted_waits_for_
                 await oa.count(1)
                 monkeypatch.setattr("dispatch.outbox.take_back", slowly)
                 restricting = asyncio.create_task(asyncio.to_thread(desk.take_in, reading(**ACCUSED)))
-                await asyncio.to_thread(taken_back.wait, 60)
+                assert await asyncio.to_thread(taken_back.wait, PATIENCE)
                 oa.gate.set()
                 await asyncio.sleep(0.5)  # its answer is about to be written down
                 go_on.set()
                 await restricting
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
 
             assert desk.deliveries() == [
                 ("oa", "case.created", "full", "dropped"),
@@ -337,7 +332,7 @@ async def test_a_late_answer_does_not_resume_a_paused_target(place: Place) -> No
             async with at_work(desk, "oa", settings):
                 await oa.count(2)
                 oa.gate.set()
-                await until(desk, lambda: "delivered" in [row[3] for row in desk.deliveries()])
+                await until(lambda: "delivered" in [row[3] for row in desk.deliveries()])
 
             state = desk.store.read_now(lambda conn: conn.execute(select(target_table.c.state)).scalar_one())
             assert state == "paused"
@@ -351,7 +346,7 @@ async def test_an_event_whose_bytes_do_not_open_is_given_up_alone(place: Place) 
             desk.take_in(reading("sunshine:Y"), key="Y")
             desk.write(lambda conn: conn.execute(update(event).where(event.c.seq == 1).values(sealed_full=b"?")))
             async with at_work(desk, "oa", settings):
-                await until(desk, lambda: [row[3] for row in desk.deliveries()] == ["rejected", "delivered"])
+                await until(lambda: [row[3] for row in desk.deliveries()] == ["rejected", "delivered"])
 
             (reason,) = desk.store.read_now(
                 lambda conn: conn.execute(select(ledger_table.c.reason).where(ledger_table.c.state == "dead")).scalars()
@@ -366,12 +361,12 @@ async def test_a_store_that_fails_for_a_while_does_not_end_the_worker(place: Pla
             desk.take_in(reading())
             desk.write(lambda conn: conn.exec_driver_sql("ALTER TABLE event RENAME TO elsewhere"))
             async with at_work(desk, "oa", settings):
-                await until(desk, lambda: _claimed(desk))
+                await until(lambda: _claimed(desk))
                 await asyncio.to_thread(
                     desk.write, lambda conn: conn.exec_driver_sql("ALTER TABLE elsewhere RENAME TO event")
                 )
                 await asyncio.to_thread(desk.write, lambda conn: ledger.release_all(conn, now=utc_now()))
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
 
             assert len({one.headers["webhook-id"] for one in oa.received}) == 1
 
@@ -384,7 +379,7 @@ async def test_an_immediate_retry_after_is_no_hot_loop(place: Place) -> None:
             desk.take_in(reading())
             before = utc_now()
             async with at_work(desk, "oa", settings):
-                await until(desk, lambda: _reason(desk) == "HTTP 503")
+                await until(lambda: _reason(desk) == "HTTP 503")
 
             row = desk.store.read_now(
                 lambda conn: conn.execute(select(ledger_table).where(ledger_table.c.lane == "push:oa")).one()
@@ -400,7 +395,7 @@ async def test_the_words_of_an_answer_lie_nowhere_in_the_open(place: Place) -> N
             oa.default = lambda: web.Response(status=422, text=f"unknown type in: {SECRET}")
             desk.take_in(reading(**ACCUSED))
             async with at_work(desk, "oa", settings):
-                await until(desk, lambda: desk.deliveries()[0][3] == "rejected")
+                await until(lambda: desk.deliveries()[0][3] == "rejected")
 
             (made,) = desk.store.read_now(lambda conn: conn.execute(select(attempt)).all())
             assert (made.detail, _reason(desk)) == ("HTTP 422", "HTTP 422")
@@ -462,11 +457,11 @@ async def test_what_one_target_loses_the_right_to_goes_to_the_one_that_gets_it(p
             desk.take_in(reading(**ACCUSED))
             desk.take_in(reading(**{**ACCUSED, "title": "第二版"}))
             async with at_work(desk, "oa", target(oa.url)):
-                await until(desk, lambda: settled(desk))
+                await until(lambda: settled(desk))
             after = desk.with_targets(oa=target(oa.url), discipline=target(other.url, restricted="only"))
             released = desk.write(lambda conn: after.desk.outbox.release(conn, desk.now))
             async with at_work(after, "discipline", target(other.url, restricted="only")):
-                await until(desk, lambda: settled(desk, "push:discipline"))
+                await until(lambda: settled(desk, "push:discipline"))
 
             assert released.number == 2
             assert oa.received == []

@@ -37,6 +37,7 @@ from tests.clock import utc_now
 from tests.dispatch.own_receiver import Answering, OwnReceiver, answering, cut_off, own_receiving, saying
 from tests.ingest.desk import Desk, open_desk, reading
 from tests.ingest.test_cases import ACCUSATION
+from tests.patience import PATIENCE, until
 from tests.place import Place
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -151,7 +152,7 @@ async def sending(
     finally:
         stopping.set()
         desk.store.wakes.ring_all()
-        await asyncio.wait_for(task, 20)
+        await asyncio.wait_for(task, PATIENCE)
 
 
 @asynccontextmanager
@@ -160,12 +161,6 @@ async def at_work(place: Place, register: Register, **more: Any) -> AsyncIterato
     with open_desk(place, {"oa": target}) as desk:
         async with sending(desk, target):
             yield desk
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not await asyncio.to_thread(true):  # noqa: ASYNC110 - the state is another thread's
-            await asyncio.sleep(0.01)
 
 
 def states(desk: Desk) -> list[str]:
@@ -615,13 +610,13 @@ async def test_a_case_that_becomes_restricted_while_its_attachments_are_opened_i
 
             def slowly(kept: Kept) -> bytes:
                 begun.set()
-                on.wait(10)
+                assert on.wait(PATIENCE)
                 return there(kept)
 
             monkeypatch.setattr(desk.store.blobs, "open", slowly)
             await take_in(desk, reading(parts=(FILE,)))
             async with sending(desk, target):
-                await asyncio.to_thread(begun.wait, 10)
+                assert await asyncio.to_thread(begun.wait, PATIENCE)
                 await take_in(desk, reading(**ACCUSATION))
                 on.set()
                 await until(lambda: states(desk) == ["dropped", "delivered"])
@@ -640,13 +635,13 @@ async def test_what_is_opened_while_a_person_pauses_its_target_waits_until_it_is
 
             def slowly(kept: Kept) -> bytes:
                 begun.set()
-                on.wait(10)
+                assert on.wait(PATIENCE)
                 return there(kept)
 
             monkeypatch.setattr(desk.store.blobs, "open", slowly)
             await take_in(desk, reading(parts=(FILE,)))
             async with sending(desk, target):
-                await asyncio.to_thread(begun.wait, 10)
+                assert await asyncio.to_thread(begun.wait, PATIENCE)
                 await asyncio.to_thread(desk.write, lambda conn: targets.pause(conn, "oa", "", utc_now(), by="wang"))
                 on.set()
                 given_back = select(ledger_table.c.fence).where(ledger_table.c.lane == "push:oa")

@@ -26,8 +26,9 @@ from store.schema import attempt, delivery
 from tests.adapters.test_wire import LOOPBACK_NAME, Authority, serving
 from tests.dispatch.own_receiver import answering, own_receiving, own_settings
 from tests.dispatch.test_own_api import event, sent
-from tests.dispatch.test_unknown import sending, take_in, until
+from tests.dispatch.test_unknown import sending, take_in
 from tests.ingest.desk import open_desk
+from tests.patience import until
 from tests.place import Place
 from tests.tinyproxy import PASSWORD, Proxy, running_proxy
 

@@ -27,10 +27,11 @@ from sandbox.oa import OaInbox
 from sandbox.seeyon import Seeyon
 from store.schema import attempt, delivery
 from tests.dispatch.own_receiver import own_receiving
-from tests.dispatch.test_unknown import QUICK, WAIT, sending, states, take_in, until
+from tests.dispatch.test_unknown import QUICK, WAIT, sending, states, take_in
 from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING
 from tests.ingest.desk import Desk, open_desk, reading
 from tests.ingest.test_cases import ACCUSATION
+from tests.patience import until
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGETS = ROOT / "docs" / "targets"

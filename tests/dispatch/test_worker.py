@@ -26,10 +26,12 @@ from store.engine import Store
 from store.schema import attempt, delivery
 from store.schema import ledger as ledger_table
 from store.schema import target as target_table
+from tests import patience
 from tests.clock import utc_now
 from tests.dispatch.receiver import Receiver, receiving
 from tests.ingest.desk import SECRET, Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
+from tests.patience import PATIENCE
 from tests.place import Place
 
 QUICK = RetrySettings(first=timedelta(milliseconds=20), longest=timedelta(milliseconds=50))
@@ -49,14 +51,12 @@ async def at_work(place: Place, oa: Receiver, **more: Any) -> AsyncIterator[Desk
             stopping.set()
             oa.gate.set()
             desk.store.wakes.ring_all()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE)
 
 
 async def until(desk: Desk, true: Callable[[list[tuple[str, str, str, str]]], bool]) -> None:
     """Wait for the deliveries to be so."""
-    async with asyncio.timeout(10):
-        while not true(await asyncio.to_thread(desk.deliveries)):  # noqa: ASYNC110 - the state is another thread's
-            await asyncio.sleep(0)
+    await patience.until(lambda: true(desk.deliveries()))
 
 
 def all_delivered(rows: list[tuple[str, str, str, str]]) -> bool:
@@ -153,7 +153,7 @@ async def test_what_is_claimed_when_the_database_is_back_is_sent_at_once(place: 
             stopping.set()
             oa.gate.set()
             desk.store.wakes.ring_all()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE)
 
     assert held == [1]  # claimed once, not given back
 
@@ -183,9 +183,7 @@ async def test_a_dropped_event_is_ended_unsent(place: Place) -> None:
             desk.take_in(reading())
             desk.write(lambda conn: conn.exec_driver_sql("UPDATE delivery SET state='dropped'"))
         async with at_work(place, oa) as desk:
-            async with asyncio.timeout(10):
-                while "push:oa" in await asyncio.to_thread(desk.store.read_now, ledger.counts):  # noqa: ASYNC110
-                    await asyncio.sleep(0)
+            await patience.until(lambda: "push:oa" not in desk.store.read_now(ledger.counts))
 
         assert oa.received == []
 
@@ -265,7 +263,7 @@ async def test_a_store_that_fails_while_a_line_is_given_back_ends_nobody_else(pl
             stopping.set()
             desk.store.wakes.ring_all()
             oa.gate.set()
-            await asyncio.wait_for(task, 10)  # as if nothing had happened
+            await asyncio.wait_for(task, PATIENCE)  # as if nothing had happened
             await asyncio.to_thread(desk.write, lambda conn: conn.exec_driver_sql(back))
 
             later, minute = utc_now() + timedelta(hours=1), timedelta(minutes=1)
@@ -305,7 +303,7 @@ async def test_who_waited_too_long_in_line_is_claimed_anew(place: Place) -> None
             await until(desk, all_delivered)
             stopping.set()
             desk.store.wakes.ring_all()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE)
 
     assert seen[-1][-1] == 3  # claimed, given back, claimed
 
@@ -329,7 +327,7 @@ async def test_a_case_that_becomes_restricted_while_it_waits_in_line_is_not_sent
             await until(desk, lambda rows: [row[3] for row in rows] == ["delivered", "dropped", "delivered"])
             stopping.set()
             desk.store.wakes.ring_all()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE)
 
     told = [json.loads(one.body) for one in oa.received]
     assert [one["type"] for one in told if one["data"]["case"]["case_id"] == case_id] == ["case.withdrawn"]
@@ -367,7 +365,7 @@ async def test_what_stands_in_line_is_not_sent_once_a_person_or_another_process_
             assert len(oa.received) == 1
             stopping.set()
             desk.store.wakes.ring_all()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE)
 
 
 async def test_what_is_sent_once_more_is_no_measure_of_the_way_from_the_door(place: Place) -> None:
@@ -384,7 +382,7 @@ async def test_what_is_sent_once_more_is_no_measure_of_the_way_from_the_door(pla
             await asyncio.to_thread(desk.write, lambda conn: desk.desk.outbox.resend(conn, number, utc_now()))
             await oa.count(2)
             stopping.set()
-            await asyncio.wait_for(task, 10)
+            await asyncio.wait_for(task, PATIENCE)
 
     assert [(age is not None, way is not None) for age, way in told] == [(True, True), (False, False)]
 
@@ -396,15 +394,15 @@ def busy_writing(desk: Desk) -> Iterator[None]:
 
     def occupy(_conn: Connection) -> None:
         begun.set()
-        over.wait(10)
+        assert over.wait(PATIENCE)
 
     occupied = desk.store.submit(occupy)
-    begun.wait(10)
+    assert begun.wait(PATIENCE)
     try:
         yield
     finally:
         over.set()
-        occupied.result(10)
+        occupied.result(PATIENCE)
 
 
 def _fences(desk: Desk) -> list[int]:
@@ -432,6 +430,6 @@ async def test_a_target_that_hangs_holds_up_no_other(place: Place) -> None:
             stopping.set()
             hanging.gate.set()
             desk.store.wakes.ring_all()
-            await asyncio.wait_for(asyncio.gather(*tasks), 20)
+            await asyncio.wait_for(asyncio.gather(*tasks), PATIENCE)
 
     assert others == {"waiting"}

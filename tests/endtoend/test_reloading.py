@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -232,7 +231,6 @@ async def test_a_half_written_file_is_not_taken(bureau: Bureau) -> None:
         for line in whole.splitlines(keepends=True):
             file.write(line)
             file.flush()
-            os.fsync(file.fileno())
             await asyncio.sleep(0.4)  # the slow writer is the test: the daemon looks meanwhile
 
     await bureau.reread(1)

@@ -64,6 +64,12 @@ def full_server() -> Iterator[int]:
         yield int(server.getsockname()[1])
 
 
+def waiting_for(port: int) -> int:
+    """How many connections to it were begun and not answered (Linux: state SYN_SENT)."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text("ascii").splitlines()]
+    return sum(there.endswith(f":{port:04X}") and state == "02" for _, _, there, state, *_ in lines)
+
+
 async def test_a_mailbox_server_that_says_nothing_holds_up_no_stop(install: Install) -> None:
     mailbox = Mailbox(greeting=None)
     with misbehaving(mailbox) as port:
@@ -78,6 +84,7 @@ async def test_a_thread_that_hangs_holds_up_no_stop(install: Install) -> None:
     with full_server() as port:
         office = install(free_port(), MAILBOX.format(port=port))
         await office.start()
+        await office.until(lambda: waiting_for(port) == 2, "a thread waits with the one that is ours")
 
         assert await office.stop() < 9.9
     assert office.said("stopped") == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from functools import lru_cache
 
 import pytest
@@ -138,4 +139,8 @@ async def test_a_mail_of_60_mb_keeps_its_attachment(office: Seen) -> None:
 
 
 async def test_a_clock_ahead_carries_no_cursor_with_it(office: Seen) -> None:
-    assert case_of(office, "clock_ahead").source_registered_at is not None
+    registered, cursor = case_of(office, "clock_ahead").source_registered_at, office.cursors["records"]
+
+    assert registered is not None
+    assert cursor is not None
+    assert datetime.fromisoformat(str(cursor["modified"])) <= datetime.now(UTC) < registered

@@ -14,11 +14,12 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from sqlalchemy import Connection, select
 
+from adapters.base import Cursor
 from ingest.register import load_case
 from normalize.case import Case
 from sandbox.ports import free_port
 from store.engine import Store, open_store
-from store.schema import raw, receipt
+from store.schema import channel, raw, receipt
 from tests.dovecot import PASSWORD, Dovecot, running_dovecot
 from tests.endtoend.installation import Installation
 from tests.hostile import gifts
@@ -107,6 +108,8 @@ class Seen:
     log: tuple[Mapping[str, object], ...]
     largest: int
     """Bytes of memory the daemon's own process held at most."""
+    cursors: Mapping[str, Cursor | None]
+    """How far each door has come."""
 
     def titles(self, channel: str) -> set[str]:
         return {one.case.title for one in self.kept if one.channel == channel and one.case is not None}
@@ -170,9 +173,10 @@ def seen(office: Installation, largest: int) -> Seen:
     store = open_store("sqlite", office.data, base64.b64decode(ENVIRONMENT["KEY"]))
     try:
         kept = store.read_now(lambda conn: tuple(_kept(conn, store)))
+        doors = store.read_now(lambda conn: conn.execute(select(channel.c.name, channel.c.cursor)).all())
     finally:
         store.close()
-    return Seen(kept, tuple(office.log_lines()), largest)
+    return Seen(kept, tuple(office.log_lines()), largest, {door.name: door.cursor for door in doors})
 
 
 def _kept(conn: Connection, store: Store) -> Iterator[Kept]:

@@ -20,6 +20,7 @@ from store.engine import Store, open_store
 from store.schema import channel, raw
 from tests.ingest.polling_process import LEASE
 from tests.ingest.test_poller import Door
+from tests.patience import until
 from tests.postgres import Server
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -49,12 +50,6 @@ def polling(store: Store, door: Door) -> Poller:
     made = Poller("door", door, store, store.clock, START, lambda *_: None)
     made.keeper.lease = LEASE
     return made
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
-        while not await asyncio.to_thread(true):  # noqa: ASYNC110 - the state is the database's, or another process's
-            await asyncio.sleep(0)
 
 
 def kept_until(store: Store) -> datetime | None:

@@ -23,7 +23,9 @@ from ingest.stage import Stage
 from store import ledger
 from store.ledger import Claim
 from store.schema import history
+from store.wakes import Wakes
 from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
+from tests.patience import PATIENCE
 from tests.place import Place
 
 
@@ -111,7 +113,7 @@ async def test_no_attachment_is_fetched_through_a_paused_door(office: Office) ->
     paused = partial(channels.is_paused, name="box")
     fetching = Stage("fetch:box", work, office.store, office.clock, held=paused)
     stopping = asyncio.Event()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         group.create_task(fetching.run(stopping))
         # Another lane's step that is asked for later and done shows that this one had its turn.
         await _let_pass(office)
@@ -157,7 +159,7 @@ async def test_a_door_that_is_resumed_is_visited_at_once_whatever_it_waits_for(o
     polling = asyncio.create_task(poller.run(stopping))
     poller.due.set()
     await door.tried.get()
-    async with asyncio.timeout(20):  # refused: it would be tried in a quarter of an hour
+    async with asyncio.timeout(PATIENCE):  # refused: it would be tried in a quarter of an hour
         while (await office.store.read(lambda conn: channels.state(conn, "box"))).state != channels.REFUSED:  # noqa: ASYNC110 - the state is the database's
             await asyncio.sleep(0)
         await ask(other, "pause", "door", "box", "another password")
@@ -172,8 +174,9 @@ async def test_a_door_that_is_resumed_is_visited_at_once_whatever_it_waits_for(o
 
 
 async def test_a_target_that_is_resumed_has_its_worker_woken(office: Office) -> None:
+    office.store.wakes = Wakes()  # by itself none wakes, whatever the database
     await ask(office, "pause", "target", "oa", "upgrade tonight")
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         group.create_task(office.store.wakes.wait(lane_of("oa"), timedelta(hours=1)))
         await ask(office, "resume", "target", "oa")
 

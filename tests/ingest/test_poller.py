@@ -24,6 +24,7 @@ from store.engine import Store, open_store
 from store.schema import channel, raw
 from store.schema import ledger as ledger_table
 from tests.clock import utc_now
+from tests.patience import until
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -364,12 +365,6 @@ async def test_a_door_that_refused_us_by_a_wrong_clock_is_asked_when_that_is_rig
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not holds():  # noqa: ASYNC110 - the state is all there is to look at
-            await asyncio.sleep(0.01)
-
-
 async def test_a_wait_beyond_reason_is_cut_short(store: Store) -> None:
     polling, time = await timed(store, Door(failures=[ChannelUnavailable("busy", timedelta.max)]))
     await polling.round()
@@ -476,9 +471,7 @@ async def test_after_a_failure_it_comes_back_without_being_told(store: Store) ->
     polling = await poller(store, door)
     polling.due.set()
     task = asyncio.create_task(polling.run(asyncio.Event()))
-    async with asyncio.timeout(10):
-        while not keys(store):  # noqa: ASYNC110 - the state is another thread's
-            await asyncio.sleep(0)
+    await until(lambda: bool(keys(store)))
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -571,8 +564,6 @@ async def test_a_door_is_visited_again_although_its_schedule_goes_by_a_wrong_clo
     door = Door(matters=1)
     made = Poller("door", door, store, utc_now, START, lambda *_: None, longest=timedelta(milliseconds=20))
     running = asyncio.create_task(made.run(asyncio.Event()))
-    async with asyncio.timeout(20):
-        while door.polls < 3:  # noqa: ASYNC110 - the door's count is all there is to look at
-            await asyncio.sleep(0.01)
+    await until(lambda: door.polls >= 3)
     running.cancel()
     await asyncio.wait([running])

@@ -17,9 +17,11 @@ from ingest.health import Readiness
 from ingest.metrics import Metrics
 from ingest.parts import answer_due
 from ingest.poller import PATIENCE
-from ingest.pulse import BEAT, Pulse
+from ingest.pulse import Pulse
 from store.engine import Store, TransactionLost, open_store
 from tests.ingest.config_files import MAILBOX, SEALING, TARGETS, loaded
+from tests.patience import until
+from tests.place import Place
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 
@@ -116,15 +118,19 @@ def test_a_door_may_miss_two_polls_and_sleeps_at_night(tmp_path: Path) -> None:
     assert answer_due(hours, config, friday) == datetime(2026, 3, 11, 1, 0, tzinfo=UTC) + PATIENCE
 
 
-async def test_once_doors_and_targets_are_ready_it_is_told_at_once_after_the_start(store: Store) -> None:
+async def test_once_doors_and_targets_are_ready_it_is_told_at_once_after_the_start(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.pulse.BEAT", timedelta(hours=1))
+    store = await asyncio.to_thread(open_store, place.database, place.folder, b"k" * 32)
     await store.write(lambda conn: channels.enrol(conn, "hotline", NOW, NOW))
     pulse, stopping = Pulse(store, Metrics(), lambda: NOW, ["hotline"], []), asyncio.Event()
     running = asyncio.create_task(pulse.run(stopping))
+    await until(lambda: pulse.health.doors == {"hotline": Readiness(ready=False, state="not polled yet")})
     await store.write(lambda conn: channels.answered(conn, "hotline", NOW))
-    async with asyncio.timeout(BEAT.total_seconds() - 1):
-        while not pulse.health.ready:  # noqa: ASYNC110 - the state is all there is to look at
-            await asyncio.sleep(0.01)
+    await until(lambda: pulse.health.ready)
 
     stopping.set()
     store.wakes.ring_waiting()
     await running
+    await asyncio.to_thread(store.close)

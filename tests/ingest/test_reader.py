@@ -231,6 +231,13 @@ async def test_a_mail_whose_attached_document_kills_its_reader_is_read_without_i
     assert states(desk) == [("read", None), ("read", None)]
 
 
+async def test_a_reader_that_answers_too_few_is_believed_in_none(desk: Desk) -> None:
+    claims = arrive(desk, mail("one"), mail("the mail over which it forgets one"), mail("three"))
+    await read(desk, claims, "tests.ingest.odd_reader")
+
+    assert [state for state, _ in states(desk)] == ["read", "waiting", "read"]
+
+
 async def test_what_is_read_is_kept_while_the_reader_hangs_over_another(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,7 +44,7 @@ from tests.ingest.config_files import SEALING, loaded
 from tests.ingest.config_files import TARGETS as MAIN_TARGETS
 from tests.ingest.desk import CHINA, NOW, Desk, clockwork, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
-from tests.ingest.test_keeping import until
+from tests.patience import until
 from tests.place import Place
 
 pytestmark = pytest.mark.usefixtures("arranged_to_2026")

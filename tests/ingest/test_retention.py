@@ -328,6 +328,18 @@ async def test_all_is_looked_at_once_a_night_and_nothing_is_written_where_nothin
     assert (first, written, again, await ours.go_through(asyncio.Event())) == (0, 0, 0, 5)
 
 
+async def test_what_came_by_a_clock_that_was_ahead_keeps_nothing_behind_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ingest.retention.STRIDE", 2)
+    monkeypatch.setattr("ingest.retention.PAUSE", timedelta(0))
+    for number, now in enumerate([NOW, *[NOW + 10 * YEAR] * 6, NOW]):
+        desk.now = now
+        over(desk, f"X{number}")
+
+    assert await gone_through(desk) == 2
+
+
 async def test_what_comes_of_age_in_the_night_goes_in_the_same(desk: Desk) -> None:
     over(desk, "X1")
     desk.now = LATER - YEAR + timedelta(minutes=10)

@@ -24,11 +24,12 @@ from store.schema import delivery, history
 from store.schema import ledger as steps
 from tests.alarms.test_watch import HOUR, keeper
 from tests.dispatch.receiver import receiving
-from tests.dispatch.test_rights import at_work, settled, until
+from tests.dispatch.test_rights import at_work, settled
 from tests.ingest.config_files import ENVIRONMENT, write
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_sending import office, reject, text, with_targets
+from tests.patience import until
 from tests.place import Place
 
 __all__ = ["office"]
@@ -73,7 +74,7 @@ async def test_the_other_target_gets_them_under_their_ids_in_order(place: Place)
             wanted = select(delivery.c.event_id).order_by(delivery.c.id)
             ids = list(desk.store.read_now(lambda conn: conn.execute(wanted).scalars().all()))
             async with at_work(desk, "oa2", target(oa.url)):
-                await until(desk, lambda: settled(desk, "push:oa2"))
+                await until(lambda: settled(desk, "push:oa2"))
 
             assert [one.headers["webhook-id"] for one in oa.received] == ids
             assert states(desk) == [("oa2", "delivered")] * 2

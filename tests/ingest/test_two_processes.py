@@ -45,8 +45,8 @@ from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, lo
 from tests.ingest.desk import Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 from tests.ingest.test_fetcher import Host
-from tests.ingest.test_keeping import until
 from tests.ingest.test_sending import reject, with_targets
+from tests.patience import until
 from tests.place import Place
 from tests.postgres import Server, shut
 

@@ -69,8 +69,8 @@ def test_an_expression_may_be_taken_out() -> None:
 
 @pytest.mark.parametrize("hostile", ["请" * 200_000, "请为我的" * 50_000, "不要公开" + "给" * 200_000, "怕" * 200_000])
 def test_hostile_text_takes_no_long_time(hostile: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
 
     asks_confidentiality(hostile)
 
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -66,8 +66,8 @@ def test_a_form_sent_with_a_way_to_unsubscribe_is_a_case() -> None:
 
 @pytest.mark.parametrize("hostile", ["这是" * 100_000, "，" * 200_000, "点击" * 100_000])
 def test_hostile_text_takes_no_long_time(hostile: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
 
     read(plain(hostile))
 
-    assert time.perf_counter() - start < 3
+    assert time.process_time() - start < 3

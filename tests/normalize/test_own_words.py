@@ -156,8 +156,8 @@ HOSTILE = [
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_text_takes_no_long_time(hostile: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
 
     spoken("转发:", hostile)
 
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1

@@ -118,7 +118,7 @@ def test_of_a_long_paragraph_its_two_ends_decide_as_the_whole_does(
     ["2026年3月2日" + " " * 20_000 + "x", "住址：" + "1" * 20_000, "页" * 20_000, "、" * 20_000, "尊敬的" * 8_000],
 )
 def test_no_line_takes_long(line: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     written(f"{line}\n{line}\n{line}")
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

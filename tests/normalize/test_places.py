@@ -93,7 +93,7 @@ def test_a_short_name_counts_for_the_long_one() -> None:
     ],
 )
 def test_no_text_takes_long(hostile: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     subject_party(hostile, RULES, hostile[:100])
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

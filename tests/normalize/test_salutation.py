@@ -75,11 +75,11 @@ def test_a_mail_is_addressed_to_whom_its_words_greet() -> None:
 
 @pytest.mark.parametrize("hostile", ["尊敬的" + "局" * 50_000, "局、" * 50_000, "（" * 50_000, "的局长" * 30_000])
 def test_no_text_takes_long(hostile: str) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     salutation(hostile)
     letter_form([hostile, hostile, hostile])
 
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ from sqlalchemy import select
 
 from store.acts import StoreRefused
 from store.backup import Manifest, back_up
-from store.backups import newest
+from store.backup_files import SUMS, read_sums, sum_of
+from store.backups import MANIFEST, newest
 from store.blob_bucket import BlobBucket
 from store.blob_claim import CLAIM
 from store.blobs import INLINE_LIMIT, key_of
@@ -320,6 +321,29 @@ def change(path: Path) -> None:
 )
 def test_a_backup_that_is_not_whole_is_refused(made: Path, harm: Callable[[Path], object], said: str) -> None:
     harm(made)
+
+    with pytest.raises(StoreRefused, match=said):
+        restore(made, There(made.parent / "elsewhere", "sqlite"), MASTER, silent)
+
+    assert not (made.parent / "elsewhere" / "xinqiao.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"format": 2}, "format 2; a later version has made it"),
+        ({"compressed": "zstd"}, r"manifest\.json cannot be read; a later version has made it"),
+        ({"files": 99}, "its manifest counts 99"),
+    ],
+)
+def test_a_backup_whose_manifest_is_not_as_this_version_writes_it_is_refused(
+    made: Path, other: dict[str, object], said: str
+) -> None:
+    """Whole all the same: its list has the manifest as it is."""
+    manifest = json.dumps(json.loads((made / MANIFEST).read_bytes()) | other).encode()
+    (made / MANIFEST).write_bytes(manifest)
+    listed = read_sums(made / SUMS) | {MANIFEST: hashlib.sha256(manifest).hexdigest()}
+    (made / SUMS).write_text("".join(sum_of(name, sha256) for name, sha256 in listed.items()))
 
     with pytest.raises(StoreRefused, match=said):
         restore(made, There(made.parent / "elsewhere", "sqlite"), MASTER, silent)

@@ -9,6 +9,7 @@ import pytest
 
 from store import wakes
 from store.wakes import Wakes
+from tests.patience import PATIENCE
 
 HOUR = timedelta(hours=1)
 
@@ -30,7 +31,7 @@ async def test_what_rang_before_anybody_had_ever_waited_is_heard() -> None:
     bell = Wakes()
     bell.ring(["read"])
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await bell.wait("read", HOUR)
 
 
@@ -55,4 +56,4 @@ async def test_polling_a_lane_is_looked_at_less_and_less_often_until_it_rings(mo
 async def test_polling_without_a_ring_a_sleeper_wakes_by_itself() -> None:
     bell = Wakes(polling=True)
 
-    await asyncio.wait_for(bell.wait("read", HOUR), 60)
+    await asyncio.wait_for(bell.wait("read", HOUR), PATIENCE)
