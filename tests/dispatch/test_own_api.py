@@ -429,6 +429,18 @@ async def found(oa: OwnReceiver, *answers: Answering | object, **more: Any) -> F
         await sender.close()
 
 
+def ended_early(begun: bytes) -> Answering:
+    """Of an answer that was to be longer the line took the rest."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "4000"})
+        await response.prepare(request)
+        await response.write(begun)
+        return cut_off(request)
+
+    return answer
+
+
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
@@ -436,7 +448,11 @@ async def found(oa: OwnReceiver, *answers: Answering | object, **more: Any) -> F
         ({"total": 0}, (Found.ABSENT, "lookup: it has not arrived", None)),
         ({"total": None}, (Found.UNSURE, "lookup: neither found nor absent", None)),
         ({}, (Found.UNSURE, "lookup: neither found nor absent", None)),
+        ({"code": 500, "message": "系统繁忙"}, (Found.UNSURE, "lookup: neither found nor absent", None)),
         (answering(200, "<html>please log in</html>"), (Found.UNSURE, "lookup: neither found nor absent", None)),
+        (answering(200, ""), (Found.UNSURE, "lookup: neither found nor absent", None)),
+        (answering(200, '{"total": 0'), (Found.UNSURE, "lookup: neither found nor absent", None)),
+        (ended_early(b'{"total": 0}'), (Found.UNSURE, "lookup: neither found nor absent", None)),
         (answering(404, '{"total": 0}'), (Found.UNSURE, "lookup: HTTP 404", None)),
         (answering(500), (Found.UNSURE, "lookup: HTTP 500", None)),
         (answering(401), (Found.UNSURE, "lookup: HTTP 401", None)),
