@@ -303,7 +303,7 @@ def _case_of(conn: Connection, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _deliveries(conn: Connection, arguments: Mapping[str, Any], now: datetime) -> Sequence[int]:
-    """The numbers of the deliveries asked for; without a case or a time, of those that were rejected, and those that
+    """The numbers of the deliveries asked for; without a case or `since`, of those that were rejected, and those that
     wait for another attempt later: what is due goes anyway, however much that is. What a person has skipped goes only
     if it is named.
     """
