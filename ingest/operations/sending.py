@@ -268,7 +268,7 @@ def _compared(
     others = [case_id for case_id in held if case_id not in ours]
     everything = ours | meant_among(conn, name, settings, others)
     found = compare(meant, held, asked_at=asked_at, all_of_it=everything, since=since)
-    named = [*found.missing, *found.behind, *found.surplus, *found.waiting]
+    named = [*found.missing, *found.behind, *found.surplus, *found.waiting, *found.skipped, *found.unsent]
     return {**plain(found), "case_nos": _numbers(conn, named)}
 
 

@@ -30,6 +30,7 @@ from tests.dispatch.own_receiver import (
     OwnReceiver,
     answering,
     cut_off,
+    ended_early,
     own_receiving,
     own_settings,
     parcel,
@@ -427,18 +428,6 @@ async def found(oa: OwnReceiver, *answers: Answering | object, **more: Any) -> F
         return await sender.find(settings.lookup, event(), NOW)
     finally:
         await sender.close()
-
-
-def ended_early(begun: bytes) -> Answering:
-    """Of an answer that was to be longer the line took the rest."""
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Length": "4000"})
-        await response.prepare(request)
-        await response.write(begun)
-        return cut_off(request)
-
-    return answer
 
 
 @pytest.mark.parametrize(
