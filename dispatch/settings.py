@@ -58,7 +58,7 @@ def signing_key(secret: SecretStr) -> bytes:
 
 
 def _check_telling(expression: str) -> str:
-    if any(holds(expression, nothing) for nothing in (None, {})):
+    if holds(expression, None) or holds(expression, {}):
         raise ValueError(
             f'"{expression}" is true also of an answer that names nothing, such as a login page or an error; expected'
             " what only an answer about the event says, such as found == `true` or found == `false`"

@@ -31,7 +31,9 @@ class Inbox:
     desk: Desk
 
     def claim(self, lane: str = READ_LANE, limit: int = 50) -> list[Claim]:
-        return self.desk.write(lambda conn: ledger.claim(conn, lane, now=self.desk.now, lease=MINUTE, limit=limit))
+        now = self.desk.now
+        claims: list[Claim] = self.desk.write(lambda conn: ledger.claim(conn, lane, now=now, lease=MINUTE, limit=limit))
+        return claims
 
     def read(self, *claims: Claim) -> None:
         self.desk.write(lambda conn: ledger.done_many(conn, claims))
