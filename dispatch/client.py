@@ -49,7 +49,7 @@ class Client:
         self._session = open_session(
             settings,
             timeout=settings.timeout,
-            connect_timeout=min(CONNECT_TIMEOUT, settings.timeout),
+            connect_timeout=min(CONNECT_TIMEOUT, settings.timeout * 2 / 3),  # first: then surely nothing was sent
             connections=settings.concurrency,
             reuse=settings.idempotent,
             trace=_tracing() if self._careful else None,

@@ -136,10 +136,11 @@ class OwnApi:
             said = f"lookup: HTTP {response.status}"
             wait = wait_of(response, now)
             return Finding(Found.UNSURE, said, response.status, words, let_in=not refused, wait=wait)
-        if holds(lookup.found, document):
+        tells = document is not None and response.whole
+        if tells and holds(lookup.found, document):
             number = look_up(lookup.receiver_id, document) if lookup.receiver_id else None
             return Finding(Found.FOUND, None, response.status, words, id_of(number))
-        if holds(lookup.absent, document):
+        if tells and holds(lookup.absent, document):
             return Finding(Found.ABSENT, "lookup: it has not arrived", response.status, words)
         return Finding(Found.UNSURE, "lookup: neither found nor absent", response.status, words)
 

@@ -61,6 +61,8 @@ class Meant:
     """When it last took something of the case."""
     pending: int
     """Events still on their way to it, or waiting for a person."""
+    skipped: int
+    """Events a person has skipped."""
 
 
 def meant_for(
@@ -122,15 +124,18 @@ def is_meant(conn: Connection, name: str, case_id: str) -> bool:
     return bool(conn.execute(select(sent)).scalar_one())
 
 
-def _told(conn: Connection, name: str, case_ids: Sequence[str]) -> dict[str, tuple[int | None, datetime | None, int]]:
-    """By case: the last revision delivered, when the last event was, and how many are not."""
+def _told(
+    conn: Connection, name: str, case_ids: Sequence[str]
+) -> dict[str, tuple[int | None, datetime | None, int, int]]:
+    """By case: the last revision delivered, when the last event was, how many are not yet, and were skipped."""
     delivered = func.max(case((delivery.c.state == "delivered", event.c.revision)))
     delivered_at = func.max(case((delivery.c.state == "delivered", delivery.c.delivered_at)))
     pending = func.count(case((delivery.c.state.in_(PENDING), 1)))
+    skipped = func.count(case((delivery.c.state == "skipped", 1)))
     rows = conn.execute(
-        select(delivery.c.case_id, delivered, delivered_at, pending)
+        select(delivery.c.case_id, delivered, delivered_at, pending, skipped)
         .join(event, event.c.id == delivery.c.event_id)
         .where(delivery.c.target == name, delivery.c.case_id.in_(case_ids))
         .group_by(delivery.c.case_id)
     )
-    return {case_id: (revision, at, count) for case_id, revision, at, count in rows}
+    return {case_id: (revision, at, count, passed) for case_id, revision, at, count, passed in rows}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,12 +37,12 @@ class Comparison:
     waiting: tuple[str, ...]
     """It did not have them yet, or not their last revision: they are on their way, came while it was asked, or wait
     for a person."""
+    skipped: tuple[str, ...]
+    """It was never sent them: a person has skipped them."""
+    unsent: tuple[str, ...]
+    """It was never sent them, and will not be before their next event: it had no right to them, and has it by now."""
     surplus: tuple[str, ...]
     """It has them, and they are not, or not any more, for it."""
-
-    @property
-    def finding(self) -> bool:
-        return bool(self.missing or self.behind or self.surplus)
 
 
 async def ask_holdings(
@@ -75,26 +76,28 @@ def compare(
     Of what it has taken since it was asked it could not say that it has it. Asked for what changed `since`, it need not
     name what it took before: a case also changes here by its own report, or when its dates are counted anew.
     """
-    agreed = 0
-    missing: list[str] = []
-    behind: list[str] = []
-    waiting: list[str] = []
+    groups: dict[str | None, list[str]] = defaultdict(list)
     for one in meant:
-        there = held.get(one.case_id)
-        unsaid = one.delivered is None or (one.delivered_at is not None and one.delivered_at >= asked_at)
-        if one.case_id not in held and since is not None and one.delivered_at is not None and one.delivered_at < since:
-            if one.pending:
-                waiting.append(one.case_id)
-        elif one.case_id not in held:
-            (waiting if unsaid else missing).append(one.case_id)
-        elif there is not None and one.delivered is not None and there < one.delivered:
-            (waiting if unsaid else behind).append(one.case_id)
-        elif one.pending:
-            waiting.append(one.case_id)
-        else:
-            agreed += 1
-    surplus = sorted(set(held) - set(all_of_it))
-    return Comparison(agreed, tuple(missing), tuple(behind), tuple(waiting), tuple(surplus))
+        groups[_group(one, held, asked_at, since)].append(one.case_id)
+    lists = {name: tuple(groups[name]) for name in ("missing", "behind", "waiting", "skipped", "unsent")}
+    surplus = tuple(sorted(set(held) - set(all_of_it)))
+    return Comparison(agreed=len(groups["agreed"]), surplus=surplus, **lists)
+
+
+def _group(one: Meant, held: Mapping[str, int | None], asked_at: datetime, since: datetime | None) -> str | None:
+    """What is the matter with a case; None: it need not be named."""
+    there = held.get(one.case_id)
+    unsaid = one.delivered_at is not None and one.delivered_at >= asked_at
+    if one.case_id in held:
+        behind = there is not None and one.delivered is not None and there < one.delivered
+        if behind and not unsaid:
+            return "behind"
+        return "waiting" if behind or one.pending else "agreed"
+    if since is not None and one.delivered_at is not None and one.delivered_at < since:
+        return "waiting" if one.pending else None
+    if one.delivered is None and not one.pending:
+        return "skipped" if one.skipped else "unsent"
+    return "waiting" if unsaid or one.delivered is None else "missing"
 
 
 async def _ask(

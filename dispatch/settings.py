@@ -23,7 +23,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from yarl import URL
 
 from adapters.wire import WireSettings
-from dispatch.expressions import EACH, At, check_expression, check_template, reads
+from dispatch.expressions import EACH, At, check_expression, check_template, holds, reads
 from dispatch.payload import EventType
 from dispatch.retry import RetrySettings
 
@@ -57,6 +57,15 @@ def signing_key(secret: SecretStr) -> bytes:
     return base64.b64decode(secret.get_secret_value().removeprefix(SECRET_PREFIX), validate=True)
 
 
+def _check_telling(expression: str) -> str:
+    if holds(expression, None) or holds(expression, {}):
+        raise ValueError(
+            f'"{expression}" is true also of an answer that names nothing, such as a login page or an error; expected'
+            " what only an answer about the event says, such as found == `true` or found == `false`"
+        )
+    return expression
+
+
 def _as_list(value: object) -> object:
     if value is None:
         return []
@@ -68,6 +77,8 @@ Secrets = Annotated[tuple[Annotated[SecretStr, AfterValidator(_check_secret)], .
 """One, or several while one is being replaced by another."""
 Expression = Annotated[str, AfterValidator(check_expression)]
 """JMESPath over what a receiver answered."""
+Tell = Annotated[Expression, AfterValidator(_check_telling)]
+"""One that must find in an answer what it is true of."""
 Template = Annotated[str, AfterValidator(check_template)]
 """A text with {{ … }} in it."""
 
@@ -196,8 +207,8 @@ class LookupSettings(Call):
     wait: timedelta = Field(
         default=timedelta(minutes=1), ge=timedelta(0), description="before asking: it may still be at work on it"
     )
-    found: Expression = Field(description="JMESPath: true when it has arrived")
-    absent: Expression = Field(description="JMESPath: true when it has not; neither: asked again later")
+    found: Tell = Field(description="JMESPath: true when it has arrived")
+    absent: Tell = Field(description="JMESPath: true when it says that it has not; neither: asked again later")
     receiver_id: Expression | None = Field(default=None, description="JMESPath of its own number for the case")
 
     @property

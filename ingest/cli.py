@@ -245,14 +245,24 @@ def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--case", metavar="ID", help="case_id or case number")
     parser.add_argument("--since", metavar="TIME", help="taken in, or created, since: 2026-03-01 or 2026-03-01T08:00")
-    parser.add_argument("--until", metavar="TIME", help="taken in, or created, before")
-    parser.add_argument("--target", metavar="NAME", help="only to this target; if it was paused it is resumed")
+    parser.add_argument("--until", metavar="TIME", help="of these, only what was taken in, or created, before")
+    parser.add_argument(
+        "--target",
+        metavar="NAME",
+        help="only to this target; if it was paused it is resumed; without --case or --since only what it rejected and "
+        "what waits for another attempt later",
+    )
     parser.add_argument(
         "--to", metavar="NAME", help="what is owed to a --target that left the configuration goes to this one instead"
     )
     parser.add_argument("--dead", action="store_true", help="only what the target rejected")
     parser.add_argument("--unknown", action="store_true", help="only what may have arrived, but has not: you looked")
-    parser.add_argument("--rate", type=float, metavar="N", help="so many a second (50), so that new ones need not wait")
+    parser.add_argument(
+        "--rate",
+        type=float,
+        metavar="N",
+        help="so many a second (50; scans a fiftieth), so that new ones need not wait",
+    )
     parser.add_argument("--receiver-id", metavar="NUMBER", help="the receiver's own number of what has arrived")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")
     _json(parser)

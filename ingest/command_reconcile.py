@@ -12,7 +12,7 @@ from ingest.commands import installation, perform
 from ingest.sayings.speech import Speech
 
 SHOWN = 20
-FOUND = ("missing", "behind", "surplus", "waiting")
+FOUND = ("missing", "behind", "unsent", "surplus", "waiting", "skipped")
 
 
 def reconcile(arguments: argparse.Namespace) -> int:
@@ -29,7 +29,7 @@ def reconcile(arguments: argparse.Namespace) -> int:
 
 
 def _amiss(one: Mapping[str, Any]) -> bool:
-    return any(one.get(what) for what in ("error", "missing", "behind", "surplus"))
+    return any(one.get(what) for what in ("error", "missing", "behind", "unsent", "surplus"))
 
 
 def _lines(name: str, one: Mapping[str, Any], said: Speech) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ingest.operations import Answer
 from ingest.sayings.speech import Speech
 
 SLOWEST = 0.001
-"""A delivery in a quarter of an hour: what is slower would have an end that no calendar knows."""
+"""One in a quarter of an hour: what is slower would have an end that no calendar knows."""
 
 
 def replay(arguments: argparse.Namespace) -> int:
@@ -39,7 +39,7 @@ def replay(arguments: argparse.Namespace) -> int:
     elif arguments.arrived:
         answer = perform(config, "replay-arrived", {**chosen, "receiver_id": arguments.receiver_id})
     else:
-        answer = perform(config, "replay-read", {**asked, "quarantine": arguments.quarantine})
+        answer = perform(config, "replay-read", {**asked, "quarantine": arguments.quarantine, "rate": arguments.rate})
     line = json.dumps(answer, ensure_ascii=False) if arguments.json else _line(answer, Speech(config.service.language))
     print(line)
     return 0
@@ -48,11 +48,12 @@ def replay(arguments: argparse.Namespace) -> int:
 def _must_make_sense(arguments: argparse.Namespace, *, gone: bool) -> None:
     if arguments.receiver_id is not None and not arguments.arrived:
         raise WrongUsage("replay: --receiver-id is the number of what has arrived; expected --arrived")
+    _must_have_an_end(arguments)
     if arguments.to is not None or arguments.send:
         _must_say_what_is_sent(arguments)
         return
-    if arguments.rate is not None or arguments.unknown:
-        raise WrongUsage("replay: --unknown and --rate say what is sent again; expected --send")
+    if arguments.unknown:
+        raise WrongUsage("replay: --unknown says what is sent again; expected --send")
     if arguments.skip or arguments.arrived:
         act, others = "--skip" if arguments.skip else "--arrived", arguments.since or arguments.until or arguments.dead
         whole = arguments.skip and gone  # of a target that is gone all may be skipped
@@ -65,10 +66,19 @@ def _must_make_sense(arguments: argparse.Namespace, *, gone: bool) -> None:
         raise WrongUsage("replay: --target and --dead choose what is sent again; expected --send")
 
 
-def _must_say_what_is_sent(arguments: argparse.Namespace) -> None:
+def _must_have_an_end(arguments: argparse.Namespace) -> None:
     rate = arguments.rate
+    if rate is None or arguments.to is not None:
+        return
+    if arguments.skip or arguments.arrived:
+        raise WrongUsage("replay: --rate says how fast is read or sent again; expected --send, --read or --quarantine")
+    if not (math.isfinite(rate) and rate >= SLOWEST):
+        raise WrongUsage(f"replay: expected a --rate of {SLOWEST} or more, in so many a second")
+
+
+def _must_say_what_is_sent(arguments: argparse.Namespace) -> None:
     if arguments.to is not None:
-        others = arguments.since or arguments.until or arguments.dead or arguments.unknown or rate is not None
+        others = arguments.since or arguments.until or arguments.dead or arguments.unknown or arguments.rate is not None
         if not (arguments.send and arguments.target) or others:
             raise WrongUsage(
                 "replay: --to hands over what is owed to a target that is gone; expected --send and --target"
@@ -76,8 +86,6 @@ def _must_say_what_is_sent(arguments: argparse.Namespace) -> None:
         return
     if not (arguments.case or arguments.since or arguments.dead or arguments.unknown or arguments.target):
         raise WrongUsage("replay --send: expected --case, --since, --dead, --unknown or --target")
-    if rate is not None and not (math.isfinite(rate) and rate >= SLOWEST):
-        raise WrongUsage(f"replay --send: expected a --rate of {SLOWEST} or more, in deliveries a second")
 
 
 def _line(answer: Answer, said: Speech) -> str:
@@ -95,7 +103,7 @@ def _line(answer: Answer, said: Speech) -> str:
     if "arrived" in answer:
         return said("replay.would_arrive" if would else "replay.arrived", count=len(answer["arrived"]))
     withheld = said("replay.withheld", count=answer["withheld"]) if answer["withheld"] else ""
-    resumed = said("replay.resumed") if answer["resumed"] else ""
+    resumed = said("replay.would_resume" if would else "replay.resumed") if answer["resumed"] else ""
     key = "replay.would_send" if would else "replay.sent"
     return said(key, count=answer["sent_again"], withheld=withheld, resumed=resumed)
 

@@ -183,8 +183,8 @@ def close(
 def reopen(conn: Connection, raw_id: int, now: datetime) -> None:
     """Put a Raw back before its reader, also one that was laid aside."""
     values = {"state": "waiting", "reason": None, "closed_by": None, "sealed_note": None}
-    conn.execute(update(raw).where(raw.c.id == raw_id).values(values))
-    read_again(conn, raw_id, now)
+    put = update(raw).where(raw.c.id == raw_id).values(values).returning(raw.c.kind)
+    read_again(conn, raw_id, read_lane(RawKind(conn.execute(put).scalar_one())), now)
 
 
 def note_of(conn: Connection, sealer: Sealer, raw_id: int) -> str | None:
@@ -197,10 +197,9 @@ def note_seal(raw_id: int) -> str:
     return f"raw.note:{raw_id}"
 
 
-def read_again(conn: Connection, raw_id: int, now: datetime) -> None:
-    """Put a Raw back before its reader."""
-    kind = RawKind(conn.execute(select(raw.c.kind).where(raw.c.id == raw_id)).scalar_one())
-    ledger.enqueue(conn, read_lane(kind), {"raw": raw_id}, now=now)
+def read_again(conn: Connection, raw_id: int, lane: str, due: datetime) -> None:
+    """Put a Raw back before its reader, as if it came when its turn is due."""
+    ledger.enqueue(conn, lane, {"raw": raw_id}, now=due)
 
 
 def _row(row: Row[Any], locator: str, meta: Mapping[str, Json]) -> RawRow:

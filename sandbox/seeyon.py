@@ -8,7 +8,7 @@ import hmac
 import json
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -56,8 +56,9 @@ class Seeyon:
         password: str = "seeyon-password",  # noqa: S107  # a stand-in's default, for tests
         members: tuple[str, ...] = ("xinfang",),
         clock: Callable[[], datetime] = now,
+        routes: Iterable[web.AbstractRouteDef] = (),
     ) -> None:
-        """`members`: login names in whose name processes may be started."""
+        """`members`: login names in whose name processes may be started; `routes`: what an integrator has added."""
         self.switch = Switch("seeyon", ANSWERS | {Fault.EXPIRED})
         self.login_switch = Switch("seeyon-login", ANSWERS)
         self.processes: list[Process] = []
@@ -70,6 +71,7 @@ class Seeyon:
         app.router.add_get("/seeyon/rest/token/{user}/{password}", self._bare_token)
         app.router.add_post("/seeyon/rest/bpm/process/start", self._start)
         app.router.add_get("/", self._show)
+        app.router.add_routes(routes)
         self._listener = Listener(app, port, self.switch)
 
     @property

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, select
 
+from adapters.base import RawKind
 from ingest import inbox
 from ingest.history import record_history
 from ingest.office import Office
 from ingest.operations.terms import Answer, OperationRefused, asked, case_id_of
 from store.schema import blob, raw, receipt
 
+RATE = 50
+"""So many Raws a second are read again, unless asked otherwise."""
+AS_MANY = {inbox.READ_LANE: 1, inbox.LETTER_LANE: 50}
+"""A scan, of a second or two, counts as so many."""
 SLICE = 200
 """So many are put in line in one transaction: a month of them must not stop the doors."""
 
@@ -23,7 +28,8 @@ SLICE = 200
 async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Read again the Raws that meet every condition: in quarantine, of one case, taken in since, until.
 
-    An event follows only a change. What a person has registered by hand or laid aside is left as he left it.
+    So many a second (`rate`) that what comes meanwhile need not wait for all. An event follows only a change. What a
+    person has registered by hand or laid aside is left as he left it.
     """
     if not any(arguments.get(name) for name in ("quarantine", "case", "since")):
         raise OperationRefused("replay: expected quarantine, a case or a time")
@@ -50,18 +56,31 @@ async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) 
         said = f"replay: original removed by retention on {last:%Y-%m-%d}; it cannot be read again"
         raise OperationRefused(said, code="removed")
     if not arguments.get("dry_run"):
+        pace = timedelta(seconds=1 / float(arguments.get("rate") or RATE))
+        turns = dict.fromkeys(AS_MANY, office.clock())
         for start in range(0, len(ids), SLICE):
-            await office.store.write(partial(_again, numbers=ids[start : start + SLICE], now=office.clock()))
+            again = partial(_again, numbers=ids[start : start + SLICE], turns=turns, pace=pace, now=office.clock())
+            turns = await office.store.write(again)
         told = {"read": len(ids), **asked(arguments)}
         await office.store.write(lambda conn: record_history(conn, None, "replayed", actor, told, office.clock()))
     answer = {"read_again": len(ids), "raws": list(ids), "dry_run": bool(arguments.get("dry_run"))}
     return answer | ({"removed": len(removed)} if removed else {})
 
 
-def _again(conn: Connection, numbers: Sequence[int], now: datetime) -> None:
-    """What a person has settled meanwhile stays settled; what is in line already is not put there twice."""
-    still = select(raw.c.id).where(raw.c.id.in_(numbers), raw.c.closed_by.is_(None), raw.c.state != "waiting")
-    found = conn.execute(still.order_by(raw.c.id).with_for_update(key_share=True)).scalars().all()
-    inbox.mark(conn, [inbox.End(number, "waiting", None) for number in found], now)
-    for number in found:
-        inbox.read_again(conn, number, now)
+def _again(
+    conn: Connection, numbers: Sequence[int], turns: Mapping[str, datetime], pace: timedelta, now: datetime
+) -> dict[str, datetime]:
+    """What a person has settled meanwhile stays settled; what is in line already is not put there twice.
+
+    Returns when each lane goes on after them.
+    """
+    still = raw.c.id.in_(numbers) & raw.c.closed_by.is_(None) & (raw.c.state != "waiting")
+    wanted = select(raw.c.id, raw.c.kind).where(still).order_by(raw.c.id).with_for_update(key_share=True)
+    found = conn.execute(wanted).all()
+    inbox.mark(conn, [inbox.End(row.id, "waiting", None) for row in found], now)
+    after = dict(turns)
+    for row in found:
+        lane = inbox.read_lane(RawKind(row.kind))
+        inbox.read_again(conn, row.id, lane, after[lane])
+        after[lane] += AS_MANY[lane] * pace
+    return after

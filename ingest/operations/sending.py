@@ -272,7 +272,7 @@ def _compared(
     others = [case_id for case_id in held if case_id not in ours]
     everything = ours | meant_among(conn, name, settings, others)
     found = compare(meant, held, asked_at=asked_at, all_of_it=everything, since=since)
-    named = [*found.missing, *found.behind, *found.surplus, *found.waiting]
+    named = [*found.missing, *found.behind, *found.surplus, *found.waiting, *found.skipped, *found.unsent]
     return {**plain(found), "case_nos": _numbers(conn, named)}
 
 
@@ -307,7 +307,7 @@ def _case_of(conn: Connection, arguments: Mapping[str, Any]) -> str | None:
 
 
 def _deliveries(conn: Connection, arguments: Mapping[str, Any], now: datetime) -> Sequence[int]:
-    """The numbers of the deliveries asked for; without a case or a time, of those that were rejected, and those that
+    """The numbers of the deliveries asked for; without a case or `since`, of those that were rejected, and those that
     wait for another attempt later: what is due goes anyway, however much that is. What a person has skipped goes only
     if it is named.
     """

@@ -76,6 +76,18 @@ def cut_off(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
+def ended_early(begun: bytes) -> Answering:
+    """Of a longer answer this arrives, then the connection is reset."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "4000"})
+        await response.prepare(request)
+        await response.write(begun)
+        return cut_off(request)
+
+    return answer
+
+
 @asynccontextmanager
 async def own_receiving() -> AsyncIterator[OwnReceiver]:
     receiver = OwnReceiver()

@@ -219,9 +219,9 @@ async def test_an_answer_that_we_fail_to_understand_is_an_attempt_that_failed(
             raise LookupError("a mistake in a library")
         return search(self, *arguments)
 
-    monkeypatch.setattr(ParsedResult, "search", mistaken)
     more = {"idempotent": True, "lookup": None} if idempotent else {}
     async with registering() as register, at_work(place, register, **more) as desk:
+        monkeypatch.setattr(ParsedResult, "search", mistaken)
         await take_in(desk)
         await until(delivered(desk))
 

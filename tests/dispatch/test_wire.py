@@ -16,21 +16,26 @@ from typing import Any
 import pytest
 from aiohttp import web
 from sqlalchemy import inspect, select, text
+from structlog.testing import capture_logs
 
+from dispatch import client, worker
 from dispatch.answer import Answer, Verdict
 from dispatch.attempts import answers_of
 from dispatch.client import ANSWER_LIMIT
 from dispatch.settings import TargetSettings
 from ingest.probing import probe_target
 from store.schema import attempt, delivery
-from tests.adapters.test_wire import LOOPBACK_NAME, Authority, serving
+from tests.adapters.test_wire import LOOPBACK_NAME, Authority, authority, serving
 from tests.dispatch.own_receiver import answering, own_receiving, own_settings
 from tests.dispatch.test_own_api import event, sent
-from tests.dispatch.test_unknown import sending, take_in
+from tests.dispatch.test_unknown import sending, states, take_in
+from tests.endtoend.test_stopping import full_server
 from tests.ingest.desk import open_desk
 from tests.patience import until
 from tests.place import Place
 from tests.tinyproxy import PASSWORD, Proxy, running_proxy
+
+__all__ = ["authority"]
 
 
 @pytest.fixture(scope="module")
@@ -262,3 +267,55 @@ def whole_database(conn: Any) -> str:
     tables = inspect(conn).get_table_names()
     rows = [conn.execute(text(f'SELECT * FROM "{table}"')).all() for table in tables]
     return repr(rows)
+
+
+@pytest.mark.parametrize("idempotent", [True, False])
+@pytest.mark.parametrize("whole", [timedelta(seconds=20), timedelta(seconds=0.4)], ids=["long", "short"])
+async def test_a_connection_that_is_not_made_in_time_has_sent_nothing(
+    monkeypatch: pytest.MonkeyPatch, idempotent: bool, whole: timedelta
+) -> None:
+    """So nobody is asked whether it arrived, and no event is charged."""
+    monkeypatch.setattr(client, "CONNECT_TIMEOUT", timedelta(seconds=0.3))
+    with full_server() as port:
+        settings = own_settings(f"http://127.0.0.1:{port}", idempotent=idempotent, timeout=whole)
+        (answer,) = await sent(settings, event())
+
+    assert answer == Answer(Verdict.AGAIN, None, "no connection in time", reached=False)
+
+
+async def test_a_target_whose_authority_cannot_be_read_yet_is_sent_to_once_it_can(
+    place: Place, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rested = asyncio.Event()
+
+    async def rest(*_: object) -> None:
+        rested.set()
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(worker, "rest", rest)
+    late = authority.folder / "late.pem"
+    async with own_receiving() as oa:
+        oa.answer("/create", {})
+        settings = own_settings(oa.url, ca_file=late)
+        with open_desk(place, {"oa": settings}) as desk, capture_logs() as said:
+            async with sending(desk, settings), asyncio.timeout(20):
+                await take_in(desk)
+                for _ in range(2):
+                    rested.clear()
+                    await rested.wait()
+                before = states(desk)
+                authority.file.rename(late)
+                await until(lambda: states(desk) == ["delivered"])
+
+    assert before == ["waiting"]
+    (told,) = [one for one in said if one["log_level"] == "error"]
+    assert told["error"] == f"ca_file {late} cannot be used; expected certificates in PEM"
+
+
+async def test_a_target_whose_authority_cannot_be_read_holds_up_no_stop(place: Place, tmp_path: Path) -> None:
+    settings = own_settings("http://oa.example", ca_file=tmp_path / "nowhere.pem")
+    with open_desk(place, {"oa": settings}) as desk:
+        async with sending(desk, settings), asyncio.timeout(20):
+            await take_in(desk)
+
+        assert states(desk) == ["waiting"]

@@ -51,10 +51,11 @@ def block_of(name: str) -> str:
     return str(found)
 
 
-def targets_of(name: str, folder: Path, url: str) -> dict[str, TargetSettings]:
+def targets_of(name: str, folder: Path, url: str, more: str = "") -> dict[str, TargetSettings]:
     """The document's targets, at the stand-in's address; only what they wait for is shortened."""
     path = folder / "config.yaml"
-    text = f"{SEALING}channels: {{sunshine: {MAILBOX}}}\n{block_of(name).replace('https://oa.example', url)}"
+    block = f"{block_of(name)}{more}".replace("https://oa.example", url)
+    text = f"{SEALING}channels: {{sunshine: {MAILBOX}}}\n{block}"
     path.write_text(text, "utf-8")
     config = load(path, {**ENVIRONMENT, **SECRETS})
     assert [str(one) for one in config.warnings if "restricted" not in one.text] == []
@@ -68,9 +69,9 @@ def hurried(settings: TargetSettings) -> TargetSettings:
 
 
 @asynccontextmanager
-async def at_work(name: str, folder: Path, url: str) -> AsyncIterator[Desk]:
-    """The document's target `oa`, at work."""
-    settings = targets_of(name, folder, url)["oa"]
+async def at_work(name: str, folder: Path, url: str, more: str = "") -> AsyncIterator[Desk]:
+    """The document's target `oa`, at work, with `more` of the document at the end of its block."""
+    settings = targets_of(name, folder, url, more)["oa"]
     with open_desk(folder / "data", {"oa": settings}) as desk:
         async with sending(desk, settings):
             yield desk
@@ -280,6 +281,31 @@ async def test_what_seeyon_may_have_is_for_a_person_and_sent_by_nobody_else(
         await became(desk, "delivered", "delivered")
 
     assert seeyon.started() == {"2026-000001": 1, "2026-000002": 1}
+
+
+@pytest.mark.parametrize("name", ["seeyon.md", "seeyon.zh-CN.md"])
+@pytest.mark.parametrize(("fault", "end"), [("lost", ["found"]), ("500", ["absent", "delivered"])])
+async def test_seeyon_with_a_query_is_asked_until_it_says_itself_whether_it_has_the_case(
+    tmp_path: Path, name: str, fault: str, end: list[str]
+) -> None:
+    (lookup,) = re.findall(r"(?ms)^```yaml\n( +lookup:\n.*?)^```$", (TARGETS / name).read_text("utf-8"))
+    troubles = ["<html>请登录</html>", "", '{"found": fal', '{"code": 500, "message": "系统繁忙"}']
+
+    async def find(request: web.Request) -> web.Response:
+        if troubles:
+            return web.Response(text=troubles.pop(0))
+        ids = [str(one.id) for one in oa.processes if one.form["信访件编号"] == request.query["no"]]
+        return web.json_response({"found": True, "id": ids[0]} if ids else {"found": False})
+
+    async with Seeyon(routes=[web.get("/seeyon/rest/xinqiao/find", find)]) as oa:
+        async with at_work(name, tmp_path, oa.url, lookup) as desk:
+            oa.switch.set(fault, times=1)
+            await take_in(desk)
+            await became(desk, "delivered")
+
+            assert await outcomes(desk) == ["unknown", *["unsure"] * 4, *end]
+            assert await numbers(desk) == [str(oa.processes[0].id)]
+        assert oa.started() == {"2026-000001": 1}
 
 
 async def test_seeyons_tokens_run_out_and_are_renewed(seeyon: Seeyon, tmp_path: Path) -> None:

@@ -341,10 +341,11 @@ def test_what_belongs_to_sending_is_wrong_usage_of_reading(
 
 
 @pytest.mark.parametrize("rate", ["nan", "inf", "1e-320", "0", "-1"])
-def test_a_rate_at_which_nothing_would_ever_be_sent_is_wrong_usage(
+def test_a_rate_at_which_nothing_would_ever_be_done_is_wrong_usage(
     path: Path, capsys: pytest.CaptureFixture[str], rate: str
 ) -> None:
-    assert main(["replay", "--send", "--dead", f"--rate={rate}", "-c", str(path)]) == 2
+    for what in (["--send", "--dead"], ["--quarantine"]):
+        assert main(["replay", *what, f"--rate={rate}", "-c", str(path)]) == 2
     assert "expected a --rate of 0.001 or more" in capsys.readouterr().err
 
 

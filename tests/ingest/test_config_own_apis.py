@@ -122,6 +122,20 @@ def test_a_mistake_is_said_where_it_stands(tmp_path: Path, block: str, complaint
     assert [line for line in said(tmp_path, block) if complaint in line]
 
 
+@pytest.mark.parametrize("said", ["id == null", "!id", "rows[0] == null", "code != '0'", "length(rows || `[]`) == `0`"])
+@pytest.mark.parametrize("key", ["found", "absent"])
+def test_what_a_login_page_would_say_as_well_tells_nothing_of_an_event(tmp_path: Path, key: str, said: str) -> None:
+    """Or an error that comes with HTTP 200: taken for a no, the case is sent twice; taken for a yes, never."""
+    told = {"found": "total > `0`", "absent": "total == `0`", key: said}
+    block = f"{CREATE}idempotent: false\nlookup: {{path: /f, found: '', absent: ''}}\n"
+    for name, expression in told.items():
+        block = block.replace(f"{name}: ''", f'{name}: "{expression}"')
+
+    (line,) = refused(tmp_path, text(block))
+
+    assert f'lookup.{key}: "{said}" is true also of an answer that names nothing' in line
+
+
 def test_an_address_with_a_query_and_numbers_only_do_not_go_with_calls(tmp_path: Path) -> None:
     query = refused(tmp_path, text(CREATE).replace("http://oa.example", "http://oa.example/?a=1"))
     numbers = refused(tmp_path, text(CREATE).replace("restricted: true", "restricted: numbers"))

@@ -20,20 +20,21 @@ from dispatch.reconciling import HoldingsUnknown, ask_holdings, compare
 from dispatch.settings import HoldingsSettings, TargetSettings
 from dispatch.worker import TargetWorker
 from ingest.cli import main
-from ingest.command_reconcile import _lines
+from ingest.command_reconcile import _amiss, _lines
 from ingest.office import Office, open_office
 from ingest.operations import OperationRefused, perform, sending
 from ingest.sayings.speech import Speech
 from sandbox import oa as oa_module
 from sandbox.oa import OaInbox
 from tests.clock import utc_now
-from tests.dispatch.own_receiver import own_receiving
+from tests.dispatch.own_receiver import ended_early, own_receiving
 from tests.ingest.config_files import ENGLISH, ENVIRONMENT, SECRET, loaded, write
 from tests.ingest.desk import NOW, Desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
-from tests.ingest.test_sending import text, with_targets
+from tests.ingest.test_sending import reject, text, with_targets
 
 ASKED = NOW + timedelta(minutes=1)
+NOTHING: dict[str, list[str]] = {name: [] for name in ("missing", "behind", "waiting", "skipped", "unsent", "surplus")}
 pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
@@ -99,7 +100,7 @@ async def test_an_oa_that_has_everything_agrees(pair: Pair, monkeypatch: pytest.
 
     found = await pair.reconcile()
 
-    assert found == {"agreed": 7, "missing": [], "behind": [], "waiting": [], "surplus": [], "case_nos": {}}
+    assert found == {"agreed": 7, **NOTHING, "case_nos": {}}
 
 
 async def test_what_an_oa_lost_or_has_only_in_part_is_found_and_sent_again(pair: Pair) -> None:
@@ -175,7 +176,7 @@ async def test_an_oa_whose_pages_take_longer_than_a_signature_is_good_for_is_ask
     pair.office = dataclasses.replace(pair.office, clock=lambda: now[0])
     found = await pair.reconcile()
 
-    assert found == {"agreed": 3, "missing": [], "behind": [], "waiting": [], "surplus": [], "case_nos": {}}
+    assert found == {"agreed": 3, **NOTHING, "case_nos": {}}
 
 
 async def test_what_is_on_its_way_is_no_finding(pair: Pair) -> None:
@@ -189,6 +190,35 @@ async def test_what_is_on_its_way_is_no_finding(pair: Pair) -> None:
     assert (found["missing"], found["behind"], found["surplus"]) == ([], [], [])
     assert second in found["waiting"]
     assert len(found["waiting"]) == 2
+
+
+async def test_what_a_person_has_skipped_is_not_on_its_way(pair: Pair) -> None:
+    (case_id,) = pair.desk.take_in(reading("x:1"), key="1")
+    reject(pair.desk)
+    await perform(pair.office, "replay-skip", {"case": case_id, "target": "oa"}, "wang")
+
+    found = await pair.reconcile()
+
+    assert (found["skipped"], found["waiting"], found["unsent"], _amiss(found)) == ([case_id], [], [], False)
+    assert list(_lines("oa", found, Speech("en"))) == [
+        "oa: 0 agree",
+        f"  1 never sent, a person has skipped them: {case_id} (2026-000001)",
+    ]
+
+
+async def test_what_was_dropped_while_it_had_no_right_to_it_is_lacking_once_it_has(pair: Pair) -> None:
+    (case_id,) = pair.desk.take_in(reading("x:1"), key="1")
+    elsewhere = pair.settings.model_copy(update={"channels": ("hotline",)})
+    async with at_work(pair.office, "oa", elsewhere), asyncio.timeout(10):
+        while pair.desk.deliveries()[0][3] == "waiting":  # noqa: ASYNC110 - another thread's
+            await asyncio.sleep(0)
+
+    found = await pair.reconcile()
+
+    assert (found["unsent"], found["waiting"], _amiss(found)) == ([case_id], [], True)
+    assert list(_lines("oa", found, Speech("zh")))[1:] == [
+        f"  1 件对方应有，却从未发出，到下一事件才会发：{case_id}（2026-000001）"
+    ]
 
 
 async def test_a_case_taken_back_and_still_there_is_found(pair: Pair) -> None:
@@ -245,7 +275,7 @@ def test_the_command_says_what_is_amiss_and_ends_with_one(
 
 
 def meant(case_id: str, delivered: int | None, pending: int = 0, at: datetime = NOW) -> Meant:
-    return Meant(case_id, case_id, "full", False, 3, NOW, False, delivered, at, pending)
+    return Meant(case_id, case_id, "full", False, 3, NOW, False, delivered, at, pending, 0)
 
 
 def test_comparing_is_by_what_it_took_and_not_by_what_we_have() -> None:
@@ -256,7 +286,7 @@ def test_comparing_is_by_what_it_took_and_not_by_what_we_have() -> None:
     )
 
     assert (found.agreed, found.missing, found.behind) == (2, ("c",), ("b",))
-    assert (found.waiting, found.surplus, found.finding) == (("d", "e"), ("z",), True)
+    assert (found.waiting, found.surplus) == (("d", "e"), ("z",))
 
 
 def test_what_it_took_since_it_was_asked_is_neither_missing_nor_behind() -> None:
@@ -317,6 +347,36 @@ async def test_an_oa_whose_pages_never_end_has_not_said_what_it_has(monkeypatch:
     with pytest.raises(HoldingsUnknown, match="there is a next page after 3; it should answer in larger pages"):
         await asked(*pages)
     assert len(await asked(*pages[:2], page("3"))) == 3
+
+
+@pytest.mark.parametrize("said", [{}, {"code": 500, "message": "系统繁忙"}, {"cases": None}, [], "cases"])
+async def test_an_oa_that_names_no_list_has_not_said_that_it_has_nothing(said: object) -> None:
+    """Nor where the first page was a good one."""
+    for pages in ([said], [page("a", more="2"), said]):
+        with pytest.raises(HoldingsUnknown, match="holdings: no list at cases in its answer"):
+            await asked(*pages)
+
+
+@pytest.mark.parametrize("begun", [b'{"cases": []}', b'{"cases": ['])
+async def test_an_oa_whose_answer_was_cut_off_has_not_said_what_it_has(begun: bytes) -> None:
+    with pytest.raises(HoldingsUnknown, match="its answer was cut off or too large"):
+        await asked(ended_early(begun))
+
+
+async def test_an_oa_that_was_cut_off_is_sent_nothing_again(pair: Pair) -> None:
+    pair.desk.take_in(reading("x:1"), key="1")
+    await pair.deliver()
+    async with own_receiving() as oa:
+        oa.answer("/holdings", ended_early(b'{"cases": []}'))
+        holdings = HoldingsSettings(url=f"{oa.url}/holdings")
+        targets = {"oa": pair.settings.model_copy(update={"holdings": holdings})}
+        config = pair.office.config.model_copy(update={"targets": targets})
+        pair.office = dataclasses.replace(pair.office, config=config)
+
+        found = await pair.reconcile(send=True)
+
+    assert found == {"error": "holdings: its answer was cut off or too large; it should answer in smaller pages"}
+    assert [row[3] for row in pair.desk.deliveries()] == ["delivered"]
 
 
 @pytest.mark.parametrize("end", [None, "", False, []])

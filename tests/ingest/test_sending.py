@@ -21,7 +21,7 @@ from store import ledger
 from store.schema import delivery, event, history
 from store.schema import ledger as steps
 from tests.ingest.config_files import ENGLISH, ENVIRONMENT, MAILBOX, SEALING, TARGETS, loaded, write
-from tests.ingest.desk import CHINA, Desk, reading, target
+from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 
 pytestmark = pytest.mark.usefixtures("logging_as_it_was")
@@ -197,3 +197,21 @@ async def test_a_target_that_is_resumed_by_sending_again_is_on_record_by_itself(
 
     kinds = desk.store.read_now(lambda conn: conn.execute(select(history.c.kind)).scalars().all())
     assert "resumed" in kinds
+
+
+def test_what_would_be_sent_again_resumes_nothing_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    path = write(tmp_path, text(tmp_path))
+    with open_desk(tmp_path / "data", {"oa": target()}) as desk:
+        desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", desk.now))
+
+    for more in (["--dry-run"], []):
+        assert main(["replay", "--send", "--target", "oa", *more, "-c", str(path)]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "0 would be sent again; the target would be resumed",
+        "0 sent again; the target is resumed",
+    ]

@@ -72,6 +72,7 @@ def said(folder: Path, language: Language, command: str, capsys: pytest.CaptureF
         ("correct 2026-000001 petition_date=x", "xinqiao: petition_date：应为日期，如 2026-03-01\n"),
         ("correct 2026-000001 --undo title", "xinqiao: 信访件 2026-000001：title 没有可撤销的更正\n"),
         ("replay --quarantine --dry-run", "将重新读取 1 件\n"),
+        ("replay --quarantine --rate 0", "xinqiao: replay：--rate 应不小于 0.001，为每秒的件数\n"),
         ("replay --send", "xinqiao: replay --send：应写 --case、--since、--dead、--unknown 或 --target\n"),
         ("replay --send --dead --target ob", "xinqiao: 配置里没有目标 ob；现有 oa\n"),
         ("reconcile", "xinqiao: 没有目标写明如何询问它已有哪些件；应在目标里写 holdings\n"),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, select, update
 
+from dispatch import accord
 from dispatch.stranded import clear, hand_over, let_go, stranded
 from ingest import listings
 from ingest.alarms.watch import standing
@@ -231,6 +232,29 @@ async def test_of_two_that_hold_a_case_back_one_is_skipped_or_sent_again_and_the
 
     assert states(desk) == [("oa", "skipped"), ("oa", "waiting")]
     assert lanes(desk) == {"push:oa": {"ready": 1}}
+
+
+@pytest.mark.parametrize(
+    ("act", "asked"), [("replay-hand-over", {"target": "gone", "to": "oa"}), ("replay-skip", {"target": "gone"})]
+)
+async def test_what_is_owed_stays_as_long_as_another_host_may_know_the_target(
+    office: Office, act: str, asked: dict[str, Any]
+) -> None:
+    _, before = with_targets(office, gone=target())
+    before.take_in(reading())
+    office, desk = with_targets(office, oa=target())
+    theirs = {"oa": target(), "gone": target()}
+    desk.write(lambda conn: accord.announce(conn, "another", theirs, office.clock()))
+
+    for more in ({}, {"case": "2026-000001"}, {"dry_run": True}):
+        with pytest.raises(OperationRefused, match="hosts go by different configurations"):
+            await perform(office, act, {**asked, **more}, "wang")
+    refused = states(desk), lanes(desk)
+    desk.write(lambda conn: accord.announce(conn, "another", {"oa": target()}, office.clock()))
+    await perform(office, act, asked, "wang")
+
+    assert refused == ([("gone", "waiting")], {"push:gone": {"ready": 1}})
+    assert states(desk) in ([("oa", "waiting")], [("gone", "skipped")])
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,8 @@ def test_a_person_settles_it_from_the_command_line(
     for arguments, expected in [
         (["--arrived", "--target", "oa"], "expected --case and --target"),
         (["--receiver-id", "8888", "--quarantine"], "--receiver-id is the number of what has arrived"),
-        (["--unknown", "--quarantine"], "--unknown and --rate say what is sent again; expected --send"),
+        (["--rate", "5", "--arrived"], "--rate says how fast is read or sent again; expected --send, --read or"),
+        (["--unknown", "--quarantine"], "--unknown says what is sent again; expected --send"),
     ]:
         assert said(*arguments)[0] == 2
         assert expected in said(*arguments)[1]
