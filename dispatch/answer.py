@@ -174,9 +174,12 @@ def id_of(value: object) -> str | None:
 
 
 def _succeeded(document: object, settings: TargetSettings) -> bool:
+    """A page, or an answer cut off, holds nothing that a rule could be true of: `!error` is of every login page."""
+    if settings.success is None:
+        return True
+    if document is None:
+        return False
     match settings.success:
-        case None:
-            return True
         case SuccessRule(path=path, equals=wanted):
             found = look_up(path, document)
             return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)  # 1 is not true
@@ -186,13 +189,13 @@ def _succeeded(document: object, settings: TargetSettings) -> bool:
 
 def _without_success(document: object, settings: TargetSettings) -> Verdict:
     """A 2xx that says no. Such receivers say "busy" the same way as "wrong": who knows which is which says so."""
+    if document is None:
+        return Verdict.AGAIN if settings.idempotent else Verdict.UNKNOWN
     if settings.rejected is not None and holds(settings.rejected, document):
         return Verdict.REJECTED
-    if settings.again is not None and holds(settings.again, document):
+    if settings.idempotent or (settings.again is not None and holds(settings.again, document)):
         return Verdict.AGAIN
-    if settings.idempotent:
-        return Verdict.AGAIN
-    return Verdict.UNKNOWN if document is None or settings.rejected is not None else Verdict.REJECTED
+    return Verdict.UNKNOWN if settings.rejected is not None else Verdict.REJECTED
 
 
 def _missed(status: int, settings: TargetSettings) -> str:

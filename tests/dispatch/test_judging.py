@@ -208,3 +208,13 @@ def test_a_503_that_may_have_arrived_still_keeps_the_target_waiting_as_it_asks()
     answer = judge(Response(503, {"Retry-After": "30"}, b""), once(), NOW)
 
     assert (answer.verdict, answer.wait) == (Verdict.UNKNOWN, timedelta(seconds=30))
+
+
+@pytest.mark.parametrize("answer", [b"", b"<html>please log in</html>", b'{"code": 0, "erro'])
+def test_no_rule_is_true_of_what_is_no_json(answer: bytes) -> None:
+    """As of a gateway's page before the OA: `!error` is true of nothing, and so is `code != 'SUCCESS'`."""
+    rules = {"success": "!error", "rejected": "code != 'SUCCESS'"}
+
+    assert verdict(answer, once(**rules)) is Verdict.UNKNOWN
+    assert verdict(answer, often(**rules)) is Verdict.AGAIN
+    assert verdict({"code": "SUCCESS"}, once(**rules)) is Verdict.DELIVERED
