@@ -302,6 +302,16 @@ class Ending:
         assert act(engine, lambda conn: ledger.hasten(conn, number, now=NOW)) is False
         assert states(engine) == before
 
+    def test_of_what_others_wait_behind_only_what_nobody_has_tried_is_hastened(self, engine: Engine) -> None:
+        enqueue(engine, "tried", key="k")
+        held = claim_one(engine)
+        act(engine, lambda conn: ledger.postpone(conn, held, due=NOW + LEASE, reason="later"))
+        enqueue(engine, "untried", key="l", due=NOW + LEASE)
+        enqueue(engine, "another's", key="m", due=NOW + LEASE)
+        act(engine, lambda conn: ledger.hasten_untried(conn, "read", ["k", "l"], now=NOW))
+
+        assert names(claim(engine)) == ["untried"]
+
     def test_ids_are_never_used_again(self, engine: Engine) -> None:
         first = enqueue(engine, "a")
         done(engine, claim_one(engine))
@@ -514,6 +524,13 @@ class CarryingOver:
             held = claim_one(engine)
             assert names([held]) == [name]
             done(engine, held)
+
+    def test_what_stays_behind_goes_on(self, engine: Engine) -> None:
+        number = enqueue(engine, "a", key="k", lane="push")
+        enqueue(engine, "b", key="k", lane="push")
+        act(engine, lambda conn: ledger.carry_over(conn, [number], "push", "read", "k", now=NOW))
+
+        assert states(engine) == {"a": "ready", "b": "ready"}
 
     def test_whoever_was_late_for_the_lease_of_what_is_put_behind_has_lost_it(self, engine: Engine) -> None:
         number = enqueue(engine, "a", key="k", lane="push")

@@ -194,12 +194,14 @@ class LedgerMachine(RuleBasedStateMachine):
             if step.lane == lane and step.key in keys and untried and step.due > self.now:
                 self._set(step, due=self.now)
 
-    @rule(lane=st.sampled_from(LANES), key=KEYED, data=st.data())
-    def carry_over(self, lane: str, key: str, data: st.DataObject) -> None:
+    @precondition(lambda self: self._keyed())
+    @rule(data=st.data())
+    def carry_over(self, data: st.DataObject) -> None:
         """What waits in one lane is put into the other, unless somebody is at it, or at what waits there."""
+        lane, key = data.draw(st.sampled_from(self._keyed()))
         (to,) = {*LANES} - {lane}
         ours, theirs = self._of_key(lane, key), self._of_key(to, key)
-        moved = data.draw(st.lists(st.sampled_from(ours), unique=True) if ours else st.just([]))
+        moved = data.draw(st.lists(st.sampled_from(ours), min_size=1, unique=True))
         with self.engine.begin() as conn:
             for of_lane, steps in ((lane, ours), (to, theirs)):
                 found = ledger.of_key(conn, of_lane, key)
@@ -305,6 +307,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _all(self) -> list[Step]:
         return [self.steps[number] for number in sorted(self.steps)]
+
+    def _keyed(self) -> list[tuple[str, str]]:
+        return sorted({(step.lane, step.key) for step in self._all() if step.key})
 
     def _of_key(self, lane: str, key: str) -> list[Step]:
         return [step for step in self._all() if (step.lane, step.key) == (lane, key)]
