@@ -42,11 +42,12 @@ def strikes_for(store: str, town: Town | None = None) -> dict[str, Strike]:
     found = {**PROCESSES, **LINES, **ANSWERS, **(DISKS if store == SQLITE else SERVERS)}
     if town is not None and town.disk is None:
         found.pop("disk full: the file system", None)
-    if FAKETIME is None and found.pop("clock jumps an hour", None):
-        missing = "libfaketime is not installed; sh scripts/servers.sh installs it or says what is missing"
+    if FAKETIME is None and "clock jumps an hour" in found:
         if os.environ.get("CI") == "true":
-            raise RuntimeError(missing)
-        say(f"no clock jumps: {missing}")
+            raise RuntimeError(
+                "libfaketime is not installed; sh scripts/servers.sh installs it or says what is missing"
+            )
+        del found["clock jumps an hour"]
     return found
 
 

@@ -59,7 +59,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(LANES), key=KEYS, delay=DELAYS)
     def enqueue(self, lane: str, key: str | None, delay: timedelta) -> None:
         due = self.now + delay
-        name = self._new_name()
+        name = self._next_name()
         with self.engine.begin() as conn:
             number = ledger.enqueue(conn, lane, {"name": name}, now=self.now, key=key, due=due)
         assert number > max(self.steps, default=0)
@@ -68,7 +68,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(LANES), keys=st.lists(KEYS, max_size=4))
     def enqueue_many(self, lane: str, keys: list[str | None]) -> None:
         """Those of one key in the order given."""
-        names = {self._new_name(): key for key in keys}
+        names = {self._next_name(): key for key in keys}
         with self.engine.begin() as conn:
             ledger.enqueue_many(conn, lane, [(key, {"name": name}) for name, key in names.items()], now=self.now)
             added = select(rows.c.id, rows.c.payload).where(rows.c.id > max(self.steps, default=0)).order_by(rows.c.id)
@@ -301,7 +301,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _set(self, step: Step, **changes: Any) -> None:
         self.steps[step.id] = replace(step, **changes)
 
-    def _new_name(self) -> str:
+    def _next_name(self) -> str:
         self.named += 1
         return f"step {self.named}"
 
