@@ -61,7 +61,7 @@ def serve(answer: Answer) -> None:
         _send(answers, reply, data)
 
 
-def where(error: Exception) -> str:
+def where(error: BaseException) -> str:
     """An error's kind and place, without its words."""
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""

@@ -101,7 +101,8 @@ def renew(conn: Connection, held: Sequence[Claim], *, until: datetime) -> None:
 
 def ours(conn: Connection, held: Sequence[Claim]) -> set[int]:
     """The ids of those of these claims that are still ours."""
-    fences = {row.id: row.fence for row in conn.execute(sql.FENCES, {"ids": [one.id for one in held]})}
+    rows = conn.execute(sql.FENCES, {"ids": [one.id for one in held]})
+    fences = {row.id: row.fence for row in rows if row.state == READY}
     return {one.id for one in held if fences.get(one.id) == one.fence}
 
 
@@ -146,10 +147,12 @@ def release_all(conn: Connection, *, now: datetime) -> int:
 
 def revive(conn: Connection, id_: int, *, now: datetime) -> bool:
     """Make a given-up step ready again, with its attempts forgiven. False: it is not a given-up step."""
-    lane = conn.execute(sql.REVIVE, {"dead": id_, "now": now}).scalar_one_or_none()
-    if lane is not None:
-        note(conn, lane)
-    return lane is not None
+    row = conn.execute(sql.REVIVE, {"dead": id_, "now": now}).one_or_none()
+    if row is None:
+        return False
+    note(conn, row.lane)
+    _promote_many(conn, [(row.lane, row.key)])
+    return True
 
 
 def hasten(conn: Connection, id_: int, *, now: datetime) -> bool:

@@ -32,9 +32,12 @@ _earlier = ledger.alias("earlier")
 _keys = items("keys")
 
 
+def _of_key(key: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
+    return _earlier.c.lane == bindparam("of_lane"), _earlier.c.key == key
+
+
 def _oldest(key: ColumnElement[str]) -> ScalarSelect[int]:
-    of_key = select(func.min(_earlier.c.id)).where(_earlier.c.lane == bindparam("of_lane"), _earlier.c.key == key)
-    return of_key.scalar_subquery()
+    return select(func.min(_earlier.c.id)).where(*_of_key(key)).scalar_subquery()
 
 
 IS_READY = ledger.c.state == literal_column(f"'{READY}'")
@@ -46,7 +49,8 @@ OURS: tuple[ColumnElement[bool], ...] = (
 )
 AMONG_IDS = among(ledger.c.id, select(cast(items("ids").c.value, BigInteger)))
 HOLDING = hold_key(ledger.c.lane, ledger.c.key)
-"""Who takes a row away holds its key, in the same statement, before he looks for its successor with the next."""
+"""Who takes a row away, or puts one back in line, holds its key, in the same statement, before he looks with the next
+whose turn it is."""
 ROW = {name: bindparam(name, type_=ledger.c[name].type) for name in ("lane", "key", "due", "payload", "created_at")}
 
 ADD = insert(ledger).values(ROW | {"state": bindparam("state")}).returning(ledger.c.id)
@@ -116,20 +120,12 @@ REVIVE = (
     update(ledger)
     .where(ledger.c.id == bindparam("dead"), ledger.c.state == DEAD)
     .values(
-        state=case(
-            (
-                exists().where(
-                    _earlier.c.lane == ledger.c.lane, _earlier.c.key == ledger.c.key, _earlier.c.id < ledger.c.id
-                ),
-                literal(BLOCKED),
-            ),
-            else_=literal(READY),
-        ),
+        state=case((ledger.c.key.is_(None), literal(READY)), else_=literal(BLOCKED)),
         due=bindparam("now"),
         attempts=0,
         fence=ledger.c.fence + 1,
     )
-    .returning(ledger.c.lane)
+    .returning(ledger.c.lane, ledger.c.key, HOLDING)
 )
 """What was handed over from another lane may stand before it."""
 
@@ -149,8 +145,7 @@ HASTEN = (
 HASTEN_UNTRIED = (
     update(ledger)
     .where(
-        ledger.c.lane == bindparam("of_lane"),
-        ledger.c.key == bindparam("of_key"),
+        ledger.c.id == _oldest(bindparam("of_key")),
         ledger.c.state == READY,
         ~ledger.c.leased,
         ledger.c.attempts == 0,
@@ -158,6 +153,7 @@ HASTEN_UNTRIED = (
     )
     .values(due=bindparam("now"))
 )
+"""Of a key only the oldest is ready."""
 
 REMOVE = delete(ledger).where(AMONG_IDS).returning(ledger.c.lane, ledger.c.key, HOLDING)
 
@@ -201,13 +197,13 @@ CARRY_OVER = (
 PUT_BEHIND = (
     update(ledger)
     .where(
-        ledger.c.lane == bindparam("of_lane"),
-        ledger.c.key == bindparam("of_key"),
+        among(ledger.c.id, select(_earlier.c.id).where(*_of_key(bindparam("of_key")))),
         ledger.c.state == READY,
         ledger.c.id != _oldest(bindparam("of_key")),
     )
-    .values(state=BLOCKED)
+    .values(state=BLOCKED, fence=ledger.c.fence + 1, leased=False)
 )
+"""Whoever was late for its lease has lost it: of a key only the oldest is in anyone's hands."""
 
 HOLD_IDS = select(ledger.c.id).where(AMONG_IDS).order_by(ledger.c.id).with_for_update()
 
@@ -221,7 +217,8 @@ OPEN_STRAYS = (
     .returning(ledger.c.lane)
 )
 
-FENCES = select(ledger.c.id, ledger.c.fence).where(AMONG_IDS, IS_READY)
+FENCES = select(ledger.c.id, ledger.c.fence, ledger.c.state).where(AMONG_IDS)
+"""Whatever their state: asked for what is ready, PostgreSQL may look at all that is."""
 
 NEXT_DUE = select(ledger.c.due).where(ledger.c.lane == bindparam("lane"), IS_READY).order_by(ledger.c.due).limit(1)
 

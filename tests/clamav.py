@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tests.missing import missing
+from tests.orphans import dying_with_us
 
 HARMFUL = b"these bytes of a test are said to be harmful"
 NAME = "Xinqiao.Test-1"
@@ -33,7 +34,7 @@ def running_clamd() -> Iterator[str]:
             f"LocalSocket {socket}\nDatabaseDirectory {base}/signatures\nForeground yes\nLogFile {base}/clamd.log\n"
             f"StreamMaxLength {STREAM_LIMIT}\nMaxThreads 2\nConcurrentDatabaseReload no\n"
         )
-        process = subprocess.Popen([program, "-c", str(config)], stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([*dying_with_us(), program, "-c", str(config)], stdin=subprocess.DEVNULL)
         try:
             _wait(Path(socket), process, base / "clamd.log")
             yield socket

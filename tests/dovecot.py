@@ -25,6 +25,7 @@ from imapclient import IMAPClient
 
 from sandbox.ports import free_port
 from tests.missing import missing
+from tests.orphans import dying_with_us
 
 PASSWORD = "信箱-kfq7"
 
@@ -70,7 +71,7 @@ def running_dovecot() -> Iterator[Dovecot]:
             shutil.chown(base / "mail", user.pw_uid, user.pw_gid)
         config = base / "dovecot.conf"
         config.write_text(_config(base, server, user), "utf-8")
-        process = subprocess.Popen([program, "-F", "-c", str(config)], stdin=subprocess.DEVNULL)
+        process = subprocess.Popen([*dying_with_us(), program, "-F", "-c", str(config)], stdin=subprocess.DEVNULL)
         try:
             _wait(server, process)
             yield server

@@ -25,13 +25,13 @@ from pathlib import Path
 from sandbox.ports import free_port
 from store.blob_bucket import Bucket
 from tests.missing import missing
+from tests.orphans import dying_with_us
 
 WAIT = 60.0
 ACCESS_KEY, SECRET_KEY, REGION = "office:xinqiao", "a-secret-of-the-tests", "cn-test"
 KINDS = ("account", "container", "object")
 DEBIAN = "/usr/bin/python3"
 """Swift is a Debian package: it runs with Debian's Python, not with ours."""
-_DIES_WITH_US = ("setpriv", "--pdeathsig", "TERM") if shutil.which("setpriv") else ()
 _RINGS = """
 import sys
 from swift.common.ring import RingBuilder
@@ -192,7 +192,7 @@ def _configure(folder: Path, name: str, port: int, rest: str, more: str = "") ->
 def _run(folder: Path, kind: str, configuration: str) -> subprocess.Popen[bytes]:
     program = shutil.which(f"swift-{kind}-server")
     with (folder / "log").open("ab") as log:
-        command = [*_DIES_WITH_US, DEBIAN, str(program), str(folder / f"{configuration}.conf"), "-v"]
+        command = [*dying_with_us(), DEBIAN, str(program), str(folder / f"{configuration}.conf"), "-v"]
         return subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
 
 

@@ -24,11 +24,10 @@ from sqlalchemy import create_engine, make_url
 from sandbox.ports import free_port
 from store.migrate import upgrade
 from tests.missing import missing
+from tests.orphans import dying_with_us
 
 ROOT = Path(__file__).resolve().parents[1]
 WAIT = 60.0
-_DIES_WITH_US = ("setpriv", "--pdeathsig", "QUIT") if shutil.which("setpriv") else ()
-"""A test run that is killed leaves no server behind."""
 SETTINGS = {
     "listen_addresses": "''",
     "max_connections": "200",
@@ -64,7 +63,7 @@ class Server:
     def start(self) -> None:
         options = ("-D", self.data, "-p", str(self.port), "-k", str(self.folder))
         with (self.folder / "log").open("ab") as log:
-            command = [*self.account, *_DIES_WITH_US, str(self.programs / "postgres"), *options]
+            command = [*self.account, *dying_with_us(signal.SIGQUIT), str(self.programs / "postgres"), *options]
             self._process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log)
         self._wait(self._answers)
 

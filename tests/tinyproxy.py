@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sandbox.ports import free_port
 from tests.missing import missing
+from tests.orphans import dying_with_us
 
 USER, PASSWORD = "xinqiao", "proxy-pass-word"
 WAIT = 30.0
@@ -49,7 +50,7 @@ def running_proxy() -> Iterator[Proxy]:
             f"Allow 127.0.0.1\nBasicAuth {USER} {PASSWORD}\n",
             "utf-8",
         )
-        process = subprocess.Popen([program, "-d", "-c", str(config)], stdout=subprocess.DEVNULL)
+        process = subprocess.Popen([*dying_with_us(), program, "-d", "-c", str(config)], stdout=subprocess.DEVNULL)
         try:
             _wait(proxy.port, process)
             yield proxy

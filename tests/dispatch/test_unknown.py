@@ -741,7 +741,11 @@ async def dying(place: Place, target: TargetSettings, crash_at: str) -> None:
         env={**os.environ, "XINQIAO_CRASH_AT": crash_at},
         cwd=ROOT,
     )
-    assert await asyncio.wait_for(process.wait(), 60) == -9
+    try:
+        assert await asyncio.wait_for(process.wait(), 60) == -9
+    finally:
+        if process.returncode is None:
+            process.kill()
 
 
 @asynccontextmanager

@@ -211,7 +211,11 @@ class Installation:
             given.write(stdin.encode())
             given.seek(0)
             process = await start(arguments, self._environment, self.folder, given, out, err, program=self.program)
-            status = await asyncio.wait_for(process.wait(), 120)
+            try:
+                status = await asyncio.wait_for(process.wait(), 120)
+            finally:
+                if process.returncode is None:
+                    process.kill()
             return Said(status, *(_all_of(file) for file in (out, err)))
 
 

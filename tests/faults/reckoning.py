@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,12 +13,12 @@ from tests.endtoend import accounting
 from tests.endtoend.accounting import squeezed
 from tests.endtoend.letterbox import Letter
 from tests.faults.backlog import Backlog
-from tests.faults.oa import ROUTES
+from tests.faults.oa import ROUTES, StandIn
 from tests.faults.town import Town
 
 BOOKS = (
-    "SELECT delivery.id, delivery.target, delivery.case_id, delivery.event_id, delivery.state, event.type "
-    "FROM delivery JOIN event ON event.id = delivery.event_id ORDER BY delivery.id"
+    "SELECT delivery.id, target, delivery.case_id, event_id, delivery.state, view, event.type FROM delivery "
+    "JOIN event ON event.id = event_id ORDER BY delivery.id"
 )
 SOME = 12
 OVER = ("delivered", "dropped")
@@ -59,6 +59,7 @@ class Entry:
     case_id: str
     event_id: str
     state: str
+    view: str
     type: str
 
 
@@ -88,7 +89,7 @@ async def reckon(town: Town, backlog: Backlog | None = None) -> Reckoning:
         for worker in town.workers:
             _see(found, lambda worker=worker: accounting.check_secrecy(town.data, worker.log, secrets))  # type: ignore[misc]
     entries = books(town)
-    _hold_books(found, town, entries, in_ledger(town) if backlog else frozenset())
+    hold_books(found, town.oa, entries, in_ledger(town) if backlog else frozenset())
     if backlog is not None and len(entries) < backlog.events:
         found.lost.append(f"the books hold {len(entries)} of {backlog.events} deliveries")
     return found
@@ -150,15 +151,15 @@ def _compare(found: Reckoning, what: str, said: Mapping[str, str], cases: Iterab
     found.wrong += [f"{what} {number}: unheard of" for number in had if number not in said]
 
 
-def _hold_books(found: Reckoning, town: Town, entries: list[Entry], waiting: frozenset[int]) -> None:
+def hold_books(found: Reckoning, oa: StandIn, entries: list[Entry], waiting: frozenset[int]) -> None:
     """What the daemon says it has delivered, and in which order, against what came."""
-    stats = town.oa.ledger.stats()
-    found.events, found.posts, found.duplicate_posts = stats["events"], town.oa.posts, stats["duplicates"]
+    stats = oa.ledger.stats()
+    found.events, found.posts, found.duplicate_posts = stats["events"], oa.posts, stats["duplicates"]
     found.changed += ["an event came again with another body"] * stats["altered"]
     found.forged += ["a signature did not verify"] * stats["bad_signatures"]
-    found.doubled += [f"event {event} opened twice" for event in town.oa.opened_twice()]
+    found.doubled += [f"event {event} opened twice" for event in oa.opened_twice()]
     for target, route in ROUTES.items():
-        came = {one["webhook_id"]: one["sequence"] for one in town.oa.ledger.events(route)}
+        came = {one["webhook_id"]: one["sequence"] for one in oa.ledger.events(route)}
         ours = [one for one in entries if one.target == target]
         stuck = [one for one in ours if one.state not in OVER and one.id not in waiting]
         found.lost += [f"{target}: event {one.event_id} is {one.state}" for one in stuck]
@@ -167,16 +168,28 @@ def _hold_books(found: Reckoning, town: Town, entries: list[Entry], waiting: fro
         found.lost += [f"{target}: event {one.event_id} never came" for one in told if one.event_id not in came]
         known = {one.event_id for one in ours}
         found.wrong += [f"{target}: event {event} is not in the books" for event in came if event not in known]
+        found.doubled += [f"{target}: case {case} opened twice" for case in _opened_again(ours, came)]
         last: dict[str, int] = {}
-        created: Counter[str] = Counter()
         for one in told:
             sequence = came.get(one.event_id, 0)
             if sequence < last.get(one.case_id, 0):
                 found.order.append(f"{target}: event {one.event_id} came late")
             last[one.case_id] = max(sequence, last.get(one.case_id, 0))
-            created[one.case_id] += one.type == "case.created"
     if stats["out_of_order"] and not found.order:
         found.order += ["a revision came after a later one"] * stats["out_of_order"]
+
+
+def _opened_again(entries: Iterable[Entry], came: Mapping[str, int]) -> Iterator[str]:
+    """Cases that came as new ones, be it under another id, to a target from which they had not been taken back."""
+    had: set[str] = set()
+    for one in sorted((one for one in entries if one.event_id in came), key=lambda one: came[one.event_id]):
+        match one.type, one.view:
+            case "case.created", "full":
+                if one.case_id in had:
+                    yield one.case_id
+                had.add(one.case_id)
+            case "case.withdrawn", "numbers":
+                had.discard(one.case_id)
 
 
 def _said_in_confidence(

@@ -29,6 +29,7 @@ TARGET = {
     "retry": QUICK,
 }
 UNWRITTEN = ("delivery failed", "delivery not given back", "step failed", "step not put back")
+RECOGNISER = "normalize.ocr"
 LOOKUP = {
     "method": "GET",
     "path": "lookup",
@@ -155,9 +156,9 @@ class Worker(Installation):
         """Its clock, if it is skewable, is so far from everybody's."""
         self.offset.write_text(f"{hours * 3600:+d}")
 
-    def burnt(self) -> float:
-        """Seconds of processor time that the processes it has started have used."""
-        return sum(used(child) for child in children(self.process.pid))
+    def recognised(self) -> float:
+        """Seconds of processor time for which its recogniser has been at work, as it is only at a scan in hand."""
+        return sum(used(child) for child in children(self.process.pid) if RECOGNISER in command_of(child))
 
     def unwritten(self) -> int:
         """How many steps this life could neither end nor put back, as far as its log says: their leases end them."""
@@ -212,8 +213,16 @@ def writers_to(reader: int) -> dict[int, str]:
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile
             if int(folder.name) != reader and any(one.readlink() == pipe for one in (folder / "fd").iterdir()):
-                found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(bytes(1), b" ").decode()
+                found[int(folder.name)] = command_of(int(folder.name))
     return found
+
+
+def command_of(pid: int) -> str:
+    """Its command line; nothing once it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(bytes(1), b" ").decode()
+    except OSError:
+        return ""
 
 
 def used(pid: int) -> float:

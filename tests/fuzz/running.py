@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -22,8 +23,11 @@ HANGS = 20.0
 """Seconds after which reading one small input counts as a hang, on however busy a machine."""
 
 
-class Hanging(Exception):
-    """A reader does not come to an end."""
+AT_ONCE = 0.001
+
+
+class Hanging(BaseException):
+    """A reader does not come to an end; it takes this for no error of its own."""
 
 
 @dataclass(frozen=True)
@@ -52,22 +56,19 @@ def run(target: Target, runs: int, first_seed: int = 1, note: Callable[[bytes], 
         nonlocal longest, slowest, done
         note(data)
         begun = time.thread_time()
-        signal.setitimer(signal.ITIMER_REAL, HANGS)
         try:
-            target.read(data)
+            with _within(HANGS):
+                target.read(data)
         except target.expected:
             pass
-        except Exception as error:  # noqa: BLE001 - what a reader must not raise is what is looked for
+        except (Exception, Hanging) as error:  # noqa: BLE001 - what a reader must not raise is what is looked for
             said = where(error) if str(error) == "" else f"{where(error)}: {str(error)[:100]}"
             found.setdefault(where(error) + str(error)[:40], Finding(said, data))
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
         took = time.thread_time() - begun
         done += 1
         if took > longest:
             longest, slowest = took, data
 
-    signal.signal(signal.SIGALRM, _ring)
     drawn = mangled(target.seeds(), target.tokens)
     begun = time.perf_counter()
     chunk = 0
@@ -75,6 +76,20 @@ def run(target: Target, runs: int, first_seed: int = 1, note: Callable[[bytes], 
         _drawing(read, drawn, min(CHUNK, runs - done), first_seed + chunk)
         chunk += 1
     return Ran(done, time.perf_counter() - begun, tuple(found.values()), longest, slowest)
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Raise Hanging after so many; an alarm that somebody else has set rings when it would have, or afterwards."""
+    begun, before = time.monotonic(), signal.signal(signal.SIGALRM, _ring)
+    theirs, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if theirs:
+            signal.setitimer(signal.ITIMER_REAL, max(theirs - (time.monotonic() - begun), AT_ONCE))
 
 
 def _ring(_number: int, _frame: object) -> None:

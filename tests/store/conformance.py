@@ -302,6 +302,16 @@ class Ending:
         assert act(engine, lambda conn: ledger.hasten(conn, number, now=NOW)) is False
         assert states(engine) == before
 
+    def test_of_what_others_wait_behind_only_what_nobody_has_tried_is_hastened(self, engine: Engine) -> None:
+        enqueue(engine, "tried", key="k")
+        held = claim_one(engine)
+        act(engine, lambda conn: ledger.postpone(conn, held, due=NOW + LEASE, reason="later"))
+        enqueue(engine, "untried", key="l", due=NOW + LEASE)
+        enqueue(engine, "another's", key="m", due=NOW + LEASE)
+        act(engine, lambda conn: ledger.hasten_untried(conn, "read", ["k", "l"], now=NOW))
+
+        assert names(claim(engine)) == ["untried"]
+
     def test_ids_are_never_used_again(self, engine: Engine) -> None:
         first = enqueue(engine, "a")
         done(engine, claim_one(engine))
@@ -501,6 +511,38 @@ class Order:
             assert working.result(timeout=60) == ["first", *(str(number) for number in range(30))]
 
 
+class CarryingOver:
+    """What waits in a lane that nobody serves any more goes into another."""
+
+    def test_older_steps_go_before_what_waits_there_of_their_key(self, engine: Engine) -> None:
+        numbers = [enqueue(engine, name, key="k", lane="push") for name in "ab"]
+        enqueue(engine, "c", key="k")
+        act(engine, lambda conn: ledger.carry_over(conn, numbers, "push", "read", "k", now=NOW))
+
+        assert states(engine) == {"a": "ready", "b": "blocked", "c": "blocked"}
+        for name in "abc":
+            held = claim_one(engine)
+            assert names([held]) == [name]
+            done(engine, held)
+
+    def test_what_stays_behind_goes_on(self, engine: Engine) -> None:
+        number = enqueue(engine, "a", key="k", lane="push")
+        enqueue(engine, "b", key="k", lane="push")
+        act(engine, lambda conn: ledger.carry_over(conn, [number], "push", "read", "k", now=NOW))
+
+        assert states(engine) == {"a": "ready", "b": "ready"}
+
+    def test_whoever_was_late_for_the_lease_of_what_is_put_behind_has_lost_it(self, engine: Engine) -> None:
+        number = enqueue(engine, "a", key="k", lane="push")
+        enqueue(engine, "b", key="k")
+        late = claim_one(engine)
+        act(engine, lambda conn: ledger.carry_over(conn, [number], "push", "read", "k", now=NOW + LEASE))
+
+        with pytest.raises(LeaseLost):
+            act(engine, lambda conn: ledger.done_many(conn, [late]))
+        assert states(engine) == {"a": "ready", "b": "blocked"}
+
+
 class Meeting:
     """Two transactions of one key at once; the second starts while the first is open, and may wait for it or not."""
 
@@ -535,6 +577,52 @@ class Meeting:
 
         assert states(engine) == {"b": "ready"}
 
+    def test_two_adding_many_make_one_head_a_key(self, engine: Engine) -> None:
+        _meet(engine, _adding("a", "k", "l", None), _adding("b", "l", "k", "m"))
+
+        assert states(engine) == {
+            "a to k": "ready", "a to l": "ready", "a": "ready",
+            "b to l": "blocked", "b to k": "blocked", "b to m": "ready",
+        }  # fmt: skip
+
+    def test_one_ending_many_the_other_adding_many_leave_no_stray(self, engine: Engine) -> None:
+        act(engine, _adding("a", "k", "l"))
+        held = claim(engine)
+        _meet(engine, lambda conn: ledger.done_many(conn, held), _adding("b", "l", "k"))
+
+        assert states(engine) == {"b to l": "ready", "b to k": "ready"}
+
+    def test_one_adding_many_the_other_ending_many_leave_no_stray(self, engine: Engine) -> None:
+        act(engine, _adding("a", "k", "l"))
+        held = claim(engine)
+        _meet(engine, _adding("b", "l", "k"), lambda conn: ledger.done_many(conn, held))
+
+        assert states(engine) == {"b to l": "ready", "b to k": "ready"}
+
+    def test_one_carrying_over_the_other_adding_many_make_one_head(self, engine: Engine) -> None:
+        number = enqueue(engine, "a", key="k", lane="push")
+
+        def carry_over(conn: Connection) -> None:
+            for lane in ("push", "read"):
+                ledger.of_key(conn, lane, "k")
+            ledger.carry_over(conn, [number], "push", "read", "k", now=NOW)
+
+        _meet(engine, carry_over, _adding("b", "k"))
+
+        assert states(engine) == {"a": "ready", "b to k": "blocked"}
+
+    def test_one_ending_the_other_reviving_leave_no_stray(self, engine: Engine) -> None:
+        held, given_up = _one_before_a_given_up_one(engine)
+        _meet(engine, lambda conn: ledger.done(conn, held), lambda conn: ledger.revive(conn, given_up, now=NOW))
+
+        assert states(engine) == {"b": "ready"}
+
+    def test_one_reviving_the_other_ending_leave_no_stray(self, engine: Engine) -> None:
+        held, given_up = _one_before_a_given_up_one(engine)
+        _meet(engine, lambda conn: ledger.revive(conn, given_up, now=NOW), lambda conn: ledger.done(conn, held))
+
+        assert states(engine) == {"b": "ready"}
+
     def test_two_claiming_take_different_rows(self, engine: Engine) -> None:
         for name in "abcd":
             enqueue(engine, name)
@@ -547,6 +635,21 @@ class Meeting:
         )
 
         assert (names(first), names(second)) == (["a", "b"], ["c", "d"])
+
+
+def _adding(name: str, *keys: str | None) -> Callable[[Connection], None]:
+    """One step for each key."""
+    steps = [(key, {"name": name if key is None else f"{name} to {key}"}) for key in keys]
+    return lambda conn: ledger.enqueue_many(conn, "read", steps, now=NOW)
+
+
+def _one_before_a_given_up_one(engine: Engine) -> tuple[Claim, int]:
+    """Carried over from another lane."""
+    number = enqueue(engine, "a", key="k", lane="push")
+    given_up = enqueue(engine, "b", key="k")
+    act(engine, lambda conn: ledger.give_up(conn, ledger.claim(conn, "read", now=NOW, lease=LEASE)[0], reason="no"))
+    act(engine, lambda conn: ledger.carry_over(conn, [number], "push", "read", "k", now=NOW))
+    return claim_one(engine), given_up
 
 
 def _meet(engine: Engine, first: Callable[[Connection], object], second: Callable[[Connection], object]) -> None:
@@ -698,8 +801,9 @@ def _waiting(number: int) -> dict[str, object]:
 
 def _all_ways(conn: Connection) -> None:
     """Every way a step can go, but for what is done once at a start and once a minute."""
-    for key in ("a", "a", "b", "b", None, None):
+    for key in ("a", "b", None):
         ledger.enqueue(conn, "read", {}, now=NOW, key=key)
+    ledger.enqueue_many(conn, "read", [("a", {}), ("b", {}), (None, {})], now=NOW)
     first, second, third, fourth = ledger.claim(conn, "read", now=NOW, lease=LEASE, limit=10)
     ledger.done(conn, first)
     ledger.done_many(conn, [second, third])
@@ -707,13 +811,22 @@ def _all_ways(conn: Connection) -> None:
     ledger.hasten(conn, fourth.id, now=NOW)
     held, other, again = ledger.claim(conn, "read", now=NOW, lease=LEASE, limit=10)
     ledger.extend(conn, held, now=NOW, lease=LEASE)
+    ledger.renew(conn, [held], until=NOW + LEASE)
+    ledger.hasten_untried(conn, "read", ["a", "b"], now=NOW)
     ledger.hold(conn, "read", "b")
+    ledger.hold_steps(conn, [held])
+    assert ledger.ours(conn, [held]) == {held.id}
     ledger.give_up(conn, other, reason="no")
     ledger.revive(conn, other.id, now=NOW)
     ledger.discard(conn, [held.id, other.id, again.id])
     for _ in range(4):
         ledger.enqueue(conn, "push", {}, now=NOW - SECOND)
     ledger.done_many(conn, ledger.claim(conn, "push", now=NOW, lease=LEASE, limit=4))
+    gone = ledger.enqueue(conn, "gone", {}, now=NOW, key="a")
+    for lane in ("gone", "push"):
+        ledger.of_key(conn, lane, "a")
+    ledger.carry_over(conn, [gone], "gone", "push", "a", now=NOW)
+    ledger.discard(conn, [gone])
     assert ledger.next_due(conn, "read") != NOW
 
 
@@ -726,5 +839,7 @@ class InAnyOrder:
         run_state_machine_as_test(Machine, settings=ANY_ORDER)
 
 
-class LedgerConformance(Claiming, Fencing, Ending, Order, Meeting, Releasing, Sweeping, Looking, Resting, InAnyOrder):
+class LedgerConformance(
+    Claiming, Fencing, Ending, Order, CarryingOver, Meeting, Releasing, Sweeping, Looking, Resting, InAnyOrder
+):
     """All of it."""

@@ -19,7 +19,8 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 LEASE = timedelta(minutes=5)
 
 LANES = ("read", "push:oa")
-KEYS = st.sampled_from([None, "case 1", "case 2"])
+KEYED = st.sampled_from(["case 1", "case 2"])
+KEYS = st.none() | KEYED
 DELAYS = st.sampled_from([timedelta(0), timedelta(seconds=30), LEASE, -LEASE])
 
 
@@ -28,6 +29,7 @@ class Step:
     id: int
     lane: str
     key: str | None
+    name: str
     due: datetime
     fence: int = 0
     attempts: int = 0
@@ -36,13 +38,16 @@ class Step:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Workers claim, end, are late and crash; the process starts anew; people revive and discard; time passes."""
+    """Workers claim, end, are late and crash; the process starts anew; people revive, discard and hand over; time
+    passes.
+    """
 
     def __init__(self, engine: Engine) -> None:
         super().__init__()
         self.engine = engine
         self.now = NOW
         self.steps: dict[int, Step] = {}
+        self.named = 0
         self.claims: list[Claim] = []
         """Every claim ever handed out: workers do not know when they have lost theirs."""
 
@@ -54,18 +59,34 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(lane=st.sampled_from(LANES), key=KEYS, delay=DELAYS)
     def enqueue(self, lane: str, key: str | None, delay: timedelta) -> None:
         due = self.now + delay
+        name = self._next_name()
         with self.engine.begin() as conn:
-            number = ledger.enqueue(conn, lane, {}, now=self.now, key=key, due=due)
+            number = ledger.enqueue(conn, lane, {"name": name}, now=self.now, key=key, due=due)
         assert number > max(self.steps, default=0)
-        self.steps[number] = Step(number, lane, key, due)
+        self.steps[number] = Step(number, lane, key, name, due)
+
+    @rule(lane=st.sampled_from(LANES), keys=st.lists(KEYS, max_size=4))
+    def enqueue_many(self, lane: str, keys: list[str | None]) -> None:
+        """Those of one key in the order given."""
+        names = {self._next_name(): key for key in keys}
+        with self.engine.begin() as conn:
+            ledger.enqueue_many(conn, lane, [(key, {"name": name}) for name, key in names.items()], now=self.now)
+            added = select(rows.c.id, rows.c.payload).where(rows.c.id > max(self.steps, default=0)).order_by(rows.c.id)
+            new = {row.payload["name"]: row.id for row in conn.execute(added)}
+        assert sorted(new) == sorted(names)
+        for name, key in names.items():
+            self.steps[new[name]] = Step(new[name], lane, key, name, self.now)
+        for key in set(names.values()) - {None}:
+            of_key = [new[name] for name in names if names[name] == key]
+            assert of_key == sorted(of_key)
 
     @rule(lane=st.sampled_from(LANES), limit=st.integers(1, 4))
     def claim(self, lane: str, limit: int) -> None:
         with self.engine.begin() as conn:
             claims = ledger.claim(conn, lane, now=self.now, lease=LEASE, limit=limit)
         expected = self._claimable(lane)[:limit]
-        assert [(held.id, held.fence, held.attempts) for held in claims] == [
-            (step.id, step.fence + 1, step.attempts + 1) for step in expected
+        assert [(held.id, held.key, held.payload, held.fence, held.attempts) for held in claims] == [
+            (step.id, step.key, {"name": step.name}, step.fence + 1, step.attempts + 1) for step in expected
         ]
         for step in expected:
             self._set(step, due=self.now + LEASE, fence=step.fence + 1, attempts=step.attempts + 1, leased=True)
@@ -119,6 +140,19 @@ class LedgerMachine(RuleBasedStateMachine):
         for one in held:
             del self.steps[one.id]
 
+    @rule(data=st.data(), until=DELAYS)
+    def workers_renew(self, data: st.DataObject, until: timedelta) -> None:
+        """What they have lost stays as it is."""
+        held = data.draw(
+            st.lists(st.sampled_from(self.claims), max_size=5, unique_by=_handed_out) if self.claims else st.just([])
+        )
+        good = [step for one in held if (step := self._still(one))]
+        with self.engine.begin() as conn:
+            assert ledger.ours(conn, held) == {step.id for step in good}
+            ledger.renew(conn, held, until=self.now + until)
+        for step in good:
+            self._set(step, due=self.now + until)
+
     @precondition(lambda self: self.claims)
     @rule(data=st.data())
     def a_worker_crashes_while_ending(self, data: st.DataObject) -> None:
@@ -127,7 +161,7 @@ class LedgerMachine(RuleBasedStateMachine):
             conn.begin()
             try:
                 ledger.done(conn, held)
-                ledger.enqueue(conn, held.lane, {}, now=self.now, key=held.key)
+                ledger.enqueue_many(conn, held.lane, [(held.key, {})], now=self.now)
             except LeaseLost:
                 pass
             conn.rollback()
@@ -151,7 +185,43 @@ class LedgerMachine(RuleBasedStateMachine):
         if waits:
             self._set(step, due=self.now)
 
-    @rule(lane=st.sampled_from(LANES), key=st.sampled_from(["case 1", "case 2"]))
+    @rule(lane=st.sampled_from(LANES), keys=st.lists(KEYED, max_size=3))
+    def hasten_untried(self, lane: str, keys: list[str]) -> None:
+        with self.engine.begin() as conn:
+            ledger.hasten_untried(conn, lane, keys, now=self.now)
+        for step in self._all():
+            untried = self._state(step) == ledger.READY and not step.leased and step.attempts == 0
+            if step.lane == lane and step.key in keys and untried and step.due > self.now:
+                self._set(step, due=self.now)
+
+    @precondition(lambda self: self._keyed())
+    @rule(data=st.data())
+    def carry_over(self, data: st.DataObject) -> None:
+        """What waits in one lane is put into the other, unless somebody is at it, or at what waits there."""
+        lane, key = data.draw(st.sampled_from(self._keyed()))
+        (to,) = {*LANES} - {lane}
+        ours, theirs = self._of_key(lane, key), self._of_key(to, key)
+        moved = data.draw(st.lists(st.sampled_from(ours), min_size=1, unique=True))
+        with self.engine.begin() as conn:
+            for of_lane, steps in ((lane, ours), (to, theirs)):
+                found = ledger.of_key(conn, of_lane, key)
+                assert found == [
+                    ledger.Step(step.id, self._state(step), step.due, step.leased, {"name": step.name})
+                    for step in steps
+                ]
+                assert [one.is_held(self.now) for one in found] == [self._is_held(step) for step in steps]
+            if any(map(self._is_held, (*ours, *theirs))):
+                return
+            ledger.carry_over(conn, [step.id for step in moved], lane, to, key, now=self.now)
+        in_turn = [step for step in theirs if self._state(step) == ledger.READY]
+        for step in moved:
+            changes = {"lane": to, "due": self.now, "attempts": 0, "dead": False, "leased": False}
+            self._set(step, fence=step.fence + 1, **changes)
+        for step in in_turn:
+            if not self._is_head(step):  # who was late for its lease has lost it
+                self._set(step, fence=step.fence + 1, leased=False)
+
+    @rule(lane=st.sampled_from(LANES), key=KEYED)
     def hold(self, lane: str, key: str) -> None:
         """It keeps others away for the length of a transaction, and changes nothing."""
         with self.engine.begin() as conn:
@@ -186,11 +256,22 @@ class LedgerMachine(RuleBasedStateMachine):
             counted = ledger.counts(conn)
             next_due = {lane: ledger.next_due(conn, lane) for lane in LANES}
         expected = [
-            (step.id, step.lane, step.key, self._state(step), step.due, step.fence, step.attempts, step.leased)
+            (
+                step.id,
+                step.lane,
+                step.key,
+                step.name,
+                self._state(step),
+                step.due,
+                step.fence,
+                step.attempts,
+                step.leased,
+            )
             for step in self._all()
         ]
         assert [
-            (row.id, row.lane, row.key, row.state, row.due, row.fence, row.attempts, row.leased) for row in found
+            (row.id, row.lane, row.key, row.payload["name"], row.state, row.due, row.fence, row.attempts, row.leased)
+            for row in found
         ] == expected
         for lane in LANES:
             steps = [step for step in self._all() if step.lane == lane]
@@ -220,8 +301,21 @@ class LedgerMachine(RuleBasedStateMachine):
     def _set(self, step: Step, **changes: Any) -> None:
         self.steps[step.id] = replace(step, **changes)
 
+    def _next_name(self) -> str:
+        self.named += 1
+        return f"step {self.named}"
+
     def _all(self) -> list[Step]:
         return [self.steps[number] for number in sorted(self.steps)]
+
+    def _keyed(self) -> list[tuple[str, str]]:
+        return sorted({(step.lane, step.key) for step in self._all() if step.key})
+
+    def _of_key(self, lane: str, key: str) -> list[Step]:
+        return [step for step in self._all() if (step.lane, step.key) == (lane, key)]
+
+    def _is_held(self, step: Step) -> bool:
+        return self._state(step) == ledger.READY and step.leased and step.due > self.now
 
     def _still(self, held: Claim) -> Step | None:
         """The step of a claim that is still good."""
@@ -232,8 +326,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return [held for held in self.claims if held.id == step.id]
 
     def _is_head(self, step: Step) -> bool:
-        place = (step.lane, step.key)
-        return step.key is None or step.id == min(other.id for other in self._all() if (other.lane, other.key) == place)
+        return step.key is None or step.id == self._of_key(step.lane, step.key)[0].id
 
     def _state(self, step: Step) -> str:
         if step.dead:
@@ -247,3 +340,7 @@ class LedgerMachine(RuleBasedStateMachine):
             if step.lane == lane and self._state(step) == ledger.READY and step.due <= self.now
         ]
         return sorted(ready, key=lambda step: (step.due, step.id))
+
+
+def _handed_out(claim: Claim) -> tuple[int, int]:
+    return claim.id, claim.fence

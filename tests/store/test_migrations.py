@@ -231,7 +231,11 @@ def opened_at_once(database: str, folder: Path, processes: int) -> list[str]:
         subprocess.Popen(command, cwd=ROOT, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
         for _ in range(processes)
     ]
-    said = [process.communicate(timeout=60)[0].strip() for process in started]
+    try:
+        said = [process.communicate(timeout=60)[0].strip() for process in started]
+    finally:
+        for process in started:
+            process.kill()
     assert [process.returncode for process in started] == [0] * processes
     return said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from tests.faults.town import Town
 from tests.faults.worker import Worker
 
 PAGE = 4096
+OURS = re.compile(r"\b(OperationalError|OSError|TransactionLost)\b")
+"""A `ClientOSError` is the OA's trouble."""
 
 
 async def disk_full(town: Town, dice: Random) -> list[Blow]:
@@ -67,7 +70,7 @@ def no_larger_than(process: int, size: int) -> Iterator[None]:
 
 def failures(worker: Worker) -> int:
     """How often the store or the disk has failed it."""
-    return sum("OperationalError" in line or "OSError" in line or "TransactionLost" in line for line in told(worker))
+    return sum(OURS.search(line) is not None for line in told(worker))
 
 
 def told(worker: Worker) -> list[str]:

@@ -36,7 +36,7 @@ async def database_freezes(town: Town, dice: Random) -> list[Blow]:
 
 
 async def joins_and_leaves(town: Town, dice: Random) -> list[Blow]:
-    """A further daemon shares the work for a while, on the same channels."""
+    """A further daemon shares the work for a while, on the same channels, and leaves amid it."""
     worker = next((one for one in town.workers if not one.lives), None) or await town.hire("helper")
     before = worker.said("event delivered")
     await worker.start()
@@ -45,9 +45,10 @@ async def joins_and_leaves(town: Town, dice: Random) -> list[Blow]:
     except TimeoutError:
         await worker.stop()
         return []
+    hit = await until(lambda: worker.oa.unanswered > 0, PATIENCE)
     await (worker.stop() if dice.random() < 0.5 else worker.kill())
     await town.doors_are_free()
-    return over("one more daemon joins and leaves")
+    return over("one more daemon joins and leaves") if hit else []
 
 
 async def clock_jumps(town: Town, dice: Random) -> list[Blow]:
