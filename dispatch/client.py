@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from adapters.wire import AddressForbidden, BrokenOff, open_session
 from dispatch.answer import Response
 from dispatch.blotting import Blotter
 from dispatch.settings import TargetSettings
+from store.database_clock import uninterrupted
 
 ANSWER_LIMIT = 64 * 1024
 PAGE_LIMIT = 4 * 1024 * 1024
@@ -34,9 +34,19 @@ class Silence(Exception):
         self.sent, self.words = sent, words
 
 
+class StoodStill(Exception):
+    """Nothing was sent: it was too late for that."""
+
+
 @dataclass
 class _Trace:
+    latest: float | None
     sent: bool = False
+
+    def check_time(self) -> None:
+        """Raises StoodStill."""
+        if self.latest is not None and uninterrupted() > self.latest:
+            raise StoodStill("too late to be sent")
 
 
 class Client:
@@ -70,10 +80,12 @@ class Client:
         limit: int = ANSWER_LIMIT,
         latest: float | None = None,
     ) -> Response:
-        """Send, not after `latest` by the loop's clock, and read the answer, up to `limit`. Raises Silence."""
-        trace = _Trace()
-        if latest is not None and asyncio.get_running_loop().time() > latest:
-            raise Silence("we stood still for too long before it could be sent", sent=False)
+        """Send, not after `latest` by `uninterrupted`, and read the answer, up to `limit`.
+
+        Raises Silence, StoodStill.
+        """
+        trace = _Trace(latest)
+        trace.check_time()
         try:
             async with self._session.request(
                 method, url, data=body, headers=headers, allow_redirects=False, trace_request_ctx=trace
@@ -120,9 +132,12 @@ async def _read(stream: aiohttp.StreamReader, limit: int) -> tuple[bytes, bool]:
 
 
 def _tracing() -> aiohttp.TraceConfig:
-    """Notes that a connection was there to send on: from then on the receiver may have got the request."""
+    """Looks at the time once more when a connection is there to send on, and notes that: from then on the receiver may
+    have got the request.
+    """
 
     async def note(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: Any) -> None:  # noqa: ANN401
+        context.trace_request_ctx.check_time()
         context.trace_request_ctx.sent = True
 
     trace = aiohttp.TraceConfig()

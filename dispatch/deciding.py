@@ -135,6 +135,11 @@ def end_unready(parcel: Parcel, said: str, settings: TargetSettings, *, now: dat
     return _end(parcel, State(parcel.state), None, detail=said, due=due, charged=False)
 
 
+def end_too_late(parcel: Parcel, now: datetime) -> End:
+    """What becomes of a delivery that was begun and surely not sent, if it is still ours."""
+    return _end(parcel, State.WAITING, None, due=now, charged=False)
+
+
 def cut_off(at: datetime, took: timedelta) -> Attempt:
     """An attempt that we broke off: the receiver may be at work on it."""
     return Attempt(at, took, DOUBTFUL, detail="broken off when we stopped")

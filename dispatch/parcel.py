@@ -50,7 +50,7 @@ class Parcel:
     again: bool = False
     """It was delivered before."""
     latest: float | None = None
-    """By the loop's clock: if we stood still for longer, others have looked it up and sent it, and we must not."""
+    """By `uninterrupted`: if we stood still for longer, others have looked it up and sent it, and we must not."""
 
     def values(self) -> dict[str, Any]:
         """What templates may name."""

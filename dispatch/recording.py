@@ -252,7 +252,8 @@ def _end(conn: Connection, end: End, now: datetime) -> bool:
 
 
 _HERE = delivery.c.id == bindparam("of")
-_STATE = select(delivery.c.state).where(_HERE)
+_STATE = select(delivery.c.state).where(_HERE).with_for_update(key_share=True)
+"""Who sends it again by a person's word holds it too, and no step: one waits for the other."""
 _COUNTED = update(delivery).where(_HERE).values(attempts=delivery.c.attempts + 1)
 _MOVED = update(delivery).where(_HERE).values(state=bindparam("to"), error=bindparam("said"))
 _ARRIVED = (

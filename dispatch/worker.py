@@ -20,6 +20,7 @@ from adapters.wire import TrustBroken
 from dispatch import targets
 from dispatch.answer import Answer, Verdict
 from dispatch.attempts import Attempt, attempt_row
+from dispatch.client import StoodStill
 from dispatch.deciding import (
     attempt_of,
     cut_off,
@@ -27,6 +28,7 @@ from dispatch.deciding import (
     end_of,
     end_of_interrupted,
     end_of_lookup,
+    end_too_late,
     end_unready,
     end_unsent,
     sign_of,
@@ -42,6 +44,7 @@ from dispatch.settings import TargetSettings
 from dispatch.targets import Admission
 from store import crashpoint, ledger
 from store.beats import left, rest
+from store.database_clock import uninterrupted
 from store.engine import Store, StoreUnreachable
 from store.failure import place_of
 from store.ledger import Claim, LeaseLost
@@ -362,7 +365,12 @@ class TargetWorker:
             parcel = begun
         started = self._clock()
         crashpoint.reach("before_post")
-        answer = await self._answer_to(parcel, sender.send(parcel, started), started)
+        try:
+            answer = await self._answer_to(parcel, sender.send(parcel, started), started)
+        except StoodStill:
+            await self._recorder.write(end_too_late(parcel, self._clock()))  # unless others have it
+            log.warning("we stood still; event is sent anew", **self._facts(parcel))
+            return None
         crashpoint.reach("after_answer")
         return self._understood(parcel, answer, started)
 
@@ -373,6 +381,8 @@ class TargetWorker:
         except asyncio.CancelledError:
             if self._settings.repeatable(parcel.type):  # else it stands as being sent
                 self._cut[parcel.claim.id] = cut_off(started, self._clock() - started)
+            raise
+        except StoodStill:
             raise
         except Exception as error:  # noqa: BLE001 - the target's outer loop: whatever it was, it may have arrived
             log.error("answer not understood", target=self._name, event_id=parcel.event_id, error=place_of(error))
@@ -417,8 +427,8 @@ class TargetWorker:
             looked = await self._looked_up(sender, parcel)
             if looked is None:
                 return None
-        latest = asyncio.get_running_loop().time() + (self._lease - LEASE_MARGIN / 2).total_seconds()
-        if await self._store.write(lambda conn: self._begin(conn, parcel, looked)):
+        latest = await self._store.write(lambda conn: self._begin(conn, parcel, looked))
+        if latest is not None:
             return replace(parcel, latest=latest)
         await self._end_unsent(replace(parcel, allowed=False))
         return None
@@ -447,13 +457,17 @@ class TargetWorker:
             self._tell_unknown(parcel)
         return None
 
-    def _begin(self, conn: Connection, parcel: Parcel, looked: Attempt | None) -> bool:
-        """Note that it is being sent: a process that dies now leaves it for looking up. False: it was dropped."""
+    def _begin(self, conn: Connection, parcel: Parcel, looked: Attempt | None) -> float | None:
+        """Note that it is being sent: a process that dies now leaves it for looking up. Until when it is ours to be
+        sent (`uninterrupted`); None: it was dropped.
+        """
+        latest = uninterrupted() + (self._lease - LEASE_MARGIN / 2).total_seconds()
         ledger.extend(conn, parcel.claim, now=self._clock(), lease=self._lease)
         if looked is not None:
             conn.execute(insert(attempt), attempt_row(self._store.sealer, parcel.delivery_id, looked))
         here = (delivery.c.id == parcel.delivery_id) & (delivery.c.state != State.DROPPED)
-        return bool(conn.execute(update(delivery).where(here).values(state=State.SENDING)).rowcount)
+        begun = conn.execute(update(delivery).where(here).values(state=State.SENDING)).rowcount
+        return latest if begun else None
 
     def _understood(self, parcel: Parcel, answer: Answer, started: datetime) -> _Outcome:
         """What an answer means for event and target; from here on the target is treated by it."""

@@ -13,7 +13,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from ingest.readings import KeptPart
-from ingest.sayings.rewording import rewording
 from normalize.case import Attachment, AttachmentState, Case, ChannelKind, Deadline, Draft, Receipt, Warning_
 
 NOT_CONTENT = frozenset(
@@ -77,6 +76,11 @@ class StoredAttachment:
 
 class CorrectionRefused(Exception):
     """The value does not fit the field; the message says what was expected."""
+
+    def __init__(self, said: str, chinese: str) -> None:
+        """`chinese`: why, for the case's own warning."""
+        super().__init__(said)
+        self.chinese = chinese
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def corrected(draft: Draft, correction: Correction) -> Draft:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
-        raise CorrectionRefused(f"{place}: {first['msg']}") from error
+        raise CorrectionRefused(f"{place}: {first['msg']}", f"{place} 的值不合要求") from error
 
 
 def _overlaid(draft: Draft, corrections: Sequence[Correction]) -> Draft:
@@ -156,8 +160,7 @@ def _overlaid(draft: Draft, corrections: Sequence[Correction]) -> Draft:
         try:
             draft = corrected(draft, people.followed(one, draft))
         except CorrectionRefused as error:
-            why = rewording("zh")(str(error))  # as all warnings of a case
-            warning = Warning_(code="correction_not_applied", text=f"更正 {one.field} 已不适用：{why}")
+            warning = Warning_(code="correction_not_applied", text=f"更正 {one.field} 已不适用：{error.chinese}")
             draft = draft.model_copy(update={"warnings": (*draft.warnings, warning)})
     return draft
 
@@ -194,7 +197,8 @@ class _People:
         if here in there or (not there and self._is_called_otherwise(whom, here)):
             return here
         if not there:
-            raise CorrectionRefused(f"{correction.field}: whom it is of is not named any more")
+            said = f"{correction.field}: whom it is of is not named any more"
+            raise CorrectionRefused(said, "所更正的人，来源已不再列出")
         return there[0]
 
     def _is_called_otherwise(self, whom: Whom, here: int) -> bool:
@@ -302,4 +306,4 @@ def _step(holder: Any, step: str, field: str) -> Any:  # noqa: ANN401 - walks JS
         return holder[step]
     if isinstance(holder, list) and step.isdecimal() and int(step) < len(holder):
         return holder[int(step)]
-    raise CorrectionRefused(f"{field}: a case has no field {step!r} there")
+    raise CorrectionRefused(f"{field}: a case has no field {step!r} there", f"现在没有 {step} 这一项")

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta, tzinfo
 from functools import partial
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 
 from ingest import readings
 from ingest.history import MACHINE, record_each
@@ -35,6 +35,8 @@ BATCH, PAUSE = 50, timedelta(seconds=1)
 """So many arrivals are looked at together, and so long others have the database for themselves."""
 STRIDE = 5_000
 """So many numbers are passed in one reading: most are of what was removed long ago."""
+STRETCHES_AHEAD = 200
+"""So far a clock that was ahead is looked past: a million arrivals."""
 LINGERS = timedelta(days=1)
 """A file is deleted so long after its row says that it is gone: a backup may be under way that counts on it."""
 UNDELIVERED = ("waiting", "sending", "unknown", "rejected")
@@ -61,7 +63,7 @@ class Stretch:
     looked_at: int
     """How many lie here still."""
     last: int | None
-    """The last number of what came long ago, or by a clock that was ahead; None: there is no more of it."""
+    """The last number of what came long ago, or lies before some that did; None: there is no more of it."""
 
 
 @dataclass
@@ -94,7 +96,7 @@ class Retention:
         while not stopping.is_set() and self._is_night():
             now = self.clock()
             before, after = now - self.keeps, self._begin(now)
-            found = await store.read(partial(pass_over, before=before, after=after, now=now))
+            found = await store.read(partial(pass_over, before=before, after=after))
             if found.due:
                 act = partial(remove_due, blobs=store.blobs, sealer=store.sealer, ids=found.due, before=before, now=now)
                 removed += await store.write(act)
@@ -139,7 +141,7 @@ def open_cases(conn: Connection, ids: Collection[str]) -> set[str]:
     return set(conn.execute(select(cases.c.case_id).where(cases.c.case_id.in_(ids), running)).scalars())
 
 
-def pass_over(conn: Connection, before: datetime, *, after: int, now: datetime) -> Stretch:
+def pass_over(conn: Connection, before: datetime, *, after: int) -> Stretch:
     """Find which of the next arrivals behind a number are due; they are numbered as they came."""
     next_ones = select(raw.c.id).where(raw.c.id > after).order_by(raw.c.id).limit(STRIDE)
     ids = conn.execute(next_ones).scalars().all()
@@ -151,8 +153,16 @@ def pass_over(conn: Connection, before: datetime, *, after: int, now: datetime) 
     due = [one.raw_id for one in _done_with(conn, arrived, before)]
     if len(arrived) == BATCH:
         return Stretch(due, BATCH, arrived[-1].raw_id)
-    ahead = here & (raw.c.fetched_at > now)  # by a clock that was wrong: what came behind it may be old
-    return Stretch(due, len(arrived), conn.execute(select(func.max(raw.c.id)).where(old | ahead)).scalar_one())
+    last = conn.execute(select(func.max(raw.c.id)).where(old)).scalar_one()
+    if last is None and _lies_before_old(conn, ids[-1], before):
+        last = ids[-1]  # all of it came by a clock that was ahead
+    return Stretch(due, len(arrived), last)
+
+
+def _lies_before_old(conn: Connection, last: int, before: datetime) -> bool:
+    """Whether something behind a number came long ago; of every stretch to come one is looked at."""
+    some = range(last + 1, last + 1 + STRIDE * STRETCHES_AHEAD, STRIDE)
+    return bool(conn.execute(select(exists().where(raw.c.id.in_(some), raw.c.fetched_at < before))).scalar_one())
 
 
 def remove_due(

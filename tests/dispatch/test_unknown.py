@@ -20,8 +20,9 @@ import pytest
 from aiohttp import web
 from jmespath.parser import ParsedResult
 from sqlalchemy import Connection, select, update
+from structlog.testing import capture_logs
 
-from dispatch import targets, worker
+from dispatch import client, targets, worker
 from dispatch.deciding import ASK_A_PERSON
 from dispatch.retry import RetrySettings
 from dispatch.settings import TargetSettings
@@ -30,11 +31,12 @@ from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Part
 from store import ledger
 from store.blobs import Kept
+from store.database_clock import uninterrupted
 from store.schema import attempt, blob, delivery
 from store.schema import ledger as ledger_table
 from store.schema import target as target_table
 from tests.clock import utc_now
-from tests.dispatch.own_receiver import Answering, OwnReceiver, answering, cut_off, own_receiving, saying
+from tests.dispatch.own_receiver import Answering, OwnReceiver, answering, cut_off, own_receiving, own_settings, saying
 from tests.ingest.desk import Desk, open_desk, reading
 from tests.ingest.test_cases import ACCUSATION
 from tests.patience import PATIENCE, until
@@ -351,6 +353,45 @@ async def test_who_stood_still_before_it_could_be_sent_does_not_send_what_others
         desk.store.wakes.ring_all()
 
     assert len(register.entries) == 1
+
+
+async def test_a_machine_that_slept_before_it_could_be_sent_sends_it_anew_and_blames_nobody(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a machine sleeps its loop's clock does not go; here nobody else has taken the delivery meanwhile."""
+    slept = timedelta(0)
+    for module in (worker, client):
+        monkeypatch.setattr(module, "uninterrupted", lambda: uninterrupted() + slept.total_seconds())
+    async with registering() as register, at_work(place, register) as desk:
+        write = desk.store.write
+
+        async def sleeping(act: Callable[[Connection], Any]) -> Any:
+            nonlocal slept
+            result = await write(act)
+            if not slept and states(desk) == ["sending"]:
+                slept = timedelta(hours=1)
+            return result
+
+        monkeypatch.setattr(desk.store, "write", sleeping)
+        with capture_logs() as said:
+            await take_in(desk)
+            await until(delivered(desk))
+
+    assert len(register.entries) == 1
+    assert outcomes(desk) == ["delivered"]
+    assert [line["event"] for line in said if line["log_level"] == "warning"] == ["we stood still; event is sent anew"]
+
+
+async def test_a_connection_that_is_there_too_late_is_not_sent_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with own_receiving() as oa:
+        ticks = iter([0.0, 2.0])
+        monkeypatch.setattr(client, "uninterrupted", lambda: next(ticks))
+        speaking = client.Client(own_settings(oa.url, idempotent=False))
+        with pytest.raises(client.StoodStill):
+            await speaking.exchange(f"{oa.url}/create", b"{}", {}, latest=1.0)
+        await speaking.close()
+
+        assert oa.at("/create") == []
 
 
 async def test_with_nobody_to_ask_a_person_is_asked_at_once(place: Place) -> None:

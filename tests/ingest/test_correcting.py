@@ -260,7 +260,7 @@ async def test_a_correction_follows_its_person_and_is_never_anothers(office: Off
     (warning,) = case.warnings
     assert (warning.code, warning.text) == (
         "correction_not_applied",
-        "更正 petitioners.1.phones 已不适用：petitioners.1.phones：所更正的人，来源已不再列出",
+        "更正 petitioners.1.phones 已不适用：所更正的人，来源已不再列出",
     )
 
 

@@ -328,16 +328,17 @@ async def test_all_is_looked_at_once_a_night_and_nothing_is_written_where_nothin
     assert (first, written, again, await ours.go_through(asyncio.Event())) == (0, 0, 0, 5)
 
 
+@pytest.mark.parametrize("ahead", [10 * YEAR, LATER - NOW - YEAR / 2], ids=["still to come", "young by now"])
 async def test_what_came_by_a_clock_that_was_ahead_keeps_nothing_behind_it(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
 ) -> None:
     monkeypatch.setattr("ingest.retention.STRIDE", 2)
     monkeypatch.setattr("ingest.retention.PAUSE", timedelta(0))
-    for number, now in enumerate([NOW, *[NOW + 10 * YEAR] * 6, NOW]):
+    for number, now in enumerate([NOW, *[NOW + ahead] * 6, NOW, NOW]):
         desk.now = now
         over(desk, f"X{number}")
 
-    assert await gone_through(desk) == 2
+    assert await gone_through(desk) == 3
 
 
 async def test_what_comes_of_age_in_the_night_goes_in_the_same(desk: Desk) -> None:
