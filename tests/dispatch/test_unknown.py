@@ -134,7 +134,7 @@ def settings(register: Register, **more: Any) -> TargetSettings:
         "calls": dict.fromkeys(("case.created", "case.updated", "case.reminder"), CALL),
         "success": "code == 'SUCCESS'",
         "receiver_id": "id",
-        "timeout": timedelta(milliseconds=300),
+        "timeout": timedelta(seconds=1),
         "retry": QUICK,
         "lookup": LOOKUP,
         **more,
