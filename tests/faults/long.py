@@ -1,9 +1,11 @@
 """The long form: `python -m tests.faults`, as `make faults` does; the table is printed and written as JSON.
 
     python -m tests.faults [--quota 40] [--seed SEED] [--store sqlite|postgresql] [--json FILE] [--at-once 2]
+                           [--keep FOLDER]
 
 Sessions with a few faults of each kind follow each other, each in a new town, until every kind has its quota, half of
-it on each store where both have it. Exit status 1: something was lost, came twice, late or changed, or a quota missed.
+it on each store where both have it. What a session came to is kept in a folder, and a run with the same seed goes on
+where the last one was broken off. Exit status 1: something was lost, came twice, late or changed, or a quota missed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import multiprocessing
 import sys
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -46,6 +49,11 @@ class Plan:
     name: str
     hold: Callable[[Path], Coroutine[Any, Any, Result]]
 
+    @property
+    def file(self) -> str:
+        """Under which its result is kept."""
+        return f"{self.store}-{self.name}.json".replace("/", "-").replace(" ", "-")
+
 
 def main() -> int:
     options = _options()
@@ -61,7 +69,7 @@ def main() -> int:
             options.json.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", "utf-8")
         return found
 
-    found = keep(_hold(plans, options.at_once, keep))
+    found = keep(_hold(plans, options.at_once, keep, options.keep and options.keep / seed))
     print(as_text(found))
     return 0 if is_good(found) else 1
 
@@ -72,6 +80,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", help="repeat what was drawn by chance before")
     parser.add_argument("--store", choices=(SQLITE, POSTGRESQL), help="only this one")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there as well")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FOLDER", help="keep each session's result there, and hold none again"
+    )
     parser.add_argument("--at-once", type=int, default=2, help="sessions at the same time (%(default)s)")
     return parser.parse_args()
 
@@ -112,28 +123,43 @@ def _plans(store: str, seed: str, quota: int, stores: int) -> list[Plan]:
     return plans
 
 
-def _hold(plans: Sequence[Plan], at_once: int, keep: Callable[[Sequence[Result]], object]) -> list[Result]:
+def _hold(
+    plans: Sequence[Plan], at_once: int, keep: Callable[[Sequence[Result]], object], folder: Path | None
+) -> list[Result]:
     """In processes of their own; one that breaks off is a finding. What there is so far is kept after each."""
-    mixed = sorted(range(len(plans)), key=lambda number: (number * 7919) % len(plans))  # stores by turns
+    results = [] if folder is None else [_read(folder / plan.file) for plan in plans if (folder / plan.file).exists()]
+    left = [plan for plan in plans if folder is None or not (folder / plan.file).exists()]
+    mixed = sorted(range(len(left)), key=lambda number: (number * 7919) % len(left))  # stores by turns
     with ProcessPoolExecutor(at_once, multiprocessing.get_context("spawn")) as pool:
-        held = {pool.submit(_held, plans[number]): plans[number] for number in mixed}
-        results = []
+        held = {pool.submit(_held, left[number]): left[number] for number in mixed}
         for future in as_completed(held):
-            results.append(future.result())
-            print(
-                f"{len(results)} of {len(plans)} sessions: {held[future].name}",
-                *results[-1].reckoning.findings,
-                flush=True,
-            )
+            plan, (result, whole) = held[future], future.result()
+            results.append(result)
+            if folder is not None and whole:
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / plan.file).write_text(_written(result), "utf-8")
+            print(f"{len(results)} of {len(plans)} sessions: {plan.name}", *result.reckoning.findings, flush=True)
             keep(results)
     return results
 
 
-def _held(plan: Plan) -> Result:
+def _written(result: Result) -> str:
+    parts = {"store": result.store, "outcome": vars(result.outcome), "reckoning": vars(result.reckoning)}
+    return json.dumps(parts, ensure_ascii=False) + "\n"
+
+
+def _read(file: Path) -> Result:
+    kept = json.loads(file.read_text("utf-8"))
+    outcome = {**kept["outcome"], **{name: Counter(kept["outcome"][name]) for name in ("counted", "missed")}}
+    return Result(kept["store"], Outcome(**outcome), Reckoning(**kept["reckoning"]))
+
+
+def _held(plan: Plan) -> tuple[Result, bool]:
+    """What it came to, and whether it was held to its end."""
     with tempfile.TemporaryDirectory(prefix="xq-faults-", ignore_cleanup_errors=True) as place:
         try:
-            return asyncio.run(plan.hold(Path(place)))
+            return asyncio.run(plan.hold(Path(place))), True
         except Exception:  # noqa: BLE001 - the others go on; this one is told in the table
             said = f"session {plan.name} broke off: {traceback.format_exc()}"
             print(said, file=sys.stderr, flush=True)
-            return Result(plan.store, Outcome(), Reckoning(wrong=[said]))
+            return Result(plan.store, Outcome(), Reckoning(wrong=[said])), False
