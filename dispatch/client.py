@@ -46,7 +46,7 @@ class _Trace:
     def check_time(self) -> None:
         """Raises StoodStill."""
         if self.latest is not None and uninterrupted() > self.latest:
-            raise StoodStill("too late to be sent")
+            raise StoodStill
 
 
 class Client:

@@ -142,7 +142,7 @@ service imap-login {{
 
 
 def _wait(server: Dovecot, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while time.monotonic() < until:
         if process.poll() is not None:
             break

@@ -463,7 +463,7 @@ def test_a_correction_that_fits_no_longer_is_said_and_blocks_nothing(desk: Desk)
 
     (warning,) = desk.case(case_id).warnings
     assert warning.code == "correction_not_applied"
-    assert warning.text.startswith("更正 petitioners.0.name 已不适用：petitioners.0.name：信访件在此处没有字段")
+    assert warning.text == "更正 petitioners.0.name 已不适用：现在没有 0 这一项"
 
 
 def test_a_restricted_case_is_held_until_a_target_takes_it(desk: Desk) -> None:
