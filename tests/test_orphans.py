@@ -7,7 +7,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +26,13 @@ with getattr(import_module(f"tests.{sys.argv[1]}"), sys.argv[2])():
 WAIT = 30
 
 
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose name leaves room for that of a socket, which may have a hundred bytes."""
+    with tempfile.TemporaryDirectory(prefix="xq-", ignore_cleanup_errors=True) as place:
+        yield Path(place)
+
+
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
 @pytest.mark.parametrize(
     "server",
@@ -35,8 +44,8 @@ WAIT = 30
     ],
     ids=lambda server: server[0],
 )
-def test_whoever_started_it_being_killed_nothing_of_it_stays(tmp_path: Path, server: tuple[str, str]) -> None:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)}
+def test_whoever_started_it_being_killed_nothing_of_it_stays(short: Path, server: tuple[str, str]) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(short)}
     run = subprocess.Popen(
         [sys.executable, "-c", RUNNING, *server],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=ROOT, text=True,
