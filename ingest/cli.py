@@ -261,7 +261,7 @@ def _replay(commands: Commands[argparse.ArgumentParser]) -> None:
         "--rate",
         type=float,
         metavar="N",
-        help="so many a second (50; scans a fiftieth), so that new ones need not wait",
+        help="so many a second (50; scans a fiftieth, a target with a rate half of it), so that new ones need not wait",
     )
     parser.add_argument("--receiver-id", metavar="NUMBER", help="the receiver's own number of what has arrived")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done, do nothing")

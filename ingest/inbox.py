@@ -19,9 +19,12 @@ from store.blobs import Blobs, Prepared
 from store.schema import ledger as ledger_rows
 from store.schema import raw
 from store.sealing import Sealer
+from store.wakes import note
 
 READ_LANE = "read"
 LETTER_LANE = "read:letter"
+AGAIN = {READ_LANE: "again", LETTER_LANE: "again:letter"}
+"""What many are read again in, by the lane of what comes: behind it, however slow the reading is."""
 """Scans are read apart: minutes of OCR must not hold up mails and records."""
 
 
@@ -184,7 +187,7 @@ def reopen(conn: Connection, raw_id: int, now: datetime) -> None:
     """Put a Raw back before its reader, also one that was laid aside."""
     values = {"state": "waiting", "reason": None, "closed_by": None, "sealed_note": None}
     put = update(raw).where(raw.c.id == raw_id).values(values).returning(raw.c.kind)
-    read_again(conn, raw_id, read_lane(RawKind(conn.execute(put).scalar_one())), now)
+    ledger.enqueue(conn, read_lane(RawKind(conn.execute(put).scalar_one())), {"raw": raw_id}, now=now)
 
 
 def note_of(conn: Connection, sealer: Sealer, raw_id: int) -> str | None:
@@ -197,9 +200,20 @@ def note_seal(raw_id: int) -> str:
     return f"raw.note:{raw_id}"
 
 
-def read_again(conn: Connection, raw_id: int, lane: str, due: datetime) -> None:
-    """Put a Raw back before its reader, as if it came when its turn is due."""
-    ledger.enqueue(conn, lane, {"raw": raw_id}, now=due)
+def read_again(conn: Connection, raw_id: int, lane: str, now: datetime, due: datetime) -> None:
+    """Put a Raw back before its reader, behind what comes, when its turn is due."""
+    ledger.enqueue(conn, AGAIN[lane], {"raw": raw_id}, key=str(raw_id), now=now, due=due)
+    note(conn, lane)
+
+
+def hurry(conn: Connection, raw_id: int, lane: str, now: datetime) -> bool:
+    """Have one that waits to be read again read with what comes. False: it does not wait, or is being read."""
+    key, aside = str(raw_id), AGAIN[lane]
+    steps = [one for one in ledger.of_key(conn, aside, key) if one.state == ledger.READY and not one.is_held(now)]
+    if steps:
+        ledger.of_key(conn, lane, key)
+        ledger.carry_over(conn, [one.id for one in steps], aside, lane, key, now=now)
+    return bool(steps)
 
 
 def _row(row: Row[Any], locator: str, meta: Mapping[str, Json]) -> RawRow:

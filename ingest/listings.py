@@ -15,6 +15,7 @@ from dispatch.addressees import addressees
 from dispatch.settings import TargetSettings
 from dispatch.stranded import OWED
 from ingest.few import are_few
+from ingest.inbox import AGAIN
 from ingest.spans import ALWAYS, Span
 from store.ledger import counts
 from store.schema import RUNNING, attempt, cases, channel, delivery, event, ledger, raw
@@ -232,7 +233,8 @@ def kept_aside(conn: Connection) -> int:
 
 def oldest_waiting(conn: Connection, limit: int = 5) -> list[Waiting]:
     """The steps that were asked for longest ago and have not ended."""
-    asked = select(ledger).where(ledger.c.lane != REMOVAL_LANE).order_by(ledger.c.id)  # those wait by design
+    by_design = (REMOVAL_LANE, *AGAIN.values())
+    asked = select(ledger).where(ledger.c.lane.not_in(by_design)).order_by(ledger.c.id)
     rows = conn.execute(asked.limit(limit)).all()
     return [Waiting(row.lane, row.state, row.created_at, row.attempts, row.reason) for row in rows]
 

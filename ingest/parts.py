@@ -35,7 +35,7 @@ from ingest.config_channels import ChannelSettings
 from ingest.config_files import files_in
 from ingest.crew import Part, Plan
 from ingest.fetcher import Fetcher
-from ingest.inbox import LETTER_LANE, READ_LANE
+from ingest.inbox import AGAIN, LETTER_LANE, READ_LANE
 from ingest.listings import REMOVAL_LANE
 from ingest.metrics import Metrics
 from ingest.office import Office
@@ -162,8 +162,11 @@ class Parts:
 
     def _reading(self) -> Part:
         reader, store, clock = self.office.reader, self.office.store, self.office.clock
-        read = Stage(READ_LANE, reader.read_batch, store, clock, longest=READ_LONGEST, batch=READ_BATCH, width=2)
-        letters = Stage(LETTER_LANE, reader.read_letters, store, clock, longest=LETTER_LONGEST, width=1)
+        stage = partial(Stage, store=store, clock=clock)
+        read = stage(
+            READ_LANE, reader.read_batch, longest=READ_LONGEST, batch=READ_BATCH, width=2, behind=AGAIN[READ_LANE]
+        )
+        letters = stage(LETTER_LANE, reader.read_letters, longest=LETTER_LONGEST, behind=AGAIN[LETTER_LANE])
         return Part(finishing=[read.run, letters.run])
 
     def _vetting(self, clamd: str | None) -> Part:

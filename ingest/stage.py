@@ -49,6 +49,8 @@ class Stage:
     width: int = 1
     held: Callable[[Connection], bool] = lambda _: False
     """Whether, for now, none of its rows may be claimed."""
+    behind: str | None = None
+    """A lane whose rows are done as well, while its own has none that is due; who adds to that rings this one."""
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Work until `stopping` is set, then finish what is under way; cancelled, give it back."""
@@ -83,7 +85,9 @@ class Stage:
             if self.held(conn):
                 return None
             now = self.clock()  # not before: writing waits for a database that is gone, and a lease would be over
-            claims = ledger.claim(conn, self.lane, now=now, lease=self.lease, limit=self.batch)
+            claims: list[Claim] = []
+            for lane in self._lanes:
+                claims = claims or ledger.claim(conn, lane, now=now, lease=self.lease, limit=self.batch)
             if suspects := [one for one in claims if one.attempts >= ledger.SUSPECT]:
                 ledger.renew(conn, suspects, until=now + self.longest)
             return claims
@@ -97,10 +101,14 @@ class Stage:
                 await asyncio.shield(self._put_back(claiming.result() or [], "stopped", timedelta(0)))
             raise
 
+    @property
+    def _lanes(self) -> tuple[str, ...]:
+        return (self.lane,) if self.behind is None else (self.lane, self.behind)
+
     async def _idle(self) -> timedelta:
-        due = await self.store.read(lambda conn: ledger.next_due(conn, self.lane))
-        longest = left(IDLE)
-        return longest if due is None else min(max(due - self.clock(), timedelta(0)), longest)
+        dues = await self.store.read(lambda conn: [ledger.next_due(conn, lane) for lane in self._lanes])
+        waits = [max(due - self.clock(), timedelta(0)) for due in dues if due is not None]
+        return min([*waits, left(IDLE)])
 
     async def _do(self, claims: Sequence[Claim]) -> None:
         renewing = asyncio.create_task(self._renew([one for one in claims if one.attempts < ledger.SUSPECT]))

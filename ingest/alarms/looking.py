@@ -17,6 +17,7 @@ from dispatch.holdings import lane_of
 from dispatch.stranded import stranded
 from ingest.alarms.conditions import BackupsSeen, DoorSeen, Seen, TargetSeen
 from ingest.alarms.watch import is_tell_lane
+from ingest.inbox import AGAIN
 from store import chain, ledger, standby
 from store.backups import newest
 from store.schema import channel, delivery, event, raw
@@ -174,6 +175,8 @@ def _oldest(conn: Connection) -> dict[str, datetime]:
 def _is_worked(lane: str, places: Places) -> bool:
     """Whether the configuration still has the door, target or sink whose lane it is."""
     step, _, name = lane.partition(":")
+    if lane in AGAIN.values():  # which gives way to whatever comes
+        return False
     theirs = {"fetch": places.doors, "settle": places.doors, "push": places.targets, "tell": places.sinks}
     return step not in theirs or name in theirs[step]
 

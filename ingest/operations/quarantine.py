@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select
 
+from adapters.base import RawKind
 from ingest import inbox, listings, readings
 from ingest.by_hand import Sheet, part_to_read, prepared, read_form, typed
 from ingest.compute import CorrectionRefused
@@ -29,7 +30,7 @@ from store.blobs import find, is_large
 from store.schema import raw
 from store.sealing import SealBroken
 
-ASIDE, AUTO, DISMISSED, READ = "quarantined", "auto", "dismissed", "read"
+ASIDE, AUTO, DISMISSED, READ, WAITING = "quarantined", "auto", "dismissed", "read", "waiting"
 REASONS = ("duplicate", "advertisement", "internal", "test", "empty", "other")
 """Why something is no petition."""
 LONGEST_NOTE = 500
@@ -60,7 +61,11 @@ async def read_again(office: Office, arguments: Mapping[str, Any], actor: str) -
     number, now = int(arguments["raw"]), office.clock()
 
     def write(conn: Connection) -> None:
-        row = _aside(conn, number, ASIDE, AUTO, DISMISSED)
+        row = _aside(conn, number, ASIDE, AUTO, DISMISSED, WAITING)
+        if row.state == WAITING:
+            if not inbox.hurry(conn, number, inbox.read_lane(RawKind(row.kind)), now):
+                raise _not_aside(number, WAITING)
+            return
         if row.state == ASIDE and row.closed_by is not None:
             raise OperationRefused(f"item {number}: {row.closed_by} is registering it by hand", code="by_hand")
         if (gone := find(conn, row.blob).removed_at) is not None:
@@ -144,7 +149,7 @@ def sheet_of(conn: Connection, office: Office, number: int) -> Sheet:
     """What a person who registers an item has before him. Raises OperationRefused."""
     row = conn.execute(select(raw).where(raw.c.id == number)).one_or_none()
     if row is None or row.state not in (ASIDE, AUTO):
-        raise _not_aside(number)
+        raise _not_aside(number, None if row is None else row.state)
     door = office.reader.doors.get(row.channel)
     if door is None:
         raise OperationRefused(f"item {number}: channel {row.channel} is not in the configuration any more")
@@ -165,11 +170,13 @@ def _aside(conn: Connection, number: int, *states: str) -> Row[Any]:
     """The item, held, if it is in one of these states. Raises OperationRefused."""
     row: Row[Any] | None = conn.execute(select(raw).where(raw.c.id == number).with_for_update()).one_or_none()
     if row is None or row.state not in states:
-        raise _not_aside(number)
+        raise _not_aside(number, None if row is None else row.state)
     return row
 
 
-def _not_aside(number: int) -> OperationRefused:
+def _not_aside(number: int, state: str | None) -> OperationRefused:
+    if state == WAITING:
+        return OperationRefused(f"item {number}: is about to be read (again)", code="not_aside")
     return OperationRefused(f"item {number}: is not in quarantine (any more)", code="not_aside")
 
 

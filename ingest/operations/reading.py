@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from adapters.base import RawKind
 from ingest import inbox
@@ -28,29 +28,12 @@ SLICE = 200
 async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
     """Read again the Raws that meet every condition: in quarantine, of one case, taken in since, until.
 
-    So many a second (`rate`) that what comes meanwhile need not wait for all. An event follows only a change. What a
-    person has registered by hand or laid aside is left as he left it.
+    So many a second (`rate`) and behind what comes meanwhile, those of a named case at once. An event follows only a
+    change. What a person has registered by hand or laid aside is left as he left it.
     """
     if not any(arguments.get(name) for name in ("quarantine", "case", "since")):
         raise OperationRefused("replay: expected quarantine, a case or a time")
-    wanted = select(raw.c.id).join(blob, blob.c.sha256 == raw.c.blob).where(raw.c.closed_by.is_(None))
-    if arguments.get("quarantine"):
-        wanted = wanted.where(raw.c.state == "quarantined")
-    if case_id := arguments.get("case"):
-        known = await office.store.read(lambda conn: case_id_of(conn, case_id))
-        wanted = wanted.join(receipt, receipt.c.raw_id == raw.c.id).where(receipt.c.case_id == known)
-    if since := arguments.get("since"):
-        wanted = wanted.where(raw.c.fetched_at >= datetime.fromisoformat(since))
-    if until := arguments.get("until"):
-        wanted = wanted.where(raw.c.fetched_at < datetime.fromisoformat(until))
-
-    def look(conn: Connection) -> tuple[Sequence[int], list[datetime]]:
-        missing = wanted.with_only_columns(blob.c.removed_at).where(blob.c.removed_at.is_not(None))
-        there = wanted.where(raw.c.state != "waiting", blob.c.removed_at.is_(None))
-        numbers = array("q", conn.execute(there.distinct().order_by(raw.c.id)).scalars())
-        return numbers, list(conn.execute(missing).scalars())
-
-    ids, removed = await office.store.read(look)
+    ids, removed = await office.store.read(partial(_asked_for, arguments=arguments))
     if removed and not ids:
         last = max(removed).astimezone(office.config.service.zone)
         said = f"replay: original removed by retention on {last:%Y-%m-%d}; it cannot be read again"
@@ -59,12 +42,44 @@ async def replay_read(office: Office, arguments: Mapping[str, Any], actor: str) 
         pace = timedelta(seconds=1 / float(arguments.get("rate") or RATE))
         turns = dict.fromkeys(AS_MANY, office.clock())
         for start in range(0, len(ids), SLICE):
-            again = partial(_again, numbers=ids[start : start + SLICE], turns=turns, pace=pace, now=office.clock())
-            turns = await office.store.write(again)
+            some, now = ids[start : start + SLICE], office.clock()
+            if arguments.get("case"):
+                await office.store.write(partial(_at_once, numbers=some, now=now))
+            else:
+                turns = await office.store.write(partial(_again, numbers=some, turns=turns, pace=pace, now=now))
         told = {"read": len(ids), **asked(arguments)}
         await office.store.write(lambda conn: record_history(conn, None, "replayed", actor, told, office.clock()))
     answer = {"read_again": len(ids), "raws": list(ids), "dry_run": bool(arguments.get("dry_run"))}
     return answer | ({"removed": len(removed)} if removed else {})
+
+
+def _asked_for(conn: Connection, arguments: Mapping[str, Any]) -> tuple[Sequence[int], list[datetime]]:
+    """The Raws, and of those that would be among them if their originals were there, when these were removed."""
+    wanted = select(raw.c.id).join(blob, blob.c.sha256 == raw.c.blob).where(raw.c.closed_by.is_(None))
+    if arguments.get("quarantine"):
+        wanted = wanted.where(raw.c.state == "quarantined")
+    if case_id := arguments.get("case"):
+        of_case = receipt.c.case_id == case_id_of(conn, case_id)
+        wanted = wanted.join(receipt, receipt.c.raw_id == raw.c.id).where(of_case)
+    if since := arguments.get("since"):
+        wanted = wanted.where(raw.c.fetched_at >= datetime.fromisoformat(since))
+    if until := arguments.get("until"):
+        wanted = wanted.where(raw.c.fetched_at < datetime.fromisoformat(until))
+    missing = wanted.with_only_columns(blob.c.removed_at).where(blob.c.removed_at.is_not(None))
+    there = wanted.where(blob.c.removed_at.is_(None))
+    if not case_id:  # of a named one also what waits for its turn
+        there = there.where(raw.c.state != "waiting")
+    numbers = array("q", conn.execute(there.distinct().order_by(raw.c.id)).scalars())
+    return numbers, list(conn.execute(missing).scalars())
+
+
+def _at_once(conn: Connection, numbers: Sequence[int], now: datetime) -> None:
+    """As if they came now, also those that wait for their turn."""
+    for row in _held(conn, numbers):
+        if row.state != "waiting":
+            inbox.reopen(conn, row.id, now)
+        else:
+            inbox.hurry(conn, row.id, inbox.read_lane(RawKind(row.kind)), now)
 
 
 def _again(
@@ -74,13 +89,18 @@ def _again(
 
     Returns when each lane goes on after them.
     """
-    still = raw.c.id.in_(numbers) & raw.c.closed_by.is_(None) & (raw.c.state != "waiting")
-    wanted = select(raw.c.id, raw.c.kind).where(still).order_by(raw.c.id).with_for_update(key_share=True)
-    found = conn.execute(wanted).all()
+    found = [row for row in _held(conn, numbers) if row.state != "waiting"]
     inbox.mark(conn, [inbox.End(row.id, "waiting", None) for row in found], now)
     after = dict(turns)
     for row in found:
         lane = inbox.read_lane(RawKind(row.kind))
-        inbox.read_again(conn, row.id, lane, after[lane])
+        inbox.read_again(conn, row.id, lane, now, after[lane])
         after[lane] += AS_MANY[lane] * pace
     return after
+
+
+def _held(conn: Connection, numbers: Sequence[int]) -> Sequence[Row[Any, Any, Any]]:
+    """Those that no person has settled meanwhile, as they stand."""
+    open_ = raw.c.id.in_(numbers) & raw.c.closed_by.is_(None)
+    wanted = select(raw.c.id, raw.c.kind, raw.c.state).where(open_).order_by(raw.c.id)
+    return conn.execute(wanted.with_for_update(key_share=True)).all()

@@ -34,22 +34,24 @@ from store.schema import ledger as steps
 from store.wakes import note
 
 RATE = 50
-"""So many deliveries a second are sent again, unless asked otherwise."""
+"""So many deliveries a second are sent again to a target, unless asked otherwise."""
+SHARE = 2
+"""Of a target that lets itself be asked only so often, so much is left to what comes: one of two."""
 SLICE = 200
 """So many deliveries are sent again in one transaction: a day of the OA's silence must not stop the doors."""
 
 
 async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) -> Answer:
-    """Send deliveries again, same id and bytes, `rate` a second, so that what comes meanwhile need not wait for all.
+    """Send deliveries again, same id and bytes, `rate` a second to each target, so that what comes meanwhile need not
+    wait for all.
 
     Withheld is what its target may not have any more, and what a target that would not know it again has, or
     (unless `unknown`) may have. A paused target named here is resumed, unless it is to `stay_paused`.
     """
     target, dry, uncertain = arguments.get("target"), bool(arguments.get("dry_run")), bool(arguments.get("unknown"))
-    rate = float(arguments.get("rate") or RATE)
     known_target(office, target)
     case_id = await office.store.read(lambda conn: _case_of(conn, arguments))
-    targets, pace = office.desk.outbox.targets, timedelta(seconds=1 / rate)
+    targets, paces = office.desk.outbox.targets, _paces(office, arguments.get("rate"))
 
     def begin(conn: Connection) -> bool:
         if target is None or arguments.get("stay_paused"):
@@ -64,11 +66,12 @@ async def replay_send(office: Office, arguments: Mapping[str, Any], actor: str) 
 
     resumed = await office.store.write(begin)
     found, sent, begun = 0, 0, office.clock()
+    turns = dict.fromkeys(paces, begun)
     ids = await office.store.read(lambda conn: _deliveries(conn, arguments, begun))
     async for rows in _slices(office, ids):
-        chosen = [row.id for row in rows if sendable(targets.get(row.target), row, uncertain=uncertain)]
+        chosen = [row for row in rows if sendable(targets.get(row.target), row, uncertain=uncertain)]
         found += len(rows)
-        sent += len(chosen) if dry else await _resend(office, chosen, begun + sent * pace, pace, uncertain=uncertain)
+        sent += len(chosen) if dry else await _resend(office, chosen, turns, paces, uncertain=uncertain)
     if not dry:
         told = {"sent": sent, **asked(arguments)}
         await office.store.write(lambda conn: record_history(conn, case_id, "replayed", actor, told, office.clock()))
@@ -82,20 +85,39 @@ async def _slices(office: Office, ids: Sequence[int]) -> AsyncIterator[Sequence[
         yield await office.store.read(lambda conn, wanted=wanted: conn.execute(wanted).all())  # type: ignore[misc]
 
 
+def _paces(office: Office, rate: float | None) -> dict[str, timedelta]:
+    """By target, the time from one that is sent again to the next."""
+    usual = timedelta(seconds=1 / (rate or RATE))
+    limits = {} if rate else {name: one.rate.interval for name, one in office.desk.outbox.targets.items() if one.rate}
+    return {name: max(usual, SHARE * limits.get(name, usual / SHARE)) for name in office.desk.outbox.targets}
+
+
 async def _resend(
-    office: Office, deliveries: Sequence[int], first: datetime, pace: timedelta, *, uncertain: bool
+    office: Office,
+    deliveries: Sequence[Row[Any]],
+    turns: dict[str, datetime],
+    paces: Mapping[str, timedelta],
+    *,
+    uncertain: bool,
 ) -> int:
-    """From `first` on, in small transactions, so that nobody else waits for long; how many were sent."""
+    """Each when it is its target's turn, which moves on; in small transactions, so that nobody else waits for long.
+
+    Returns how many were sent.
+    """
     sent = 0
     for start in range(0, len(deliveries), SLICE):
-        dues = [
-            (number, first + (start + place) * pace) for place, number in enumerate(deliveries[start : start + SLICE])
-        ]
+        some = deliveries[start : start + SLICE]
 
-        def again(conn: Connection, dues: Sequence[tuple[int, datetime]] = dues) -> int:
-            return sum(office.desk.outbox.resend(conn, number, due, uncertain=uncertain) for number, due in dues)
+        def again(conn: Connection, some: Sequence[Row[Any]] = some) -> tuple[int, dict[str, datetime]]:
+            count, after = 0, dict(turns)
+            for row in some:
+                if office.desk.outbox.resend(conn, row.id, after[row.target], uncertain=uncertain):
+                    count, after[row.target] = count + 1, after[row.target] + paces[row.target]
+            return count, after
 
-        sent += await office.store.write(again)
+        count, after = await office.store.write(again)
+        sent += count
+        turns.update(after)
     return sent
 
 
@@ -294,7 +316,11 @@ async def _send_last(office: Office, name: str, case_ids: Sequence[str]) -> int:
     for start in range(0, len(case_ids), SLICE):
         some = last.where(delivery.c.case_id.in_(case_ids[start : start + SLICE]))
         ids += await office.store.read(lambda conn, some=some: list(conn.execute(some).scalars()))  # type: ignore[misc]
-    return await _resend(office, ids, office.clock(), timedelta(seconds=1 / RATE), uncertain=False)
+    paces, sent = _paces(office, None), 0
+    turns = dict.fromkeys(paces, office.clock())
+    async for rows in _slices(office, ids):
+        sent += await _resend(office, rows, turns, paces, uncertain=False)
+    return sent
 
 
 def _case_of(conn: Connection, arguments: Mapping[str, Any]) -> str | None:

@@ -328,8 +328,20 @@ async def test_one_item_is_read_again_by_its_number(office: Office, desk: Desk) 
     assert (state(desk, first)[0], state(desk, second)[0]) == ("quarantined", "waiting")
     assert [(one.kind, one.actor, one.detail) for one in rows] == [("replayed", "li", {"raw": second})]
     for act in (read_again(office, second), dismiss(office, second, "test"), register(office, second)):
-        with pytest.raises(OperationRefused, match="not in quarantine"):
+        with pytest.raises(OperationRefused, match="about to be read"):
             await act
+
+
+async def test_what_waits_in_a_long_line_to_be_read_again_is_read_at_once_when_it_is_named(
+    office: Office, desk: Desk
+) -> None:
+    keep_aside(desk)
+    second = keep_aside(desk, key="k2")
+    await perform(office, "replay-read", {"quarantine": True, "rate": 1 / 1000}, "li")
+
+    await read_again(office, second)
+
+    assert desk.store.read_now(ledger.counts) == {"again:letter": {"ready": 1}, "read:letter": {"ready": 1}}
 
 
 async def test_a_reason_is_listed_in_the_installations_language_whatever_it_was_stored_in(

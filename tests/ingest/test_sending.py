@@ -13,7 +13,7 @@ from sqlalchemy import select, update
 
 from dispatch import targets
 from dispatch.outbox import Outbox
-from dispatch.settings import TargetSettings
+from dispatch.settings import RateSettings, TargetSettings
 from ingest.cli import main
 from ingest.office import Office, open_office
 from ingest.operations import OperationRefused, perform, sending
@@ -151,6 +151,23 @@ async def test_a_span_of_time_is_sent_again_so_many_a_second(office: Office) -> 
     assert said["sent_again"] == 3
     assert [row[3] for row in desk.deliveries()] == ["rejected", *["waiting"] * 3, *["rejected"] * 2]
     assert [due - desk.now for due in dues(desk)[1:4]] == [number * timedelta(seconds=0.25) for number in range(3)]
+
+
+async def test_of_a_target_with_a_limit_of_its_own_half_is_left_to_what_comes(office: Office) -> None:
+    """Unless a person says how fast; another target does not wait for it."""
+    office, desk = with_targets(office, oa=target(rate=RateSettings(count=6)), other=target())
+    office = dataclasses.replace(office, clock=lambda: desk.now)
+    for number in range(3):
+        desk.take_in(reading(f"x:{number}"), key=str(number))
+    reject(desk)
+
+    await perform(office, "replay-send", {"since": "2026-01-01T00:00:00+08:00"}, "wang")
+    slow = [due - desk.now for due in dues(desk)]
+    reject(desk)
+    await perform(office, "replay-send", {"since": "2026-01-01T00:00:00+08:00", "rate": 4}, "wang")
+
+    assert slow == [number * timedelta(seconds=20) for number in range(3)]
+    assert [due - desk.now for due in dues(desk)] == [number * timedelta(seconds=0.25) for number in range(3)]
 
 
 async def test_what_waits_and_is_due_is_left_where_it_stands(office: Office) -> None:

@@ -267,3 +267,25 @@ async def test_a_step_that_may_kill_its_workers_is_left_alone_for_as_long_as_it_
 
     assert due is not None
     assert due - utc_now() > longest / 2
+
+
+async def test_what_stands_behind_is_done_while_nothing_else_is_due(store: Store) -> None:
+    """However much of it there is, and however long it has been due."""
+    order, done = list[str](), asyncio.Event()
+
+    def add(conn: Connection, *lanes: str) -> None:
+        for lane in lanes:
+            ledger.enqueue(conn, lane, {}, now=utc_now())
+
+    async def work(claims: Sequence[Claim]) -> None:
+        order.extend(one.lane for one in claims)
+        await store.write(lambda conn: ledger.done_many(conn, claims))
+        if len(order) == 2:
+            await store.write(lambda conn: add(conn, LANE))
+        if len(order) == 5:
+            done.set()
+
+    await store.write(lambda conn: add(conn, "again", "again", "again", LANE))
+    await run_until(Stage(LANE, work, store, utc_now, behind="again"), done)
+
+    assert order == [LANE, "again", LANE, "again", "again"]
