@@ -83,6 +83,18 @@ Template = Annotated[str, AfterValidator(check_template)]
 """A text with {{ … }} in it."""
 
 
+def _check_line(text: str) -> str:
+    """What a header holds: aiohttp would refuse a line end only when it sends."""
+    if not text.isprintable():
+        raise ValueError(
+            "has a line end or another control character, expected one line (in YAML, not |, but >- or none)"
+        )
+    return text
+
+
+Headers = dict[Annotated[str, AfterValidator(_check_line)], Annotated[Template, AfterValidator(_check_line)]]
+
+
 def _check_tree(value: Any) -> Any:  # noqa: ANN401 - whatever YAML can say
     found = [
         InitErrorDetails(type=PydanticCustomError("template", "{said}", {"said": said}), loc=at, input=None)
@@ -156,7 +168,7 @@ class Call(Block):
     method: Literal["GET", "POST", "PUT"] = Field(default="POST", description="GET, POST or PUT")
     path: Template = Field(description="path below url; a template")
     params: dict[str, Template] = Field(default_factory=dict, description="query; templates")
-    headers: dict[str, Template] = Field(default_factory=dict, description="headers; templates")
+    headers: Headers = Field(default_factory=dict, description="headers; templates")
     body_as: Literal["json", "form"] = Field(
         default="json", description="form: fields in which what is no text is written as JSON"
     )
@@ -227,7 +239,7 @@ class HoldingsSettings(Block):
         default={"since": "{{ since or '' }}", "cursor": "{{ cursor or '' }}"},
         description="query; templates with `since` (a time or none) and `cursor` (of the page before, or none)",
     )
-    headers: dict[str, Template] = Field(default_factory=dict, description="headers; templates")
+    headers: Headers = Field(default_factory=dict, description="headers; templates")
     cases: Expression = Field(default="cases", description="JMESPath of the list of cases in its answer")
     case_id: Expression = Field(default="case_id", description="JMESPath of our case_id in each")
     revision: Expression = Field(default="revision", description="JMESPath of the revision it has, in each")
@@ -293,7 +305,7 @@ class TargetSettings(WireSettings):
         default=None, description="JMESPath of the receiver's own number in its answer"
     )
     error: Expression | None = Field(default=None, description="JMESPath of the receiver's words about what is wrong")
-    headers: dict[str, Template] = Field(
+    headers: Headers = Field(
         default_factory=dict, description="further headers, such as a gateway's key; with `calls`, templates"
     )
     calls: dict[str, EventCall] = Field(

@@ -370,6 +370,7 @@ def console_settings(config: Config) -> ConsoleSettings:
         },
         reporters={name: target for name, target in config.targets.items() if target.reports is not None},
         channels={name: kind_of(one).value for name, one in config.channels.items()},
+        polled={name: one.settings.enabled for name, one in config.channels.items()},
         titles={name: one.settings.title for name, one in config.channels.items() if one.settings.title},
         fields=fields,
         pen=pen,

@@ -209,7 +209,7 @@ def _read(commands: Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("--channel", metavar="NAME", help="whose field map reads the records (for --kind feed)")
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    parser.set_defaults(config=None)  # mails and scans are read by the built-in rules unless a file is named
+    parser.set_defaults(config=None)  # mails and scans are read by the built-in rules where there is no file
 
 
 def _status(commands: Commands[argparse.ArgumentParser]) -> None:

@@ -29,6 +29,7 @@ from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
 from normalize.rules import Rules
 
+HERE = Path("config.yaml")
 WITHOUT_CONFIGURATION = {
     "mailbox": (RawKind.MAIL, Door(ChannelKind.MAILBOX)),
     "letter": (RawKind.LETTER, Door(ChannelKind.LETTER)),
@@ -109,11 +110,14 @@ def _print(line: dict[str, Any]) -> None:
 
 
 def _config(arguments: argparse.Namespace) -> Config | None:
-    """The configuration where it is named or needed: rules and field maps come from it, secrets are not asked for."""
+    """The configuration where it is named, needed or here: rules and field maps come from it, secrets are not asked
+    for.
+    """
     needed = arguments.kind == "feed" or arguments.channel is not None
-    if arguments.config is None and not needed:
+    path = arguments.config or HERE
+    if arguments.config is None and not needed and not path.exists():
         return None
-    return load_config(arguments.config or Path("config.yaml"), _AnySecret(os.environ))
+    return load_config(path, _AnySecret(os.environ))
 
 
 def _door(arguments: argparse.Namespace, config: Config | None) -> tuple[RawKind, str, Door]:

@@ -132,7 +132,9 @@ async def _run(path: Path, config: Config, stages: frozenset[str], supervisor: S
 
 
 def _stages(written: str | None) -> frozenset[str]:
-    wanted = frozenset(written.split(",")) if written else frozenset(STAGES)
+    wanted = frozenset(STAGES) if written is None else frozenset(written.split(","))
     if unknown := wanted - set(STAGES):
-        raise WrongUsage(f"--stages: {', '.join(sorted(unknown))} is no stage; there are {', '.join(STAGES)}")
+        raise WrongUsage(
+            f"--stages: {', '.join(sorted(unknown)) or 'nothing'} is no stage; there are {', '.join(STAGES)}"
+        )
     return wanted

@@ -91,7 +91,7 @@ def _door(door: Mapping[str, Any], said: Speech, when: When) -> str:
         "status.door",
         name=padded(door["name"], 20),
         state=padded(said.code("door_state", door["state"]), 12),
-        since=when(door["since"]),
+        since=when(door["since"]) if door["since"] else "–",
         seen=seen,
         trouble=trouble,
     )

@@ -35,13 +35,30 @@ class Finding:
 
 def check_channels(channels: Mapping[str, Channel]) -> Iterator[Finding]:
     """Two channels would fetch each other's matters, or one its own archive."""
-    yield from _shared(channels, "mailbox_key", "reads the same mailbox and folder")
-    yield from _shared(channels, "folder_key", "watches the same folder")
+    yield from _same_mailbox(channels)
+    yield from _within_each_other(channels)
     yield from _platforms(channels)
-    for name, channel in channels.items():
-        folders = _folders(channel)
-        if folders and folders[0] == folders[1]:
+
+
+def _within_each_other(channels: Mapping[str, Channel]) -> Iterator[Finding]:
+    """A letters channel reads its folder with all that lies below it."""
+    known = [(name, *folders) for name, channel in channels.items() if (folders := _folders(channel))]
+    for place, (name, folder, archive) in enumerate(known):
+        if folder == archive:
             yield Finding(("channels", name, "archive"), "is the watched folder itself, expected another one")
+        for other, its, _ in known[:place]:
+            if folder == its:
+                text = f"watches the same folder as channel {other}; each matter would come twice"
+                yield Finding(("channels", name), text)
+            elif folder.is_relative_to(its) or its.is_relative_to(folder):
+                text = f"watches a folder within that of channel {other}, or around it; each matter would come twice"
+                yield Finding(("channels", name), text)
+        for other, its, _ in known:
+            if other != name and archive is not None and archive.is_relative_to(its):
+                text = (
+                    f"lies in the folder of channel {other}, which would take what is filed there, expected another one"
+                )
+                yield Finding(("channels", name, "archive"), text)
 
 
 def _platforms(channels: Mapping[str, Channel]) -> Iterator[Finding]:
@@ -60,20 +77,16 @@ def _platforms(channels: Mapping[str, Channel]) -> Iterator[Finding]:
             yield Finding(("channels", name), text, fatal=False)
 
 
-def _shared(channels: Mapping[str, Channel], attribute: str, does: str) -> Iterator[Finding]:
+def _same_mailbox(channels: Mapping[str, Channel]) -> Iterator[Finding]:
     seen: dict[Hashable, str] = {}
     for name, channel in channels.items():
-        key = _folder_key(channel) if attribute == "folder_key" else getattr(channel.adapter, attribute, None)
+        key = getattr(channel.adapter, "mailbox_key", None)
         if key is None:
             continue
         if key in seen:
-            yield Finding(("channels", name), f"{does} as channel {seen[key]}; each matter would come twice")
+            text = f"reads the same mailbox and folder as channel {seen[key]}; each matter would come twice"
+            yield Finding(("channels", name), text)
         seen.setdefault(key, name)
-
-
-def _folder_key(channel: Channel) -> Path | None:
-    folders = _folders(channel)
-    return folders[0] if folders else None
 
 
 def _folders(channel: Channel) -> tuple[Path, Path | None] | None:

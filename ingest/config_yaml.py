@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,14 @@ At: TypeAlias = tuple[str | int, ...]
 """The way to a value: keys and list places from the root."""
 Plain: TypeAlias = "bool | int | float | str | list[Plain] | dict[str, Plain] | None"
 _MERGE = "tag:yaml.org,2002:merge"
+_NO_COLON = "could not find expected ':'"
+_WIDE = re.compile(r"(?:\s*[\w-]+\s*|[ \t]*)([\uff1a\u3000\u00a0])")
+"""What an input method puts in the place of what YAML knows, behind a key or before it."""
+_SAID = {
+    "\uff1a": "the line has a full-width colon (\uff1a), write : and a space",
+    "\u3000": "the line has a full-width space, write plain ones",
+    "\u00a0": "the line has a no-break space, write plain ones",
+}
 
 
 @dataclass(frozen=True)
@@ -102,18 +111,26 @@ def _compose(path: Path, file: str) -> Node | None:
         line = error.object[: error.start].count(b"\n") + 1
         raise ConfigErrors([Problem(line, 1, "", "not UTF-8 text; save the file as UTF-8", file)]) from error
     except MarkedYAMLError as error:
-        raise ConfigErrors([_syntax(error, file)]) from error
+        raise ConfigErrors([_syntax(error, text, file)]) from error
     except YAMLError as error:
         raise ConfigErrors([Problem(1, 1, "", f"not YAML: {error}", file)]) from error
     return root
 
 
-def _syntax(error: MarkedYAMLError, file: str) -> Problem:
+def _syntax(error: MarkedYAMLError, text: str, file: str) -> Problem:
     mark: StringMark | None = error.problem_mark or error.context_mark
     said = ", ".join(part for part in (error.context, error.problem) if part)
     if "'\\t'" in said:
         said += "; indent with spaces, not tabs"
+    if error.problem == _NO_COLON:  # noticed where the next key begins
+        mark = error.context_mark or mark
+        said = 'expected "key: value", with a colon and a space'
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    lines = text.splitlines()
+    for number in (line, line - 1):  # a key without its colon is noticed behind the next one
+        wide = _WIDE.match(lines[number - 1]) if 0 < number <= len(lines) else None
+        if wide:
+            return Problem(number, wide.end(), "", f"not YAML: {said}; {_SAID[wide[1]]}", file)
     return Problem(line, column, "", f"not YAML: {said}", file)
 
 
@@ -132,7 +149,10 @@ def _block(node: MappingNode, at: At, document: Document) -> dict[str, Plain]:
     for key_node, value_node, merged in _pairs(node):
         key = str(key_node.value)
         here = (*at, key)
-        if key not in block:
+        if key[:1] in _SAID:  # an indent that YAML takes for a part of the key
+            place = _place(key_node)
+            document.problems.append(Problem(place.line, place.column, "", _SAID[key[0]], document.file))
+        elif key not in block:
             document.keys[here] = _place(key_node)
             block[key] = _plain(value_node, here, document)
         elif not merged:

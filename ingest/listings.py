@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -33,8 +33,8 @@ TOLD_OF_ATTEMPTS = (attempt.c.at, attempt.c.milliseconds, attempt.c.outcome, att
 @dataclass(frozen=True)
 class Door:
     name: str
-    state: str  # new | open | unavailable | refused | paused
-    since: datetime
+    state: str  # new | open | unavailable | refused | paused; disabled, and removed: not in the configuration any more
+    since: datetime | None
     error: str | None
     """Of a paused one: why a person paused it."""
     paused_by: str | None
@@ -159,13 +159,22 @@ class Delivery:
     tries: tuple[Attempt, ...]
 
 
-def doors(conn: Connection) -> list[Door]:
+def doors(conn: Connection, polled: Mapping[str, bool] | None = None) -> list[Door]:
+    """Every door that was ever known; with which of the configured ones are polled, what the others were does not
+    matter any more.
+    """
     shown = [
         column
         for column in channel.c
         if column.name not in ("cursor", "start_from", "enrolled_at", "kept_until", "fence")
     ]
-    return [Door(**row) for row in conn.execute(select(*shown).order_by(channel.c.name)).mappings()]
+    found = [Door(**row) for row in conn.execute(select(*shown).order_by(channel.c.name)).mappings()]
+    return found if polled is None else [one if polled.get(one.name) else _asleep(one, polled) for one in found]
+
+
+def _asleep(door: Door, configured: Container[str]) -> Door:
+    state = "disabled" if door.name in configured else "removed"
+    return replace(door, state=state, since=None, error=None, paused_by=None, failures=0)
 
 
 def targets(conn: Connection, configured: Mapping[str, TargetSettings]) -> list[TargetState]:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FILE = "file:"
-_NAMED = r"[A-Z_][A-Z0-9_]*|file:[^{}]+"
+_NAMED = r"[A-Za-z_][A-Za-z0-9_]*|file:[^{}]+"
 _REFERENCE = re.compile(rf"(?<!\$)\$\{{({_NAMED})\}}")
-_LITERAL = re.compile(rf"\$(\$\{{(?:{_NAMED})\}})")
+_LITERAL = re.compile(r"\$(\$\{)")
+_MISWRITTEN = re.compile(rf"(?<!\$)\$\{{(?!(?:{_NAMED})\}})")
 
 
 class SecretMissing(Exception):
@@ -18,8 +19,8 @@ class SecretMissing(Exception):
 
 
 def references(text: str) -> list[str]:
-    """What a text refers to: NAME of the environment for `${NAME}`, `file:PATH` for `${file:PATH}`; `$${NAME}` is the
-    text `${NAME}` itself.
+    """What a text refers to: NAME of the environment for `${NAME}`, `file:PATH` for `${file:PATH}`; `$${` is the text
+    `${` itself.
     """
     return _REFERENCE.findall(text)
 
@@ -30,8 +31,14 @@ def expand(text: str, environment: Mapping[str, str], folder: Path) -> str:
     Relative paths count from the folder.
 
     Raises:
-        SecretMissing: a variable is not set or is empty, a file cannot be read or is empty.
+        SecretMissing: a variable is not set or is empty, a file cannot be read or is empty, or what follows `${` is
+            neither.
     """
+    if _MISWRITTEN.search(text):
+        raise SecretMissing(
+            "${ begins no reference here, expected ${NAME} of letters, digits and _, or ${file:PATH};"
+            " for the text itself write $${"
+        )
 
     def value(found: re.Match[str]) -> str:
         name = found[1]

@@ -283,7 +283,8 @@ class Draft(_Part):
     )
     channel_kind: ChannelKind = Field(description="which kind of door")
     source_id: str = Field(
-        description="the matter's identity, the same whenever it comes: platform:key, or sha256:… of a mail or scan"
+        description="the matter's identity at its source, the same whenever it comes: a record's key, which is unique"
+        " on its platform, or sha256:… of a mail or scan"
     )
     source_no: str | None = Field(
         default=None, description="the number the source gave it (信访件编号, 工单编号, Message-ID)"

@@ -23,7 +23,10 @@ def _check_address(text: str) -> str:
 
 
 def _time(value: object) -> object:
-    return time.fromisoformat(value) if isinstance(value, str) else value
+    try:
+        return time.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f'"{value}" is no time of day, expected one such as "08:10"') from error
 
 
 def _check_secret_url(url: SecretStr) -> SecretStr:

@@ -14,10 +14,11 @@ from ingest.console.roles import Right
 @needs(Right.OVERVIEW)
 async def show_door(request: web.Request) -> web.StreamResponse:
     console, name = request.app[CONSOLE], request.match_info["name"]
-    doors = {one.name: one for one in await console.store.read(listings.doors)}
+    settings = console.settings
+    seen = await console.store.read(lambda conn: listings.doors(conn, settings.polled))
+    doors = {one.name: one for one in seen}
     if name not in doors:
         raise web.HTTPNotFound
-    settings = console.settings
     return page(
         request, "door.html", door=doors[name], kind=settings.channels.get(name), title=settings.titles.get(name)
     )

@@ -35,8 +35,8 @@ class Overview:
 async def show(request: web.Request) -> web.StreamResponse:
     console, visitor = request.app[CONSOLE], visitor_of(request)
     role, now, sealer = visitor.role, console.now(), console.store.sealer
-    targets = console.desk.outbox.targets
-    seen = await console.store.browse(lambda conn: _gather(conn, sealer, role, now, targets))
+    targets, polled = console.desk.outbox.targets, console.settings.polled
+    seen = await console.store.browse(lambda conn: _gather(conn, sealer, role, now, targets, polled))
     told = console.alarms[visitor.language]
     return page(
         request,
@@ -52,12 +52,17 @@ async def show(request: web.Request) -> web.StreamResponse:
 
 
 def _gather(
-    conn: Connection, sealer: Sealer, role: Role, now: datetime, targets: Mapping[str, TargetSettings]
+    conn: Connection,
+    sealer: Sealer,
+    role: Role,
+    now: datetime,
+    targets: Mapping[str, TargetSettings],
+    polled: Mapping[str, bool] | None,
 ) -> Overview:
     deadlines = listings.deadlines(conn, now)
     lines = lines_by_id(conn, sealer, role, [due.case_id for due in deadlines.first])
     return Overview(
-        listings.doors(conn),
+        listings.doors(conn, polled),
         listings.targets(conn, targets),
         listings.stages(conn),
         listings.oldest_waiting(conn),

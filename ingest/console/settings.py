@@ -46,6 +46,8 @@ class ConsoleSettings:
     """Targets that may report what became of a case."""
     channels: Mapping[str, str] = field(default_factory=dict)
     """Channel name to channel kind, for labels and filters."""
+    polled: Mapping[str, bool] | None = None
+    """Which channels are enabled; None: not known."""
     titles: Mapping[str, str] = field(default_factory=dict)
     """What people call the channels that have a title."""
     fields: Fields = field(default_factory=lambda: Fields(()))

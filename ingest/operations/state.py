@@ -25,11 +25,12 @@ async def status(office: Office, _arguments: Mapping[str, Any], _actor: str) -> 
     `running`: whether a daemon has this data folder; null where others may work on the same database, unseen.
     """
     now = office.clock()
+    polled = {name: one.settings.enabled for name, one in office.config.channels.items()}
 
     def look(conn: Connection) -> Answer:
         stages = listings.stages(conn)
         return {
-            "doors": plain(listings.doors(conn)),
+            "doors": plain(listings.doors(conn, polled)),
             "stages": plain(stages),
             "oldest": plain(listings.oldest_waiting(conn)),
             "quarantined": stages.raws.get("quarantined", 0),

@@ -84,6 +84,7 @@ async def test_each_help_has_an_example(office: Installation, name: str) -> None
         ("replay", "--quarantine", "--send"),
         ("replay", "--read", "--since", "monday"),
         ("run", "--stages", "poll,fly"),
+        ("run", "--stages", ""),
         ("user", "promote", "wang"),
         ("correct", "2026-000001"),
         ("correct", "2026-000001", "title"),

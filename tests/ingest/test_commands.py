@@ -405,17 +405,21 @@ def test_a_full_disk_is_named_by_what_was_to_be_written(
     assert said.removeprefix(f"{tmp_path}/").startswith(f"{where}: No space left on device")
 
 
-def test_a_configuration_that_is_named_rules_the_reading(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_configuration_that_is_named_or_lies_here_rules_the_reading(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = write(tmp_path, text(tmp_path) + "rules: {restrict: {terms: [路灯]}}\n")
-    mail = tmp_path / "a.eml"
+    mail = tmp_path / "elsewhere" / "a.eml"
+    mail.parent.mkdir()
     mail.write_bytes(MAIL)
+    said = []
 
-    plain = main(["read", "--kind", "mailbox", str(mail)])
-    ruled = main(["read", "--kind", "mailbox", "-c", str(path), str(mail)])
+    for folder, named in ((mail.parent, []), (mail.parent, ["-c", str(path)]), (tmp_path, [])):
+        monkeypatch.chdir(folder)
+        said.append(main(["read", "--kind", "mailbox", *named, str(mail)]))
     found = [json.loads(line)["case"]["restricted"] for line in capsys.readouterr().out.splitlines()]
 
-    assert (plain, ruled) == (0, 0)
-    assert found == [False, True]
+    assert (said, found) == ([0, 0, 0], [False, True, True])
 
 
 @pytest.mark.parametrize(
@@ -426,6 +430,7 @@ def test_why_a_file_cannot_be_read_is_said_in_the_readers_language(
     locale: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ALL", locale)
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "a.eml").write_bytes(b"")
 
     assert main(["read", "--kind", "mailbox", str(tmp_path / "a.eml")]) == 0
@@ -442,6 +447,7 @@ def test_a_reader_s_bug_costs_one_file(
         return read(content, *more)
 
     monkeypatch.setattr("normalize.read.read", fails_once)
+    monkeypatch.chdir(tmp_path)
     for name, content in (("a.eml", b"X-Bad: 1\r\n" + MAIL), ("b.eml", MAIL)):
         (tmp_path / name).write_bytes(content)
 

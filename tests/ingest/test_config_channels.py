@@ -183,6 +183,25 @@ def test_two_channels_on_one_folder_are_refused_however_it_is_written(tmp_path: 
     ]
 
 
+@pytest.mark.parametrize(("first", "second"), [("scans", "scans/east"), ("scans/east", "./scans")])
+def test_a_channel_that_would_read_another_ones_folder_too_is_refused(tmp_path: Path, first: str, second: str) -> None:
+    text = f"channels:\n  one: {{kind: letters, folder: {first}}}\n  two: {{kind: letters, folder: {second}}}\n"
+
+    assert refused(tmp_path, SEALING + TARGETS + text) == [
+        "config.yaml:5:3: channels.two: watches a folder within that of channel one, or around it; each matter would"
+        " come twice"
+    ]
+
+
+def test_an_archive_in_another_ones_folder_is_refused(tmp_path: Path) -> None:
+    text = "channels:\n  one: {kind: letters, folder: east, archive: west/read}\n  two: {kind: letters, folder: west}\n"
+
+    assert refused(tmp_path, SEALING + TARGETS + text) == [
+        "config.yaml:4:47: channels.one.archive: lies in the folder of channel two, which would take what is filed"
+        " there, expected another one"
+    ]
+
+
 def test_an_archive_that_is_the_watched_folder_is_refused(tmp_path: Path) -> None:
     text = SEALING + TARGETS + "channels: {one: {kind: letters, folder: scans, archive: ./scans/}}\n"
 

@@ -152,6 +152,11 @@ def test_a_key_given_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
     ]
 
 
+NO_PAIR = 'not YAML: expected "key: value", with a colon and a space'
+HERE = "mapping values are not allowed here"
+WIDE_COLON = "the line has a full-width colon (：), write : and a space"
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -163,6 +168,10 @@ def test_a_key_given_twice_is_refused_with_both_lines(tmp_path: Path) -> None:
         (b"a: 1\nb: \x07\n", "config.yaml:1:1: not YAML: "),
         (b"- a\n", "config.yaml:1:1: expected a block of keys (key: value)"),
         (b"a: 1\n---\nb: 1\n", "config.yaml:2:1: not YAML: "),
+        ("log:\n  level：info\n  x: 1\n".encode(), f"config.yaml:2:8: not YAML: {HERE}; {WIDE_COLON}"),
+        ("log：\n  level: info\n".encode(), f"config.yaml:1:4: not YAML: {HERE}; {WIDE_COLON}"),
+        ("log:\n  level: info\nlisten：\n\nx: 1\n".encode(), f"config.yaml:3:7: {NO_PAIR}; {WIDE_COLON}"),
+        (b"log:\n  level: info\nport:18650\nx: 1\n", f"config.yaml:3:1: {NO_PAIR}"),
     ],
 )
 def test_what_is_no_yaml_is_said_where_it_breaks(tmp_path: Path, text: bytes, expected: str) -> None:
@@ -173,6 +182,13 @@ def test_what_is_no_yaml_is_said_where_it_breaks(tmp_path: Path, text: bytes, ex
         load(path, ENVIRONMENT)
 
     assert str(caught.value).removeprefix(f"{tmp_path}/").startswith(expected)
+
+
+def test_a_full_width_indent_is_named(tmp_path: Path) -> None:
+    """To YAML it is a part of the key."""
+    said = refused(tmp_path, f"{SEALING}log:\n  level: info\n\u3000x: 1\n")
+
+    assert said == ["config.yaml:4:1: the line has a full-width space, write plain ones"]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -175,10 +175,19 @@ def test_a_file_within_a_text_that_is_not_there_or_open_to_all_is_said(tmp_path:
     ]
 
 
-def test_a_doubled_dollar_and_small_letters_are_no_reference() -> None:
-    assert expand("$${NAME} $${file:x} ${name} $NAME", {}, Path()) == "${NAME} ${file:x} ${name} $NAME"
-    with pytest.raises(SecretMissing, match="NAME is not set"):
-        expand("${NAME}", {}, Path())
+def test_a_doubled_dollar_and_a_bare_one_are_no_reference() -> None:
+    assert expand("$${NAME} $${file:x} $${a-b} $NAME", {}, Path()) == "${NAME} ${file:x} ${a-b} $NAME"
+    for name in ("NAME", "name"):
+        with pytest.raises(SecretMissing, match=f"{name} is not set"):
+            expand(f"${{{name}}}", {}, Path())
+
+
+@pytest.mark.parametrize("text", ["${mail-pass}", "${ NAME }", "${NOPE", "${file:secrets/x", "${}", "${1ST}"])
+def test_what_looks_like_a_reference_is_one_or_is_refused(tmp_path: Path, text: str) -> None:
+    """Taken as it stands it would be a secret that anybody can read in the example."""
+    (said,) = refused(tmp_path, SEALING + f"targets: {{oa: {{url: 'http://oa.example', secret: '{text}'}}}}\n")
+
+    assert "targets.oa.secret: ${ begins no reference here, expected ${NAME}" in said
 
 
 def test_a_value_from_the_environment_is_not_expanded_again() -> None:

@@ -65,6 +65,14 @@ def test_a_channel_that_was_renamed_or_removed_may_stay_in_a_filter(tmp_path: Pa
     ]
 
 
+@pytest.mark.parametrize("headers", ['{x-key: "a\\n"}', '{"x\\tkey": a}'])
+def test_a_header_is_one_line(tmp_path: Path, headers: str) -> None:
+    """As YAML's | would not have it: nothing could be sent."""
+    (said,) = refused(tmp_path, SEALING + CHANNELS + f"targets: {{oa: {OA % f', headers: {headers}'}}}\n")
+
+    assert "has a line end or another control character, expected one line" in said
+
+
 def test_a_target_may_only_ask_for_event_types_there_are(tmp_path: Path) -> None:
     text = SEALING + CHANNELS + f"targets: {{oa: {OA % ', restricted: true, types: [case.created, case.update]'}}}\n"
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select
@@ -53,6 +54,23 @@ async def test_a_door_is_paused_with_who_and_why_and_resumed(office: Office) -> 
     assert needs_a_person(status)
     assert paused
     assert (after.state, after.error, after.paused_by) == ("new", None, None)
+
+
+@pytest.mark.parametrize(
+    ("channel", "state"), [("", "removed"), (f"box: {MAILBOX[:-1]}, enabled: false}}", "disabled")]
+)
+async def test_a_door_that_is_not_polled_any_more_needs_nobody(
+    office: Office, tmp_path: Path, channel: str, state: str
+) -> None:
+    """However it stood before: nothing can be done about it."""
+    await ask(office, "pause", "door", "box", "mail server moves")
+    config = loaded(tmp_path, f"{SEALING}channels: {{{channel}}}\n{TARGETS}")
+    later = replace(office, config=office.config.model_copy(update={"channels": config.channels}))
+
+    status = await perform(later, "status", {}, "wang")
+
+    assert [(door["state"], door["error"]) for door in status["doors"]] == [(state, None)]
+    assert not needs_a_person(status)
 
 
 async def test_a_target_is_paused_with_who_and_why_and_resumed(office: Office) -> None:
