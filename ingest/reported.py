@@ -96,14 +96,14 @@ def take(
     reports, returned_at = _reports(conn, new.report.case_id), register.returned_at(conn, new.report.case_id)
     before = progress_of(reports, returned_at)
     after(before.given_out(entry.case.dispatched_at), new.report)
-    known, seen_at = entry.case.deadlines, entry.modified_at or now
-    _expect_to_extend(clockwork.dated(entry.case, before, before=known, seen_at=seen_at), new.report)
+    stood, seen_at = entry.case.deadlines, entry.modified_at or now
+    _expect_to_extend(clockwork.dated(entry.case, before, before=stood, seen_at=seen_at), new.report)
     progress = progress_of([*reports, new.report], returned_at)
     if not _add(conn, sealer, new, now):  # of another case, at this very moment
         raise OtherWords(new)
     record_history(conn, new.report.case_id, "reported", f"target:{new.target}", _told(new.report), now)
     accepted = _accepted(conn, sealer, entry, progress)
-    case = clockwork.dated(accepted, progress, before=known, seen_at=seen_at)
+    case = clockwork.dated(accepted, progress, before=stood, seen_at=seen_at)
     register.save(conn, sealer, case, clockwork.timing(case, withdrawn=entry.withdrawn, now=now), now)
     return Taken(new.report.case_id, new.report.type, new.report.at, now)
 

@@ -386,6 +386,8 @@ def _as_its_source_says(one: Deadline, facts: Draft, was: Deadline | None, seen_
     stays = code in _IN_REVIEW and one.kind is _K.SOURCE and same and ended is not None
     if not stays and one.kind not in _ENDED_BY.get(code, ()):
         return one
+    if ended and one.started_at and ended < one.started_at and one.kind not in _ONCE:
+        ended = None  # before the return
     return one.model_copy(update={"ended_at": _earliest(one.ended_at, ended or seen_at.astimezone(CHINA))})
 
 
@@ -424,24 +426,24 @@ def _start(facts: Draft, rule: ClockRule, known: Progress, was: Deadline | None,
     """From which field the clock starts, and when: what must be done again, from the return on."""
     field, start = _first_start(facts, rule, was, seen_at)
     again = known.returned_at
-    return (RETURNED_AT, again) if again and start and start <= again and rule.kind in _AGAIN else (field, start)
+    return (RETURNED_AT, again) if again and start and start < again and rule.kind in _AGAIN else (field, start)
 
 
 def _first_start(facts: Draft, rule: ClockRule, was: Deadline | None, seen_at: datetime) -> _Start:
     start: datetime | None = getattr(facts, rule.starts)
-    if start is None and rule.starts != "accepted_at":
+    if start is not None:
+        return rule.starts, start
+    if rule.starts != "accepted_at":
         return "received_at", facts.received_at
-    if start is None and (since := _seen_accepted(facts, was, seen_at)):
-        return SOURCE_STATUS, since
-    return rule.starts, start
+    return _seen_accepted(facts, was, seen_at)
 
 
-def _seen_accepted(facts: Draft, was: Deadline | None, seen_at: datetime) -> datetime | None:
-    """Since when its state at the source was seen to be accepted, where nobody tells when that was."""
+def _seen_accepted(facts: Draft, was: Deadline | None, seen_at: datetime) -> _Start:
+    """Where nobody tells when it was accepted: since its state at the source was first seen to say so."""
     code = facts.source_status.code
     if was is not None and was.starts in {SOURCE_STATUS, RETURNED_AT} and code not in _NOT_YET_ACCEPTED:
-        return was.started_at
-    return seen_at if code == "accepted" else None
+        return was.starts, was.started_at
+    return (SOURCE_STATUS, seen_at) if code == "accepted" else ("accepted_at", None)
 
 
 def _due(start: datetime, rule: ClockRule, calendar: WorkCalendar, hours: _Hours) -> datetime:

@@ -290,9 +290,9 @@ def petition(state: str | None = None, **more: Any) -> Draft:
 
 def test_after_a_return_the_reply_counts_from_it_and_what_was_done_once_stays_done() -> None:
     answered = china("2026-03-05 10:00")
-    given = {"source_deadline_at": china("2026-03-20 18:00")}
+    facts = order(source_deadline_at=china("2026-03-20 18:00"))
 
-    found = as_of(order(**given), Progress(settled_at=answered, returned_at=RETURNED))
+    found = as_of(facts, Progress(settled_at=answered, returned_at=RETURNED))
 
     assert ended(found) == {"source": None, "12345.sign": answered, "12345.return": answered, "12345.complaint": None}
     reply = found["12345.complaint"]
@@ -371,6 +371,13 @@ def test_what_the_state_ended_was_ended_when_it_was_first_seen_until_it_runs_aga
     assert set(ended(later).values()) == {SEEN}
     assert ended(again) == {"12345.sign": SEEN, "12345.return": SEEN, "12345.complaint": None}
     assert anew["12345.complaint"].ended_at == RETURNED + DAY
+
+
+def test_what_was_returned_and_answered_between_two_visits_was_not_ended_before_it_began() -> None:
+    first = as_of(order("answered"), seen=SEEN)
+    found = as_of(order("answered"), Progress(returned_at=RETURNED), first.values(), RETURNED + DAY)
+
+    assert ended(found) == {"12345.sign": SEEN, "12345.return": SEEN, "12345.complaint": RETURNED + DAY}
 
 
 def test_of_a_report_and_the_state_at_the_source_the_earlier_counts() -> None:
