@@ -221,6 +221,10 @@ class Deadline(_Part):
     basis: str | None = Field(default=None, description="the law or order it comes from")
     provisional: bool = Field(default=False, description="reaches beyond the known working-day calendar")
     ended_at: AwareDatetime | None = Field(default=None, description="when its clock was stopped; null: it runs")
+    ended_assumed: bool = Field(
+        default=False,
+        description="ended_at is when its state at the source was first seen to say so: it ended then or before",
+    )
     extended: bool = Field(default=False, description="due_at was extended in the OA")
 
 

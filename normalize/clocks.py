@@ -298,19 +298,21 @@ class ClockRules(BaseModel):
         return tuple(by_name.values())
 
 
-_ONCE = frozenset({_K.SIGN, _K.OBJECT, _K.NOTICE})
 _UNTIL_REVIEW = frozenset(_K) - {_K.REVIEW}
 _IN_REVIEW = ("reexamination", "final_review")
 _ENDED_BY: Mapping[str | None, frozenset[DeadlineKind]] = {
     "under_review": frozenset({_K.SIGN}),
-    **dict.fromkeys(("accepted", "in_progress", "returned", "overdue"), _ONCE),
+    "in_progress": frozenset({_K.SIGN, _K.OBJECT}),
+    **dict.fromkeys(("accepted", "returned", "overdue"), frozenset({_K.SIGN, _K.OBJECT, _K.NOTICE})),
     **dict.fromkeys(("answered", "follow_up", "not_accepted"), _UNTIL_REVIEW),
     **dict.fromkeys(_IN_REVIEW, _UNTIL_REVIEW - {_K.SOURCE}),
     "closed": frozenset(_K),
 }
-"""What is done once the matter's state at its source is this: who works on it has signed for it and told the citizen;
-what is answered, or not accepted, waits for a review at the most, and in one the source may have set another date.
+"""What is done once the matter's state at its source is this: who works on it has signed for it, who accepted it has
+told the citizen; what is answered, or not accepted, waits for a review at the most.
 """
+_STAYS = frozenset({("in_progress", _K.NOTICE), *((code, _K.SOURCE) for code in _IN_REVIEW)})
+"""What was over before that state stays so; a date that the source sets in a review runs."""
 _NOT_YET_ACCEPTED = ("new", "under_review")
 _AGAIN = frozenset({_K.REPLY, _K.CLOSE, _K.REVIEW})
 """What a return asks for once more, in a time of its own."""
@@ -380,15 +382,19 @@ def _as_of(one: Deadline, progress: Progress) -> Deadline:
 
 
 def _as_its_source_says(one: Deadline, facts: Draft, was: Deadline | None, seen_at: datetime) -> Deadline:
-    """A deadline as the matter's state at its source leaves it; a date that is over stays so in a review."""
-    code, ended = facts.source_status.code, was.ended_at if was else None
-    same = was is not None and was.due_at == one.due_at
-    stays = code in _IN_REVIEW and one.kind is _K.SOURCE and same and ended is not None
+    """A deadline as the matter's state at its source leaves it."""
+    code, seen = facts.source_status.code, _ended_before(one, was)
+    stays = seen is not None and was is not None and was.due_at == one.due_at and (code, one.kind) in _STAYS
     if not stays and one.kind not in _ENDED_BY.get(code, ()):
         return one
-    if ended and one.started_at and ended < one.started_at and one.kind not in _ONCE:
-        ended = None  # before the return
-    return one.model_copy(update={"ended_at": _earliest(one.ended_at, ended or seen_at.astimezone(CHINA))})
+    ended = _earliest(one.ended_at, seen or seen_at.astimezone(CHINA))
+    return one.model_copy(update={"ended_at": ended, "ended_assumed": ended != one.ended_at})
+
+
+def _ended_before(one: Deadline, was: Deadline | None) -> datetime | None:
+    """When it was over already: before the return, or another dispatch, does not count."""
+    ended = was.ended_at if was else None
+    return None if ended and one.started_at and ended < one.started_at else ended
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:

@@ -338,6 +338,7 @@ PETITION = ("source", "xf.notice", "xf.object", "xf.close")
         (order("a code of the city's"), ORDER),
         (petition("new"), PETITION),
         (petition("under_review"), PETITION),
+        (petition("in_progress"), ("source", "xf.notice", "xf.close")),
         (petition("accepted"), ("source", "xf.close")),
         (petition("overdue"), ("source", "xf.close")),
         (petition("answered"), ()),
@@ -351,6 +352,7 @@ def test_the_state_at_the_source_ends_what_came_before_it(facts: Draft, runs: tu
     found = as_of(facts.model_copy(update={"source_deadline_at": china("2026-04-30 18:00")}))
 
     assert ended(found) == {rule: None if rule in runs else SEEN for rule in found}
+    assert {rule for rule, one in found.items() if one.ended_assumed} == found.keys() - set(runs)
 
 
 def test_only_closing_ends_a_review() -> None:
@@ -385,8 +387,8 @@ def test_of_a_report_and_the_state_at_the_source_the_earlier_counts() -> None:
     first = as_of(order("answered"), Progress(answered_at=reported))
     other = as_of(order("answered"), Progress(answered_at=SEEN + DAY))
 
-    assert first["12345.complaint"].ended_at == reported
-    assert other["12345.complaint"].ended_at == SEEN
+    assert (first["12345.complaint"].ended_at, first["12345.complaint"].ended_assumed) == (reported, False)
+    assert (other["12345.complaint"].ended_at, other["12345.complaint"].ended_assumed) == (SEEN, True)
 
 
 def test_in_a_review_only_a_date_that_the_source_sets_anew_runs() -> None:
@@ -407,6 +409,7 @@ def test_an_acceptance_of_which_nobody_tells_the_moment_counts_from_when_it_was_
 
     assert waiting["xf.close"].due_at is None
     for found in (accepted, later):
+        assert found["xf.notice"].ended_at == SEEN
         assert (found["xf.close"].starts, found["xf.close"].started_at) == ("source_status", SEEN)
         assert found["xf.close"].due_at == china("2026-05-06 23:59:59")
     assert (told["xf.close"].starts, told["xf.close"].started_at) == ("accepted_at", SEEN - DAY)
@@ -420,6 +423,15 @@ def test_after_a_return_an_acceptance_that_was_seen_stays() -> None:
 
     close = found["xf.close"]
     assert (close.starts, close.started_at, close.ended_at) == ("returned_at", RETURNED, None)
+
+
+def test_what_is_dispatched_again_after_a_refusal_was_not_ended_by_that() -> None:
+    refused = as_of(petition("new", dispatched_at=china("2026-03-02 09:00")), Progress(refused_at=SEEN))
+    again = petition("in_progress", dispatched_at=SEEN + DAY).model_copy(update={"received_at": SEEN + DAY})
+
+    found = as_of(again, Progress(refused_at=SEEN), refused.values(), SEEN + 2 * DAY)
+
+    assert (found["xf.notice"].ended_at, found["xf.object"].ended_at) == (None, SEEN + 2 * DAY)
 
 
 def test_signing_at_the_source_ends_what_waits_for_it_unless_it_was_before_the_dispatch() -> None:
