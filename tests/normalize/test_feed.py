@@ -334,9 +334,9 @@ def test_a_derived_title_is_the_first_sentence_that_says_something(text: str, ti
     ("word", "code"),
     [
         ("退回重办", "returned"),
-        ("提出复查意见", "reexamination"),
+        ("提出复查意见", "answered"),
         ("超期未作出复查意见", "reexamination"),
-        ("提出复核意见", "final_review"),
+        ("提出复核意见", "answered"),
         ("超期未作出复核意见", "final_review"),
         ("超期未申请复查", "closed"),
         ("超期未申请复核", "closed"),
