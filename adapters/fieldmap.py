@@ -47,6 +47,7 @@ RequestWord = Literal["consult", "help", "complaint", "report", "suggestion", "p
 PurposeWord = Literal["suggestion", "appeal", "accusation", "other"]
 UrgencyWord = Literal["normal", "urgent", "critical"]
 SignalWord = Literal["reminder", "returned", "supplemented", "withdrawn"]
+StepTime = Literal["signed_at", "accepted_at"]
 FlagWord = Literal["minor_involved", "threat", "legal_matter", "media_hot", "backlog", "first_time", "repeat_at_source"]
 
 
@@ -137,6 +138,10 @@ class StepsEntry(_Entry):
         default_factory=dict,
         description="word: reminder, returned, supplemented or withdrawn; other steps are kept as told",
     )
+    times: Annotated[Mapping[str, StepTime], BeforeValidator(_words)] = Field(
+        default_factory=dict,
+        description="word: signed_at or accepted_at, what its first step since the dispatch tells where no field does",
+    )
 
 
 class Descriptors(_Entry):
@@ -189,6 +194,7 @@ class FieldMap(_Entry):
     postmark_date: Paths = Field(default=(), description="day of the postmark")
     source_registered_at: Paths = Field(default=(), description="when the source registered it")
     dispatched_at: Paths = Field(default=(), description="when the source sent it to us")
+    signed_at: Paths = Field(default=(), description="when it was signed for (签收)")
     accepted_at: Paths = Field(default=(), description="when it was accepted")
     source_deadline_at: Paths = Field(default=(), description="the source's own deadline")
     attachments: tuple[AttachmentsEntry, ...] = Field(default=(), description="attachments, one entry a field")

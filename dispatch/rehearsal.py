@@ -55,11 +55,20 @@ _DEADLINE = {
     "rule": "12345.reply",
     "kind": "reply",
     "starts": "dispatched_at",
+    "started_at": _AT,
     "due_at": _AT,
     "basis": "热线规范",
     "ended_at": _AT,
 }
-_DUE = {**_DEADLINE, "basis": None, "provisional": False, "ended_at": None, "extended": False, "stage": "same_day"}
+_DUE = {
+    **_DEADLINE,
+    "basis": None,
+    "provisional": False,
+    "ended_at": None,
+    "ended_assumed": False,
+    "extended": False,
+    "stage": "same_day",
+}
 _FULL = {
     **_BARE,
     "source_no": "260302091504000001",
@@ -87,6 +96,7 @@ _FULL = {
     "postmark_date": "2026-03-01",
     "source_registered_at": _AT,
     "dispatched_at": _AT,
+    "signed_at": _AT,
     "accepted_at": _AT,
     "source_deadline_at": _AT,
     "source_status": {"code": "new", "raw": "待签收"},

@@ -149,14 +149,15 @@ _EXPECTED = {
 def progress_of(reports: Sequence[Report], returned_at: datetime | None = None) -> Progress:
     """How far a case has come by these reports, in the order in which they were taken; they could follow then.
 
-    What was decided or extended before the source had it done again (`returned_at`) counts no more.
+    What was decided or extended before the source had it done again (`returned_at`) counts no more, but for what has to
+    be done once.
     """
     if returned_at is None:
         return reduce(_moved, reports, Progress())
     before = reduce(_moved, (one for one in reports if one.at < returned_at), Progress())
-    again = replace(
-        before, returned_at=returned_at, refused_at=None, answered_at=None, closed_at=None, extended_until=None
-    )
+    settled_at = before.answered_at or before.closed_at
+    fresh = Progress(assigned_at=before.assigned_at, accepted_at=before.accepted_at)
+    again = replace(fresh, returned_at=returned_at, settled_at=settled_at)
     return reduce(_moved, (one for one in reports if one.at >= returned_at), again)
 
 

@@ -148,7 +148,8 @@ class CaseDesk:
         progress = reported.progress_of_case(conn, case_id)
         registration = self._registration(conn, entry, kept)
         case = self._computed(registration, entry.case.revision, kept, receipts, stored, corrections, progress)
-        return self.clockwork.dated(case, progress)
+        seen_at = entry.modified_at or entry.case.ingested_at
+        return self.clockwork.dated(case, progress, before=entry.case.deadlines, seen_at=seen_at)
 
     def enter(
         self, conn: Connection, row: RawRow, part: int, typed: PreparedReading, author: str, now: datetime
@@ -188,7 +189,8 @@ class CaseDesk:
                 (inbox.receipt_of(one.row, self.zone),),
             )
             unvetted = self._unvetted(one.kept)
-            case = clockwork.dated(self._computed(registration, 1, one.kept, receipts, unvetted, (), None), None)
+            undated = self._computed(registration, 1, one.kept, receipts, unvetted, (), None)
+            case = clockwork.dated(undated, None, seen_at=one.kept.modified_at or now)
             withdrawn = is_withdrawn(one.kept.signals)
             computed.append((one, case, withdrawn, clockwork.timing(case, withdrawn=withdrawn, now=now)))
         numbers = register.next_numbers(conn, local.year, len(arrivals))  # until this commits, no other draws any
@@ -265,7 +267,7 @@ class CaseDesk:
         withdrawn = is_withdrawn(fresh, entry.withdrawn)
         clockwork, progress = self.clockwork, reported.progress_of_case(conn, case_id)
         case = self._compute(conn, self._registration(conn, entry, kept), entry.case.revision, kept, progress)
-        case = clockwork.dated(case, progress)
+        case = clockwork.dated(case, progress, before=entry.case.deadlines, seen_at=kept.modified_at or now)
         timing = clockwork.timing(case, withdrawn=withdrawn, now=now)
         change = changes(entry.case, case, by) if digest(case) != entry.digest else None
         if change:

@@ -11,7 +11,7 @@ from functools import cached_property
 from ingest.compute import with_deadlines
 from ingest.register import Timing
 from normalize.calendar import WorkCalendar
-from normalize.case import Case
+from normalize.case import Case, Deadline
 from normalize.clocks import ClockRules, Progress, deadlines, is_closed_at_source
 from normalize.reminders import NEWS, Reminder, ReminderRules, Stage, next_at, reminders, to_tell
 
@@ -33,9 +33,12 @@ class Clockwork:
         named = f"{rules}{self.rules.hours}{self.reminders.model_dump_json()}{self.calendar.mark}"
         return hashlib.sha256(named.encode()).hexdigest()[:16]
 
-    def dated(self, case: Case, progress: Progress | None) -> Case:
-        """The case with its deadlines, as the reports leave them."""
-        return with_deadlines(case, deadlines(case, self.rules, self.calendar, progress))
+    def dated(
+        self, case: Case, progress: Progress | None, *, before: Iterable[Deadline] = (), seen_at: datetime
+    ) -> Case:
+        """The case with its deadlines, as the reports and its state at the source leave them."""
+        found = deadlines(case, self.rules, self.calendar, progress, before=before, seen_at=seen_at)
+        return with_deadlines(case, found)
 
     def timing(self, case: Case, *, withdrawn: bool, now: datetime) -> Timing:
         """When a case just written must be looked at; at once, if anything of it has fallen due lately."""

@@ -53,7 +53,9 @@ class ServiceSettings(Section):
 
     name: str = Field(default="信桥", min_length=1, description="shown on every page")
     time_zone: Annotated[str, AfterValidator(_check_zone)] = Field(
-        default="Asia/Shanghai", description="in which days begin, deadlines end and times are shown"
+        default="Asia/Shanghai",
+        description="in which days begin and times are shown; deadlines end by Beijing time, the legal time of all "
+        "China",
     )
     public_url: Annotated[str, AfterValidator(_check_public_url)] | None = Field(
         default=None,

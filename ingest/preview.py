@@ -83,7 +83,9 @@ class Preview:
         registration = Registration(UNREGISTERED, UNREGISTERED, source.fetched_at)
         shown = attached(parts, {}, UNREGISTERED, self.public_url)
         case = compute(found.draft, registration, 1, [receipt], shown, [])
-        return with_deadlines(case, deadlines(case, self.rules.clocks, self.calendar)).model_dump(mode="json")
+        seen_at = found.modified_at or source.fetched_at
+        due = deadlines(case, self.rules.clocks, self.calendar, seen_at=seen_at)
+        return with_deadlines(case, due).model_dump(mode="json")
 
 
 def source_of(

@@ -49,7 +49,7 @@ def look_together(
     """As `look` at each, one statement a table; one that cannot be looked at undoes them all. Raises KeyError."""
     clockwork = desk.clockwork
     entries = register.load_entries(conn, desk.sealer, case_ids)
-    dated = [_dated(conn, entry, clockwork) for entry in entries]
+    dated = [_dated(conn, entry, clockwork, now) for entry in entries]
     told = _told(conn, case_ids)
     due = {
         entry.case.case_id: clockwork.to_tell(case, told[case.case_id], withdrawn=entry.withdrawn, now=now)
@@ -71,11 +71,12 @@ def look_together(
     return due
 
 
-def _dated(conn: Connection, entry: Entry, clockwork: Clockwork) -> Case:
+def _dated(conn: Connection, entry: Entry, clockwork: Clockwork, now: datetime) -> Case:
     """The case with its dates, counted anew if they were counted differently."""
     if entry.timing.dated_by == clockwork.mark:
         return entry.case
-    return clockwork.dated(entry.case, progress_of_case(conn, entry.case.case_id))
+    case, progress = entry.case, progress_of_case(conn, entry.case.case_id)
+    return clockwork.dated(case, progress, before=case.deadlines, seen_at=entry.modified_at or now)
 
 
 def _told(conn: Connection, case_ids: Sequence[str]) -> Mapping[str, list[tuple[str, Stage, datetime]]]:

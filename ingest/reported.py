@@ -96,12 +96,14 @@ def take(
     reports, returned_at = _reports(conn, new.report.case_id), register.returned_at(conn, new.report.case_id)
     before = progress_of(reports, returned_at)
     after(before.given_out(entry.case.dispatched_at), new.report)
-    _expect_to_extend(clockwork.dated(entry.case, before), new.report)
+    stood, seen_at = entry.case.deadlines, entry.modified_at or now
+    _expect_to_extend(clockwork.dated(entry.case, before, before=stood, seen_at=seen_at), new.report)
     progress = progress_of([*reports, new.report], returned_at)
     if not _add(conn, sealer, new, now):  # of another case, at this very moment
         raise OtherWords(new)
     record_history(conn, new.report.case_id, "reported", f"target:{new.target}", _told(new.report), now)
-    case = clockwork.dated(_accepted(conn, sealer, entry, progress), progress)
+    accepted = _accepted(conn, sealer, entry, progress)
+    case = clockwork.dated(accepted, progress, before=stood, seen_at=seen_at)
     register.save(conn, sealer, case, clockwork.timing(case, withdrawn=entry.withdrawn, now=now), now)
     return Taken(new.report.case_id, new.report.type, new.report.at, now)
 
@@ -156,7 +158,10 @@ def _expect_to_extend(case: Case, report: Report) -> None:
     """Raises OutOfOrder: a matter is extended once, so one that moves no limit would leave none for the right one."""
     if report.type is not ReportType.EXTENDED or report.until is None:
         return
-    earliest = max(report.at, min(extendable(case.deadlines), default=report.at)).astimezone(CHINA)
+    limits = extendable(case.deadlines)
+    if not limits:
+        raise OutOfOrder(f"case {case.case_id}: no limit runs that it could move; expected after one does (accepted)")
+    earliest = max(report.at, min(limits)).astimezone(CHINA)
     if report.until <= earliest:
         said = f"until moves no limit; expected one later than {earliest.isoformat()}"
         raise OutOfOrder(f"case {case.case_id}: {said}")

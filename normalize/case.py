@@ -212,11 +212,19 @@ class Deadline(_Part):
 
     rule: str = Field(description="the rule's name, such as xf.notice; source: set by the source")
     kind: DeadlineKind = Field(description="what has to be done by then")
-    starts: str = Field(description="the field its clock starts from, such as received_at")
+    starts: str = Field(
+        description="the field its clock starts from, such as received_at; returned_at: the source had it done again;"
+        " source_status: there it was first seen as accepted, nobody tells when that was"
+    )
+    started_at: AwareDatetime | None = Field(default=None, description="when its clock started; null: not yet")
     due_at: AwareDatetime | None = Field(description="null while the start is unknown")
     basis: str | None = Field(default=None, description="the law or order it comes from")
     provisional: bool = Field(default=False, description="reaches beyond the known working-day calendar")
     ended_at: AwareDatetime | None = Field(default=None, description="when its clock was stopped; null: it runs")
+    ended_assumed: bool = Field(
+        default=False,
+        description="ended_at is when its state at the source was first seen to say so: it ended then or before",
+    )
     extended: bool = Field(default=False, description="due_at was extended in the OA")
 
 
@@ -327,6 +335,7 @@ class Draft(_Part):
     received_at: AwareDatetime = Field(
         description="when the office has it from: the clocks start here, unless their rule says otherwise"
     )
+    signed_at: AwareDatetime | None = Field(default=None, description="签收, as the source tells it")
     accepted_at: AwareDatetime | None = Field(default=None, description="受理, as the source or the OA reports it")
     source_deadline_at: AwareDatetime | None = Field(
         default=None, description="the limit the source set (限办截止时间)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
@@ -13,11 +13,14 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from normalize.calendar import WorkCalendar
-from normalize.case import ChannelKind, Deadline, DeadlineKind, Draft, RequestTypeCode
+from normalize.case import ChannelKind, Deadline, DeadlineKind, Draft, PurposeCode, RequestTypeCode, Urgency
 from normalize.dates import CHINA
 
 _END_OF_DAY = time(23, 59, 59)
 _Hours: TypeAlias = "tuple[tuple[time, time], ...]"
+_Start: TypeAlias = "tuple[str, datetime | None]"
+RETURNED_AT, SOURCE_STATUS = "returned_at", "source_status"
+"""What a clock starts from besides times of the case: the source's return, and its state there as it was seen."""
 
 
 class Unit(StrEnum):
@@ -52,6 +55,8 @@ class Progress:
     extended_until: datetime | None = None
     returned_at: datetime | None = None
     """When its source last had it done again."""
+    settled_at: datetime | None = None
+    """When it was answered or closed before that."""
 
     def given_out(self, at: datetime | None) -> Progress:
         """As it stands once its source dispatched it then: after a refusal, it had it done again."""
@@ -59,11 +64,9 @@ class Progress:
             return self
         return replace(self, refused_at=None, returned_at=at)
 
-    def known_accepted(self, at: datetime | None) -> Progress:
-        """Its acceptance where no report tells it; after a return only one that came later."""
-        if at is None or self.accepted_at is not None or (self.returned_at is not None and at <= self.returned_at):
-            return self
-        return replace(self, accepted_at=at)
+    def taken_up(self, signed_at: datetime | None, accepted_at: datetime | None) -> Progress:
+        """With its signing and acceptance where no report tells them."""
+        return replace(self, assigned_at=self.assigned_at or signed_at, accepted_at=self.accepted_at or accepted_at)
 
     @property
     def over(self) -> bool:
@@ -77,13 +80,13 @@ class Progress:
 
     def ends(self, kind: DeadlineKind) -> datetime | None:
         """What stopped a clock of this kind: signing and objecting end when somebody takes the matter up, telling the
-        citizen when it is accepted or decided, the others when it is decided.
+        citizen when it is accepted or decided, and none of them has to be done again; the others when it is decided.
         """
         match kind:
             case DeadlineKind.SIGN | DeadlineKind.OBJECT:
-                return _earliest(self.assigned_at, self.accepted_at, self.decided_at)
+                return _earliest(self.assigned_at, self.accepted_at, self.settled_at, self.decided_at)
             case DeadlineKind.NOTICE:
-                return _earliest(self.accepted_at, self.decided_at)
+                return _earliest(self.accepted_at, self.settled_at, self.decided_at)
             case DeadlineKind.REVIEW:
                 return _earliest(self.closed_at, self.refused_at)
         return self.decided_at
@@ -110,6 +113,15 @@ class ClockRule(BaseModel):
     )
     channels: tuple[ChannelKind, ...] = Field(default=(), description="kinds of channels it applies to; none: all")
     types: tuple[RequestTypeCode, ...] = Field(default=(), description="request types it applies to; none: all")
+    purposes: tuple[PurposeCode, ...] = Field(
+        default=(), description="purposes (信访目的) it applies to; none: all, as while the purpose is not known"
+    )
+    urgencies: tuple[Urgency, ...] = Field(default=(), description="urgencies it applies to; none: all")
+    reachable: bool | None = Field(
+        default=None,
+        description="true: only where somebody can be told: a petitioner has a phone, e-mail or address, or a name "
+        "and is not anonymous; false: only where nobody can",
+    )
     basis: str | None = Field(default=None, description="law, rule or custom it rests on, shown beside the date")
     enabled: bool = Field(default=True, description="false: known but not applied here")
 
@@ -118,7 +130,16 @@ class ClockRule(BaseModel):
             self.enabled
             and (not self.channels or facts.channel_kind in self.channels)
             and (not self.types or facts.request_type.code in self.types)
+            and (not self.purposes or facts.purpose.code is None or facts.purpose.code in self.purposes)
+            and (not self.urgencies or facts.urgency in self.urgencies)
+            and self.reachable in {None, _is_reachable(facts)}
         )
+
+
+def _is_reachable(facts: Draft) -> bool:
+    """Whether the citizen can be told anything (第二十三条: not where name or address are unclear)."""
+    named = facts.anonymous is not True
+    return any(one.phones or one.email or one.address or (named and one.name) for one in facts.petitioners)
 
 
 _PETITION = (
@@ -135,6 +156,7 @@ _DIRECT = (ChannelKind.MAILBOX, ChannelKind.LETTER, ChannelKind.VISIT, ChannelKi
 _HOTLINE = (ChannelKind.HOTLINE,)
 _T = RequestTypeCode
 _K = DeadlineKind
+_P = PurposeCode
 _REGULATION = "信访工作条例 第{}条"
 _LOCAL = "本地热线办理规定"
 _BUREAU = "本局办理惯例"
@@ -146,7 +168,15 @@ def _rule(rule: str, kind: DeadlineKind, limit: int, unit: Unit, **more: object)
 
 
 SHIPPED: tuple[ClockRule, ...] = (
-    _rule("xf.notice", _K.NOTICE, 15, Unit.NATURAL, channels=_PETITION, basis=_REGULATION.format("二十三")),
+    _rule(
+        "xf.notice",
+        _K.NOTICE,
+        15,
+        Unit.NATURAL,
+        channels=_PETITION,
+        reachable=True,
+        basis=_REGULATION.format("二十三"),
+    ),
     _rule(
         "xf.object", _K.OBJECT, 5, Unit.WORKING, channels=(ChannelKind.SUNSHINE,), basis=_REGULATION.format("二十三")
     ),
@@ -158,6 +188,7 @@ SHIPPED: tuple[ClockRule, ...] = (
         starts="accepted_at",
         channels=_PETITION,
         types=(_T.HELP, _T.COMPLAINT, _T.REPORT, _T.OTHER),
+        purposes=(_P.APPEAL, _P.OTHER),
         basis=_REGULATION.format("三十四"),
     ),
     _rule("xf.simple.accept", _K.NOTICE, 3, Unit.WORKING, channels=_PETITION, basis=_SIMPLE, enabled=False),
@@ -267,20 +298,51 @@ class ClockRules(BaseModel):
         return tuple(by_name.values())
 
 
+_UNTIL_REVIEW = frozenset(_K) - {_K.REVIEW}
+_IN_REVIEW = ("reexamination", "final_review")
+_ENDED_BY: Mapping[str | None, frozenset[DeadlineKind]] = {
+    "under_review": frozenset({_K.SIGN}),
+    "in_progress": frozenset({_K.SIGN, _K.OBJECT}),
+    **dict.fromkeys(("accepted", "returned", "overdue"), frozenset({_K.SIGN, _K.OBJECT, _K.NOTICE})),
+    **dict.fromkeys(("answered", "follow_up", "not_accepted"), _UNTIL_REVIEW),
+    **dict.fromkeys(_IN_REVIEW, _UNTIL_REVIEW - {_K.SOURCE}),
+    "closed": frozenset(_K),
+}
+"""What is done once the matter's state at its source is this: who works on it has signed for it, who accepted it has
+told the citizen; what is answered, or not accepted, waits for a review at the most.
+"""
+_STAYS = frozenset({("in_progress", _K.NOTICE), *((code, _K.SOURCE) for code in _IN_REVIEW)})
+"""What was over before that state stays so; a date that the source sets in a review runs."""
+_NOT_YET_ACCEPTED = ("new", "under_review")
+_AGAIN = frozenset({_K.REPLY, _K.CLOSE, _K.REVIEW})
+"""What a return asks for once more, in a time of its own."""
+
+
 def deadlines(
-    case_facts: Draft, rules: ClockRules, calendar: WorkCalendar, progress: Progress | None = None
+    facts: Draft,
+    rules: ClockRules,
+    calendar: WorkCalendar,
+    progress: Progress | None = None,
+    *,
+    before: Iterable[Deadline] = (),
+    seen_at: datetime,
 ) -> tuple[Deadline, ...]:
     """All that is due of a case, the source's own date first; depends on nothing but its arguments.
 
-    What the reports tell is weighed against the case's own dates: when it was dispatched, and accepted.
+    What the reports tell is weighed against the case's own dates: when it was dispatched, signed for and accepted. Of
+    its state at the source nobody tells since when: since it was first seen, as the deadlines `before` know, else
+    `seen_at`.
     """
-    applied = (rule for rule in rules.in_force if rule.applies_to(case_facts))
-    ours = (_deadline(case_facts, rule, calendar, rules.open) for rule in applied)
-    dispatched, accepted = case_facts.dispatched_at, case_facts.accepted_at
-    if dispatched is not None and accepted is not None and accepted < dispatched:
-        accepted = None  # by whoever sent it to us
-    known = (progress or Progress()).given_out(dispatched).known_accepted(accepted)
-    return tuple(_as_of(one, known) for one in (*_source_deadline(case_facts), *ours))
+    known = (progress or Progress()).given_out(facts.dispatched_at)
+    known = known.taken_up(_by_us(facts, facts.signed_at), _by_us(facts, facts.accepted_at))
+    were = {one.rule: one for one in before}
+    applied = (rule for rule in rules.in_force if rule.applies_to(facts))
+    counted = (
+        _deadline(rule, _start(facts, rule, known, were.get(rule.rule), seen_at), calendar, rules.open)
+        for rule in applied
+    )
+    reported = (_as_of(one, known) for one in (*_source_deadline(facts, known), *counted))
+    return tuple(_as_its_source_says(one, facts, were.get(one.rule), seen_at) for one in reported)
 
 
 def next_due(due: Iterable[Deadline]) -> datetime | None:
@@ -289,7 +351,7 @@ def next_due(due: Iterable[Deadline]) -> datetime | None:
 
 
 def is_closed_at_source(facts: Draft) -> bool:
-    """Nobody there waits any more, whatever its clocks say: the source does not tell since when."""
+    """Nobody there waits any more, whatever its clocks say."""
     return facts.source_status.code == "closed"
 
 
@@ -301,27 +363,56 @@ def extendable(due: Iterable[Deadline]) -> list[datetime]:
     return [one.due_at for one in due if one.kind in _EXTENDABLE and one.due_at is not None and one.ended_at is None]
 
 
+def _by_us(facts: Draft, at: datetime | None) -> datetime | None:
+    """What came before the dispatch was done by whoever sent it to us."""
+    earlier = at is not None and facts.dispatched_at is not None and at < facts.dispatched_at
+    return None if earlier else at
+
+
 def _as_of(one: Deadline, progress: Progress) -> Deadline:
     """A deadline as the reports leave it: its clock stopped, its limit extended."""
     until = progress.extended_until
     if until is not None and one.kind in _EXTENDABLE and one.due_at is not None and until > one.due_at:
         one = one.model_copy(update={"due_at": until.astimezone(CHINA), "extended": True})
-    return one.model_copy(update={"ended_at": progress.ends(one.kind)})
+    ended = progress.ends(one.kind)
+    if ended is None and one.kind is _K.SOURCE and progress.returned_at and one.due_at:
+        # a date from before the return: the source has set no other
+        ended = (progress.settled_at or progress.returned_at) if one.due_at <= progress.returned_at else None
+    return one.model_copy(update={"ended_at": ended})
+
+
+def _as_its_source_says(one: Deadline, facts: Draft, was: Deadline | None, seen_at: datetime) -> Deadline:
+    """A deadline as the matter's state at its source leaves it."""
+    code, seen = facts.source_status.code, _ended_before(one, was)
+    stays = seen is not None and was is not None and was.due_at == one.due_at and (code, one.kind) in _STAYS
+    if not stays and one.kind not in _ENDED_BY.get(code, ()):
+        return one
+    ended = _earliest(one.ended_at, seen or seen_at.astimezone(CHINA))
+    return one.model_copy(update={"ended_at": ended, "ended_assumed": ended != one.ended_at})
+
+
+def _ended_before(one: Deadline, was: Deadline | None) -> datetime | None:
+    """When it was over already: before the return, or another dispatch, does not count."""
+    ended = was.ended_at if was else None
+    return None if ended and one.started_at and ended < one.started_at else ended
 
 
 def _earliest(*moments: datetime | None) -> datetime | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-def _source_deadline(facts: Draft) -> tuple[Deadline, ...]:
-    if facts.source_deadline_at is None:
-        return ()
+def _source_deadline(facts: Draft, known: Progress) -> tuple[Deadline, ...]:
+    """The source names the end only: it runs since the matter is ours."""
     given = facts.source_deadline_at
-    return (Deadline(rule="source", kind=DeadlineKind.SOURCE, starts="source_deadline_at", due_at=given),)
+    if given is None:
+        return ()
+    ours = facts.dispatched_at or facts.received_at
+    start = max(ours, known.returned_at or ours).astimezone(CHINA)
+    return (Deadline(rule="source", kind=_K.SOURCE, starts="source_deadline_at", started_at=start, due_at=given),)
 
 
-def _deadline(facts: Draft, rule: ClockRule, calendar: WorkCalendar, hours: _Hours) -> Deadline:
-    field, start = _start(facts, rule)
+def _deadline(rule: ClockRule, starts: _Start, calendar: WorkCalendar, hours: _Hours) -> Deadline:
+    field, start = starts
     if start is None:
         return Deadline(rule=rule.rule, kind=rule.kind, starts=field, due_at=None, basis=rule.basis)
     start = start.astimezone(CHINA)
@@ -330,17 +421,35 @@ def _deadline(facts: Draft, rule: ClockRule, calendar: WorkCalendar, hours: _Hou
         rule=rule.rule,
         kind=rule.kind,
         starts=field,
+        started_at=start,
         due_at=due,
         basis=rule.basis,
         provisional=not all(calendar.knows(date(year, 1, 1)) for year in range(start.year, due.year + 1)),
     )
 
 
-def _start(facts: Draft, rule: ClockRule) -> tuple[str, datetime | None]:
+def _start(facts: Draft, rule: ClockRule, known: Progress, was: Deadline | None, seen_at: datetime) -> _Start:
+    """From which field the clock starts, and when: what must be done again, from the return on."""
+    field, start = _first_start(facts, rule, was, seen_at)
+    again = known.returned_at
+    return (RETURNED_AT, again) if again and start and start < again and rule.kind in _AGAIN else (field, start)
+
+
+def _first_start(facts: Draft, rule: ClockRule, was: Deadline | None, seen_at: datetime) -> _Start:
     start: datetime | None = getattr(facts, rule.starts)
-    if start is None and rule.starts != "accepted_at":
+    if start is not None:
+        return rule.starts, start
+    if rule.starts != "accepted_at":
         return "received_at", facts.received_at
-    return rule.starts, start
+    return _seen_accepted(facts, was, seen_at)
+
+
+def _seen_accepted(facts: Draft, was: Deadline | None, seen_at: datetime) -> _Start:
+    """Where nobody tells when it was accepted: since its state at the source was first seen to say so."""
+    code = facts.source_status.code
+    if was is not None and was.starts in {SOURCE_STATUS, RETURNED_AT} and code not in _NOT_YET_ACCEPTED:
+        return was.starts, was.started_at
+    return (SOURCE_STATUS, seen_at) if code == "accepted" else ("accepted_at", None)
 
 
 def _due(start: datetime, rule: ClockRule, calendar: WorkCalendar, hours: _Hours) -> datetime:

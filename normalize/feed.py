@@ -39,7 +39,7 @@ from normalize.reading import (
     is_under_way,
     is_withdrawn,
 )
-from normalize.record_parts import attachments, signals
+from normalize.record_parts import attachments, signals, step_times
 from normalize.records import Record, plain
 from normalize.titles import first_sentence
 
@@ -198,13 +198,17 @@ def _times(told: Record, source: Source, field_map: FieldMap) -> dict[str, datet
     registered = told.moment(field_map.source_registered_at, latest=latest)
     dispatched = told.moment(field_map.dispatched_at, latest=latest)
     received = dispatched or registered or source.received_at
+    steps = step_times(told, field_map.steps, earliest=dispatched, latest=latest)
     if received is None:
         told.warn("received_at_assumed", "来源没有给出收到时间，以首次取得的时间代替")
     return {
         "source_registered_at": registered,
         "dispatched_at": dispatched,
         "received_at": (received or source.fetched_at).astimezone(CHINA),
-        "accepted_at": told.moment(field_map.accepted_at, latest=latest),
+        **{
+            name: told.moment(getattr(field_map, name), latest=latest) or steps.get(name)
+            for name in ("signed_at", "accepted_at")
+        },
         "source_deadline_at": told.moment(field_map.source_deadline_at, ends_day=True),
     }
 

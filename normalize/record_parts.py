@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import unquote
 
 from adapters.document import content_hash
@@ -32,6 +34,21 @@ def signals(record: Record, entry: StepsEntry, identity: str) -> tuple[Signal, .
     for path in entry.list:
         record.put_back(path)
     return tuple(found)
+
+
+def step_times(
+    record: Record, entry: StepsEntry, *, earliest: datetime | None, latest: datetime
+) -> Mapping[str, datetime]:
+    """Which of the case's times its steps tell: each the first that is not before `earliest`."""
+    found: dict[str, datetime] = {}
+    for step in record.items(entry.list) if entry.times else ():
+        name = entry.times.get(step.text(*entry.word) or "")
+        at = step.moment(entry.at, latest=latest) if name else None
+        if name and at and (earliest is None or at >= earliest):
+            found[name] = min(at, found.get(name, at))
+    for path in entry.list:
+        record.put_back(path)
+    return found
 
 
 def _listed(record: Record, entry: AttachmentsEntry) -> list[Part]:

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from normalize.calendar import WorkCalendar
-from normalize.case import Case, Deadline, DeadlineKind
+from normalize.case import Case, Deadline
 from normalize.dates import CHINA
 
 
@@ -99,7 +99,7 @@ def to_tell(found: Iterable[Reminder], told: Iterable[tuple[str, Stage, datetime
 def _moments(
     one: Deadline, due: datetime, case: Case, rules: ReminderRules, calendar: WorkCalendar
 ) -> Iterator[tuple[Stage, datetime]]:
-    start = _start(one, case)
+    start = one.started_at or case.received_at
     last = due.astimezone(CHINA).date()
     middle = (start + (due - start) / 2).astimezone(CHINA).date()
     before = _workday_before(last, calendar)
@@ -111,13 +111,6 @@ def _moments(
     if first < last:
         yield Stage.SAME_DAY, _morning(last, rules)
     yield Stage.OVERDUE, due
-
-
-def _start(one: Deadline, case: Case) -> datetime:
-    if one.kind is DeadlineKind.SOURCE:  # the source names the end only
-        return case.dispatched_at or case.received_at
-    start: datetime | None = getattr(case, one.starts, None)
-    return start or case.received_at
 
 
 def _morning(day: date, rules: ReminderRules) -> datetime:

@@ -30,7 +30,7 @@ def clocks_of(case: Case, calendar: WorkCalendar) -> list[Clock]:
 def _clock(one: Deadline, case: Case, calendar: WorkCalendar) -> Clock:
     if one.kind is DeadlineKind.SOURCE:  # its date is the source's, nobody counted
         return Clock(one, None, ())
-    start: datetime | None = getattr(case, one.starts, None)
+    start = one.started_at or getattr(case, one.starts, None)  # what was counted long ago does not say itself
     if start is None or one.due_at is None:
         return Clock(one, start, ())
     years = range(start.astimezone(CHINA).year, one.due_at.astimezone(CHINA).year + 1)

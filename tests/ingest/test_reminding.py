@@ -24,6 +24,7 @@ from structlog.testing import capture_logs
 
 from dispatch.payload import Payload
 from dispatch.settings import TargetSettings
+from ingest import register
 from ingest.alarms.conditions import Seen, conditions
 from ingest.alarms.settings import AlarmSettings
 from ingest.almanac import Almanac
@@ -34,7 +35,7 @@ from ingest.clockwork import Clockwork
 from ingest.office import open_office
 from ingest.reminding import asked, look, look_together
 from normalize.calendar import WorkCalendar
-from normalize.case import SourceStatus
+from normalize.case import ChannelKind, RequestType, RequestTypeCode, SourceStatus
 from normalize.clocks import ClockRules
 from normalize.reading import Signal, SignalKind
 from normalize.reminders import ReminderRules
@@ -160,6 +161,79 @@ async def test_nobody_is_reminded_of_what_the_source_withdrew_or_closed(desk: De
 
     assert told(desk) == []
     assert row(desk, case_id).next_reminder_at is None
+
+
+ORDER: dict[str, Any] = {
+    "channel": "hotline",
+    "channel_kind": ChannelKind.HOTLINE,
+    "request_type": RequestType(code=RequestTypeCode.COMPLAINT),
+    "dispatched_at": at("2026-03-02 09:00"),
+}
+
+
+def order(state: str, changed: str, **more: Any) -> Any:
+    status = SourceStatus(code=state, raw=state)
+    return reading(modified_at=at(changed), source_status=status, **{**ORDER, **more})
+
+
+async def test_what_is_returned_is_reminded_of_by_its_new_dates(desk: Desk) -> None:
+    limit = {"source_deadline_at": at("2026-03-09 18:00")}
+    for state, changed in (("new", "2026-03-02 09:00"), ("in_progress", "2026-03-02 15:00"),
+                           ("answered", "2026-03-05 10:00")):  # fmt: skip
+        desk.now = at(changed)
+        desk.take_in(order(state, changed, **limit), channel="hotline")
+    await kept(desk, *days("2026-03-06", 7))
+    assert told(desk) == []
+
+    desk.now = at("2026-03-13 09:55")
+    again = Signal(SignalKind.RETURNED, "X1#7", at("2026-03-13 09:50"))
+    back = order("returned", "2026-03-13 09:50", source_deadline_at=at("2026-03-20 18:00"))
+    desk.take_in(replace(back, signals=(again,)), channel="hotline")
+    await kept(desk, "2026-03-13 10:05", *days("2026-03-14", 10))
+
+    assert told(desk) == [
+        ("case.due_soon", "12345.complaint", "half"),
+        ("case.due_soon", "source", "half"),
+        ("case.due_soon", "12345.complaint", "workday_before"),
+        ("case.due_soon", "source", "workday_before"),
+        ("case.due_soon", "12345.complaint", "same_day"),
+        ("case.due_soon", "source", "same_day"),
+        ("case.overdue", "12345.complaint", "overdue"),
+        ("case.overdue", "source", "overdue"),
+    ]
+    assert [one.ended_at for one in desk.case(row_id(desk)).deadlines if one.kind in ("sign", "object")] == [
+        at("2026-03-02 15:00")
+    ] * 2
+
+
+def row_id(desk: Desk) -> str:
+    case_id: str = desk.store.read_now(lambda conn: conn.execute(select(cases.c.case_id)).scalar_one())
+    return case_id
+
+
+@pytest.mark.parametrize("state", ["answered", "follow_up", "closed"])
+async def test_what_its_source_says_is_settled_on_the_last_evening_is_not_overdue(desk: Desk, state: str) -> None:
+    desk.take_in(order("in_progress", "2026-03-02 15:00"), channel="hotline")
+    desk.now = at("2026-03-09 22:00")
+    (case_id,) = desk.take_in(order(state, "2026-03-09 21:50"), channel="hotline")
+    await kept(desk, *days("2026-03-10", 10))
+
+    assert [one for one in told(desk) if one[0] == "case.overdue"] == []
+    assert {one.ended_at for one in desk.case(case_id).deadlines if one.kind == "reply"} == {at("2026-03-09 21:50")}
+    assert row(desk, case_id).next_due_at is None
+
+
+async def test_a_case_of_before_learns_from_its_state_when_it_is_counted_anew(desk: Desk) -> None:
+    (case_id,) = desk.take_in(order("answered", "2026-03-05 10:00"), channel="hotline")
+    case = desk.case(case_id)
+    before = case.model_copy(
+        update={"deadlines": tuple(one.model_copy(update={"ended_at": None}) for one in case.deadlines)}
+    )
+    desk.write(lambda conn: register.save(conn, desk.store.sealer, before, register.Timing(NOW, "another"), NOW))
+    await kept(desk, *days("2026-03-10", 3))
+
+    assert told(desk) == []
+    assert {one.ended_at for one in desk.case(case_id).deadlines} == {at("2026-03-05 10:00")}
 
 
 async def test_who_was_away_hears_where_a_matter_stands(desk: Desk) -> None:

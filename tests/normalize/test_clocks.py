@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -5,20 +6,23 @@ import pytest
 from pydantic import ValidationError
 
 from normalize.calendar import WorkCalendar
-from normalize.case import Deadline, DeadlineKind, Draft
+from normalize.case import Deadline, DeadlineKind, Draft, PurposeCode
 from normalize.clocks import ClockRules, Progress, deadlines, next_due
 from tests.normalize.drafts import china, draft
 
 CALENDAR = WorkCalendar()
 RULES = ClockRules()
+SEEN = china("2026-03-06 15:00")
+WRITER = {"primary": True, "name": "顾晓棠", "phones": ["13900000000"]}
 
 
 def due(case: Draft, rules: ClockRules = RULES, calendar: WorkCalendar = CALENDAR) -> dict[str, Deadline]:
-    return {deadline.rule: deadline for deadline in deadlines(case, rules, calendar)}
+    return {deadline.rule: deadline for deadline in deadlines(case, rules, calendar, seen_at=SEEN)}
 
 
 def case(kind: str, received: str, code: str = "complaint", **more: Any) -> Draft:
-    return draft(channel_kind=kind, received_at=china(received), request_type={"code": code, "confidence": 1.0}, **more)
+    told = {"petitioners": [WRITER], "request_type": {"code": code, "confidence": 1.0}, **more}
+    return draft(channel_kind=kind, received_at=china(received), **told)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +95,7 @@ def test_office_hours_that_are_none_are_refused(hours: str) -> None:
 
 
 def test_the_day_is_the_chinese_day() -> None:
-    late = draft(received_at=datetime(2026, 3, 1, 17, 0, tzinfo=UTC))  # already the 2nd in China
+    late = draft(received_at=datetime(2026, 3, 1, 17, 0, tzinfo=UTC), petitioners=[WRITER])  # already the 2nd in China
 
     assert due(late)["xf.notice"].due_at == china("2026-03-17 23:59:59")
 
@@ -135,9 +139,15 @@ def test_without_a_dispatch_the_clock_runs_from_receipt_and_says_so() -> None:
 
 def test_the_sources_own_date_stands_first_beside_ours() -> None:
     given = china("2026-03-06 12:00")
-    all_due = deadlines(case("hotline", "2026-03-02 08:00", source_deadline_at=given), RULES, CALENDAR)
+    all_due = deadlines(case("hotline", "2026-03-02 08:00", source_deadline_at=given), RULES, CALENDAR, seen_at=SEEN)
 
-    assert all_due[0] == Deadline(rule="source", kind=DeadlineKind.SOURCE, starts="source_deadline_at", due_at=given)
+    assert all_due[0] == Deadline(
+        rule="source",
+        kind=DeadlineKind.SOURCE,
+        starts="source_deadline_at",
+        started_at=china("2026-03-02 08:00"),
+        due_at=given,
+    )
     assert len(all_due) > 1
 
 
@@ -197,7 +207,7 @@ def test_a_name_taken_is_refused(names: list[str]) -> None:
 
 
 def test_the_next_date_is_the_earliest_known() -> None:
-    all_due = deadlines(case("sunshine", "2026-03-02 09:00"), RULES, CALENDAR)
+    all_due = deadlines(case("sunshine", "2026-03-02 09:00"), RULES, CALENDAR, seen_at=SEEN)
 
     assert next_due(all_due) == china("2026-03-09 23:59:59")
     assert next_due(()) is None
@@ -207,8 +217,15 @@ def test_the_next_date_is_the_earliest_known() -> None:
 DAY = timedelta(days=1)
 
 
-def as_of(facts: Draft, progress: Progress) -> dict[str, Deadline]:
-    return {one.rule: one for one in deadlines(facts, RULES, CALENDAR, progress)}
+def as_of(
+    facts: Draft, progress: Progress | None = None, before: Iterable[Deadline] = (), seen: datetime = SEEN
+) -> dict[str, Deadline]:
+    found = deadlines(facts, RULES, CALENDAR, progress, before=before, seen_at=seen)
+    return {one.rule: one for one in found}
+
+
+def ended(found: dict[str, Deadline]) -> dict[str, datetime | None]:
+    return {rule: one.ended_at for rule, one in found.items()}
 
 
 def test_a_report_stops_the_clocks_it_answers() -> None:
@@ -257,3 +274,215 @@ def test_an_extension_never_shortens() -> None:
     found = as_of(facts, Progress(accepted_at=at, extended_until=at + DAY))
 
     assert not found["xf.close"].extended
+
+
+RETURNED = china("2026-03-13 10:00")
+
+
+def order(state: str | None = None, **more: Any) -> Draft:
+    told = {"dispatched_at": china("2026-03-02 09:00"), "source_status": {"code": state}, **more}
+    return case("hotline", "2026-03-02 09:00", **told)
+
+
+def petition(state: str | None = None, **more: Any) -> Draft:
+    return case("sunshine", "2026-03-02 09:00", source_status={"code": state}, **more)
+
+
+def test_after_a_return_the_reply_counts_from_it_and_what_was_done_once_stays_done() -> None:
+    answered = china("2026-03-05 10:00")
+    facts = order(source_deadline_at=china("2026-03-20 18:00"))
+
+    found = as_of(facts, Progress(settled_at=answered, returned_at=RETURNED))
+
+    assert ended(found) == {"source": None, "12345.sign": answered, "12345.return": answered, "12345.complaint": None}
+    reply = found["12345.complaint"]
+    assert (reply.starts, reply.started_at) == ("returned_at", RETURNED)
+    assert reply.due_at == china("2026-03-20 23:59:59")
+    assert found["source"].started_at == RETURNED
+    assert found["12345.sign"].started_at == china("2026-03-02 09:00")
+
+
+def test_after_a_return_closing_counts_from_it_and_the_notice_from_the_receipt() -> None:
+    facts = petition(accepted_at=china("2026-03-04 10:00"))
+
+    found = as_of(facts, Progress(accepted_at=china("2026-03-04 10:00"), returned_at=RETURNED))
+
+    assert found["xf.close"].due_at == china("2026-05-12 23:59:59")
+    assert found["xf.notice"].due_at == china("2026-03-17 23:59:59")
+    assert found["xf.notice"].ended_at == china("2026-03-04 10:00")
+
+
+def test_a_return_without_a_new_date_of_the_sources_leaves_the_old_one_behind() -> None:
+    facts = order(source_deadline_at=china("2026-03-09 18:00"))
+
+    settled = as_of(facts, Progress(settled_at=china("2026-03-05 10:00"), returned_at=RETURNED))
+    unknown = as_of(facts, Progress(returned_at=RETURNED))
+
+    assert settled["source"].ended_at == china("2026-03-05 10:00")
+    assert unknown["source"].ended_at == RETURNED
+
+
+ORDER = ("source", "12345.sign", "12345.return", "12345.complaint")
+PETITION = ("source", "xf.notice", "xf.object", "xf.close")
+
+
+@pytest.mark.parametrize(
+    ("facts", "runs"),
+    [
+        (order("new"), ORDER),
+        (order("in_progress"), ("source", "12345.complaint")),
+        (order("returned"), ("source", "12345.complaint")),
+        (order("answered"), ()),
+        (order("follow_up"), ()),
+        (order("closed"), ()),
+        (order("a code of the city's"), ORDER),
+        (petition("new"), PETITION),
+        (petition("under_review"), PETITION),
+        (petition("in_progress"), ("source", "xf.notice", "xf.close")),
+        (petition("accepted"), ("source", "xf.close")),
+        (petition("overdue"), ("source", "xf.close")),
+        (petition("answered"), ()),
+        (petition("not_accepted"), ()),
+        (petition("reexamination"), ("source",)),
+        (petition("final_review"), ("source",)),
+        (petition("closed"), ()),
+    ],
+)
+def test_the_state_at_the_source_ends_what_came_before_it(facts: Draft, runs: tuple[str, ...]) -> None:
+    found = as_of(facts.model_copy(update={"source_deadline_at": china("2026-04-30 18:00")}))
+
+    assert ended(found) == {rule: None if rule in runs else SEEN for rule in found}
+    assert {rule for rule, one in found.items() if one.ended_assumed} == found.keys() - set(runs)
+
+
+def test_only_closing_ends_a_review() -> None:
+    callback = {"rule": "ours.callback", "kind": "review", "limit": 3, "unit": "working"}
+    rules = ClockRules.model_validate({"rules": [callback]})
+
+    found = {code: due(order(code), rules)["ours.callback"].ended_at for code in ("answered", "closed")}
+
+    assert found == {"answered": None, "closed": SEEN}
+
+
+def test_what_the_state_ended_was_ended_when_it_was_first_seen_until_it_runs_again() -> None:
+    first = as_of(order("answered"), seen=SEEN)
+    later = as_of(order("closed"), before=first.values(), seen=SEEN + DAY)
+    again = as_of(order("returned"), Progress(returned_at=RETURNED), later.values(), RETURNED)
+    anew = as_of(order("answered"), Progress(returned_at=RETURNED), again.values(), RETURNED + DAY)
+
+    assert set(ended(later).values()) == {SEEN}
+    assert ended(again) == {"12345.sign": SEEN, "12345.return": SEEN, "12345.complaint": None}
+    assert anew["12345.complaint"].ended_at == RETURNED + DAY
+
+
+def test_what_was_returned_and_answered_between_two_visits_was_not_ended_before_it_began() -> None:
+    first = as_of(order("answered"), seen=SEEN)
+    found = as_of(order("answered"), Progress(returned_at=RETURNED), first.values(), RETURNED + DAY)
+
+    assert ended(found) == {"12345.sign": SEEN, "12345.return": SEEN, "12345.complaint": RETURNED + DAY}
+
+
+def test_of_a_report_and_the_state_at_the_source_the_earlier_counts() -> None:
+    reported = SEEN - DAY
+    first = as_of(order("answered"), Progress(answered_at=reported))
+    other = as_of(order("answered"), Progress(answered_at=SEEN + DAY))
+
+    assert (first["12345.complaint"].ended_at, first["12345.complaint"].ended_assumed) == (reported, False)
+    assert (other["12345.complaint"].ended_at, other["12345.complaint"].ended_assumed) == (SEEN, True)
+
+
+def test_in_a_review_only_a_date_that_the_source_sets_anew_runs() -> None:
+    given = {"source_deadline_at": china("2026-04-30 18:00")}
+    answered = as_of(petition("answered", **given))
+
+    same = as_of(petition("reexamination", **given), before=answered.values())
+    other = as_of(petition("reexamination", source_deadline_at=china("2026-05-20 18:00")), before=answered.values())
+
+    assert (same["source"].ended_at, other["source"].ended_at) == (SEEN, None)
+
+
+def test_an_acceptance_of_which_nobody_tells_the_moment_counts_from_when_it_was_seen() -> None:
+    waiting = as_of(petition("new"), seen=SEEN - DAY)
+    accepted = as_of(petition("accepted"), before=waiting.values())
+    later = as_of(petition("in_progress"), before=accepted.values(), seen=SEEN + 9 * DAY)
+    told = as_of(petition("in_progress", accepted_at=SEEN - DAY), before=later.values(), seen=SEEN + 9 * DAY)
+
+    assert waiting["xf.close"].due_at is None
+    for found in (accepted, later):
+        assert found["xf.notice"].ended_at == SEEN
+        assert (found["xf.close"].starts, found["xf.close"].started_at) == ("source_status", SEEN)
+        assert found["xf.close"].due_at == china("2026-05-06 23:59:59")
+    assert (told["xf.close"].starts, told["xf.close"].started_at) == ("accepted_at", SEEN - DAY)
+
+
+def test_after_a_return_an_acceptance_that_was_seen_stays() -> None:
+    accepted = as_of(petition("accepted"))
+    found = accepted
+    for _ in range(3):
+        found = as_of(petition("returned"), Progress(returned_at=RETURNED), found.values(), RETURNED)
+
+    close = found["xf.close"]
+    assert (close.starts, close.started_at, close.ended_at) == ("returned_at", RETURNED, None)
+
+
+def test_what_is_dispatched_again_after_a_refusal_was_not_ended_by_that() -> None:
+    refused = as_of(petition("new", dispatched_at=china("2026-03-02 09:00")), Progress(refused_at=SEEN))
+    again = petition("in_progress", dispatched_at=SEEN + DAY).model_copy(update={"received_at": SEEN + DAY})
+
+    found = as_of(again, Progress(refused_at=SEEN), refused.values(), SEEN + 2 * DAY)
+
+    assert (found["xf.notice"].ended_at, found["xf.object"].ended_at) == (None, SEEN + 2 * DAY)
+
+
+def test_signing_at_the_source_ends_what_waits_for_it_unless_it_was_before_the_dispatch() -> None:
+    signed = as_of(order(signed_at=china("2026-03-02 11:00")))
+    before = as_of(order(signed_at=china("2026-03-01 11:00")))
+
+    assert {signed[rule].ended_at for rule in ("12345.sign", "12345.return")} == {china("2026-03-02 11:00")}
+    assert signed["12345.complaint"].ended_at is None
+    assert before["12345.sign"].ended_at is None
+
+
+@pytest.mark.parametrize(
+    ("purpose", "closes"),
+    [("appeal", True), ("other", True), (None, True), ("suggestion", False), ("accusation", False)],
+)
+def test_only_appeals_are_to_be_closed_within_sixty_days(purpose: str | None, closes: bool) -> None:
+    assert ("xf.close" in due(petition(purpose={"code": purpose}))) is closes
+
+
+@pytest.mark.parametrize(
+    ("people", "anonymous", "told"),
+    [
+        ([], None, False),
+        ([], True, False),
+        ([{"name": "一位家长"}], True, False),
+        ([{"name": "顾晓棠"}], None, True),
+        ([{"phones": ["13900000000"]}], True, True),
+        ([{"name": "顾晓棠"}, {"address": "青枫路6号"}], True, True),
+    ],
+)
+def test_nobody_has_to_be_told_where_nobody_can_be(
+    people: list[dict[str, Any]], anonymous: bool | None, told: bool
+) -> None:
+    assert ("xf.notice" in due(petition(petitioners=people, anonymous=anonymous))) is told
+
+
+def test_an_office_sets_limits_by_purpose_urgency_and_who_can_be_told() -> None:
+    base = {"kind": "reply", "limit": 1, "unit": "working"}
+    rules = ClockRules.model_validate(
+        {
+            "rules": [
+                {**base, "rule": "ours.urgent", "urgencies": ["urgent", "critical"]},
+                {**base, "rule": "ours.suggestion", "purposes": ["suggestion"]},
+                {**base, "rule": "ours.nobody", "reachable": False},
+            ]
+        }
+    )
+
+    def ours(**more: Any) -> set[str]:
+        return {rule for rule in due(case("phone", "2026-03-02 09:00", **more), rules) if rule.startswith("ours.")}
+
+    assert ours(purpose={"code": PurposeCode.APPEAL}) == set()
+    assert ours(urgency="critical", purpose={"code": PurposeCode.SUGGESTION}) == {"ours.urgent", "ours.suggestion"}
+    assert ours(purpose={"code": PurposeCode.OTHER}, petitioners=[]) == {"ours.nobody"}

@@ -328,3 +328,52 @@ def test_whatever_a_record_holds_it_is_read_or_kept_aside(record: dict[str, Json
 )
 def test_a_derived_title_is_the_first_sentence_that_says_something(text: str, title: str) -> None:
     assert first_sentence(text) == title
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("退回重办", "returned"),
+        ("提出复查意见", "answered"),
+        ("超期未作出复查意见", "reexamination"),
+        ("提出复核意见", "answered"),
+        ("超期未作出复核意见", "final_review"),
+        ("超期未申请复查", "closed"),
+        ("超期未申请复核", "closed"),
+    ],
+)
+def test_the_states_of_a_petition_after_its_answer_are_known(word: str, code: str) -> None:
+    assert draft(xfjzt=word).source_status.code == code
+
+
+def test_a_step_tells_when_it_was_signed_for_or_accepted() -> None:
+    steps: Json = [
+        {"action": "签收", "time": "2026-03-03 08:30:00"},
+        {"action": "签收", "time": "2026-03-02 11:00:00"},  # platforms list the latest first or last
+        {"action": "签收", "time": "2026-03-01 11:00:00"},  # by whoever passed it on
+        {"action": "签收", "time": "2027-03-01 11:00:00"},  # not yet
+        {"action": "签收", "time": "昨天"},
+    ]
+    order: dict[str, Json] = {"roll_number": "1", "payroll_title": "标题", "dispatch_time": "2026-03-02 09:00:00"}
+    signed = read_record({**order, "workflow": steps}, SOURCE, MAPS["hotline"]).draft
+    accepted = draft(zssj="2026-03-02 09:00:00", blfs={"blfs": "受理", "blsj": "2026-03-04 10:00:00"})
+    assert signed is not None
+
+    assert (signed.signed_at, signed.accepted_at) == (datetime.fromisoformat("2026-03-02T11:00:00+08:00"), None)
+    assert signed.source_fields["workflow"] == steps
+    assert accepted.accepted_at == datetime.fromisoformat("2026-03-04T10:00:00+08:00")
+
+
+def test_a_field_of_its_own_stands_above_the_steps() -> None:
+    shape = {"list": "steps", "word": "w", "at": "t", "times": {"受理": "accepted_at"}}
+    field_map = FieldMap.model_validate({"key": "id", "title": "标题", "accepted_at": "受理时间", "steps": shape})
+    record: dict[str, Json] = {
+        "id": 7,
+        "标题": "甲",
+        "受理时间": "2026-03-03 10:00:00",
+        "steps": [{"w": "受理", "t": "2026-03-04 10:00:00"}],
+    }
+    found = read_record(record, SOURCE, field_map).draft
+    assert found is not None
+
+    assert found.accepted_at == datetime.fromisoformat("2026-03-03T10:00:00+08:00")
