@@ -33,7 +33,13 @@ for months, sees in the case itself what is over.
 
 def _time(value: object) -> object:
     """`08:30`, which YAML 1.1 readers take for the number 510."""
-    return time.fromisoformat(value) if isinstance(value, str) else value
+    try:
+        return time.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValueError(f'"{value}" is no time of day, expected one such as "08:10"') from error
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_time)]
 
 
 class ReminderRules(BaseModel):
@@ -45,9 +51,7 @@ class ReminderRules(BaseModel):
         default=(Stage.HALF, Stage.WORKDAY_BEFORE, Stage.SAME_DAY, Stage.OVERDUE),
         description="when the OA is told: half (of the time has passed), workday_before, same_day, overdue",
     )
-    at: Annotated[time, BeforeValidator(_time)] = Field(
-        default=time(8, 30), description="the time of day of all but overdue, written with quotes"
-    )
+    at: TimeOfDay = Field(default=time(8, 30), description="the time of day of all but overdue, written with quotes")
 
 
 @dataclass(frozen=True)

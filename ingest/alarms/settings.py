@@ -6,10 +6,11 @@ from datetime import time, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from adapters.wire import WireSettings
 from dispatch.settings import Expression, Template, Tree, check_url
+from normalize.reminders import TimeOfDay
 
 
 class Section(BaseModel):
@@ -20,13 +21,6 @@ def _check_address(text: str) -> str:
     if "@" not in text or not text.isprintable() or "\n" in text:
         raise ValueError(f'"{text}" is no mail address, expected one such as duty@jy.example.gov.cn')
     return text
-
-
-def _time(value: object) -> object:
-    try:
-        return time.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError as error:
-        raise ValueError(f'"{value}" is no time of day, expected one such as "08:10"') from error
 
 
 def _check_secret_url(url: SecretStr) -> SecretStr:
@@ -79,7 +73,7 @@ Sink = Annotated[MailSink | WebhookSink, Field(discriminator="kind")]
 class DigestSettings(Section):
     """What the clerk is told every working day."""
 
-    at: Annotated[time, BeforeValidator(_time)] = Field(default=time(8, 10), description="time of day, in quotes")
+    at: TimeOfDay = Field(default=time(8, 10), description="time of day, in quotes")
     sinks: tuple[str, ...] = Field(min_length=1, description="whom: names of sinks")
 
 
