@@ -63,7 +63,7 @@ def _beside(reading: Reading, limits: Limits, *, documents: bool) -> Beside:
     files = [one.content for one in reading.parts if one.content and one.role is AttachmentRole.EVIDENCE]
     written = (document_words(file) for file in files if documents)
     words = (*told, *reading.unread, *(words_in(part, limits) for part in reading.parts), *written)
-    return Beside(tuple(part.name for part in reading.parts), tuple(each for each in words if each))
+    return Beside(tuple(part.name for part in reading.parts), tuple(each for each in words if each), reading.called)
 
 
 def _understood(reading: Reading, source: Source, rules: Rules, *, documents: bool) -> Reading:
