@@ -69,12 +69,12 @@ class Record:
                 self.put_back(path)
         return code
 
-    def flag(self, paths: tuple[str, ...], own: Callable[[str], bool | None] = {}.get) -> bool | None:
+    def flag(self, paths: tuple[str, ...], own: Callable[[str], bool | None] | None = None) -> bool | None:
         """A yes or no, also in words that are the flag's `own`."""
         path, word = self._found(paths)
         if path is None or word is None:
             return None
-        if (told := own(word)) is not None:
+        if own is not None and (told := own(word)) is not None:
             return told
         plain = _WHOLE.sub(r"\1", word.lower())
         if plain in self._map.yes:
