@@ -74,4 +74,4 @@ def _understood(reading: Reading, source: Source, rules: Rules, *, documents: bo
     if source.meta.get("truncated"):
         said = f"原件 {source.meta.get('size')} 字节，超过渠道上限，只取了前面部分"
         draft = draft.model_copy(update={"warnings": (*draft.warnings, Warning_(code="truncated", text=said))})
-    return replace(reading, draft=draft)
+    return replace(reading, draft=draft, unread=(), called=())  # they are weighed, and told to nobody
