@@ -161,8 +161,8 @@ class FieldMap(_Entry):
     blank: Words = Field(
         default=("", "无", "暂无", "空", "/", "-", "--", "null", "NULL", "None"), description="words that say nothing"
     )
-    yes: Words = Field(default=("1", "是", "true", "y", "yes", "有"), description="words that affirm a flag")
-    no: Words = Field(default=("0", "2", "否", "false", "n", "no", "没有"), description="words that deny it")
+    yes: Words = Field(default=("1", "是", "true", "t", "y", "yes", "有", "√"), description="words that affirm a flag")
+    no: Words = Field(default=("0", "2", "否", "false", "f", "n", "no", "没有", "×"), description="words that deny it")
     excel_dates: bool = Field(default=False, description="true: small bare numbers in times are a spreadsheet's days")
 
     source_no: Paths = Field(default=(), description="number people know it by")

@@ -34,7 +34,7 @@ from ingest.register import Entry, NewCase, Standing, load_case
 from normalize.case import AttachmentState, Case, Draft, Receipt
 from normalize.clocks import Progress
 from normalize.reading import Disposition, Signal, SignalKind, in_order, is_under_way, is_withdrawn
-from normalize.restrict import TERM
+from normalize.restrict import CALLED, TERM, UNREADABLE
 from store.blobs import Blobs
 from store.sealing import Sealer
 
@@ -387,12 +387,12 @@ class CaseDesk:
 
 def _brings_more(before: KeptReading, after: KeptReading) -> bool:
     """Whether a version of a matter says something that may accuse where the one before did not: in its words, in a
-    file, by what the citizen added, or by an own term wherever that stands.
+    file, by what the citizen added, by an own term wherever that stands, or in how its source calls it.
     """
     if before.draft is None or after.draft is None or says_else(before.draft, after.draft):
         return True
     reasons = (before.draft.restricted_reason, after.draft.restricted_reason)
-    if reasons[1] == TERM != reasons[0]:  # wherever it stands; any other reason shows in the words or files
+    if reasons[1] != reasons[0] and reasons[1] in {TERM, CALLED, UNREADABLE}:  # any other shows in the words or files
         return True
     added = [{one.id for one in each.signals if one.kind is SignalKind.SUPPLEMENTED} for each in (before, after)]
     files = [{part.key for part in each.parts} for each in (before, after)]

@@ -44,6 +44,26 @@ _TO_ME = re.compile(r"[替为帮给](?:我|本人)|好吗|可以吗|行吗")
 _SENTENCE = re.compile(r"[^。！？!?；;\n]+[？?]?")
 
 
+_DENIED = re.compile(
+    r"(?:不|无|没有?|未|非|否|免|毋)(?:需|须|要求?|请求|申请|必|用|涉|予|做|作|对|我的|个人|信息|身份|姓名|进行){0,6}(?:保密|秘密|密)?|"
+    r"(?:可以?|同意|愿意?|能够?|允许|对外|完全|全部|向社会){0,3}公开|普通|一般"
+)
+_WANTED = re.compile(
+    r"[不勿别未非](?:[^\W密]){0,4}公开|保密|秘密|机密|涉密|匿名|隐名|隐去|隐藏|内部|^(?:需要?|须要?|必须|要求?|请求|密)$"
+)
+
+
+def is_wanted(answer: str) -> bool | None:
+    """Whether who answers so, asked about confidentiality, wants it; None: neither.
+
+    Only what denies it and says nothing else denies it.
+    """
+    said = re.findall(r"[^\W_]+", answer)
+    if said and all(_DENIED.fullmatch(piece) for piece in said):
+        return False
+    return True if any(_WANTED.search(piece) for piece in said) else None
+
+
 def asks_confidentiality(text: str, taken_out: tuple[str, ...] = ()) -> bool:
     """Whether the writer asks to be kept secret; a question whether one is, or a suggestion, asks nothing.
 

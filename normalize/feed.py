@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, cast
@@ -26,6 +26,7 @@ from normalize.case import (
     SourceStatus,
     Urgency,
 )
+from normalize.confidential import is_wanted
 from normalize.dates import CHINA
 from normalize.petitioners import petitioners
 from normalize.places import PlaceRules, region
@@ -41,9 +42,11 @@ from normalize.reading import (
 )
 from normalize.record_parts import attachments, signals, step_times
 from normalize.records import Record, plain
+from normalize.restrict import UNREADABLE
 from normalize.titles import first_sentence
 
 _CLOCKS_AGREE_WITHIN = timedelta(days=1)
+_WORD = re.compile(r"[\u4e00-\u9fff]")
 _DIVISION = re.compile(r"\d{6}(?:\d{3}){0,2}")
 
 
@@ -151,7 +154,7 @@ def _draft(told: Record, source: Source, field_map: FieldMap, places: PlaceRules
         title = first_sentence(content or summary or "")
         told.warn("title_derived", "来源没有标题，标题取自首句")
     people, nameless = petitioners(told, field_map.petitioners)
-    anonymous = told.flag(field_map.anonymous, _ANONYMOUS)
+    anonymous = told.flag(field_map.anonymous, _ANONYMOUS.get)
     values: dict[str, Any] = {
         "channel": source.channel,
         "channel_kind": source.channel_kind,
@@ -169,22 +172,25 @@ def _draft(told: Record, source: Source, field_map: FieldMap, places: PlaceRules
         **_codes(told, field_map),
         "region": _region(told, field_map, places),
         "flags": tuple(Flag(name) for name, paths in field_map.flags.items() if told.flag(paths)),
-        "reading": ReadingNote(method=ReadingMethod.RECORD, confidence=1.0),
+    }
+    unclear = _is_unclear(told, field_map, values["confidential_requested"], values["purpose"])
+    values |= {
+        "restricted": unclear,
+        "restricted_reason": UNREADABLE if unclear else None,
+        "reading": ReadingNote(method=ReadingMethod.RECORD, confidence=1.0, needs_review=unclear),
     }
     return Draft(**values, source_fields=told.left_over(), warnings=tuple(told.warnings))
 
 
 _TEXTS = ("source_no", "query_code", "subject_party", "addressee")
-_FLAGS: Mapping[str, Mapping[str, bool]] = {
-    "joint": {"联名": True},
-    "confidential_requested": {
-        **dict.fromkeys(("保密", "要求保密", "需要保密", "需保密", "请求保密"), True),
-        **dict.fromkeys(("不保密", "不要求保密", "不需要保密", "不需保密", "无需保密", "公开"), False),
-    },
-    "allow_public": {
-        **dict.fromkeys(("公开", "同意", "同意公开", "可公开", "可以公开"), True),
-        **dict.fromkeys(("不公开", "不同意", "不同意公开", "不可公开", "保密"), False),
-    },
+_PUBLIC = {
+    **dict.fromkeys(("公开", "同意", "同意公开", "可公开", "可以公开"), True),
+    **dict.fromkeys(("不公开", "不同意", "不同意公开", "不可公开", "保密"), False),
+}
+_FLAGS: Mapping[str, Callable[[str], bool | None]] = {
+    "joint": {"联名": True}.get,
+    "confidential_requested": is_wanted,
+    "allow_public": _PUBLIC.get,
 }
 """The words in which platforms answer some flags, besides yes and no."""
 _ANONYMOUS = {"匿名": True, "实名": False, "署名": False}
@@ -231,6 +237,14 @@ def _codes(
         "source_status": SourceStatus(code=status, raw=status_raw),
         "urgency": Urgency(urgency or "normal"),
     }
+
+
+def _is_unclear(told: Record, field_map: FieldMap, secret: bool | None, purpose: Purpose) -> bool:
+    """Whether what the source fills in for confidentiality says nothing to us, or, as a bare code, for the purpose."""
+    asked, _ = told.value(*field_map.confidential_requested)
+    aimed, _ = told.value(*field_map.purpose.path)
+    coded = aimed is not None and bool(field_map.purpose.codes) and not _WORD.search(purpose.raw or "")
+    return (secret is None and asked is not None) or (purpose.code is None and coded)
 
 
 def _coded(told: Record, entry: Coded) -> tuple[str | None, str | None]:

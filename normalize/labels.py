@@ -19,6 +19,8 @@ _AROUND = " \t\r\n　;；|,，"
 _ABOUT_A_PERSON = frozenset({"phone", "id_no", "address", "gender", "workplace", "email"})
 _ANOTHER = re.compile(r"(?:负责人|校长|园长|老师|班主任|法人|法定代表人|老板|教练|被告人?|证人)(?:姓名)?$")
 _ACCUSED = re.compile(r"被.{2}人(?:姓名)?")
+_NOTHING = frozenset({"无", "没有", "暂无", "空", "/", "-", "--"})
+_OF_AN_OFFICE = re.compile(r"(?:举报|检举|控告)(?:电话|热线|邮箱|信箱|网址|网站|平台|渠道|方式|须知|指南|说明)")
 _SPOKEN = re.compile(r"我|孩子|学校")
 _SYSTEM = re.compile(
     r"(?:您|你)(?:有|收到)|收到(?:一封|新)|新的?(?:来信|邮件|信件|留言)|(?:系统|自动)(?:发送|转发|生成|提交)|以下[是为]?(?:来信|信件|邮件|留言)|提交(?:如下|的信息)"
@@ -56,6 +58,8 @@ class Labelled:
     """What stands under the last label's value, where none names the content."""
     is_form: bool = False
     """Whether this is a form a website filled in, not a remark under a letter."""
+    words: tuple[str, ...] = ()
+    """Its own words for what is filled in, without an office's numbers (举报电话)."""
 
 
 def read(text: str, rules: LabelRules) -> Labelled:
@@ -100,6 +104,7 @@ def closing(text: str, rules: LabelRules) -> Mapping[str, str]:
 def _read(text: str, every: Sequence[Mark], content_end: int, *, closing: bool = False) -> Labelled:
     values: dict[str, str] = {}
     others: dict[str, str] = {}
+    words: list[str] = []
     last = 0
     accused = ""
     named_later = [mark.start for mark in every if mark.field == "name"]
@@ -110,6 +115,8 @@ def _read(text: str, every: Sequence[Mark], content_end: int, *, closing: bool =
         theirs = accused != "" and mark.field in _ABOUT_A_PERSON and _spoken_for(mark, values, named_later)
         if not value:
             continue
+        if value not in _NOTHING and not _OF_AN_OFFICE.search(mark.words):
+            words.append(mark.words)
         if mark.field is None or theirs:
             others.setdefault(accused + mark.words if theirs else mark.words, value)
         elif mark.field == "phone" and "phone" in values:
@@ -119,7 +126,7 @@ def _read(text: str, every: Sequence[Mark], content_end: int, *, closing: bool =
     if not values:
         return Labelled(values, others, rest=text[last:].strip())
     head = text[: next(mark.start for mark in every if mark.field)]
-    return Labelled(values, others, _spoken(head), text[last:].strip(), _is_form(values, head))
+    return Labelled(values, others, _spoken(head), text[last:].strip(), _is_form(values, head), tuple(words))
 
 
 def _content(text: str, mark: Mark, end: int) -> tuple[str, int]:

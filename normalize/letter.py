@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from adapters.base import Json
+from normalize import labels
 from normalize.case import AttachmentRole, AttachmentState, Draft, Form, ReadingMethod, ReadingNote, Warning_
 from normalize.dates import CHINA, signature_date
 from normalize.letter_form import letter_form
@@ -90,7 +91,8 @@ def _reading(letter: Letter, identity: str, scan: Part, source: Source, rules: L
         source_fields=_fields(letter, source, rules),
         warnings=(*warnings, *assumed),
     )
-    return Reading(Disposition.CASE, identity, draft=draft, parts=(scan,))
+    called = labels.read(content, rules.labels).words
+    return Reading(Disposition.CASE, identity, draft=draft, parts=(scan,), called=called)
 
 
 def _persons(people: Writers) -> dict[str, Any]:

@@ -50,6 +50,7 @@ def read_mail(data: bytes, source: Source, rules: MailRules) -> list[Reading]:
             draft=understood.draft,
             parts=tuple(bodies.parts),
             unread=tuple(bodies.unread),
+            called=understood.called,
             follows=_follows(mail, bodies.charset),
         )
     ]

@@ -11,6 +11,8 @@ from normalize import joint, labels, people, places
 from normalize.case import (
     Draft,
     Form,
+    Purpose,
+    PurposeCode,
     ReadingMethod,
     ReadingNote,
     Region,
@@ -18,7 +20,7 @@ from normalize.case import (
     RequestTypeCode,
     Warning_,
 )
-from normalize.confidential import asks_confidentiality
+from normalize.confidential import asks_confidentiality, is_wanted
 from normalize.dates import CHINA, parse_moment, signature_date
 from normalize.labels import Labelled, LabelRules
 from normalize.mail_bodies import Bodies
@@ -30,10 +32,14 @@ from normalize.mail_words import first_sentence, for_recognition, tidy
 from normalize.own_words import forwarded, own_words
 from normalize.places import PlaceRules
 from normalize.reading import Source
+from normalize.restrict import UNREADABLE
 from normalize.writers import DOUBTFUL_ID, DOUBTFUL_PHONE, anonymous, is_nameless
 
 _TYPES = (
     ("举报", RequestTypeCode.REPORT),
+    ("检举", RequestTypeCode.REPORT),
+    ("控告", RequestTypeCode.REPORT),
+    ("揭发", RequestTypeCode.REPORT),
     ("投诉", RequestTypeCode.COMPLAINT),
     ("求助", RequestTypeCode.HELP),
     ("咨询", RequestTypeCode.CONSULT),
@@ -42,18 +48,30 @@ _TYPES = (
     ("表扬", RequestTypeCode.PRAISE),
     ("感谢", RequestTypeCode.PRAISE),
 )
+_PURPOSES = (
+    ("举报", PurposeCode.ACCUSATION),
+    ("检举", PurposeCode.ACCUSATION),
+    ("控告", PurposeCode.ACCUSATION),
+    ("揭发", PurposeCode.ACCUSATION),
+    ("申诉", PurposeCode.APPEAL),
+    ("求决", PurposeCode.APPEAL),
+    ("建议", PurposeCode.SUGGESTION),
+    ("意见", PurposeCode.SUGGESTION),
+)
+_ASKED_SECRECY = re.compile(r"是否.*保密|保密(?:要求|需求|意愿)")
 _PLACED = frozenset(
-    """name email id_no address workplace gender postcode title content request_type query_code petition_date
+    """name email id_no address workplace gender postcode title content request_type purpose query_code petition_date
     subject_party region addressee allow_public confidential anonymous""".split()  # noqa: SIM905
 )
 
 
 @dataclass(frozen=True)
 class Understood:
-    """A mail's draft, and whether it is a web form that names its citizen."""
+    """A mail's draft, whether it is a web form that names its citizen, and how it calls the matter besides."""
 
     draft: Draft
     is_form: bool
+    called: tuple[str, ...] = ()
 
 
 def draft(
@@ -80,6 +98,11 @@ def draft(
     sent = header_date(mail.get("date"))
     deadline, dispatched = _deadline(given.get("deadline")), parse_moment(given.get("dispatched", ""))
     nameless = is_nameless((given or closing).get("name", ""))
+    asked = _confidential(labelled) if given else closing.get("confidential")
+    secret = _is_secret(asked, default=asks_confidentiality(spoken) or None)
+    unclear = asked is not None and secret is None
+    if unclear:
+        notes["flag_unreadable"] = f"是否保密一栏填的“{asked}”既不是“是”也不是“否”"
     made = Draft(
         channel=source.channel,
         channel_kind=source.channel_kind,
@@ -89,6 +112,7 @@ def draft(
         title=title,
         content=content,
         request_type=_request_type(given.get("request_type")),
+        purpose=_purpose(given.get("purpose")),
         form=Form(code="mailbox"),
         petitioners=who.petitioners,
         anonymous=_yes(
@@ -97,9 +121,9 @@ def draft(
         ),
         joint=together.joint,
         petitioner_count=together.count,
-        confidential_requested=_yes(
-            given.get("confidential"), default=asks_confidentiality(spoken) or None, no="公开|可公开"
-        ),
+        confidential_requested=secret,
+        restricted=unclear,
+        restricted_reason=UNREADABLE if unclear else None,
         allow_public=_yes(
             given.get("allow_public"), default=False if people.refuses_publication(spoken) else None, no="保密|匿名"
         ),
@@ -111,11 +135,17 @@ def draft(
         received_at=received,
         dispatched_at=dispatched,
         source_deadline_at=deadline,
-        reading=_reading(notes),
+        reading=_reading(notes, review=unclear),
         source_fields=_fields(mail, labelled, who, title, hint, read={"deadline": deadline, "dispatched": dispatched}),
         warnings=tuple(Warning_(code=code, text=text) for code, text in notes.items()),
     )
-    return Understood(made, bool(given))
+    return Understood(made, bool(given), _called(mail, hint, labelled, title))
+
+
+def _called(mail: Entity, hint: str | None, labelled: Labelled, title: str) -> tuple[str, ...]:
+    """How labels call the matter (举报内容), and the subject that a form's own title stands for (网站举报)."""
+    subject = header_text(mail.get("subject"), hint)
+    return (*labelled.words, subject) if labelled.is_form and subject != title else labelled.words
 
 
 def _content(labelled: Labelled, whole: str) -> str | None:
@@ -127,12 +157,12 @@ def _content(labelled: Labelled, whole: str) -> str | None:
     return tidy(labelled.rest) or whole or None
 
 
-def _reading(notes: Mapping[str, str]) -> ReadingNote:
+def _reading(notes: Mapping[str, str], *, review: bool) -> ReadingNote:
     doubtful = {"characters_lost", "encrypted", DOUBTFUL_ID.code, DOUBTFUL_PHONE.code} & notes.keys()
     return ReadingNote(
         method=ReadingMethod.MIME,
         confidence=0.8 if "characters_lost" in notes else 1.0,
-        needs_review=bool(doubtful),
+        needs_review=review or bool(doubtful),
     )
 
 
@@ -142,7 +172,7 @@ def _fields(
     """What has no place: the name and subject shown, and a form's further lines, unknown ones under their own words."""
     subject = header_text(mail.get("subject"), hint)
     fields = {"from_name": who.shown_name, "subject": subject if subject != title else None}
-    fields |= {"forwarded_from": who.handed_on_from}
+    fields |= {"forwarded_from": who.handed_on_from, "signed_email": who.signed_email}
     if labelled.is_form:
         placed = {*_PLACED, *(name for name, value in read.items() if value)}
         placed |= {"phone"} if any(each.phones for each in who.petitioners) else set()
@@ -189,6 +219,10 @@ def _request_type(raw: str | None) -> RequestType:
     return RequestType(code=code or RequestTypeCode.OTHER, raw=raw, confidence=1.0 if code else None)
 
 
+def _purpose(raw: str | None) -> Purpose:
+    return Purpose(code=next((code for word, code in _PURPOSES if word in (raw or "")), None), raw=raw)
+
+
 def _query_code(form: Mapping[str, str], own: str) -> str | None:
     written = re.search(r"[A-Za-z0-9]{6,20}", form.get("query_code", ""))
     found = written or re.search(r"(?<=查询码)\s*(?:[:：是为]\s*)?(\d{10})(?!\d)", own)
@@ -205,6 +239,26 @@ def _region(label: str | None, text: str, rules: PlaceRules) -> Region:
 def _addressee(mail: Entity, hint: str | None) -> str | None:
     first = next(iter(mailboxes(mail.get("to"), hint)), None)
     return (first.name or first.address) if first else None
+
+
+def _confidential(labelled: Labelled) -> str | None:
+    """What stands under a form's question for confidentiality, however that is put."""
+    put = (value for words, value in labelled.others.items() if _ASKED_SECRECY.search(words))
+    return labelled.values.get("confidential") or next(put, None)
+
+
+def _is_secret(raw: str | None, *, default: bool | None) -> bool | None:
+    """What a form's question for confidentiality is answered with; None: with nothing that can be read.
+
+    A plain no alone denies it: 不便透露 and the like do not.
+    """
+    if raw is None:
+        return default
+    if (wanted := is_wanted(raw)) is not None:
+        return wanted
+    if re.fullmatch(r"\W*(?:no?|0|false|×)\W*", raw, re.IGNORECASE):
+        return False
+    return True if re.match(r"\W*(?:是|有|同意|愿意|yes\b|y$|1$|true)|\s*√", raw, re.IGNORECASE) else default
 
 
 def _yes(raw: str | None, *, default: bool | None, no: str = "否") -> bool | None:

@@ -42,6 +42,8 @@ class Sender:
     doubts: tuple[Warning_, ...]
     handed_on_from: str | None = None
     """Who wrote the mail that another hands on, as that one names him."""
+    signed_email: str | None = None
+    """Another address that the writer gives under his mail."""
 
 
 def sender(
@@ -70,10 +72,13 @@ def _from_words(
 ) -> Sender:
     box = _writer(mail, hint)
     shown = shown_person(passed.name if passed else box.name)
-    told = writers(spoken, closing, shown, box.address)
+    signed = labelled_email(closing)
+    is_writers = box.address is not None and not passed and not _MACHINE.match(box.address)
+    told = writers(spoken, closing, shown, box.address if is_writers else signed or box.address)
     petitioners = told.petitioners or (Petitioner(primary=True),)
     named = box.name == shown or any(each.name == shown for each in petitioners if shown)
-    return Sender(petitioners, None if named and not passed else box.name, told.doubts)
+    other = signed if signed and signed.lower() != (petitioners[0].email or "").lower() else None
+    return Sender(petitioners, None if named and not passed else box.name, told.doubts, signed_email=other)
 
 
 def shown_person(shown: str | None) -> str | None:

@@ -15,7 +15,9 @@ _HAN_DIGITS = str.maketrans("〇零○一二三四五六七八九", "00012345678
 
 _TWO = r"(1[3-9]\d{9})(1[3-9]\d{9})"
 _MOBILE = r"(?:(?:\+|00)?86[\s-]*)?(1[3-9]\d(?:[ .-]?\d{4}){2})"
-_LANDLINE = r"(?:(?:\+|00)?86[\s-]*)?\(?(0(?:10|2\d|[3-9]\d{2}))\)?[\s-]*([2-8]\d{3}[ -]?\d{3,4})"
+_TRUNK = r"(?:(?:\+|00)?86\)?[\s-]*)?\(?0|(?:(?:\+|00)86\)?[\s-]*|86\)?[\s-]+)\(?(?:0\))?"
+"""What stands before an area code: 0, or from abroad +86 without it."""
+_LANDLINE = rf"(?:{_TRUNK})(10|2\d|[3-9]\d{{2}})\)?[\s-]*([2-8]\d{{3}}[ -]?\d{{3,4}})"
 _SERVICE = r"([48]00)[ -]?(\d(?:[ -]?\d){6})"
 _EXTENSION = r"(?:\s*(?:转|分机|ext\.?|-)\s*:?\s*(\d{1,6}))?"
 _PHONE = Hinted(
@@ -116,7 +118,7 @@ def _numbers(match: re.Match[str]) -> tuple[str, ...]:
         return (_bare(mobile),)
     if service:
         return (_bare(service + rest),)
-    return (f"{area}-{_bare(local)}" + (f"-{extension}" if extension else ""),)
+    return (f"0{area}-{_bare(local)}" + (f"-{extension}" if extension else ""),)
 
 
 def _repaired(run: re.Match[str]) -> str:

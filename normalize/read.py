@@ -63,7 +63,7 @@ def _beside(reading: Reading, limits: Limits, *, documents: bool) -> Beside:
     files = [one.content for one in reading.parts if one.content and one.role is AttachmentRole.EVIDENCE]
     written = (document_words(file) for file in files if documents)
     words = (*told, *reading.unread, *(words_in(part, limits) for part in reading.parts), *written)
-    return Beside(tuple(part.name for part in reading.parts), tuple(each for each in words if each))
+    return Beside(tuple(part.name for part in reading.parts), tuple(each for each in words if each), reading.called)
 
 
 def _understood(reading: Reading, source: Source, rules: Rules, *, documents: bool) -> Reading:
@@ -74,4 +74,4 @@ def _understood(reading: Reading, source: Source, rules: Rules, *, documents: bo
     if source.meta.get("truncated"):
         said = f"原件 {source.meta.get('size')} 字节，超过渠道上限，只取了前面部分"
         draft = draft.model_copy(update={"warnings": (*draft.warnings, Warning_(code="truncated", text=said))})
-    return replace(reading, draft=draft)
+    return replace(reading, draft=draft, unread=(), called=())  # they are weighed, and told to nobody

@@ -116,5 +116,7 @@ class Reading:
     """When the source last changed it: of two versions of one identity the later wins, however they arrive."""
     unread: tuple[str, ...] = ()
     """What it says besides, which the draft does not show: weighed as what is attached."""
+    called: tuple[str, ...] = ()
+    """How its source calls it besides: in labels of its form, in a subject the form's title stands for."""
     follows: tuple[str, ...] = ()
     """References to earlier matters: Message-IDs, query codes, order numbers."""

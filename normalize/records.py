@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
-from types import MappingProxyType
 
 from adapters.base import Json
 from adapters.document import at_path, fit
@@ -18,6 +17,7 @@ from normalize.dates import CHINA, parse_moment
 _COUNT = re.compile(r"(\d{1,9})(?:\.0+)?\s*[人名位户]?")
 _HOUR = re.compile(r"[:：时点]|^\d+\.0*[1-9]\d*$|^\d{9,}(?:\.\d+)?$")
 """A clock, a spreadsheet's part of a day, or seconds since 1970."""
+_WHOLE = re.compile(r"(\d+)\.0+")
 _ENDS_DAY = re.compile(r"24\s*[:：时点]|晚")
 """A midnight that ends the day it names."""
 _EARLIEST = datetime(1970, 1, 2, tzinfo=CHINA)  # 1900-01-01 and 1970-01-01 are how databases write "no date"
@@ -69,16 +69,17 @@ class Record:
                 self.put_back(path)
         return code
 
-    def flag(self, paths: tuple[str, ...], own: Mapping[str, bool] = MappingProxyType({})) -> bool | None:
-        """A yes or no, also in the flag's `own` words."""
+    def flag(self, paths: tuple[str, ...], own: Callable[[str], bool | None] | None = None) -> bool | None:
+        """A yes or no, also in words that are the flag's `own`."""
         path, word = self._found(paths)
         if path is None or word is None:
             return None
-        if word in own:
-            return own[word]
-        if word.lower() in self._map.yes:
+        if own is not None and (told := own(word)) is not None:
+            return told
+        plain = _WHOLE.sub(r"\1", word.lower())
+        if plain in self._map.yes:
             return True
-        if word.lower() in self._map.no:
+        if plain in self._map.no:
             return False
         self._unusable(path, "flag_unreadable", f"“{word}”既不是“是”也不是“否”")
         return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from normalize.label_words import DEFAULT_LABELS
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -32,7 +34,7 @@ _NOT_GIVEN = re.compile(
     r"于及或但而且为]|校|幼|班级|学生|家长|老师|教师|先生$|女士$|同学|部门|单位|公司|领导|局|厅|处$|科$|区$|市$|县$|镇$|村$|街|路$|号|年|[一二三四五六七八九十两几个上下本当每]月|日|上午|下午|"
     r"因为|所以|如果|虽然|可以|可能|刚才|从来|以来|以上|以下|希望|需要|感谢|谢谢|感觉|反映|投诉|举报|咨询|求助|建议|问题|情况|事情|时间|地址|电话|手机|邮箱|住址|联系|内容|标题|姓名|匿名|保密|"
     r"小姐$|经理$|主任$|版主$|校长|园长|书记|站长|孩|儿子|女儿|朋友|知道|相同|身份|户籍|户口|工作|毕业|教龄|现年|小区|社区|机构|"
-    r"(?<![可佳丽伊])人$|者$|员$|户$|妈$|爸$|籍$|款$|个|[！-～]|^生$"
+    r"(?<![可佳丽伊])人$|者$|员$|户$|妈$|爸$|籍$|款$|码$|个|[！-～]|^生$"
 )
 _NOT_NAMES = _words(
     """
@@ -80,6 +82,7 @@ _EXACTLY_NOT = _words(
     符合 平安 应声 计算 严峻 牛马 阮囊 宋朝 唐朝 明朝 汉族 回族 壮族 满族 晏然 居家 洪灾 付费 付出 佳音 佳节
     """
 )
+_LABELS = frozenset(word for words in DEFAULT_LABELS.values() for word in words)
 _MASKED = re.compile(r"[*＊×某XxＸ]")
 
 
@@ -97,4 +100,4 @@ def is_person_name(text: str) -> bool:
 
 
 def _is_word(text: str) -> bool:
-    return text in _EXACTLY_NOT or text[:2] in _NOT_NAMES
+    return text in _EXACTLY_NOT or text in _LABELS or text[:2] in _NOT_NAMES

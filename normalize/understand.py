@@ -9,7 +9,18 @@ from normalize.accusation import describes, purpose, suspicion
 from normalize.case import Draft, ReadingMethod
 from normalize.kind import request_type
 from normalize.own_words import Spoken, spoken
-from normalize.restrict import ACCUSES, SECRECY, TERM, asks_confidentiality, has_a_term, has_an_own_term, restriction
+from normalize.restrict import (
+    ACCUSES,
+    CALLED,
+    SECRECY,
+    TERM,
+    as_called,
+    asks_confidentiality,
+    has_a_term,
+    has_an_own_term,
+    is_a_name,
+    restriction,
+)
 from normalize.rules import Rules
 from normalize.topics import topics
 from normalize.triage import flags, suggested_unit, triage, urgency
@@ -21,11 +32,12 @@ WORDS = ("title", "content", "summary", "subject_party", "addressee")
 @dataclass(frozen=True)
 class Beside:
     """What a matter brings besides its title and content: the names of its files; the words of attached mails, texts
-    and documents, of a body that was not read, and those with which its source added to it.
+    and documents, of a body that was not read, and those with which its source added to it; how it is called.
     """
 
     names: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    called: tuple[str, ...] = ()
 
 
 def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
@@ -36,7 +48,7 @@ def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
     whatever the source says: platforms write "no" where nobody was asked.
     """
     said = _spoken(draft)
-    heard = _with(draft, title=said.title, content=said.text or None)
+    heard = as_called(_with(draft, title=said.title, content=said.text or None), rules.restrict)
     found = suspicion(heard, rules.accusation)
     heard = _with(heard, request_type=request_type(heard, rules.kind, found.breach))
     secrecy = asks_confidentiality(heard, rules.restrict)
@@ -52,6 +64,8 @@ def understand(draft: Draft, rules: Rules, beside: Beside = Beside()) -> Draft:
     reason = reason or (SECRECY if secrecy else None)
     if reason is None and _carries_an_accusation(draft, said, beside, rules):
         reason = ACCUSES
+    if reason is None and any(is_a_name(called, rules.restrict) for called in beside.called):
+        reason = CALLED
     heard = _with(heard, restricted=reason is not None, restricted_reason=reason, triage=triage(heard, rules.triage))
     unit = heard.suggested_unit or suggested_unit(heard, rules.units)
     return _with(heard, title=draft.title, content=draft.content, suggested_unit=unit)
@@ -74,8 +88,8 @@ def _carries_an_accusation(draft: Draft, said: Spoken, beside: Beside, rules: Ru
 
 def _everything(draft: Draft, beside: Beside) -> str:
     """All text there is of a matter: what is quoted, what the source says of it, what comes beside."""
-    told = draft.model_dump(mode="json", include={*WORDS, "category", "source_fields"})
-    return "\n".join([*_texts(told), *beside.words, *beside.names])
+    told = draft.model_dump(mode="json", include={*WORDS, "request_type", "purpose", "category", "source_fields"})
+    return "\n".join([*_texts(told), *beside.words, *beside.names, *beside.called])
 
 
 def _texts(value: object) -> Iterator[str]:
@@ -104,7 +118,7 @@ def _confidential(draft: Draft, *, asked: bool) -> bool | None:
         return draft.confidential_requested
     if asked:
         return True
-    return False if draft.reading.method is ReadingMethod.MIME and draft.content else None
+    return False if draft.reading.method is ReadingMethod.MIME and draft.content and not draft.restricted else None
 
 
 def _with(draft: Draft, **values: object) -> Draft:

@@ -35,7 +35,8 @@ class Written:
 def writers(text: str, labelled: Mapping[str, str], shown: str | None = None, email: str | None = None) -> Written:
     """The writers of a text, by label (`labelled` values of its closing), by naming themselves or by signature.
 
-    `shown` is the name a mail's header shows, `email` its address. A number belongs to the person named before it.
+    `shown` is the name a mail's header shows, `email` its address, which counts before a labelled one. A number belongs
+    to the person named before it.
     """
     signed = signers(text)
     introduced = introductions(text)
@@ -52,7 +53,7 @@ def writers(text: str, labelled: Mapping[str, str], shown: str | None = None, em
         name=names[0] if names else None,
         # where a label gives one that cannot be read, no other number is taken for it
         phones=() if misread else tuple(dict.fromkeys(reached[names[0] if names else None])),
-        email=labelled_email(labelled) or email,
+        email=email or labelled_email(labelled),
         id_type="resident_id" if identity else None,
         id_no=identity.number if identity else None,
         address=_address(speaking, labelled),

@@ -17,6 +17,7 @@ from normalize.case import (
     AttachmentRole,
     AttachmentState,
     Case,
+    Category,
     Draft,
     Petitioner,
     Purpose,
@@ -409,6 +410,29 @@ async def test_a_case_a_person_opened_is_closed_again_when_the_source_names_an_o
 
     case = desk.case(case_id)
     assert (case.restricted, case.restricted_reason) == (True, "configured term")
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"category": Category(path=("纪检监察", "干部作风"))},
+        {"restricted": True, "restricted_reason": "confidentiality or purpose unreadable"},
+    ],
+)
+async def test_a_case_a_person_opened_is_closed_again_when_its_source_calls_it_otherwise(
+    office: Office, desk: Desk, values: dict[str, Any]
+) -> None:
+    harmless = reading("x:1", content="附上说明一份。", request_type=RequestType(code=RequestTypeCode.COMPLAINT))
+    more = replace(harmless, draft=draft_with(harmless, **values))
+    (case_id,) = desk.take_in(understood(harmless, Rules()), key="1")
+    await correct(office, case_id, {"restricted": "yes", "restricted_reason": "decided by a person"})
+    await correct(office, case_id, {"restricted": "no"})
+    desk.take_in(understood(harmless, Rules()), key="1")
+    assert not desk.case(case_id).restricted
+
+    desk.take_in(understood(more, Rules()), key="1")
+
+    assert desk.case(case_id).restricted
 
 
 def named(term: str) -> Rules:

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 
 from adapters.base import Json, RawKind
 from adapters.fieldmap import FieldMap
-from normalize.case import ChannelKind, RequestTypeCode
+from normalize.case import ChannelKind, Draft, RequestTypeCode
 from normalize.feed import read_feed, read_record
 from normalize.places import PlaceRules
 from normalize.reading import Disposition, Reading, Source, Unreadable, is_withdrawn
+from normalize.rules import Rules
 from normalize.titles import first_sentence
+from normalize.understand import understand
 from tests.normalize.test_feed_golden import MAPS
 
 FETCHED = datetime.fromisoformat("2026-03-10T12:00:00+08:00")
@@ -71,6 +73,85 @@ def test_a_word_without_code_is_kept_and_told() -> None:
 
     assert (found.purpose.code, found.purpose.raw) == (None, "反映")
     assert codes(found) == ["code_unknown"]
+
+
+BLAND = "花桥中学食堂的承包情况请查一下，请依法处理。"
+
+
+def understood(platform: str, **fields: Json) -> Draft:
+    words: dict[str, Json] = {"tsnr": BLAND} if platform == "sunshine" else {"roll_number": "1", "roll_content": BLAND}
+    found = read_record({**BASE, **words, **fields}, SOURCE, MAPS[platform], PlaceRules()).draft
+    assert found is not None
+    return understand(found, Rules())
+
+
+@pytest.mark.parametrize(
+    "word",
+    "检举控告 检举控告类 检举揭发 揭发 控告检举 检举、控告 举报 信访举报 检举控告(纪检)".split(),  # noqa: SIM905
+)
+def test_a_purpose_that_names_an_accusation_is_one_however_it_is_put(word: str) -> None:
+    case = understood("sunshine", xfmdmc=word)
+
+    assert (case.restricted, case.restricted_reason) == (True, "purpose accusation")
+    assert (case.purpose.code, case.purpose.raw, case.triage) == ("accusation", word, "discipline")
+
+
+@pytest.mark.parametrize(
+    "word",
+    "检举 检举控告 检举类 控告 揭发 举报 举报投诉 违纪举报 信访举报 纪检监察".split(),  # noqa: SIM905
+)
+def test_a_type_that_names_a_report_is_one_however_it_is_put(word: str) -> None:
+    case = understood("hotline", payroll_type=word)
+
+    assert case.restricted
+    assert (case.request_type.code, case.request_type.raw) == ("report", word)
+    assert (case.purpose.code == "accusation") == ("举报" not in word)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *(
+            {"payroll_type": word}
+            for word in ("投诉", "投诉类", "投诉举报", "投诉举报类", "求助类", "业务咨询", "批评建议")
+        ),
+        *({"event_type2_id": path} for path in ("教育_收费_乱收费", "投诉举报_教育_师德师风", "党的建设_廉政建设")),
+        *({"is_secret": word} for word in ("否", "0", "无", "不需要", "无需保密", "未要求", "公开", "×")),
+    ],
+)
+def test_an_ordinary_order_stays_open(fields: dict[str, Json]) -> None:
+    case = understood("hotline", **fields)
+
+    assert (case.restricted, case.restricted_reason, case.reading.needs_review) == (False, None, False)
+
+
+@pytest.mark.parametrize("path", ["纪检监察_违纪违法_检举控告", "纪检监察/干部作风/其他", "教育_信访举报"])
+def test_a_category_that_names_an_accusation_restricts(path: str) -> None:
+    case = understood("sunshine", nrflmc=path)
+
+    assert (case.restricted, case.restricted_reason) == (True, "called an accusation by its source")
+
+
+@pytest.mark.parametrize("code", ["03", "3", "300000", 3, ["02"]])
+def test_a_purpose_told_in_an_unknown_code_may_be_an_accusation(code: Json) -> None:
+    case = understood("sunshine", xfmddm=code)
+
+    assert (case.restricted, case.restricted_reason) == (True, "confidentiality or purpose unreadable")
+    assert case.reading.needs_review
+    assert {"code_unknown", "text_unreadable"} & {*codes(case)}
+    assert not understood("sunshine", xfmddm="99").restricted
+    assert not understood("sunshine", xfmdmc="反映情况", xfmddm=code).restricted
+
+
+@pytest.mark.parametrize("value", ["也许", "不便透露", "3", ["是"], {"v": 1}])
+def test_a_wish_for_confidentiality_that_cannot_be_read_restricts_and_is_reviewed(value: Json) -> None:
+    case = understood("hotline", is_secret=value)
+
+    assert (case.restricted, case.restricted_reason) == (True, "confidentiality or purpose unreadable")
+    assert case.confidential_requested is None
+    assert case.reading.needs_review
+    assert case.source_fields["is_secret"] == value
+    assert {"flag_unreadable", "text_unreadable"} & {*codes(case)}
 
 
 @pytest.mark.parametrize("value", ["下周", "0000-00-00", "1900-01-01 00:00:00", "2026-13-45", 12])
@@ -266,7 +347,14 @@ def test_whether_a_matter_is_taken_back_is_told_by_its_status_then_by_the_last_s
     ("field", "path", "word", "told"),
     [
         ("confidential_requested", "isbm", "保密", True),
-        ("confidential_requested", "isbm", "不保密", False),
+        *(
+            ("confidential_requested", "isbm", word, True)
+            for word in "不公开 秘密 需要 要求 要 严格保密 保密处理 保密件 隐名 不愿公开 内部 1.0 T √".split()  # noqa: SIM905
+        ),
+        *(
+            ("confidential_requested", "isbm", word, False)
+            for word in ("不保密", "不需要保密", "未要求", "可公开", "0.0")
+        ),
         ("allow_public", "gkbz", "公开", True),
         ("allow_public", "gkbz", "不公开", False),
         ("anonymous", "nmbz", "匿名", True),

@@ -256,6 +256,87 @@ def test_a_form_s_answer_is_read_as_that_question_s(line: str, public: bool | No
     assert (found.allow_public, bool(found.confidential_requested)) == (public, secret)
 
 
+FILLED = "姓名：李雷\n电话：13811112222\n{line}\n标题：关于花桥中学食堂\n内容：花桥中学食堂的承包情况请查一下。\n"
+
+
+def understood(body: str, subject: str = "网站来信") -> Draft:
+    (found,) = read_raw(plain(body, subject).encode(), "", source(), Rules())
+    assert found.draft is not None
+    return found.draft
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("类别：检举控告", "purpose accusation"),
+        ("类别：控告", "purpose accusation"),
+        ("类别：投诉、检举", "purpose accusation"),
+        ("信件类型：纪检监察", "purpose accusation"),
+        ("信件类型：举报", "type report"),
+        ("信访目的：检举控告", "purpose accusation"),
+        ("信访目的：申诉、控告", "purpose accusation"),
+        ("被举报人：王建国", "called an accusation by its source"),
+        ("举报时间：2026-03-01", "called an accusation by its source"),
+        ("违纪违法行为：见内容", "called an accusation by its source"),
+        ("是否保密：需要", "confidentiality requested"),
+        ("是否保密：不公开", "confidentiality requested"),
+        ("个人信息是否保密：是", "confidentiality requested"),
+        ("是否对您的信息保密：√", "confidentiality requested"),
+        ("是否保密：不便透露", "confidentiality or purpose unreadable"),
+    ],
+)
+def test_what_a_form_says_of_itself_restricts(line: str, reason: str) -> None:
+    case = understood(FILLED.format(line=line))
+
+    assert (case.restricted, case.restricted_reason) == (True, reason)
+    assert case.reading.needs_review == (reason == "confidentiality or purpose unreadable")
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "举报人姓名：李雷\n举报人电话：13811112222\n举报标题：食堂\n举报内容：食堂的承包情况请查一下。",
+        "检举人姓名：李雷\n被检举人：王建国\n标题：食堂\n内容：食堂的承包情况请查一下。",
+        "食堂的承包情况请查一下。\n\n举报人：李雷\n被举报人：王建国",
+    ],
+)
+def test_labels_that_name_an_accusation_restrict(form: str) -> None:
+    assert understood(form).restricted_reason == "called an accusation by its source"
+
+
+def test_a_subject_that_names_an_accusation_restricts_though_the_form_has_a_title() -> None:
+    case = understood(FILLED.format(line="类别：投诉"), "网站举报：新举报件")
+
+    assert (case.title, case.restricted_reason) == ("关于花桥中学食堂", "called an accusation by its source")
+    assert case.request_type.code is RequestTypeCode.COMPLAINT
+
+
+@pytest.mark.parametrize(
+    ("line", "subject"),
+    [
+        ("类别：投诉", "局长信箱来信"),
+        ("类别：咨询", "投诉举报平台：新来信"),
+        ("被举报人：无", "局长信箱来信"),
+        ("投诉举报人：李雷", "投诉举报表"),
+        ("信访目的：申诉求决", "局长信箱来信"),
+        ("是否保密：不需要", "局长信箱来信"),
+        ("是否保密：否（可公开）", "局长信箱来信"),
+        ("学校：花桥中学", "局长信箱来信"),
+    ],
+)
+def test_a_form_for_all_matters_stays_open(line: str, subject: str) -> None:
+    case = understood(FILLED.format(line=line) + "举报电话：0519-85681234\n", subject)
+
+    assert (case.restricted, case.restricted_reason, case.reading.needs_review) == (False, None, False)
+
+
+def test_a_form_s_purpose_is_read() -> None:
+    case = understood(FILLED.format(line="信访目的：建议意见"))
+
+    assert (case.purpose.code, case.purpose.raw) == ("suggestion", "建议意见")
+    assert "信访目的" not in case.source_fields
+
+
 ACCUSED = "花桥中学校长收受家长红包，挪用食堂公款。"
 
 

@@ -129,6 +129,37 @@ def test_labels_under_a_mail_are_read_and_the_mail_stays_its_writers() -> None:
     )
 
 
+@pytest.mark.parametrize("line", ["查询码 1234567890", "查询码：1234567890", "区域 天宁区"])
+def test_a_label_under_a_mail_is_no_signature(line: str) -> None:
+    draft = draft_of(
+        plain(f"食堂今天又有问题，请处理。\n{line}")
+        .replace("a@post", "王芳 <a@post", 1)
+        .replace("example", "example>", 1)
+    )
+
+    assert [each.name for each in draft.petitioners] == ["王芳"]
+
+
+def test_a_mail_s_address_is_whence_it_came_and_another_one_given_is_kept() -> None:
+    draft = draft_of(plain("饭菜总是凉的。\n\n邮箱：other@163.example\n电话：13800001111\n王芳"))
+    same = draft_of(plain("饭菜总是凉的。\n\n邮箱：A@post.example\n王芳"))
+
+    assert draft.petitioners[0].email == "a@post.example"
+    assert draft.source_fields["signed_email"] == "other@163.example"
+    assert same.petitioners[0].email == "a@post.example"
+    assert "signed_email" not in same.source_fields
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("From: a@post.example", "From: noreply@web.example"), ("From: a@post.example\n", "")]
+)
+def test_the_address_given_is_the_writer_s_where_a_machine_or_nobody_sent_the_mail(old: str, new: str) -> None:
+    draft = draft_of(plain("饭菜总是凉的。\n\n邮箱：other@163.example\n王芳").replace(old, new))
+
+    assert draft.petitioners[0].email == "other@163.example"
+    assert "signed_email" not in draft.source_fields
+
+
 def test_a_joint_mail_is_told_by_its_title() -> None:
     draft = draft_of(plain("请开一路校车，共有236户签名。", subject="关于校车的联名信"))
 

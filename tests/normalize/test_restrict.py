@@ -3,7 +3,7 @@ from collections.abc import Mapping
 import pytest
 
 from normalize.accusation import AccusationRules, suspicion
-from normalize.restrict import RestrictRules, asks_confidentiality, restriction
+from normalize.restrict import RestrictRules, as_called, asks_confidentiality, is_a_name, restriction
 from tests.normalize.drafts import draft
 
 PLAIN = draft("食堂太吵", "食堂中午人太多，座位不够。", request_type={"code": "complaint", "confidence": 1.0})
@@ -26,8 +26,10 @@ def test_an_ordinary_case_is_open() -> None:
         ({"confidential_requested": True}, "confidentiality requested"),
         ({"title": "校长受贿", "content": "校长收受贿赂，索要红包。"}, "text accuses someone"),
         ({"content": "附上控告材料一份。"}, "word of an accusation"),
+        ({"category": {"path": ("纪检监察", "干部作风", "其他")}}, "called an accusation by its source"),
         ({"restricted": True}, "restricted by the source"),
         ({"restricted": True, "restricted_reason": "标记"}, "标记"),
+        ({"restricted": True, "restricted_reason": "标记", "purpose": {"code": "accusation"}}, "purpose accusation"),
     ],
 )
 def test_each_ground_restricts_and_is_named(values: Mapping[str, object], expected: str) -> None:
@@ -85,3 +87,48 @@ def test_who_only_asks_or_suggests_is_not_withheld(text: str) -> None:
 )
 def test_one_sentence_that_says_who_did_what_is_enough(text: str) -> None:
     assert reason({"title": "反映", "content": text}) == "text accuses someone"
+
+
+NAMES = """检举 检举揭发 揭发 控告 控告检举 检举、控告 举报 信访举报 违纪举报 举报投诉 检举控告(纪检) 纪检监察
+    纪检委 违纪违法 举报人 被举报单位"""
+ORDINARY = """投诉 投诉举报 投诉、举报 投诉/举报内容 投诉举报人 咨询 求助 建议 意见建议 反映情况 师德师风
+    廉政建设 监督 申诉求决 学生违纪"""
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_what_a_source_calls_an_accusation_or_a_report_is_one(name: str) -> None:
+    assert is_a_name(name, RestrictRules())
+
+
+@pytest.mark.parametrize("name", [None, "", *ORDINARY.split()])
+def test_what_sources_call_ordinary_matters_is_none(name: str | None) -> None:
+    assert not is_a_name(name, RestrictRules())
+
+
+def test_an_office_may_take_out_a_name_as_any_word() -> None:
+    rules = RestrictRules(without=("纪检监察", "纪检", "举报"))
+
+    assert not is_a_name("纪检监察", rules)
+    assert not is_a_name("信访举报", rules)
+    assert is_a_name("检举", rules)
+
+
+@pytest.mark.parametrize(
+    ("kind", "purpose", "told"),
+    [
+        ({"code": "other", "raw": "信访举报"}, {}, ("report", None)),
+        ({"code": "other", "raw": "检举类"}, {}, ("report", "accusation")),
+        ({"code": "other", "raw": "投诉举报"}, {}, ("other", None)),
+        ({"code": "complaint", "raw": "举报投诉", "confidence": 1.0}, {}, ("complaint", None)),
+        ({"code": "other", "raw": "检举", "confidence": 1.0}, {}, ("other", None)),
+        ({"code": "other"}, {"raw": "举报"}, ("other", "accusation")),
+        ({"code": "other"}, {"code": "appeal", "raw": "检举"}, ("other", "appeal")),
+    ],
+)
+def test_a_word_counts_for_what_it_says_where_no_code_is_known_for_it(
+    kind: Mapping[str, object], purpose: Mapping[str, object], told: tuple[str, str | None]
+) -> None:
+    heard = as_called(draft(request_type=kind, purpose=purpose), RestrictRules())
+
+    assert (heard.request_type.code, heard.purpose.code) == told
+    assert (heard.request_type.raw, heard.purpose.raw) == (kind.get("raw"), purpose.get("raw"))
