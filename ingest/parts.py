@@ -43,6 +43,7 @@ from ingest.poller import PATIENCE, Poller
 from ingest.rereading import Unusable
 from ingest.retention import BATCH, Retention
 from ingest.stage import Stage
+from ingest.steady_clock import SteadyClock
 from ingest.vetting import vetting
 from store.beats import left
 
@@ -101,7 +102,8 @@ class Parts:
 
     def _retention(self, keeps: timedelta | None, zone: tzinfo) -> Part:
         store, clock = self.office.store, self.office.clock
-        retention = Retention(store, clock, zone, keeps or timedelta.max)
+        steady = SteadyClock(clock).is_steady
+        retention = Retention(store, clock, zone, keeps or timedelta.max, steady)
         deleting = Stage(REMOVAL_LANE, retention.delete, store, clock, batch=BATCH)
         return Part(finishing=[deleting.run] if keeps is None else [deleting.run, retention.run])
 

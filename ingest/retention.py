@@ -18,6 +18,7 @@ from sqlalchemy import ColumnElement, Connection, exists, func, select, update
 from ingest import readings
 from ingest.history import MACHINE, record_each
 from ingest.listings import REMOVAL_LANE
+from ingest.steady_clock import STEADY_FOR
 from store import ledger
 from store.beats import beat, rest
 from store.blobs import INLINE_LIMIT, Blobs, key_of
@@ -37,6 +38,10 @@ STRIDE = 5_000
 """So many numbers are passed in one reading: most are of what was removed long ago."""
 STRETCHES_AHEAD = 200
 """So far a clock that was ahead is looked past: a million arrivals."""
+FAR_BACK = 24
+"""So many arrivals, each twice as far from the last, are looked at to see what time it is."""
+QUIET = timedelta(days=30)
+"""So long nothing may have come in."""
 LINGERS = timedelta(days=1)
 """A file is deleted so long after its row says that it is gone: a backup may be under way that counts on it."""
 UNDELIVERED = ("waiting", "sending", "unknown", "rejected")
@@ -74,6 +79,8 @@ class Retention:
     clock: Callable[[], datetime]
     zone: tzinfo
     keeps: timedelta
+    steady: Callable[[], bool]
+    """Whether the clock may be trusted whatever it says; else what came in must bear it out."""
     _night: date | None = field(default=None, init=False)
     _last: int = field(default=0, init=False)
     """Everything up to this number was looked at this night."""
@@ -92,10 +99,12 @@ class Retention:
         """Look at what came long ago, as long as it is night: at everything once a night, then at what has come of
         age since; how many originals were removed.
         """
-        store, removed = self.store, 0
+        store, removed, trusted = self.store, 0, None
+        if not self.steady():
+            trusted = await store.read(partial(borne_out, now=self.clock()))
         while not stopping.is_set() and self._is_night():
             now = self.clock()
-            before, after = now - self.keeps, self._begin(now)
+            before, after = min(now, trusted or now) - self.keeps, self._begin(now)
             found = await store.read(partial(pass_over, before=before, after=after))
             if found.due:
                 act = partial(remove_due, blobs=store.blobs, sealer=store.sealer, ids=found.due, before=before, now=now)
@@ -139,6 +148,20 @@ def open_cases(conn: Connection, ids: Collection[str]) -> set[str]:
     over = cases.c.withdrawn | (func.coalesce(cases.c.source_status, "") == "closed")
     running = cases.c.next_due_at.is_not(None) & ~over
     return set(conn.execute(select(cases.c.case_id).where(cases.c.case_id.in_(ids), running)).scalars())
+
+
+def borne_out(conn: Connection, now: datetime) -> datetime | None:
+    """What time it is at most, by what came in; None: nothing is known. A clock that is years ahead would remove
+    everything at once, for good. What it stamps itself is believed after a while.
+    """
+    last = conn.execute(select(func.max(raw.c.id))).scalar_one()
+    if last is None:
+        return None
+    at_or_before = select(raw.c.fetched_at).order_by(raw.c.id.desc()).limit(1)
+    places = [last, *(last - 2**step for step in range(FAR_BACK) if 2**step < last)]
+    came = [conn.execute(at_or_before.where(raw.c.id <= place)).scalar_one_or_none() for place in places]
+    earlier = [at for at in came if at is not None and at < now - STEADY_FOR]
+    return max(earlier) + QUIET if earlier else None
 
 
 def pass_over(conn: Connection, before: datetime, *, after: int) -> Stretch:

@@ -19,6 +19,7 @@ from ingest.metrics import Metrics
 from ingest.office import open_office
 from ingest.parts import Parts
 from ingest.retention import LINGERS, Retention, remove_due
+from ingest.steady_clock import SteadyClock
 from normalize.case import AttachmentRole, AttachmentState
 from normalize.reading import Disposition, Part, Signal, SignalKind
 from store import ledger
@@ -59,7 +60,7 @@ def over(desk: Desk, name: str = "X1", *, parts: tuple[Part, ...] = (), delivere
 
 
 def retention(desk: Desk, now: datetime = LATER) -> Retention:
-    return Retention(desk.store, lambda: now, CHINA, YEAR)
+    return Retention(desk.store, lambda: now, CHINA, YEAR, steady=lambda: True)
 
 
 async def gone_through(desk: Desk, now: datetime = LATER) -> int:
@@ -341,6 +342,41 @@ async def test_what_came_by_a_clock_that_was_ahead_keeps_nothing_behind_it(
     assert await gone_through(desk) == 3
 
 
+async def test_a_clock_that_is_years_ahead_removes_nothing_until_it_has_gone_on_for_days(desk: Desk) -> None:
+    """Also where something came meanwhile, by the same clock."""
+    over(desk, "X1")
+    desk.now = LATER - timedelta(hours=2)
+    over(desk, "X2")
+    ours = retention(desk)
+    ours.steady = lambda: False
+    first = await ours.go_through(asyncio.Event())
+    ours.steady = lambda: True
+
+    assert (first, await ours.go_through(asyncio.Event())) == (0, 1)
+
+
+async def test_what_came_in_bears_a_clock_out(desk: Desk) -> None:
+    """An office to which something comes every month need not run for days first."""
+    over(desk, "X1")
+    desk.now = LATER - timedelta(days=20)
+    over(desk, "X2")
+    ours = retention(desk)
+    ours.steady = lambda: False
+
+    assert await ours.go_through(asyncio.Event()) == 1
+
+
+def test_a_clock_is_steady_once_nobody_has_set_it_for_days() -> None:
+    now, ticks = NOW, 0.0
+    clock = SteadyClock(lambda: now, lambda: ticks)
+    found = []
+    for hours, jump in ((0, 0), (71, 0), (1, 0), (1, 24 * 365), (71, 0), (1, 0)):
+        now, ticks = now + timedelta(hours=hours + jump), ticks + 3600 * hours
+        found.append(clock.is_steady())
+
+    assert found == [False, False, True, False, False, True]
+
+
 async def test_what_comes_of_age_in_the_night_goes_in_the_same(desk: Desk) -> None:
     over(desk, "X1")
     desk.now = LATER - YEAR + timedelta(minutes=10)
@@ -408,6 +444,8 @@ async def test_an_office_that_says_a_time_removes_by_night_while_it_keeps_house(
     office = open_office(loaded(tmp_path, config, ENVIRONMENT), lambda: LATER)
     desk = desk_over(office.store)
     over(desk)
+    desk.now = LATER - timedelta(days=20)  # which bears the clock out
+    over(desk, "X2")
     stopping = asyncio.Event()
     async with asyncio.timeout(30), asyncio.TaskGroup() as group:
         for run in Parts(office, office.config, Metrics(), AsyncIOScheduler()).retention().make().finishing:
