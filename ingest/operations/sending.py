@@ -331,7 +331,7 @@ def _deliveries(conn: Connection, arguments: Mapping[str, Any], now: datetime) -
     elif arguments.get("dead"):
         wanted = wanted.where(delivery.c.state == "rejected")
     elif not (case_id or since):
-        put_off = (steps.c.state == ledger.READY) & ~steps.c.leased & (steps.c.due > now)
+        put_off = (steps.c.state != ledger.DEAD) & ~steps.c.leased & (steps.c.due > now)
         later = select(steps.c.payload["delivery"].as_integer()).where(put_off, steps.c.lane.startswith("push:"))
         waits = (delivery.c.state == "waiting") & delivery.c.id.in_(later)
         wanted = wanted.where((delivery.c.state == "rejected") | waits)
