@@ -204,6 +204,19 @@ async def test_what_was_done_and_not_answered_is_looked_up_and_found(place: Plac
         assert desk.store.read_now(ledger.counts).get("push:oa") is None
 
 
+@pytest.mark.parametrize("fate", [*DONE, "half a refusal"])
+async def test_what_was_done_is_not_sent_anew_after_a_login_unless_the_answer_says_so(place: Place, fate: str) -> None:
+    login = {"calls": [{"path": "/login", "take": {"token": "token"}}], "refused": "code == '40101'"}
+    async with registering() as register:
+        register.oa.answer("/login", saying({"token": "t"}))
+        async with at_work(place, register, login=login) as desk:
+            register.then(register.done_then(partial(half, b'{"code": "40101"}')) if fate not in DONE else fate)
+            await take_in(desk)
+            await until(lambda: states(desk) == ["delivered" if fate in DONE else "rejected"])
+
+            assert len(register.entries) == len(register.oa.at("/login")) == 1
+
+
 @pytest.mark.parametrize(
     ("mistakes", "idempotent", "said"),
     [
