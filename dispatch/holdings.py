@@ -100,10 +100,14 @@ def _full_since_withdrawn(conn: Connection, case_id: str, target: str) -> Column
 
 def _reached(target: str) -> ColumnElement[bool]:
     """The delivery was sent, or is being sent, at least once."""
-    under_way = exists().where(
+    return (delivery.c.state == "delivered") | (delivery.c.attempts > 0) | taken_up(target)
+
+
+def taken_up(target: str) -> ColumnElement[bool]:
+    """A worker has the delivery, or had it and died."""
+    return exists().where(
         ledger_table.c.lane == lane_of(target),
         ledger_table.c.key == delivery.c.case_id,
         ledger_table.c.payload["delivery"].as_integer() == delivery.c.id,
         ledger_table.c.attempts > 0,
     )
-    return (delivery.c.state == "delivered") | (delivery.c.attempts > 0) | under_way

@@ -426,7 +426,7 @@ class TargetWorker:
         down. None: it may have, or is not to be sent any more.
         """
         looked: Attempt | None = None
-        if parcel.state in (State.SENDING, State.UNKNOWN):
+        if parcel.uncertain:
             looked = await self._looked_up(sender, parcel)
             if looked is None:
                 return None
@@ -439,7 +439,7 @@ class TargetWorker:
     async def _looked_up(self, sender: Sender, parcel: Parcel) -> Attempt | None:
         """Look a delivery up that may have arrived. If it has, or nobody can tell, that is written down: None."""
         lookup, started = self._settings.lookup, self._clock()
-        if lookup is None or parcel.state == State.SENDING:
+        if lookup is None or parcel.state != State.UNKNOWN:
             end = end_of_interrupted(parcel, self._settings, started)
             await self._recorder.write(end)
             if end.due is None:
@@ -545,7 +545,7 @@ class TargetWorker:
             await self._recorder.write(end_disputed(parcel, self._clock()))  # dropped meanwhile, it ends all the same
             log.info("event left to others: our configuration does not allow it", **self._facts(parcel))
             return
-        await self._recorder.write(end_unsent(parcel))
+        await self._recorder.write(end_unsent(parcel, self._settings, self._clock()))
         if parcel.fault is None:
             log.warning("event dropped: its target may not have it", **self._facts(parcel))
         else:

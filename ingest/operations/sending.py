@@ -189,8 +189,8 @@ async def _let_go(office: Office, arguments: Mapping[str, Any], actor: str) -> A
             if dry:
                 skipped += events_owed(conn, case_id, target)
                 continue
-            if events := let_go(conn, case_id, target):
-                record_history(conn, case_id, "skipped", actor, {"target": target, "events": events}, office.clock())
+            if events := let_go(conn, case_id, target, now := office.clock()):
+                record_history(conn, case_id, "skipped", actor, {"target": target, "events": events}, now)
             skipped += events
         return skipped
 

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -648,7 +648,7 @@ async def test_a_worker_that_outlived_its_lease_and_the_one_that_took_over_send_
                 on.set()
 
             assert len(register.oa.at("/create")) == 1
-            assert outcomes(desk) == ["found"]
+            assert outcomes(desk) == ["unknown", "found"]
             assert "push:oa" not in desk.store.read_now(ledger.counts)
 
 
@@ -880,12 +880,13 @@ async def reborn(place: Place, target: TargetSettings) -> AsyncIterator[Desk]:
             desk.write(lambda conn: ledger.release_all(conn, now=utc_now()))
         later = timedelta(0) if desk.store.exclusive else timedelta(hours=1)
         async with sending(desk, target, lambda: utc_now() + later):
-            yield desk
+            yield replace(desk, now=desk.now + timedelta(hours=1), _count=1)  # what comes now comes after `taken_in`
 
 
 @pytest.mark.crash
 @pytest.mark.parametrize(
-    ("point", "asked", "said"), [("after_answer", 1, ["found"]), ("before_post", 1, ["absent", "delivered"])]
+    ("point", "asked", "said"),
+    [("after_answer", 1, ["unknown", "found"]), ("before_post", 1, ["unknown", "absent", "delivered"])],
 )
 async def test_what_a_process_was_sending_when_it_died_is_looked_up(
     place: Place, point: str, asked: int, said: list[str]
@@ -918,6 +919,50 @@ async def test_what_a_process_was_sending_when_it_died_is_for_a_person_where_nob
                 assert rows(desk)[0].error == ASK_A_PERSON
                 assert len(register.oa.at("/create")) == done
                 assert desk.store.read_now(ledger.counts)["push:oa"] == {"dead": 1}
+                assert (outcomes(desk), rows(desk)[0].attempts) == (["unknown"], 1)
+
+
+WITHDRAWN = {"path": "/withdraw", "body": {"no": "{{ case.case_no }}"}, "repeatable": True}
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("lookup", [None, {**LOOKUP, "wait": timedelta(hours=2)}], ids=["a person", "a lookup"])
+async def test_a_case_that_was_skipped_while_nobody_knew_whether_it_had_arrived_is_told_withdrawn(
+    place: Place, lookup: dict[str, Any] | None
+) -> None:
+    async with registering() as register:
+        register.oa.answer("/withdraw", {"code": "SUCCESS", "id": "8888"})
+        target = settings(register, lookup=lookup, calls={"case.created": CALL, "case.withdrawn": WITHDRAWN})
+        with taken_in(place, target):
+            await dying(place, target, "after_answer")
+            async with reborn(place, target) as desk:
+                await until(lambda: states(desk) == ["unknown"])
+                case_id = rows(desk)[0].case_id
+                skip = partial(desk.desk.outbox.skip, case_id=case_id, target="oa")
+                assert await asyncio.to_thread(desk.write, skip)
+                await take_in(desk, reading(**ACCUSATION))
+                await until(lambda: states(desk)[1:] == ["delivered"])
+
+    assert len(register.oa.at("/withdraw")) == 1
+
+
+@pytest.mark.crash
+async def test_what_a_process_was_sending_when_it_died_and_may_not_be_sent_any_more_may_have_arrived(
+    place: Place,
+) -> None:
+    """Also to a receiver that knows an event again: dropped unsent, it would never hear that the case is withdrawn."""
+    knowing = {"idempotent": True, "lookup": None, "calls": {"case.created": CALL, "case.withdrawn": WITHDRAWN}}
+    async with registering() as register:
+        register.oa.answer("/withdraw", {"code": "SUCCESS", "id": "8888"})
+        target = settings(register, **knowing)
+        with taken_in(place, target):
+            await dying(place, target, "after_answer")
+            async with reborn(place, settings(register, **knowing, channels=("hotline",))) as desk:
+                await until(lambda: states(desk) == ["dropped"])
+                await take_in(desk, reading(**ACCUSATION))
+                await until(lambda: states(desk) == ["dropped", "delivered"])
+
+                assert outcomes(desk) == ["doubtful", "delivered"]
 
 
 @pytest.mark.crash
