@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from store.schema import attempt, delivery
 from store.sealing import Sealer
@@ -14,6 +14,8 @@ from store.sealing import Sealer
 DOUBTFUL = "doubtful"
 """Outcome of an attempt that may have arrived, at a receiver that knows it again: it is sent again all the same."""
 ABSENT = "absent"
+INTERRUPTED = "it was being sent when we stopped"
+"""Of an attempt whose process died; it is noted when somebody finds out."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,14 @@ def attempt_row(sealer: Sealer, delivery_id: int, made: Attempt) -> dict[str, ob
         "detail": made.detail,
         "sealed_answer": None if words is None else sealer.seal(words, _context(delivery_id, made.at)),
     }
+
+
+def note_interrupted(conn: Connection, deliveries: Collection[int], at: datetime) -> None:
+    """An attempt for each of these deliveries was interrupted."""
+    facts = {"at": at, "milliseconds": 0, "outcome": DOUBTFUL, "detail": INTERRUPTED}
+    for number in deliveries:
+        conn.execute(insert(attempt).values(delivery_id=number, **facts))
+        conn.execute(update(delivery).where(delivery.c.id == number).values(attempts=delivery.c.attempts + 1))
 
 
 def in_doubt(conn: Connection, deliveries: Collection[int]) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -40,12 +41,12 @@ class StoodStill(Exception):
 
 @dataclass
 class _Trace:
-    latest: float | None
+    latest: float
     sent: bool = False
 
     def check_time(self) -> None:
         """Raises StoodStill."""
-        if self.latest is not None and uninterrupted() > self.latest:
+        if uninterrupted() > self.latest:
             raise StoodStill
 
 
@@ -55,14 +56,13 @@ class Client:
     def __init__(self, settings: TargetSettings) -> None:
         """Raises TrustBroken."""
         self._timeout = settings.timeout
-        self._careful = not settings.idempotent
         self._session = open_session(
             settings,
             timeout=settings.timeout,
             connect_timeout=min(CONNECT_TIMEOUT, settings.timeout * 2 / 3),  # first: then surely nothing was sent
             connections=settings.concurrency,
             reuse=settings.idempotent,
-            trace=_tracing() if self._careful else None,
+            trace=_tracing(),
         )
         self._blotter = Blotter(settings)
 
@@ -78,7 +78,7 @@ class Client:
         method: str = "POST",
         *,
         limit: int = ANSWER_LIMIT,
-        latest: float | None = None,
+        latest: float = math.inf,
     ) -> Response:
         """Send, not after `latest` by `uninterrupted`, and read the answer, up to `limit`.
 
@@ -95,19 +95,13 @@ class Client:
         except aiohttp.ConnectionTimeoutError as error:
             raise Silence("no connection in time", sent=False) from error
         except TimeoutError as error:
-            raise Silence(
-                f"no answer within {self._timeout.total_seconds():g} s", sent=trace.sent or not self._careful
-            ) from error
+            raise Silence(f"no answer within {self._timeout.total_seconds():g} s", sent=trace.sent) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            sent = trace.sent if self._careful else not isinstance(error, _UNREACHED)
             words = self._blotter.blot(_words(error).encode("utf-8", "backslashreplace")).decode()
-            raise Silence(_kind(error), sent=sent, words=words or None) from error
+            raise Silence(_kind(error), sent=trace.sent, words=words or None) from error
 
     async def close(self) -> None:
         await self._session.close()
-
-
-_UNREACHED = (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.InvalidURL)
 
 
 def merged(*blocks: Mapping[str, str]) -> CIMultiDict[str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from dispatch.answer import Answer, Verdict
-from dispatch.attempts import DOUBTFUL, Attempt
+from dispatch.attempts import DOUBTFUL, INTERRUPTED, Attempt
 from dispatch.own_api import Finding, Found
 from dispatch.parcel import Parcel
 from dispatch.recording import End, Health, Sign, State
@@ -108,19 +109,21 @@ def attempt_of(finding: Finding, at: datetime, took: timedelta) -> Attempt:
 
 def end_of_interrupted(parcel: Parcel, settings: TargetSettings, now: datetime) -> End:
     """What becomes of a delivery that was being sent when its process died: the receiver may be at work on it."""
+    attempt = _interrupted(parcel, settings, now)
     if settings.lookup is None:
-        return _end(parcel, State.UNKNOWN, None, detail=ASK_A_PERSON)
+        return _end(parcel, State.UNKNOWN, attempt, detail=ASK_A_PERSON)
     due = now + settings.lookup.wait
-    return _end(parcel, State.UNKNOWN, None, detail="it was being sent when we stopped", due=due, charged=False)
+    return _end(parcel, State.UNKNOWN, attempt, detail=INTERRUPTED, due=due, charged=False)
 
 
-def end_unsent(parcel: Parcel) -> End:
+def end_unsent(parcel: Parcel, settings: TargetSettings, now: datetime) -> End:
     """What becomes of a delivery that may not be sent any more, or cannot be."""
+    attempt = _interrupted(parcel, settings, now)
     if parcel.fault is None:
-        return _end(parcel, State.DROPPED, None, over=True)
-    if parcel.state in (State.SENDING, State.UNKNOWN):
-        return _end(parcel, State.UNKNOWN, None, detail=f"{parcel.fault}; {ASK_A_PERSON}")
-    return _end(parcel, State.REJECTED, None, detail=parcel.fault)
+        return _end(parcel, State.DROPPED, attempt, over=True)
+    if parcel.uncertain:
+        return _end(parcel, State.UNKNOWN, attempt, detail=f"{parcel.fault}; {ASK_A_PERSON}")
+    return _end(parcel, State.REJECTED, attempt, detail=parcel.fault)
 
 
 def end_disputed(parcel: Parcel, now: datetime) -> End:
@@ -143,6 +146,17 @@ def end_too_late(parcel: Parcel, now: datetime) -> End:
 def cut_off(at: datetime, took: timedelta) -> Attempt:
     """An attempt that we broke off: the receiver may be at work on it."""
     return Attempt(at, took, DOUBTFUL, detail="broken off when we stopped")
+
+
+def _interrupted(parcel: Parcel, settings: TargetSettings, now: datetime) -> Attempt | None:
+    """The attempt of whoever had it last and died, if he may have made one: when the case is taken back, its receiver
+    must hear of it, though nothing more is sent.
+    """
+    made = Attempt(now, timedelta(0), Verdict.UNKNOWN.value, detail=INTERRUPTED)
+    if parcel.state == State.SENDING:
+        return made
+    unheard = parcel.claim.attempts > 1 and not parcel.tried
+    return replace(made, outcome=DOUBTFUL) if unheard and settings.repeatable(parcel.type) else None
 
 
 def _may_have_arrived(parcel: Parcel, answer: Answer, settings: TargetSettings) -> bool:

@@ -86,10 +86,9 @@ def hold_lost(conn: Connection, event_ids: Collection[str]) -> None:
 def _let_go_on(conn: Connection, case_id: str, target: str, now: datetime) -> None:
     """What tells of the withdrawal waits for nothing that was given up, and for no time."""
     here = (ledger_table.c.lane == lane_of(target)) & (ledger_table.c.key == case_id)
-    steps = select(ledger_table.c.id).where(here)
-    ledger.discard(conn, conn.execute(steps.where(ledger_table.c.state == ledger.DEAD)).scalars().all())
-    for step in conn.execute(steps.where(ledger_table.c.state == ledger.READY)).scalars().all():
-        ledger.hasten(conn, step, now=now)
+    dead = select(ledger_table.c.id).where(here, ledger_table.c.state == ledger.DEAD)
+    ledger.discard(conn, conn.execute(dead).scalars().all())
+    ledger.hasten_all(conn, lane_of(target), [case_id], now=now)
 
 
 def _full_since_withdrawn(conn: Connection, case_id: str, target: str) -> ColumnElement[bool]:
@@ -101,10 +100,14 @@ def _full_since_withdrawn(conn: Connection, case_id: str, target: str) -> Column
 
 def _reached(target: str) -> ColumnElement[bool]:
     """The delivery was sent, or is being sent, at least once."""
-    under_way = exists().where(
+    return (delivery.c.state == "delivered") | (delivery.c.attempts > 0) | taken_up(target)
+
+
+def taken_up(target: str) -> ColumnElement[bool]:
+    """A worker has the delivery, or had it and died."""
+    return exists().where(
         ledger_table.c.lane == lane_of(target),
         ledger_table.c.key == delivery.c.case_id,
         ledger_table.c.payload["delivery"].as_integer() == delivery.c.id,
         ledger_table.c.attempts > 0,
     )
-    return (delivery.c.state == "delivered") | (delivery.c.attempts > 0) | under_way

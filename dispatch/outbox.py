@@ -75,7 +75,7 @@ class Outbox:
             self._withdraw(conn, case, now, changed=case.restricted != was_restricted)
         if case.restricted:
             self._release_of(conn, case, now)
-        self._deliver(conn, self._deliveries(row, case, secret=secret), now, hurry=True)
+        self._deliver(conn, self._deliveries(row, case, secret=secret), now)
         if was_restricted and not case.restricted:
             self._open_up(conn, case, type_, now)
         return str(row["id"])
@@ -90,7 +90,7 @@ class Outbox:
             rows.append(row | {"held": self._is_held(case)})
             deliveries += self._deliveries(row, case, secret=case.restricted)
         conn.execute(insert(event), rows)
-        self._deliver(conn, deliveries, now)
+        self._deliver(conn, deliveries, now, first=True)
 
     def remind(self, conn: Connection, about: Sequence[tuple[Case, str, Due]], now: datetime) -> None:
         """Publish events of these types about deadlines, several of one case in their order, one statement a table;
@@ -108,7 +108,7 @@ class Outbox:
         for case in {case.case_id: case for case, _, _ in about if case.restricted}.values():
             self._withdraw(conn, case, now, changed=False)
             self._release_of(conn, case, now)
-        self._deliver(conn, deliveries, now, hurry=True)
+        self._deliver(conn, deliveries, now)
 
     def release(self, conn: Connection, now: datetime, *, after: int = 0) -> Released:
         """Hand some of the events held so far, those behind `after`, to the targets that now take restricted cases of
@@ -207,10 +207,9 @@ class Outbox:
             if view == "numbers" or (view == "full" and (self.targets[name].takes_restricted or not secret))
         ]
 
-    def _deliver(self, conn: Connection, rows: Sequence[dict[str, str]], now: datetime, *, hurry: bool = False) -> None:
-        """Write deliveries, and a step for each: it waits behind the earlier ones of its case.
-
-        `hurry`: if one of those is sent again, in its turn among many, its turn comes now.
+    def _deliver(self, conn: Connection, rows: Sequence[dict[str, str]], now: datetime, *, first: bool = False) -> None:
+        """Write deliveries, and a step for each: it waits behind the earlier ones of its case, but for no turn among
+        many in which those are sent again. `first`: there are none.
         """
         if not rows:
             return
@@ -221,8 +220,9 @@ class Outbox:
             steps.setdefault(row["target"], []).append((row["case_id"], {"delivery": number}))
         for target, added_steps in steps.items():
             ledger.enqueue_many(conn, lane_of(target), added_steps, now=now)
-            if hurry:
-                ledger.hasten_untried(conn, lane_of(target), (str(key) for key, _ in added_steps), now=now)
+            if not first:
+                keys = (str(key) for key, _ in added_steps)
+                ledger.hasten_all(conn, lane_of(target), keys, now=now, untried=True)
 
     def _write(self, conn: Connection, case: Case, type_: str, now: datetime, *, secret: bool) -> str:
         """An event that is not for everyone."""

@@ -130,17 +130,16 @@ class OwnApi:
         return self._found_in(response, lookup, watch.now)
 
     def _found_in(self, response: Response, lookup: LookupSettings, now: datetime) -> Finding:
-        document, words = document_of(response), excerpt_of(response, self._settings)
+        document, words = _told(response), excerpt_of(response, self._settings)
         refused = self._is_refused(response)
         if refused or not 200 <= response.status < 300:
             said = f"lookup: HTTP {response.status}"
             wait = wait_of(response, now)
             return Finding(Found.UNSURE, said, response.status, words, let_in=not refused, wait=wait)
-        tells = document is not None and response.whole
-        if tells and holds(lookup.found, document):
+        if holds(lookup.found, document):
             number = look_up(lookup.receiver_id, document) if lookup.receiver_id else None
             return Finding(Found.FOUND, None, response.status, words, id_of(number))
-        if tells and holds(lookup.absent, document):
+        if holds(lookup.absent, document):
             return Finding(Found.ABSENT, "lookup: it has not arrived", response.status, words)
         return Finding(Found.UNSURE, "lookup: neither found nor absent", response.status, words)
 
@@ -183,7 +182,7 @@ class OwnApi:
             return False
         if response.status == 401:
             return True
-        return self._login.refused is not None and holds(self._login.refused, document_of(response))
+        return self._login.refused is not None and holds(self._login.refused, _told(response))
 
     async def _exchange(
         self, call: Call, where: At, parcel: Parcel, given: Mapping[str, Any], now: datetime
@@ -226,6 +225,11 @@ class OwnApi:
             given |= _taken(call.take, response, where, watch.now)
             self._client.hide(as_text(one) for one in given.values())
         return given
+
+
+def _told(response: Response) -> Any:  # noqa: ANN401 - JSON
+    """The JSON of an answer that came whole; None, of which no `Tell` is true: it is a page, or was cut off."""
+    return document_of(response) if response.whole else None
 
 
 def _taken(take: Mapping[str, str], response: Response, where: str, now: datetime) -> dict[str, Any]:

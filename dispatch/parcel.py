@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -49,8 +50,19 @@ class Parcel:
     """Sent to see whether the target answers again."""
     again: bool = False
     """It was delivered before."""
-    latest: float | None = None
-    """By `uninterrupted`: if we stood still for longer, others have looked it up and sent it, and we must not."""
+    tried: int = 0
+    """Attempts in its history."""
+    doubtful: bool = False
+    """One of them may have arrived, made while the receiver was taken to know it again."""
+    latest: float = math.inf
+    """No request begins after this (`uninterrupted`), so that it ends while the lease lasts: after that others may send
+    it, or tell that it is taken back.
+    """
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether it may have arrived, at a receiver that would not know it again."""
+        return self.doubtful or self.state in ("sending", "unknown")
 
     def values(self) -> dict[str, Any]:
         """What templates may name."""
@@ -83,17 +95,15 @@ async def opened(parcel: Parcel, blobs: Blobs) -> Parcel:
 
 
 def pack(
-    conn: Connection, claims: Sequence[Claim], settings: TargetSettings, sealer: Sealer, *, probe: bool
+    conn: Connection, claims: Sequence[Claim], settings: TargetSettings, sealer: Sealer, *, probe: bool, latest: float
 ) -> list[Parcel]:
-    """The parcels of these claims, in their order. What may have arrived while the receiver was taken to know it again
-    stands there as what was being sent.
-    """
+    """The parcels of these claims, in their order."""
     numbers = [held.payload["delivery"] for held in claims]
     rows = {row.id: row for row in conn.execute(_WANTED.where(delivery.c.id.in_(numbers)))}
-    parcels = [_packed(conn, held, rows[held.payload["delivery"]], settings, sealer, probe) for held in claims]
-    tried = [one.delivery_id for one in parcels if one.state == "waiting" and not settings.repeatable(one.type)]
-    doubtful = in_doubt(conn, [number for number in tried if rows[number].attempts])
-    return [replace(one, state="sending") if one.delivery_id in doubtful else one for one in parcels]
+    parcels = [_packed(conn, held, rows[held.payload["delivery"]], settings, sealer, probe, latest) for held in claims]
+    once = (one for one in parcels if not settings.repeatable(one.type))
+    doubtful = in_doubt(conn, [one.delivery_id for one in once if one.tried and one.state == "waiting"])
+    return [replace(one, doubtful=True) if one.delivery_id in doubtful else one for one in parcels]
 
 
 def look_again(conn: Connection, parcels: Sequence[Parcel], settings: TargetSettings) -> dict[int, bool]:
@@ -109,7 +119,7 @@ def _is_allowed(row: Row[Any], settings: TargetSettings) -> bool:
 
 
 def _packed(
-    conn: Connection, held: Claim, row: Row[Any], settings: TargetSettings, sealer: Sealer, probe: bool
+    conn: Connection, held: Claim, row: Row[Any], settings: TargetSettings, sealer: Sealer, probe: bool, latest: float
 ) -> Parcel:
     body, fault = b"", None
     allowed = _is_allowed(row, settings)
@@ -120,7 +130,7 @@ def _packed(
             fault = f"cannot be packed: {error}"
     parcel = Parcel(
         held, row.id, row.event_id, row.type, row.case_id, row.created_at, row.taken_in_at, row.state, body, allowed,
-        fault, probe=probe, again=row.delivered_at is not None,
+        fault, probe=probe, again=row.delivered_at is not None, tried=row.attempts, latest=latest,
     )  # fmt: skip
     if not body or not settings.calls:
         return parcel

@@ -60,8 +60,8 @@ def signing_key(secret: SecretStr) -> bytes:
 def _check_telling(expression: str) -> str:
     if holds(expression, None) or holds(expression, {}):
         raise ValueError(
-            f'"{expression}" is true also of an answer that names nothing, such as a login page or an error; expected'
-            " what only an answer about the event says, such as found == `true` or found == `false`"
+            f'"{expression}" is true also of an answer that names nothing, such as a page or an error; expected what is'
+            " true only of one that says so, such as found == `false`, or code == `40101` of a login"
         )
     return expression
 
@@ -207,9 +207,9 @@ class LoginSettings(Block):
     lasts: timedelta = Field(
         default=timedelta(minutes=10), gt=timedelta(0), description="for so long what they gave is used"
     )
-    refused: Expression | None = Field(
+    refused: Tell | None = Field(
         default=None,
-        description="JMESPath: true when an answer says that the login has run out; 401 always does",
+        description="JMESPath: true when an answer says that the login has run out, in so many words; 401 always does",
     )
 
 

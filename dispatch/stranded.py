@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from dispatch.addressees import addressees
-from dispatch.holdings import lane_of
+from dispatch.attempts import note_interrupted
+from dispatch.holdings import lane_of, taken_up
 from dispatch.rights import STANDING, WITHDRAWN, may_send, right_of
 from dispatch.settings import TargetSettings
 from store import ledger
@@ -84,9 +85,14 @@ def events_owed(conn: Connection, case_id: str, target: str) -> Sequence[str]:
     return conn.execute(wanted).scalars().all()
 
 
-def let_go(conn: Connection, case_id: str, target: str) -> Sequence[str]:
-    """Let a target that is gone go without what is owed to it of a case; the ids of the events."""
+def let_go(conn: Connection, case_id: str, target: str, now: datetime) -> Sequence[str]:
+    """Let a target that is gone go without what is owed to it of a case; the ids of the events. What was being sent to
+    it when its worker died counts as an attempt: it is told if the case is taken back.
+    """
     steps = ledger.of_key(conn, lane_of(target), case_id)
+    unheard = (delivery.c.state == "waiting") & (delivery.c.attempts == 0) & taken_up(target)
+    begun = select(delivery.c.id).where(*_owed(case_id, target), unheard | (delivery.c.state == "sending"))
+    note_interrupted(conn, conn.execute(begun).scalars().all(), now)
     skipped = update(delivery).where(*_owed(case_id, target)).values(state="skipped")
     rows = conn.execute(skipped.returning(delivery.c.id, delivery.c.event_id)).all()
     ledger.discard(conn, [one.id for one in steps])

@@ -113,8 +113,8 @@ class TargetWorker:
         """Since when hosts differ over what is in line, and when that was last so."""
         self._window = settings.concurrency
         """So many may be under way at once: after trouble one, and one more with every event that arrives."""
-        self._queue: deque[tuple[Parcel, datetime]] = deque()
-        """Who waits in line, and until when he may be sent: later his lease would not last."""
+        self._queue: deque[Parcel] = deque()
+        """Who waits in line."""
         self._seen_at: datetime | None = None
         """When it was last looked up whether those in line may be sent."""
         self._looking = False
@@ -185,17 +185,16 @@ class TargetWorker:
         if self._spoiled:
             self._spoiled = False
             await self._empty_queue()
-        room, claimed_at = self._room(), LONG_AGO
+        room = self._room()
         admission, parcels = Admission(targets.OPEN, 0), list[Parcel]()
         if room:
-            admission, parcels, claimed_at = await self._claim(room)
+            admission, parcels = await self._claim(room)
         self._more = not room or (bool(parcels) and len(parcels) == admission.limit)
         if admission.state != targets.OPEN:
             self._window = 1
         if not self._queue:
             self._seen_at = self._clock()
-        lasts = self._lease - self.longest - LEASE_MARGIN / 2
-        self._queue.extend((parcel, claimed_at + lasts) for parcel in parcels)
+        self._queue.extend(parcels)
         self._pump(sender, sending)
         if not parcels:
             idle = await self._idle_time(admission)
@@ -218,9 +217,9 @@ class TargetWorker:
     def _pump(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
         """Send from the line as far as the window is open."""
         while self._queue and self._has_room() and not (self._looking or self._spoiled or self._stopping.is_set()):
-            parcel, until = self._queue[0]
-            if self._clock() > until:
-                self._spoiled = True
+            parcel = self._queue[0]
+            if uninterrupted() > parcel.latest - (self.longest - self._settings.timeout).total_seconds():
+                self._spoiled = True  # its lease would not last for all it may ask
                 break
             if self._seen_at is None or self._clock() - self._seen_at > FRESH:
                 self._looking = True
@@ -233,7 +232,7 @@ class TargetWorker:
 
     async def _look_again(self, sender: Sender, sending: asyncio.TaskGroup) -> None:
         """Whoever in line may not be sent any more learns it; who is not ours any more leaves the line."""
-        line = [parcel for parcel, _ in self._queue]
+        line = list(self._queue)
         try:
             shut, allowed = await self._store.read(lambda conn: self._seen(conn, line))
         except asyncio.CancelledError:
@@ -247,12 +246,12 @@ class TargetWorker:
             self._spoiled |= shut
             asked = {parcel.claim.id: parcel.claim.fence for parcel in line}
             for _ in range(len(self._queue)):
-                parcel, until = self._queue.popleft()
+                parcel = self._queue.popleft()
                 if asked.get(parcel.claim.id) != parcel.claim.fence:
-                    self._queue.append((parcel, until))  # it came meanwhile, just packed
+                    self._queue.append(parcel)  # it came meanwhile, just packed
                 elif parcel.delivery_id in allowed:
                     still = parcel.allowed and allowed[parcel.delivery_id]
-                    self._queue.append((replace(parcel, allowed=still), until))
+                    self._queue.append(replace(parcel, allowed=still))
             self._seen_at = self._clock()
         finally:
             self._looking = False
@@ -267,35 +266,39 @@ class TargetWorker:
     def _has_room(self) -> bool:
         return len(self._under_way) < self._window and self._begun < self._window + UNWRITTEN
 
-    async def _claim(self, room: int) -> tuple[Admission, list[Parcel], datetime]:
-        """With when it was claimed, however long the store took. Cancelled while it is slow, what it claims all the
-        same is given back.
-        """
+    async def _claim(self, room: int) -> tuple[Admission, list[Parcel]]:
+        """Cancelled while the store is slow, what it claims all the same is given back."""
         sealer, settings = self._store.sealer, self._settings
         claiming = asyncio.ensure_future(self._store.write(lambda conn: self._take(conn, room)))
         try:
-            admission, claims, now = await asyncio.shield(claiming)
+            admission, claims, latest = await asyncio.shield(claiming)
             if not claims:
-                return admission, [], now
+                return admission, []
             crashpoint.reach("after_claim")
-            packed = await self._store.read(lambda conn: pack(conn, claims, settings, sealer, probe=admission.probe))
+            packed = await self._store.read(
+                lambda conn: pack(conn, claims, settings, sealer, probe=admission.probe, latest=latest)
+            )
         except asyncio.CancelledError:
             await asyncio.wait([claiming])
             if claiming.exception() is None:
                 admission, claims, _ = claiming.result()
                 await asyncio.shield(self._give_back(claims, probe=admission.probe))
             raise
-        return admission, packed, now
+        return admission, packed
 
-    def _take(self, conn: Connection, room: int) -> tuple[Admission, list[Claim], datetime]:
-        name, rate, now = self._name, self._settings.rate, self._clock()
+    def _take(self, conn: Connection, room: int) -> tuple[Admission, list[Claim], float]:
+        name, rate, latest, now = self._name, self._settings.rate, self._latest(), self._clock()
         admission = targets.admit(conn, name, rate, room=room, now=now)
         if not admission.limit:
-            return admission, [], now
+            return admission, [], latest
         claims = ledger.claim(conn, self._lane, now=now, lease=self._lease, limit=admission.limit)
         if claims:
             targets.note_claimed(conn, name, rate, admission, len(claims), now=now, patience=self._lease)
-        return admission, claims, now
+        return admission, claims, latest
+
+    def _latest(self) -> float:
+        """When a request must have begun (`uninterrupted`) to end in good time before a lease that begins now does."""
+        return uninterrupted() + (self._lease - LEASE_MARGIN / 2 - self._settings.timeout).total_seconds()
 
     @property
     def _lease(self) -> timedelta:
@@ -423,7 +426,7 @@ class TargetWorker:
         down. None: it may have, or is not to be sent any more.
         """
         looked: Attempt | None = None
-        if parcel.state in (State.SENDING, State.UNKNOWN):
+        if parcel.uncertain:
             looked = await self._looked_up(sender, parcel)
             if looked is None:
                 return None
@@ -436,7 +439,7 @@ class TargetWorker:
     async def _looked_up(self, sender: Sender, parcel: Parcel) -> Attempt | None:
         """Look a delivery up that may have arrived. If it has, or nobody can tell, that is written down: None."""
         lookup, started = self._settings.lookup, self._clock()
-        if lookup is None or parcel.state == State.SENDING:
+        if lookup is None or parcel.state != State.UNKNOWN:
             end = end_of_interrupted(parcel, self._settings, started)
             await self._recorder.write(end)
             if end.due is None:
@@ -458,10 +461,10 @@ class TargetWorker:
         return None
 
     def _begin(self, conn: Connection, parcel: Parcel, looked: Attempt | None) -> float | None:
-        """Note that it is being sent: a process that dies now leaves it for looking up. Until when it is ours to be
-        sent (`uninterrupted`); None: it was dropped.
+        """Note that it is being sent: a process that dies now leaves it for looking up. Until when it may be
+        (`Parcel.latest`); None: it was dropped.
         """
-        latest = uninterrupted() + (self._lease - LEASE_MARGIN / 2).total_seconds()
+        latest = self._latest()
         ledger.extend(conn, parcel.claim, now=self._clock(), lease=self._lease)
         if looked is not None:
             conn.execute(insert(attempt), attempt_row(self._store.sealer, parcel.delivery_id, looked))
@@ -542,7 +545,7 @@ class TargetWorker:
             await self._recorder.write(end_disputed(parcel, self._clock()))  # dropped meanwhile, it ends all the same
             log.info("event left to others: our configuration does not allow it", **self._facts(parcel))
             return
-        await self._recorder.write(end_unsent(parcel))
+        await self._recorder.write(end_unsent(parcel, self._settings, self._clock()))
         if parcel.fault is None:
             log.warning("event dropped: its target may not have it", **self._facts(parcel))
         else:
@@ -570,7 +573,7 @@ class TargetWorker:
         }
 
     async def _empty_queue(self) -> None:
-        parcels = [parcel for parcel, _ in self._queue]
+        parcels = list(self._queue)
         self._queue.clear()
         await asyncio.gather(*(self._give_back([parcel.claim], probe=parcel.probe) for parcel in parcels))
 

@@ -23,8 +23,8 @@ from store.wakes import note
 
 __all__ = [
     "BLOCKED", "DEAD", "READY", "SUSPECT", "Claim", "LeaseLost", "Step", "carry_over", "claim", "counts", "discard",
-    "done", "done_many", "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hold", "next_due", "of_key",
-    "open_strays", "ours", "postpone", "release_all", "renew", "revive", "set_back",
+    "done", "done_many", "enqueue", "enqueue_many", "extend", "give_up", "hasten", "hasten_all", "hold", "next_due",
+    "of_key", "open_strays", "ours", "postpone", "release_all", "renew", "revive", "set_back",
 ]  # fmt: skip
 
 
@@ -156,18 +156,21 @@ def revive(conn: Connection, id_: int, *, now: datetime) -> bool:
 
 
 def hasten(conn: Connection, id_: int, *, now: datetime) -> bool:
-    """Make a step due now that waits for its time. False: it is due, under way, blocked or given up."""
+    """Make a step due now that is put off; a blocked one still waits for those before it. False: it is due, under way
+    or given up.
+    """
     lane = conn.execute(sql.HASTEN, {"step": id_, "now": now}).scalar_one_or_none()
     if lane is not None:
         note(conn, lane)
     return lane is not None
 
 
-def hasten_untried(conn: Connection, lane: str, keys: Iterable[str], *, now: datetime) -> None:
-    """Make due now the steps of these keys that were put off before anybody tried them: others wait behind them."""
+def hasten_all(conn: Connection, lane: str, keys: Iterable[str], *, now: datetime, untried: bool = False) -> None:
+    """As `hasten` for every step of these keys; `untried`: only for those put off before anybody tried them."""
     rows = [{"of_lane": lane, "of_key": key, "now": now} for key in sorted(set(keys))]
     if rows:
-        conn.execute(sql.HASTEN_UNTRIED, rows)
+        conn.execute(sql.HASTEN_UNTRIED if untried else sql.HASTEN_ALL, rows)
+        note(conn, lane)
 
 
 def discard(conn: Connection, ids: Sequence[int]) -> None:

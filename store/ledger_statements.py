@@ -124,6 +124,7 @@ REVIVE = (
         due=bindparam("now"),
         attempts=0,
         fence=ledger.c.fence + 1,
+        reason=None,
     )
     .returning(ledger.c.lane, ledger.c.key, HOLDING)
 )
@@ -135,25 +136,24 @@ SET_BACK = text(
 )
 """A lease that would be over by now was taken by the new time."""
 
+_PUT_OFF = (ledger.c.state != DEAD, ~ledger.c.leased, ledger.c.due > bindparam("now"))
+"""Blocked ones as well: what is promoted keeps its time."""
+
 HASTEN = (
     update(ledger)
-    .where(ledger.c.id == bindparam("step"), ledger.c.state == READY, ~ledger.c.leased, ledger.c.due > bindparam("now"))
+    .where(ledger.c.id == bindparam("step"), *_PUT_OFF)
     .values(due=bindparam("now"))
     .returning(ledger.c.lane)
 )
 
-HASTEN_UNTRIED = (
+HASTEN_ALL = (
     update(ledger)
-    .where(
-        ledger.c.id == _oldest(bindparam("of_key")),
-        ledger.c.state == READY,
-        ~ledger.c.leased,
-        ledger.c.attempts == 0,
-        ledger.c.due > bindparam("now"),
-    )
+    .where(ledger.c.lane == bindparam("of_lane"), ledger.c.key == bindparam("of_key"), *_PUT_OFF)
     .values(due=bindparam("now"))
 )
-"""Of a key only the oldest is ready."""
+
+HASTEN_UNTRIED = HASTEN_ALL.where(ledger.c.attempts == 0, ledger.c.reason.is_(None))
+"""An attempt that is not charged leaves its reason."""
 
 REMOVE = delete(ledger).where(AMONG_IDS).returning(ledger.c.lane, ledger.c.key, HOLDING)
 

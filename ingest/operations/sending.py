@@ -211,8 +211,8 @@ async def _let_go(office: Office, arguments: Mapping[str, Any], actor: str) -> A
             if dry:
                 skipped += events_owed(conn, case_id, target)
                 continue
-            if events := let_go(conn, case_id, target):
-                record_history(conn, case_id, "skipped", actor, {"target": target, "events": events}, office.clock())
+            if events := let_go(conn, case_id, target, now := office.clock()):
+                record_history(conn, case_id, "skipped", actor, {"target": target, "events": events}, now)
             skipped += events
         return skipped
 
@@ -357,7 +357,7 @@ def _deliveries(conn: Connection, arguments: Mapping[str, Any], now: datetime) -
     elif arguments.get("dead"):
         wanted = wanted.where(delivery.c.state == "rejected")
     elif not (case_id or since):
-        put_off = (steps.c.state == ledger.READY) & ~steps.c.leased & (steps.c.due > now)
+        put_off = (steps.c.state != ledger.DEAD) & ~steps.c.leased & (steps.c.due > now)
         later = select(steps.c.payload["delivery"].as_integer()).where(put_off, steps.c.lane.startswith("push:"))
         waits = (delivery.c.state == "waiting") & delivery.c.id.in_(later)
         wanted = wanted.where((delivery.c.state == "rejected") | waits)

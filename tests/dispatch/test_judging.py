@@ -201,7 +201,9 @@ def test_an_unknown_outcome_says_of_its_target_what_any_failure_does(answer: Any
 )
 def test_what_cannot_be_opened_any_more_may_have_arrived_all_the_same(state: str, expected: State) -> None:
     """Laid aside as rejected it would be sent again without asking."""
-    assert end_unsent(parcel(b"", state=state, fault="cannot be packed: seal broken")).state is expected
+    broken = parcel(b"", state=state, fault="cannot be packed: seal broken")
+
+    assert end_unsent(broken, once(), NOW).state is expected
 
 
 def test_a_503_that_may_have_arrived_still_keeps_the_target_waiting_as_it_asks() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -68,7 +69,9 @@ class Days:
         admission, claims = await store.write(partial(self._claim, now=now))
         if not claims:
             return admission.again_at or await store.read(lambda conn: ledger.next_due(conn, "push:oa"))
-        (parcel,) = await store.read(lambda conn: pack(conn, claims, settings, store.sealer, probe=admission.probe))
+        (parcel,) = await store.read(
+            lambda conn: pack(conn, claims, settings, store.sealer, probe=admission.probe, latest=math.inf)
+        )
         self.asked.append(now)
         answer = judge(Response(self.status(parcel.case_id), {}, b""), settings, now)
         sign = sign_of(parcel, answer, at=now, doubts=self.doubts, chance=0.5)

@@ -321,6 +321,27 @@ def test_a_withdrawal_is_told_each_time_the_case_is_taken_away(place: Place) -> 
         assert told == ["case.created", "case.withdrawn"] * 2
 
 
+async def test_a_withdrawal_waits_for_nothing_that_is_sent_again_later(place: Place) -> None:
+    """However many events of the case have their turn among many."""
+    async with receiving() as oa:
+        settings = target(oa.url, retry=QUICK)
+        with open_desk(place, {"oa": settings}) as desk:
+            for number in range(3):
+                desk.take_in(reading(title=f"咨询 {number}"))
+            end(desk, "delivered")
+            desk.write(lambda conn: conn.execute(update(delivery).values(attempts=1)))
+            desk.now = utc_now() - timedelta(minutes=2)
+            for turn, number in enumerate(ids(desk), 1):
+                assert desk.write(partial(again, desk, number, due=desk.now + turn * timedelta(hours=1)))
+            async with at_work(desk, "oa", settings):
+                await asyncio.to_thread(desk.take_in, reading(**ACCUSED))
+                await until(lambda: settled(desk))
+
+            assert [row[3] for row in desk.deliveries()] == [*["dropped"] * 3, "delivered"]
+            (told,) = oa.received
+            assert Payload.model_validate_json(told.body).type == "case.withdrawn"
+
+
 async def test_a_late_answer_does_not_resume_a_paused_target(place: Place) -> None:
     async with receiving() as oa:
         settings = target(oa.url, retry=QUICK)
@@ -422,8 +443,8 @@ def test_a_skipped_event_lets_the_later_ones_go(place: Place) -> None:
         assert desk.store.read_now(ledger.counts)["push:oa"] == {"ready": 1}
 
 
-def again(desk: Desk, number: int, conn: Any) -> bool:
-    return desk.desk.outbox.resend(conn, number, desk.now)
+def again(desk: Desk, number: int, conn: Any, due: datetime | None = None) -> bool:
+    return desk.desk.outbox.resend(conn, number, due or desk.now)
 
 
 def end(desk: Desk, state: str) -> None:

@@ -10,8 +10,9 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ from store.schema import ledger as ledger_table
 from store.schema import target as target_table
 from tests.clock import utc_now
 from tests.dispatch.own_receiver import Answering, OwnReceiver, answering, cut_off, own_receiving, own_settings, saying
+from tests.dispatch.receiver import receiving
 from tests.ingest.desk import Desk, open_desk, reading
+from tests.ingest.desk import target as webhook
 from tests.ingest.test_cases import ACCUSATION
 from tests.patience import PATIENCE, until
 from tests.place import Place
@@ -103,10 +106,10 @@ async def hang(_request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-async def half(request: web.Request) -> web.StreamResponse:
+async def half(body: bytes, request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Length": "40"})
     await response.prepare(request)
-    await response.write(b'{"code": "SUCC')
+    await response.write(body)
     return cut_off(request)
 
 
@@ -115,7 +118,7 @@ DONE: dict[str, Answering] = {
     "no answer": hang,
     "500": saying({"code": "?"}, 500),
     "504": saying({}, 504),
-    "half an answer": half,
+    "half an answer": partial(half, b'{"code": "SUCC'),
     "no number": saying({"code": "SUCCESS"}),
     "a page": answering(200, "<html>please log in</html>"),
 }
@@ -199,6 +202,19 @@ async def test_what_was_done_and_not_answered_is_looked_up_and_found(place: Plac
         (row,) = rows(desk)
         assert (row.receiver_id, row.error, row.attempts) == ("8888", None, 2)
         assert desk.store.read_now(ledger.counts).get("push:oa") is None
+
+
+@pytest.mark.parametrize("fate", [*DONE, "half a refusal"])
+async def test_what_was_done_is_not_sent_anew_after_a_login_unless_the_answer_says_so(place: Place, fate: str) -> None:
+    login = {"calls": [{"path": "/login", "take": {"token": "token"}}], "refused": "code == '40101'"}
+    async with registering() as register:
+        register.oa.answer("/login", saying({"token": "t"}))
+        async with at_work(place, register, login=login) as desk:
+            register.then(register.done_then(partial(half, b'{"code": "40101"}')) if fate not in DONE else fate)
+            await take_in(desk)
+            await until(lambda: states(desk) == ["delivered" if fate in DONE else "rejected"])
+
+            assert len(register.entries) == len(register.oa.at("/login")) == 1
 
 
 @pytest.mark.parametrize(
@@ -355,6 +371,68 @@ async def test_who_stood_still_before_it_could_be_sent_does_not_send_what_others
     assert len(register.entries) == 1
 
 
+def stopping_before(
+    monkeypatch: pytest.MonkeyPatch, is_one: Callable[[bytes], bool], over: Callable[[], bool]
+) -> tuple[asyncio.Event, asyncio.Event]:
+    """The first request of these bytes stands still until it is over, before anything is sent: told when it does, and
+    when it has gone on.
+    """
+    exchange, stood, woke = client.Client.exchange, asyncio.Event(), asyncio.Event()
+
+    async def standing_still(self: client.Client, url: str, body: bytes | None, *more: Any, **named: Any) -> Any:
+        if stood.is_set() or not is_one(body or b""):
+            return await exchange(self, url, body, *more, **named)
+        stood.set()
+        await until(over)
+        try:
+            return await exchange(self, url, body, *more, **named)
+        finally:
+            woke.set()
+
+    monkeypatch.setattr(client.Client, "exchange", standing_still)
+    return stood, woke
+
+
+async def test_who_stood_still_does_not_send_what_was_taken_back_meanwhile(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also to a receiver that knows an event again: of this one it was told that it is withdrawn."""
+    monkeypatch.setattr(worker, "LEASE_MARGIN", 500 * MILLISECOND)
+    async with receiving() as oa:
+        settings = webhook(oa.url, timeout=50 * MILLISECOND, retry=QUICK)
+        with open_desk(place, {"oa": settings}) as desk:
+            stood, woke = stopping_before(
+                monkeypatch, lambda _: True, lambda: states(desk) == ["dropped", "delivered"]
+            )  # fmt: skip
+            async with sending(desk, settings):
+                await take_in(desk)
+                await stood.wait()
+                await take_in(desk, reading(**ACCUSATION))
+                await asyncio.wait_for(woke.wait(), PATIENCE)
+
+    assert [json.loads(one.body)["type"] for one in oa.received] == ["case.withdrawn"]
+
+
+async def test_who_stood_still_does_not_write_over_what_was_sent_later(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "LEASE_MARGIN", 500 * MILLISECOND)
+    body = {"no": "{{ case.case_no }}", "event": "{{ event.id }}", "title": "{{ case.title }}"}
+    calls = {"case.created": CALL, "case.updated": {**CALL, "repeatable": True, "body": body}}
+    async with (
+        registering() as register,
+        at_work(place, register, timeout=50 * MILLISECOND, calls=calls, lookup={**LOOKUP, "wait": WAIT / 6}) as desk,
+    ):
+        stood, woke = stopping_before(monkeypatch, lambda body: "第二版".encode() in body, delivered(desk, 3))
+        for number, title in enumerate(("第一版", "第二版"), 1):
+            await take_in(desk, reading(title=title))
+            await until(delivered(desk) if number == 1 else stood.is_set)
+        await take_in(desk, reading(title="第三版"))
+        await asyncio.wait_for(woke.wait(), PATIENCE)
+
+    assert [one["title"] for one in register.entries if "title" in one] == ["第二版", "第三版"]
+
+
 async def test_a_machine_that_slept_before_it_could_be_sent_sends_it_anew_and_blames_nobody(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -382,11 +460,16 @@ async def test_a_machine_that_slept_before_it_could_be_sent_sends_it_anew_and_bl
     assert [line["event"] for line in said if line["log_level"] == "warning"] == ["we stood still; event is sent anew"]
 
 
-async def test_a_connection_that_is_there_too_late_is_not_sent_on(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("idempotent", "kept"), [(False, False), (True, False), (True, True)])
+async def test_a_connection_that_is_there_too_late_is_not_sent_on(
+    monkeypatch: pytest.MonkeyPatch, idempotent: bool, kept: bool
+) -> None:
     async with own_receiving() as oa:
-        ticks = iter([0.0, 2.0])
+        ticks = iter([*[0.0] * (3 if kept else 1), 2.0])
         monkeypatch.setattr(client, "uninterrupted", lambda: next(ticks))
-        speaking = client.Client(own_settings(oa.url, idempotent=False))
+        speaking = client.Client(own_settings(oa.url, idempotent=idempotent))
+        if kept:
+            await speaking.exchange(f"{oa.url}/login", b"{}", {})
         with pytest.raises(client.StoodStill):
             await speaking.exchange(f"{oa.url}/create", b"{}", {}, latest=1.0)
         await speaking.close()
@@ -565,7 +648,7 @@ async def test_a_worker_that_outlived_its_lease_and_the_one_that_took_over_send_
                 on.set()
 
             assert len(register.oa.at("/create")) == 1
-            assert outcomes(desk) == ["found"]
+            assert outcomes(desk) == ["unknown", "found"]
             assert "push:oa" not in desk.store.read_now(ledger.counts)
 
 
@@ -797,12 +880,13 @@ async def reborn(place: Place, target: TargetSettings) -> AsyncIterator[Desk]:
             desk.write(lambda conn: ledger.release_all(conn, now=utc_now()))
         later = timedelta(0) if desk.store.exclusive else timedelta(hours=1)
         async with sending(desk, target, lambda: utc_now() + later):
-            yield desk
+            yield replace(desk, now=desk.now + timedelta(hours=1), _count=1)  # what comes now comes after `taken_in`
 
 
 @pytest.mark.crash
 @pytest.mark.parametrize(
-    ("point", "asked", "said"), [("after_answer", 1, ["found"]), ("before_post", 1, ["absent", "delivered"])]
+    ("point", "asked", "said"),
+    [("after_answer", 1, ["unknown", "found"]), ("before_post", 1, ["unknown", "absent", "delivered"])],
 )
 async def test_what_a_process_was_sending_when_it_died_is_looked_up(
     place: Place, point: str, asked: int, said: list[str]
@@ -835,6 +919,50 @@ async def test_what_a_process_was_sending_when_it_died_is_for_a_person_where_nob
                 assert rows(desk)[0].error == ASK_A_PERSON
                 assert len(register.oa.at("/create")) == done
                 assert desk.store.read_now(ledger.counts)["push:oa"] == {"dead": 1}
+                assert (outcomes(desk), rows(desk)[0].attempts) == (["unknown"], 1)
+
+
+WITHDRAWN = {"path": "/withdraw", "body": {"no": "{{ case.case_no }}"}, "repeatable": True}
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("lookup", [None, {**LOOKUP, "wait": timedelta(hours=2)}], ids=["a person", "a lookup"])
+async def test_a_case_that_was_skipped_while_nobody_knew_whether_it_had_arrived_is_told_withdrawn(
+    place: Place, lookup: dict[str, Any] | None
+) -> None:
+    async with registering() as register:
+        register.oa.answer("/withdraw", {"code": "SUCCESS", "id": "8888"})
+        target = settings(register, lookup=lookup, calls={"case.created": CALL, "case.withdrawn": WITHDRAWN})
+        with taken_in(place, target):
+            await dying(place, target, "after_answer")
+            async with reborn(place, target) as desk:
+                await until(lambda: states(desk) == ["unknown"])
+                case_id = rows(desk)[0].case_id
+                skip = partial(desk.desk.outbox.skip, case_id=case_id, target="oa")
+                assert await asyncio.to_thread(desk.write, skip)
+                await take_in(desk, reading(**ACCUSATION))
+                await until(lambda: states(desk)[1:] == ["delivered"])
+
+    assert len(register.oa.at("/withdraw")) == 1
+
+
+@pytest.mark.crash
+async def test_what_a_process_was_sending_when_it_died_and_may_not_be_sent_any_more_may_have_arrived(
+    place: Place,
+) -> None:
+    """Also to a receiver that knows an event again: dropped unsent, it would never hear that the case is withdrawn."""
+    knowing = {"idempotent": True, "lookup": None, "calls": {"case.created": CALL, "case.withdrawn": WITHDRAWN}}
+    async with registering() as register:
+        register.oa.answer("/withdraw", {"code": "SUCCESS", "id": "8888"})
+        target = settings(register, **knowing)
+        with taken_in(place, target):
+            await dying(place, target, "after_answer")
+            async with reborn(place, settings(register, **knowing, channels=("hotline",))) as desk:
+                await until(lambda: states(desk) == ["dropped"])
+                await take_in(desk, reading(**ACCUSATION))
+                await until(lambda: states(desk) == ["dropped", "delivered"])
+
+                assert outcomes(desk) == ["doubtful", "delivered"]
 
 
 @pytest.mark.crash

@@ -22,6 +22,7 @@ from dispatch.targets import Admission
 from dispatch.worker import TargetWorker
 from normalize.reading import Signal, SignalKind
 from store import ledger
+from store.database_clock import uninterrupted
 from store.engine import Store
 from store.schema import attempt, delivery
 from store.schema import ledger as ledger_table
@@ -285,8 +286,9 @@ async def test_the_next_event_is_sent_while_the_last_answer_is_written_down(plac
         await until(desk, all_delivered)
 
 
-async def test_who_waited_too_long_in_line_is_claimed_anew(place: Place) -> None:
+async def test_who_waited_too_long_in_line_is_claimed_anew(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     later = timedelta(0)
+    monkeypatch.setattr("dispatch.worker.uninterrupted", lambda: uninterrupted() + later.total_seconds())
     async with receiving() as oa:
         settings = target(oa.url, concurrency=1)
         with open_desk(place, {"oa": settings}) as desk:
@@ -294,7 +296,7 @@ async def test_who_waited_too_long_in_line_is_claimed_anew(place: Place) -> None
                 desk.take_in(reading(f"sunshine:{key}"), key=key)
             stopping, seen = asyncio.Event(), list[list[int]]()
             oa.judge = lambda _body: seen.append(_fences(desk))
-            worker = TargetWorker("oa", settings, desk.store, lambda: utc_now() + later, lambda *_: None)
+            worker = TargetWorker("oa", settings, desk.store, utc_now, lambda *_: None)
             oa.gate.clear()
             task = asyncio.create_task(worker.run(stopping))
             await oa.count(1)

@@ -136,6 +136,16 @@ def test_what_a_login_page_would_say_as_well_tells_nothing_of_an_event(tmp_path:
     assert f'lookup.{key}: "{said}" is true also of an answer that names nothing' in line
 
 
+@pytest.mark.parametrize("said", ["code != 'SUCCESS'", "!id"])
+def test_what_is_true_of_a_page_as_well_refuses_no_login(tmp_path: Path, said: str) -> None:
+    """What was entered and answered by a gateway's error would be sent anew at once."""
+    block = f'{CREATE}login: {{calls: [{{path: /l}}], refused: "{said}"}}\n'
+
+    (line,) = refused(tmp_path, text(block))
+
+    assert f'login.refused: "{said}" is true also of an answer that names nothing' in line
+
+
 def test_an_address_with_a_query_and_numbers_only_do_not_go_with_calls(tmp_path: Path) -> None:
     query = refused(tmp_path, text(CREATE).replace("http://oa.example", "http://oa.example/?a=1"))
     numbers = refused(tmp_path, text(CREATE).replace("restricted: true", "restricted: numbers"))

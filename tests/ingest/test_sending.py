@@ -53,6 +53,15 @@ def reject(desk: Desk) -> None:
         desk.write(lambda conn, rejected=rejected: conn.execute(rejected))
 
 
+def arrive(desk: Desk) -> None:
+    """Every event that waits is delivered."""
+    while claims := desk.write(lambda conn: ledger.claim(conn, "push:oa", now=desk.now, lease=timedelta(0))):
+        desk.write(lambda conn, held=claims[0]: ledger.done(conn, held))
+        number = claims[0].payload["delivery"]
+        arrived = update(delivery).where(delivery.c.id == number).values(state="delivered", delivered_at=desk.now)
+        desk.write(lambda conn, arrived=arrived: conn.execute(arrived))
+
+
 async def test_what_a_target_may_not_have_any_more_is_withheld_and_counted(office: Office) -> None:
     office, desk = with_targets(office, oa=target(restricted=True))
     desk.take_in(reading("x:1"), key="1")
@@ -82,6 +91,33 @@ async def test_what_comes_meanwhile_does_not_wait_for_its_cases_turn_among_many(
     assert [row.state for row in rows] == ["ready", "ready", "ready", "blocked"]
     assert rows[1].due > rows[2].due  # its turn was to come after that one's
     assert rows[2].due <= desk.now
+
+
+async def test_what_comes_meanwhile_waits_for_no_turn_of_its_case_however_many_it_has(office: Office) -> None:
+    """Its later ones have a turn too, which counts from when it is theirs to go."""
+    office, desk = with_targets(office, oa=target())
+    for title in ("第一版", "第二版"):
+        desk.take_in(reading("x:1", title=title), key="1")
+    arrive(desk)
+    await perform(office, "replay-send", {"since": "2026-01-01T00:00:00+00:00", "rate": 0.001}, "wang")
+    desk.now = office.clock()
+    assert [due > desk.now for due in dues(desk)] == [False, True]
+    desk.take_in(reading("x:1", title="催办之后"), key="1")
+
+    assert [due > desk.now for due in dues(desk)] == [False, False, False]
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_what_is_sent_again_at_once_does_not_keep_a_turn_it_had_among_many(office: Office, named: bool) -> None:
+    office, desk = with_targets(office, oa=target())
+    for title in ("第一版", "第二版"):
+        (case_id,) = desk.take_in(reading("x:1", title=title), key="1")
+    arrive(desk)
+    await perform(office, "replay-send", {"since": "2026-01-01T00:00:00+00:00", "rate": 0.001}, "wang")
+    case = {"case": desk.case(case_id).case_no} if named else {}
+    await perform(office, "replay-send", {"target": "oa", **case}, "wang")
+
+    assert [due > office.clock() for due in dues(desk)] == [False, False]
 
 
 async def test_many_are_sent_again_in_slices(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -159,11 +159,30 @@ def test_what_was_dropped_with_nobody_to_end_it_leaves_no_step(place: Place) -> 
         desk.take_in(reading("x:2"), key="2")
         desk.write(lambda conn: conn.execute(update(delivery).where(delivery.c.id == 2).values(state="dropped")))
 
-        desk.write(lambda conn: let_go(conn, case_id, "oa"))
+        desk.write(lambda conn: let_go(conn, case_id, "oa", desk.now))
         desk.write(lambda conn: clear(conn, "oa"))
 
         assert states(desk) == [("oa", "skipped"), ("oa", "dropped")]
         assert lanes(desk) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "claimed", "told"),
+    [("waiting", False, []), ("waiting", True, ["oa"]), ("sending", True, ["oa"]), ("rejected", True, [])],
+)
+def test_of_what_was_let_go_of_only_what_may_have_arrived_is_told_withdrawn(
+    place: Place, state: str, claimed: bool, told: list[str]
+) -> None:
+    """Whoever had claimed it died. What is rejected without an attempt could not be packed."""
+    with open_desk(place) as desk:
+        (case_id,) = desk.take_in(reading())
+        if claimed:
+            desk.write(lambda conn: ledger.claim(conn, "push:oa", now=desk.now, lease=timedelta(0)))
+        desk.write(lambda conn: conn.execute(update(delivery).values(state=state)))
+        desk.write(lambda conn: let_go(conn, case_id, "oa", desk.now))
+        desk.take_in(reading(**ACCUSATION))
+
+        assert [row[0] for row in desk.deliveries() if row[1] == "case.withdrawn"] == told
 
 
 async def test_a_person_hands_over_and_skips_what_is_owed(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

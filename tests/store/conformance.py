@@ -24,6 +24,7 @@ from tests.store.ledger_model import LEASE, NOW, LedgerMachine
 T = TypeVar("T")
 ANY_ORDER = settings(max_examples=25, stateful_step_count=40, deadline=None)
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 
 
 def enqueue(engine: Engine, name: str, *, key: str | None = None, due: datetime = NOW, lane: str = "read") -> int:
@@ -288,11 +289,20 @@ class Ending:
         assert act(engine, lambda conn: ledger.hasten(conn, held.id, now=NOW)) is True
         assert claim_one(engine).attempts == 2
 
-    @pytest.mark.parametrize("case", ["due", "under way", "blocked", "given up"])
+    def test_a_step_that_is_blocked_is_hastened_and_then_goes_in_its_turn(self, engine: Engine) -> None:
+        first, second = (enqueue(engine, name, key="k", due=NOW + hours * HOUR) for hours, name in ((1, "a"), (2, "b")))
+        assert (
+            act(engine, lambda conn: [ledger.hasten(conn, number, now=NOW) for number in (second, first)]) == [True] * 2
+        )
+
+        for name in "ab":
+            (held,) = claim(engine)
+            assert names([held]) == [name]
+            done(engine, held)
+
+    @pytest.mark.parametrize("case", ["due", "under way", "given up"])
     def test_only_a_step_that_waits_for_its_time_is_hastened(self, engine: Engine, case: str) -> None:
         number = enqueue(engine, "a", key="case")
-        if case == "blocked":
-            number = enqueue(engine, "b", key="case", due=NOW + timedelta(hours=1))
         if case in ("under way", "given up"):
             held = claim_one(engine)
         if case == "given up":
@@ -302,15 +312,42 @@ class Ending:
         assert act(engine, lambda conn: ledger.hasten(conn, number, now=NOW)) is False
         assert states(engine) == before
 
-    def test_of_what_others_wait_behind_only_what_nobody_has_tried_is_hastened(self, engine: Engine) -> None:
+    @pytest.mark.parametrize("untried", [False, True])
+    def test_the_steps_of_a_key_go_one_after_the_other_once_they_are_hastened(
+        self, engine: Engine, untried: bool
+    ) -> None:
+        for hours, name in enumerate("abc", 1):
+            enqueue(engine, name, key="k", due=NOW + hours * HOUR)
+        enqueue(engine, "another's", key="l", due=NOW + HOUR)
+        act(engine, lambda conn: ledger.hasten_all(conn, "read", ["k"], now=NOW, untried=untried))
+
+        gone = []
+        while claims := claim(engine):
+            gone += names(claims)
+            done(engine, claims[0])
+        assert gone == ["a", "b", "c"]
+
+    @pytest.mark.parametrize("charged", [True, False])
+    @pytest.mark.parametrize("untried", [False, True])
+    def test_what_somebody_has_tried_waits_for_its_time_if_only_what_nobody_has_tried_is_hastened(
+        self, engine: Engine, charged: bool, untried: bool
+    ) -> None:
+        """Charged or not: its receiver may still be at work on it."""
         enqueue(engine, "tried", key="k")
         held = claim_one(engine)
-        act(engine, lambda conn: ledger.postpone(conn, held, due=NOW + LEASE, reason="later"))
-        enqueue(engine, "untried", key="l", due=NOW + LEASE)
-        enqueue(engine, "another's", key="m", due=NOW + LEASE)
-        act(engine, lambda conn: ledger.hasten_untried(conn, "read", ["k", "l"], now=NOW))
+        act(engine, lambda conn: ledger.postpone(conn, held, due=NOW + HOUR, reason="HTTP 503", charged=charged))
+        act(engine, lambda conn: ledger.hasten_all(conn, "read", ["k"], now=NOW, untried=untried))
 
-        assert names(claim(engine)) == ["untried"]
+        assert names(claim(engine)) == ([] if untried else ["tried"])
+
+    def test_what_is_revived_has_never_been_tried(self, engine: Engine) -> None:
+        enqueue(engine, "a", key="k")
+        held = claim_one(engine)
+        act(engine, lambda conn: ledger.give_up(conn, held, reason="broken"))
+        act(engine, lambda conn: ledger.revive(conn, held.id, now=NOW + HOUR))
+        act(engine, lambda conn: ledger.hasten_all(conn, "read", ["k"], now=NOW, untried=True))
+
+        assert claim_one(engine).attempts == 1
 
     def test_ids_are_never_used_again(self, engine: Engine) -> None:
         first = enqueue(engine, "a")
@@ -812,7 +849,8 @@ def _all_ways(conn: Connection) -> None:
     held, other, again = ledger.claim(conn, "read", now=NOW, lease=LEASE, limit=10)
     ledger.extend(conn, held, now=NOW, lease=LEASE)
     ledger.renew(conn, [held], until=NOW + LEASE)
-    ledger.hasten_untried(conn, "read", ["a", "b"], now=NOW)
+    for untried in (False, True):
+        ledger.hasten_all(conn, "read", ["a", "b"], now=NOW, untried=untried)
     ledger.hold(conn, "read", "b")
     ledger.hold_steps(conn, [held])
     assert ledger.ours(conn, [held]) == {held.id}

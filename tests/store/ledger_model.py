@@ -35,6 +35,7 @@ class Step:
     attempts: int = 0
     dead: bool = False
     leased: bool = False
+    reason: str | None = None
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -120,9 +121,10 @@ class LedgerMachine(RuleBasedStateMachine):
             case "postpone" | "postpone uncharged":
                 charged = ending == "postpone"
                 attempts = step.attempts if charged else step.attempts - 1
-                self._set(step, due=self.now + LEASE, attempts=attempts, fence=step.fence + 1, leased=False)
+                changes = {"due": self.now + LEASE, "attempts": attempts, "reason": "later"}
+                self._set(step, fence=step.fence + 1, leased=False, **changes)
             case "give up":
-                self._set(step, dead=True, fence=step.fence + 1, leased=False)
+                self._set(step, dead=True, fence=step.fence + 1, leased=False, reason="broken")
             case "extend":
                 self._set(step, due=self.now + LEASE)
 
@@ -173,26 +175,27 @@ class LedgerMachine(RuleBasedStateMachine):
         with self.engine.begin() as conn:
             assert ledger.revive(conn, step.id, now=self.now) is step.dead
         if step.dead:
-            self._set(step, dead=False, due=self.now, attempts=0, fence=step.fence + 1)
+            self._set(step, dead=False, due=self.now, attempts=0, fence=step.fence + 1, reason=None)
 
     @precondition(lambda self: self.steps)
     @rule(data=st.data())
     def hasten(self, data: st.DataObject) -> None:
         step = self.steps[data.draw(st.sampled_from(sorted(self.steps)))]
-        waits = self._state(step) == ledger.READY and not step.leased and step.due > self.now
+        waits = self._is_put_off(step)
         with self.engine.begin() as conn:
             assert ledger.hasten(conn, step.id, now=self.now) is waits
         if waits:
             self._set(step, due=self.now)
 
-    @rule(lane=st.sampled_from(LANES), keys=st.lists(KEYED, max_size=3))
-    def hasten_untried(self, lane: str, keys: list[str]) -> None:
+    @rule(lane=st.sampled_from(LANES), keys=st.lists(KEYED, max_size=3), untried=st.booleans())
+    def hasten_all(self, lane: str, keys: list[str], untried: bool) -> None:
         with self.engine.begin() as conn:
-            ledger.hasten_untried(conn, lane, keys, now=self.now)
-        for step in self._all():
-            untried = self._state(step) == ledger.READY and not step.leased and step.attempts == 0
-            if step.lane == lane and step.key in keys and untried and step.due > self.now:
-                self._set(step, due=self.now)
+            ledger.hasten_all(conn, lane, keys, now=self.now, untried=untried)
+        for key in keys:
+            for step in self._of_key(lane, key):
+                meant = not untried or (step.attempts == 0 and step.reason is None)
+                if meant and self._is_put_off(step):
+                    self._set(step, due=self.now)
 
     @precondition(lambda self: self._keyed())
     @rule(data=st.data())
@@ -216,7 +219,7 @@ class LedgerMachine(RuleBasedStateMachine):
         in_turn = [step for step in theirs if self._state(step) == ledger.READY]
         for step in moved:
             changes = {"lane": to, "due": self.now, "attempts": 0, "dead": False, "leased": False}
-            self._set(step, fence=step.fence + 1, **changes)
+            self._set(step, fence=step.fence + 1, reason=None, **changes)
         for step in in_turn:
             if not self._is_head(step):  # who was late for its lease has lost it
                 self._set(step, fence=step.fence + 1, leased=False)
@@ -266,13 +269,15 @@ class LedgerMachine(RuleBasedStateMachine):
                 step.fence,
                 step.attempts,
                 step.leased,
+                step.reason,
             )
             for step in self._all()
         ]
         assert [
-            (row.id, row.lane, row.key, row.payload["name"], row.state, row.due, row.fence, row.attempts, row.leased)
+            (row.id, row.lane, row.key, row.payload["name"], row.state, row.due, row.fence, row.attempts, row.leased,
+             row.reason)
             for row in found
-        ] == expected
+        ] == expected  # fmt: skip
         for lane in LANES:
             steps = [step for step in self._all() if step.lane == lane]
             states = [self._state(step) for step in steps]
@@ -316,6 +321,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _is_held(self, step: Step) -> bool:
         return self._state(step) == ledger.READY and step.leased and step.due > self.now
+
+    def _is_put_off(self, step: Step) -> bool:
+        return not step.dead and not step.leased and step.due > self.now
 
     def _still(self, held: Claim) -> Step | None:
         """The step of a claim that is still good."""
