@@ -87,14 +87,14 @@ async def within(longest: timedelta, act: Awaitable[None], what: str) -> None:
         log.warning("did not close", what=what, error=place_of(error))
 
 
-def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> Office:
+def open_office(config: Config, clock: Callable[[], datetime] | None = None, *, begins: bool = True) -> Office:
     """Open the store and put the parts together; without a `clock` all go by the store's.
 
     Raises:
-        StoreBusy, StoreUnreachable, TablesNewer, SealBroken: as `open_store` does.
+        StoreBusy, StoreUnreachable, StoreRefused, TablesNewer, SealBroken: as `open_store` does.
     """
     now = clock() if clock else None
-    store = open_store(config.database, config.data.folder, config.sealing.master(), now, config.bucket)
+    store = open_store(config.database, config.data.folder, config.sealing.master(), now, config.bucket, begins=begins)
     clock = clock or store.clock
     with ExitStack() as undo:
         undo.callback(store.close)

@@ -11,18 +11,20 @@ from errno import EIO
 from pathlib import Path
 
 from ingest.probing import Probe
+from store.beginning import DATABASE, expect_nothing_left, has_begun
 from store.blob_bucket import BlobBucket, Bucket
-from store.engine import StoreUnreachable
+from store.engine import StoreRefused, StoreUnreachable
 
 PROBE_BYTES = 256 * 1024
 """As large as the smallest blobs."""
-DATABASE = "xinqiao.db"
 
 
 async def probe_database_folder(folder: Path) -> Probe:
     """Write into the data folder, and open its database for reading; one that is not made yet is made at the start."""
     try:
-        text = await asyncio.to_thread(lambda: f"{_try_folder(folder)}; {_try_database(folder / DATABASE)}")
+        text = await asyncio.to_thread(lambda: f"{_try_folder(folder)}; {_try_database(folder)}")
+    except StoreRefused as error:
+        return Probe("database", "sqlite", ok=False, text=str(error))
     except OSError as error:
         return Probe("database", "sqlite", ok=False, text=_unwritable(folder, error))
     except sqlite3.Error as error:
@@ -52,9 +54,12 @@ def _try_folder(folder: Path) -> str:
     return f"{folder} may be written, {100 * usage.free / usage.total:.0f} % of the disk free"
 
 
-def _try_database(path: Path) -> str:
-    if not path.exists():
+def _try_database(folder: Path) -> str:
+    """Raises StoreRefused."""
+    if not has_begun(folder):
+        expect_nothing_left(folder)
         return "nothing in it yet"
+    path = folder / DATABASE
     still = "" if path.with_name(f"{DATABASE}-wal").exists() else "&immutable=1"  # else it would leave files of ours
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro{still}", uri=True)) as conn:
         conn.execute("SELECT count(*) FROM sqlite_schema").fetchone()

@@ -33,13 +33,15 @@ from store.acts import (
     StoreUnreachable,
     TransactionLost,
 )
+from store.address import shown
+from store.beginning import nothing_at
 from store.blob_bucket import BlobBucket, Bucket, DepotUnavailable
 from store.blob_claim import claim
 from store.blob_folder import BlobFolder
 from store.blobs import Blobs, Depot
 from store.embedded import READERS, Embedded
 from store.failure import place_of
-from store.migrate import TablesNewer, open_alone, upgrade
+from store.migrate import TablesNewer, heads, open_alone, upgrade
 from store.sealing import (
     SealBroken,
     Sealer,
@@ -228,23 +230,30 @@ class Store:
 
 
 def open_store(
-    database: str, folder: Path, master_key: bytes, now: datetime | None = None, bucket: Bucket | None = None
+    database: str,
+    folder: Path,
+    master_key: bytes,
+    now: datetime | None = None,
+    bucket: Bucket | None = None,
+    *,
+    begins: bool = True,
 ) -> Store:
     """Open the store kept in `database`, "sqlite" for the data folder's own or the address of a PostgreSQL.
 
     Large blobs lie in the data folder or, if there is one, in the bucket. Brings the tables up to date, whichever
-    process comes first, and opens the keys.
+    process comes first, and opens the keys. Where there are none it `begins` an installation, and says so in the log.
 
     Raises:
         StoreBusy: another process has this data folder.
         StoreUnreachable: PostgreSQL or the bucket does not answer, or not to us.
-        StoreRefused: it lets us make no tables, or the file is no database, or the blobs are not this store's.
+        StoreRefused: it lets us make no tables, or the file is no database, or the blobs are not this store's; or
+            nothing is there and must not be begun, or only what a restore or a loss of the database has left.
         TablesNewer: a later version of the program has written here.
         SealBroken: the master key is not this store's.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        return _open(_database(database, folder), folder, bucket, master_key, now)
+        return _open(_database(database, folder), folder, bucket, master_key, now, begins=begins)
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]  # what follows may quote a row
         raise StoreRefused(f"{folder}: the database refuses: {said}") from error
@@ -252,10 +261,17 @@ def open_store(
         raise StoreUnreachable(f"{error.filename}: {error.strerror}") from error
 
 
-def _open(opened: Database, folder: Path, bucket: Bucket | None, master_key: bytes, now: datetime | None) -> Store:
+def _open(
+    opened: Database, folder: Path, bucket: Bucket | None, master_key: bytes, now: datetime | None, *, begins: bool
+) -> Store:
     with ExitStack() as undo:
         undo.callback(opened.close)
+        new = not opened.read(heads)
+        if new and not begins:
+            raise StoreRefused(nothing_at(folder))
         upgrade(opened.writing)
+        if new:
+            log.warning("new installation made", folder=str(folder), database=shown(opened.writing.url))
         with opened.writing.begin() as conn:
             open_alone(conn)
             load_keys = partial(opened.read, partial(data_keys, master=master_key))
