@@ -96,7 +96,8 @@ def test_a_folder_is_one_stores(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "left", ["restoring/manifest.json", "blobs/5a/x", "backups/2026-03-02.tar", "set-aside-20260302/x", "xinqiao.db-wal"]
+    "left",
+    ["restoring/manifest.json", "blobs/5a/x", "backups/2026-03-02.tar", "set-aside-20260302/x", "xinqiao.db-wal"],
 )
 @pytest.mark.parametrize("empty", [False, True])
 def test_none_begins_where_one_is_half_restored_or_has_lost_its_database(
