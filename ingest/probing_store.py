@@ -66,23 +66,26 @@ def _try_database(folder: Path) -> str:
     return f"its database has {path.stat().st_size // 2**20} MB"
 
 
-async def probe_blobs(bucket: Bucket) -> Probe:
-    """Put an object of random bytes into the bucket, read it back, remove it."""
+async def probe_blobs(bucket: Bucket, *, removing: bool) -> Probe:
+    """Put an object of random bytes into the bucket, read it back, remove it; whether that must be possible."""
     try:
-        text = await asyncio.to_thread(_try_bucket, bucket)
+        text = await asyncio.to_thread(_try_bucket, bucket, removing=removing)
     except OSError as error:
         return Probe("blobs", bucket.address, ok=False, text=error.strerror or str(error))
     return Probe("blobs", bucket.address, ok=True, text=text)
 
 
-def _try_bucket(bucket: Bucket) -> str:
+def _try_bucket(bucket: Bucket, *, removing: bool) -> str:
     depot, key = BlobBucket(bucket), f"probe-{secrets.token_hex(8)}"
     if depot.read(key) is not None:
         raise OSError(EIO, f"it has an object under {key}, which nobody wrote")
     depot.write(key, secrets.token_bytes(PROBE_BYTES))
     try:
         depot.remove(key)
-    except OSError as error:  # a bucket that keeps everything for good suits evidence
+    except OSError as error:
+        if removing:
+            raise OSError(EIO, f"nothing can be removed, as `retention.originals` demands: {error.strerror}") from error
+        # a bucket that keeps everything for good suits evidence
         return f"an object was written and read back; it cannot be removed: {error.strerror}"
     if depot.read(key) is not None:
         return "an object was written and read back; removed, it is still there (the bucket keeps versions, or is slow)"

@@ -192,7 +192,7 @@ def _clear_away(left: Path) -> None:
         handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if SUMS in (names := os.listdir(handle)) and set(names) <= _PARTS:
+            if SUMS in (names := {path.name for path in left.iterdir()}) and names <= _PARTS:
                 shutil.rmtree(left)
         finally:
             os.close(handle)
