@@ -151,6 +151,7 @@ def _said_if_slow(operation: str, language: Language) -> Iterator[None]:
 async def _perform_here(config: Config, operation: str, arguments: Mapping[str, Any], actor: str) -> Answer:
     office = await asyncio.to_thread(open_office, config, begins=operation in BEGINS)
     try:
+        office.tell_if_new()
         return await perform(office, operation, arguments, actor)
     finally:
         await office.close()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import make_url
 
 from adapters.document import pointer_to
 from dispatch.outbox import Outbox
@@ -24,6 +25,7 @@ from ingest.reading_room import ReadingRoom
 from ingest.workers import WorkerLimits, WorkerPool
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
+from store.address import shown
 from store.engine import Store, open_store
 from store.failure import place_of
 
@@ -63,6 +65,13 @@ class Office:
         self.almanac.turn_to(calendar, config.calendar)
         self.desk.go_by(_desk(config, calendar, self.store))
         self.reader.doors, self.room.rules, self.config = doors_of(config.channels), config.rules, config
+
+    def tell_if_new(self) -> None:
+        """Whoever meant another folder or database should hear of it before its sources are asked for everything."""
+        if self.store.new:
+            config = self.config
+            place = shown(make_url(config.database)) if config.shared else str(self.store.folder)
+            log.warning("new installation made", place=place)
 
     async def renew_key(self) -> None:
         """Have the store seal with a fresh data key once the one in use is a quarter old."""

@@ -33,7 +33,6 @@ from store.acts import (
     StoreUnreachable,
     TransactionLost,
 )
-from store.address import shown
 from store.beginning import nothing_at
 from store.blob_bucket import BlobBucket, Bucket, DepotUnavailable
 from store.blob_claim import claim
@@ -101,9 +100,9 @@ class Written:
 class Store:
     """Transactions on one database: `write` and `read` take a function of a Connection."""
 
-    def __init__(self, database: Database, folder: Path, sealer: Sealer, blobs: Blobs) -> None:
-        """Made by `open_store`."""
-        self.folder, self.sealer, self.blobs = folder, sealer, blobs
+    def __init__(self, database: Database, folder: Path, sealer: Sealer, blobs: Blobs, *, new: bool) -> None:
+        """Made by `open_store`; `new`: with it an installation began."""
+        self.folder, self.sealer, self.blobs, self.new = folder, sealer, blobs, new
         self.wakes = Wakes(polling=not database.exclusive)
         self._database = database
         self._jobs = Jobs(str(folder), database.writers)
@@ -241,7 +240,7 @@ def open_store(
     """Open the store kept in `database`, "sqlite" for the data folder's own or the address of a PostgreSQL.
 
     Large blobs lie in the data folder or, if there is one, in the bucket. Brings the tables up to date, whichever
-    process comes first, and opens the keys. Where there are none it `begins` an installation, and says so in the log.
+    process comes first, and opens the keys. Where there are none it `begins` an installation.
 
     Raises:
         StoreBusy: another process has this data folder.
@@ -270,8 +269,6 @@ def _open(
         if new and not begins:
             raise StoreRefused(nothing_at(folder))
         upgrade(opened.writing)
-        if new:
-            log.warning("new installation made", folder=str(folder), database=shown(opened.writing.url))
         with opened.writing.begin() as conn:
             open_alone(conn)
             load_keys = partial(opened.read, partial(data_keys, master=master_key))
@@ -285,7 +282,7 @@ def _open(
         if not alone:
             opened.read(partial(claim, depot=depot, sealer=sealer))
         depot.sweep(timedelta(0) if alone else UNFINISHED)
-        store = Store(opened, folder, sealer, Blobs(depot, sealer))
+        store = Store(opened, folder, sealer, Blobs(depot, sealer), new=new)
         undo.pop_all()
     return store
 

@@ -117,9 +117,11 @@ def test_the_first_account_begins_an_installation(
     monkeypatch.setattr("ingest.command_user._password", lambda *_, **__: "long enough it is")
     made = main(["user", "add", "wang", "--role", "clerk", "-c", str(path)])
     listed = main(["user", "list", "-c", str(path)])
+    said = capsys.readouterr()
 
     assert (made, listed) == (0, 0)
-    assert capsys.readouterr().out.splitlines()[-1].split() == ["wang", "clerk"]
+    assert said.out.splitlines()[-1].split() == ["wang", "clerk"]
+    assert said.err.count(f"new installation made          place={tmp_path / 'data'}\n") == 1
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 

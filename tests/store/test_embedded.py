@@ -11,7 +11,6 @@ from typing import cast
 import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DatabaseError, OperationalError
-from structlog.testing import capture_logs
 
 from store.engine import BATCH, Store, StoreBusy, StoreRefused, TransactionLost, open_store
 from tests.store.acts import WAIT, kinds, note, one_batch
@@ -110,14 +109,6 @@ def test_none_begins_where_one_is_half_restored_or_has_lost_its_database(
 
     with pytest.raises(StoreRefused, match="has not finished here" if "restoring" in left else "put xinqiao.db back"):
         open_store("sqlite", tmp_path, MASTER)
-
-
-def test_a_new_installation_is_said_once(tmp_path: Path) -> None:
-    with capture_logs() as logged:
-        for _ in range(2):
-            open_store("sqlite", tmp_path, MASTER).close()
-
-    assert [(line["event"], line["folder"]) for line in logged] == [("new installation made", str(tmp_path))]
 
 
 def test_only_we_may_read_the_folder_and_the_database(store: Store) -> None:
