@@ -90,6 +90,8 @@ find_python() {
 
 tag() { "$PYTHON" -c 'import sys; print("cp%d%d" % sys.version_info[:2])'; }
 
+size() { du -cm "$@" | awk 'END {print $1}'; } # FILE...: megabytes
+
 room() { # FOLDER MEGABYTES: whether there is so much free where the folder is or will be
     place=$1
     while [ ! -e "$place" ]; do place=$(dirname "$place"); done
@@ -205,6 +207,7 @@ upgrade() {
     install_version
     as_service "$HERE/bin/xinqiao" check -c $ETC/config.yaml || die "$RELEASE does not take the configuration; nothing was changed, $old is in force"
     data=$(data_folder)
+    if ! is_shared && [ -e "$data/xinqiao.db" ]; then room "$data" $((2 * $(size "$data"/xinqiao.db*))); fi # the backup, and putting it back
     works=no backup='' started=no before=''
     if is_wanted; then works=yes; fi
     if [ -e $LAST ]; then before=$(cat $LAST); fi
@@ -235,7 +238,8 @@ no_start() {
 undo() { # whatever went wrong after the old version was stopped
     trap - EXIT HUP INT TERM
     if [ "$started" = no ]; then backup=''; fi # nothing has touched the data
-    roll_back "$old" "$backup"
+    is_shared || stop
+    go_back "$old" "$backup"
     if [ -n "$before" ]; then printf '%s\n' "$before" >$LAST; else rm -f $LAST; fi # the way back leads on from here
     start_again "$old" "$works"
     die "$old is in force again, with the data as they were"
@@ -265,7 +269,7 @@ roll_back_by_hand() {
     works=no
     if is_wanted; then works=yes; fi
     HERE=$OPT/$(current)
-    roll_back "$old" "$backup"
+    go_back "$old" "$backup"
     rm $LAST
     start_again "$old" $works
     say "$old is in force again"
@@ -279,10 +283,31 @@ is_wanted() { # whether it is to run: it does, is being started or started again
     esac
 }
 
+go_back() { # VERSION BACKUP; where that cannot be done, what stands is said
+    set +e # before `||` a failure would end nothing further down
+    (
+        set -e
+        roll_back "$1" "$2"
+    )
+    status=$?
+    set -e
+    [ $status != 0 ] || return 0
+    [ ! -e "$2/manifest.json" ] || say "the data before the upgrade lie in $2; when what hinders is mended: sh install.sh --rollback" >&2
+    die "$1 is not in force again: $(current) stays in force and is $(is_at_work && echo running || echo 'not running')"
+}
+
+is_at_work() { has_systemd && systemctl is-active --quiet xinqiao; }
+
 roll_back() { # VERSION BACKUP
-    if is_shared; then expect_tables "$1" "$2"; fi
+    data=$(data_folder) brought=no
+    if is_shared; then
+        expect_tables "$1" "$2"
+    elif [ -n "$2" ]; then
+        bring_out "$2" # before anything is stopped: this may fail
+        brought=yes
+    fi
     stop
-    if [ -n "$2" ] && ! is_shared; then put_back "$2"; fi
+    if [ $brought = yes ]; then put_back; fi
     place_units "$OPT/$1"
     switch_to "$1"
 }
@@ -310,11 +335,17 @@ END
     exit 1
 }
 
-put_back() { # BACKUP: the data as they were; those of now are set aside, not lost
-    data=$(data_folder)
-    aside=$data/set-aside-$(date +%Y%m%dT%H%M%S)
+bring_out() { # BACKUP: proved and restored, beside the data of now
+    [ -e "$1/manifest.json" ] || die "$1 is not there; was it put aside with the data folder, for a restore? Then move it back"
     as_service rm -rf "$data/restored"
-    as_service "$HERE/bin/xinqiao" restore -c $ETC/config.yaml --from "$1" --to "$data/restored"
+    room "$data" "$(size "$1/xinqiao.db")"
+    as_service "$HERE/bin/xinqiao" restore -c $ETC/config.yaml --from "$1" --to "$data/restored" && return
+    as_service rm -rf "$data/restored"
+    die "the backup cannot be restored"
+}
+
+put_back() { # what was brought out; the data of now are set aside, not lost
+    aside=$data/set-aside-$(date +%Y%m%dT%H%M%S)
     as_service mkdir "$aside"
     for part in xinqiao.db xinqiao.db-wal xinqiao.db-shm blobs; do
         if [ -e "$data/$part" ]; then as_service mv "$data/$part" "$aside/"; fi

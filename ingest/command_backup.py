@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ def make_backup(arguments: argparse.Namespace) -> int:
     others = {f"config/{name}": held for name, held in copy_without_secrets(arguments.config, config).items()}
     said = Speech(config.service.language)
     program = f"xinqiao {version('xinqiao')}"
-    with _refused_in_a_line(arguments.to), snapshot(config.database, config.data.folder) as taken:
+    with _refused_in_a_line(arguments.to), _ended_in_order(), snapshot(config.database, config.data.folder) as taken:
         originals = None if arguments.no_originals else _bucket(config) or config.data.folder / "blobs"
         made = back_up(
             taken, originals, arguments.to.absolute(), others, program, datetime.now(UTC), Progress(said.again)
@@ -76,6 +77,21 @@ def _refused_in_a_line(to: Path) -> Iterator[None]:
         raise UsersMistake(str(error)) from error
     except OSError as error:
         raise UsersMistake(in_a_line(error, to)) from error
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """SIGTERM clears away what is half made, as Ctrl-C does."""
+
+    def end(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _print_json(one: Manifest, arguments: argparse.Namespace) -> None:

@@ -109,7 +109,7 @@ def _of_the_store(config: Config) -> list[Coroutine[None, None, Probe]]:
     folder = config.data.folder
     found = [probe_database(config.database) if config.shared else probe_database_folder(folder)]
     if config.bucket:
-        return [*found, probe_blobs(config.bucket)]
+        return [*found, probe_blobs(config.bucket, removing=config.retention.originals is not None)]
     return [*found, probe_blobs_folder(folder)] if config.shared else found
 
 

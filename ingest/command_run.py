@@ -120,7 +120,9 @@ async def _run(path: Path, config: Config, stages: frozenset[str], supervisor: S
     asyncio.get_running_loop().slow_callback_duration = HELD.total_seconds()
     orders = Orders(supervisor)
     orders.listen()
-    daemon = Daemon(await asyncio.to_thread(open_office, config), stages, supervisor, path)
+    office = await asyncio.to_thread(open_office, config)
+    office.tell_if_new()
+    daemon = Daemon(office, stages, supervisor, path)
     try:
         await daemon.open()
         heaps.settle()

@@ -23,6 +23,7 @@ from ingest.office import Office, open_office
 from ingest.operations import Answer, OperationRefused, perform
 from ingest.sayings.rewording import rewording
 from ingest.unexpected import log_by_place
+from store.beginning import expect_nothing_left, has_begun, nothing_at
 from store.engine import StoreClosed
 
 SOCKET = "control.sock"
@@ -30,7 +31,7 @@ PATIENCE = timedelta(minutes=10)
 """Ten thousand scans to be read again take a while to be put in line."""
 PROMPT = timedelta(seconds=5)
 """Who waits longer is told why."""
-EMBEDDED, DATABASE = "sqlite", "xinqiao.db"
+EMBEDDED = "sqlite"
 BEGINS = frozenset({"user-add"})
 """What may be asked before there is anything."""
 
@@ -68,6 +69,7 @@ async def ask(config: Config, operation: str, arguments: Mapping[str, Any], acto
     Raises:
         OperationRefused: it cannot be done as asked, or the daemon did not say how it went.
         StoreBusy: a process has the data folder and does not answer.
+        StoreRefused: there is none, or no more than what is left of one.
     """
     _must_be_there(config, operation)
     if config.shared:  # nobody has it to himself: what is done here, the daemons find
@@ -116,8 +118,9 @@ def _must_be_there(config: Config, operation: str) -> None:
     """Only who makes the first account begins an installation; asking after one must not."""
     folder = config.data.folder
     try:
-        if config.database == EMBEDDED and operation not in BEGINS and not (folder / DATABASE).exists():
-            raise OperationRefused(f"{folder}: nothing here yet; start `xinqiao run`")
+        if config.database == EMBEDDED and operation not in BEGINS and not has_begun(folder):
+            expect_nothing_left(folder)
+            raise OperationRefused(nothing_at(folder))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except PermissionError as error:
         raise OperationRefused(_of_another(folder)) from error
@@ -146,8 +149,9 @@ def _said_if_slow(operation: str, language: Language) -> Iterator[None]:
 
 
 async def _perform_here(config: Config, operation: str, arguments: Mapping[str, Any], actor: str) -> Answer:
-    office = await asyncio.to_thread(open_office, config)
+    office = await asyncio.to_thread(open_office, config, begins=operation in BEGINS)
     try:
+        office.tell_if_new()
         return await perform(office, operation, arguments, actor)
     finally:
         await office.close()

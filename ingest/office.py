@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from sqlalchemy import make_url
 
 from adapters.document import pointer_to
 from dispatch.outbox import Outbox
@@ -24,6 +25,7 @@ from ingest.reading_room import ReadingRoom
 from ingest.workers import WorkerLimits, WorkerPool
 from normalize.calendar import WorkCalendar
 from normalize.case import ChannelKind
+from store.address import shown
 from store.engine import Store, open_store
 from store.failure import place_of
 
@@ -64,6 +66,13 @@ class Office:
         self.desk.go_by(_desk(config, calendar, self.store))
         self.reader.doors, self.room.rules, self.config = doors_of(config.channels), config.rules, config
 
+    def tell_if_new(self) -> None:
+        """Whoever meant another folder or database should hear of it before its sources are asked for everything."""
+        if self.store.new:
+            config = self.config
+            place = shown(make_url(config.database)) if config.shared else str(self.store.folder)
+            log.warning("new installation made", place=place)
+
     async def renew_key(self) -> None:
         """Have the store seal with a fresh data key once the one in use is a quarter old."""
         if await self.store.renew_key(self.config.sealing.master(), self.clock()):
@@ -87,14 +96,14 @@ async def within(longest: timedelta, act: Awaitable[None], what: str) -> None:
         log.warning("did not close", what=what, error=place_of(error))
 
 
-def open_office(config: Config, clock: Callable[[], datetime] | None = None) -> Office:
+def open_office(config: Config, clock: Callable[[], datetime] | None = None, *, begins: bool = True) -> Office:
     """Open the store and put the parts together; without a `clock` all go by the store's.
 
     Raises:
-        StoreBusy, StoreUnreachable, TablesNewer, SealBroken: as `open_store` does.
+        StoreBusy, StoreUnreachable, StoreRefused, TablesNewer, SealBroken: as `open_store` does.
     """
     now = clock() if clock else None
-    store = open_store(config.database, config.data.folder, config.sealing.master(), now, config.bucket)
+    store = open_store(config.database, config.data.folder, config.sealing.master(), now, config.bucket, begins=begins)
     clock = clock or store.clock
     with ExitStack() as undo:
         undo.callback(store.close)

@@ -10,7 +10,7 @@ import re
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -19,6 +19,9 @@ from store.acts import StoreRefused
 SUMS = "SHA256SUMS"
 """As sha256sum(1) writes and checks it: nobody needs xinqiao to look whether a backup is whole."""
 CHUNK = 2**20
+_MAKING = ".{}.partial"
+_PARTS = {SUMS, "dump", "dump-journal", "made", "passing"}
+"""What lies beside each other while a backup is made."""
 _NAME = re.compile(
     r"SHA256SUMS|manifest\.json|xinqiao\.(?:db|pgdump)|config/[\w.-]{1,100}|blobs/[0-9a-f]{2}/[0-9a-f]{62}"
 )
@@ -156,14 +159,17 @@ def read_sums(path: Path) -> dict[str, str]:
 
 @contextmanager
 def in_the_making(path: Path) -> Iterator[Path]:
-    """A folder beside what is to be made, gone when that is made or has failed; one that a crash left is taken over.
+    """A folder beside what is to be made, gone when that is made or has failed. Those that crashes left are removed.
 
     Raises:
         StoreRefused: the thing is there already, or is being made.
     """
     if path.exists():
         raise StoreRefused(f"{path}: is there already; nothing is written over")
-    place = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for left in path.parent.glob(_MAKING.format("*")):
+        _clear_away(left)
+    place = path.with_name(_MAKING.format(path.name))
     place.mkdir(mode=0o700, exist_ok=True)
     handle = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -178,6 +184,18 @@ def in_the_making(path: Path) -> Iterator[Path]:
         raise
     finally:
         os.close(handle)
+
+
+def _clear_away(left: Path) -> None:
+    """Remove a folder of a backup in the making whose process is gone; anything else is somebody's."""
+    with suppress(OSError):  # another account's, or its process is at work
+        handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if SUMS in (names := {path.name for path in left.iterdir()}) and names <= _PARTS:
+                shutil.rmtree(left)
+        finally:
+            os.close(handle)
 
 
 def empty(folder: Path) -> None:

@@ -21,7 +21,8 @@ REST = timedelta(seconds=2)
 RETRIES = 2
 """Quick ones, within one request's time; who asked tries again later, and longer."""
 WORDS = {
-    "AccessDenied": "the key may not do this; it needs to list the bucket and to read and write what is in it",
+    "AccessDenied": "the key may not do this; it needs to list the bucket, to read and write what is in it,"
+    " and to delete where `retention.originals` is set",
     "AuthorizationHeaderMalformed": "it expects another region",
     "InvalidAccessKeyId": "it does not know the access key",
     "NoSuchBucket": "there is no such bucket",

@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from store import sqlite
 from store.acts import Job, TransactionLost
+from store.beginning import DATABASE, LOCK, expect_nothing_left, has_begun
 from store.crashpoint import reach
 from store.failure import is_databases
 from store.moved import refuse_if_moved
@@ -34,13 +35,20 @@ class Embedded:
     writable = True
 
     def __init__(self, folder: Path) -> None:
-        """Lock the folder. Raises StoreBusy: another process writes here. StoreRefused: it was moved away."""
+        """Lock the folder.
+
+        Raises:
+            StoreBusy: another process writes here.
+            StoreRefused: it was moved away, is half restored, or its database is missing.
+        """
         with ExitStack() as undo:
-            undo.callback(sqlite.lock(folder / "lock").close)
+            undo.callback(sqlite.lock(folder / LOCK).close)
             refuse_if_moved(folder)
-            self.writing = sqlite.writing(folder / "xinqiao.db")
+            if not has_begun(folder):
+                expect_nothing_left(folder)
+            self.writing = sqlite.writing(folder / DATABASE)
             self._conn = undo.enter_context(self.writing.connect())
-            self._reading = sqlite.reading(folder / "xinqiao.db", READERS)
+            self._reading = sqlite.reading(folder / DATABASE, READERS)
             undo.callback(self._reading.dispose)
             self._let_go = undo.pop_all()
 

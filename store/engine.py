@@ -33,13 +33,14 @@ from store.acts import (
     StoreUnreachable,
     TransactionLost,
 )
+from store.beginning import nothing_at
 from store.blob_bucket import BlobBucket, Bucket, DepotUnavailable
 from store.blob_claim import claim
 from store.blob_folder import BlobFolder
 from store.blobs import Blobs, Depot
 from store.embedded import READERS, Embedded
 from store.failure import place_of
-from store.migrate import TablesNewer, open_alone, upgrade
+from store.migrate import TablesNewer, heads, open_alone, upgrade
 from store.sealing import (
     SealBroken,
     Sealer,
@@ -99,9 +100,9 @@ class Written:
 class Store:
     """Transactions on one database: `write` and `read` take a function of a Connection."""
 
-    def __init__(self, database: Database, folder: Path, sealer: Sealer, blobs: Blobs) -> None:
-        """Made by `open_store`."""
-        self.folder, self.sealer, self.blobs = folder, sealer, blobs
+    def __init__(self, database: Database, folder: Path, sealer: Sealer, blobs: Blobs, *, new: bool) -> None:
+        """Made by `open_store`; `new`: with it an installation began."""
+        self.folder, self.sealer, self.blobs, self.new = folder, sealer, blobs, new
         self.wakes = Wakes(polling=not database.exclusive)
         self._database = database
         self._jobs = Jobs(str(folder), database.writers)
@@ -228,23 +229,30 @@ class Store:
 
 
 def open_store(
-    database: str, folder: Path, master_key: bytes, now: datetime | None = None, bucket: Bucket | None = None
+    database: str,
+    folder: Path,
+    master_key: bytes,
+    now: datetime | None = None,
+    bucket: Bucket | None = None,
+    *,
+    begins: bool = True,
 ) -> Store:
     """Open the store kept in `database`, "sqlite" for the data folder's own or the address of a PostgreSQL.
 
     Large blobs lie in the data folder or, if there is one, in the bucket. Brings the tables up to date, whichever
-    process comes first, and opens the keys.
+    process comes first, and opens the keys. Where there are none it `begins` an installation.
 
     Raises:
         StoreBusy: another process has this data folder.
         StoreUnreachable: PostgreSQL or the bucket does not answer, or not to us.
-        StoreRefused: it lets us make no tables, or the file is no database, or the blobs are not this store's.
+        StoreRefused: it lets us make no tables, or the file is no database, or the blobs are not this store's; or
+            nothing is there and must not be begun, or only what a restore or a loss of the database has left.
         TablesNewer: a later version of the program has written here.
         SealBroken: the master key is not this store's.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        return _open(_database(database, folder), folder, bucket, master_key, now)
+        return _open(_database(database, folder), folder, bucket, master_key, now, begins=begins)
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]  # what follows may quote a row
         raise StoreRefused(f"{folder}: the database refuses: {said}") from error
@@ -252,9 +260,14 @@ def open_store(
         raise StoreUnreachable(f"{error.filename}: {error.strerror}") from error
 
 
-def _open(opened: Database, folder: Path, bucket: Bucket | None, master_key: bytes, now: datetime | None) -> Store:
+def _open(
+    opened: Database, folder: Path, bucket: Bucket | None, master_key: bytes, now: datetime | None, *, begins: bool
+) -> Store:
     with ExitStack() as undo:
         undo.callback(opened.close)
+        new = not opened.read(heads)
+        if new and not begins:
+            raise StoreRefused(nothing_at(folder))
         upgrade(opened.writing)
         with opened.writing.begin() as conn:
             open_alone(conn)
@@ -269,7 +282,7 @@ def _open(opened: Database, folder: Path, bucket: Bucket | None, master_key: byt
         if not alone:
             opened.read(partial(claim, depot=depot, sealer=sealer))
         depot.sweep(timedelta(0) if alone else UNFINISHED)
-        store = Store(opened, folder, sealer, Blobs(depot, sealer))
+        store = Store(opened, folder, sealer, Blobs(depot, sealer), new=new)
         undo.pop_all()
     return store
 

@@ -67,7 +67,7 @@ class Target:
             return self._state(keys)
 
     def given_up(self, keys: set[bytes], master: bytes) -> Sealer | None:
-        """The seal of whoever only looked at this database before, which `begin` takes out; None: nobody did, or under
+        """The seal of whoever only opened this database before, which `begin` takes out; None: nobody did, or under
         another master key. Raises StoreRefused: it is another's, or a process works on it.
         """
         with self._transaction():

@@ -9,19 +9,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from store import sqlite
 from store.acts import SCHEME, StoreRefused
 from store.backup import FORMAT, Manifest
 from store.backup_files import SUMS, empty, read_sums, take_out
 from store.backups import MANIFEST
+from store.beginning import LOCK, RESTORING
 from store.blob_claim import claimed, mark
 from store.blobs import Depot
+from store.crashpoint import reach
 from store.migrate import refuse_unknown
 from store.restore_database import Room
 from store.sealing import LOOKUP, Sealer, unwrap
 from store.snapshot import DUMP, EMBEDDED, DatabaseFile, Tell
-
-RESTORING = "restoring"
-"""Inside the folder, until everything is proved."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,18 @@ def restore(backup: Path, to: Place, master: bytes, tell: Tell) -> Manifest:
 
     Raises:
         StoreRefused: the backup is not whole, of the other engine or a later version; or there is something already.
+        StoreBusy: a process works in the folder.
         SealBroken: the key is not the one it was sealed with.
         StoreUnreachable: PostgreSQL does not answer.
         OSError: the disk's, or the bucket's.
     """
     if not to.database.startswith(SCHEME):
-        return _restore(backup, to, None, master, tell)
+        _expect_room(to.folder)
+        lock = to.folder / LOCK
+        with closing(sqlite.lock(lock)):
+            brought = _restore(backup, to, None, master, tell)
+            lock.unlink()
+        return brought
     with closing(Room(to.database)) as room:
         return _restore(backup, to, room, master, tell)
 
@@ -56,6 +62,7 @@ def restore(backup: Path, to: Place, master: bytes, tell: Tell) -> Manifest:
 def _restore(backup: Path, to: Place, room: Room | None, master: bytes, tell: Tell) -> Manifest:
     place = _place_in(to.folder)
     manifest = _proved(backup, place, take_out(backup, place, lambda name: tell(f"copied {name}")))
+    reach("restore.proved")
     refuse_unknown({manifest.migration}, str(backup))
     if (room is not None) != (manifest.engine == "postgresql"):
         raise StoreRefused(f"{backup}: is of {manifest.engine}, and the configuration's database is not")
@@ -76,15 +83,22 @@ def _restore(backup: Path, to: Place, room: Room | None, master: bytes, tell: Te
     return manifest
 
 
-def _place_in(to: Path) -> Path:
-    """A folder within it. What an interrupted run left is cleared away; anything else is somebody's."""
+def _expect_room(to: Path) -> None:
+    """Make sure the folder is there, with nothing in it but what an interrupted run left. Raises StoreRefused."""
     to.mkdir(mode=0o700, parents=True, exist_ok=True)
-    place, there = to / RESTORING, {path.name for path in to.iterdir()}
-    if place.exists() and there <= {RESTORING, "blobs"}:
-        empty(to)
-    elif there:
+    there = {path.name for path in to.iterdir()} - {LOCK}
+    if there and not (RESTORING in there and there <= {RESTORING, "blobs"}):
         raise StoreRefused(f"{to}: is not empty ({min(there)} is in it); expected a new or an empty folder")
-    place.mkdir(mode=0o700)
+
+
+def _place_in(to: Path) -> Path:
+    """A folder within it, which keeps daemons out; what an interrupted run left is cleared away."""
+    _expect_room(to)
+    place = to / RESTORING
+    place.mkdir(mode=0o700, exist_ok=True)
+    for left in (place, to / "blobs"):
+        if left.exists():
+            empty(left)
     return place
 
 
@@ -149,6 +163,7 @@ def _settle(place: Path, to: Path) -> None:
     blobs, file = place / "blobs", place / EMBEDDED
     if blobs.exists():
         blobs.rename(to / "blobs")
+    reach("restore.blobs")
     if file.exists():
         file.rename(to / EMBEDDED)
     os.sync()

@@ -53,7 +53,10 @@ verb=$1
 while [ $# -gt 0 ]; do case $1 in --to) to=$2 ;; --from) from=$2 ;; esac; shift; done
 case $verb in
     backup) mkdir "$to" && cp "$PLACE/data/xinqiao.db" "$to/" && touch "$to/manifest.json" ;;
-    restore) mkdir "$to" && cp "$from/xinqiao.db" "$to/" ;;
+    restore)
+        if [ -e "$PLACE/no-room" ]; then echo "$to: No space left on device" >&2; exit 1; fi
+        mkdir "$to" && cp "$from/xinqiao.db" "$to/"
+        ;;
 esac
 """
 
@@ -238,3 +241,64 @@ def test_no_data_are_put_back_for_a_version_that_is_in_force(server: Server) -> 
 
     assert said == "xinqiao: 1 is in force already: nothing was changed, the data are as they are\n1"
     assert (server.in_force, server.state, server.data) == ("1", "active", "since then")
+
+
+def test_without_the_backup_the_way_back_stops_nothing_and_says_so(server: Server) -> None:
+    server.release("2")
+    server.install("2", "--upgrade")
+    server.write("of 2")
+    (made,) = server.place.glob("data/backups/before-2-*")
+    aside = made.rename(server.place / made.name)
+
+    said = server.install("2", "--rollback")
+    left = (server.in_force, server.state, server.data)
+    aside.rename(made)
+
+    assert f"xinqiao: {made} is not there" in said
+    assert said.endswith("2 stays in force and is running\n1")
+    assert left == ("2", "active", "of 2")
+    assert server.install("2", "--rollback").endswith("1 is in force again\n0")
+    assert (server.in_force, server.state, server.data) == ("1", "active", "of 1")
+
+
+def test_a_backup_that_cannot_be_restored_stops_nothing_and_the_way_back_stays(server: Server) -> None:
+    server.release("2")
+    server.install("2", "--upgrade")
+    server.write("of 2")
+    (server.place / "no-room").touch()
+
+    said = server.install("2", "--rollback")
+    left = (server.in_force, server.state, server.data)
+    (server.place / "no-room").unlink()
+
+    assert "No space left on device" in said
+    assert said.endswith("2 stays in force and is running\n1")
+    assert left == ("2", "active", "of 2")
+    assert server.install("2", "--rollback").endswith("1 is in force again\n0")
+
+
+def test_an_upgrade_that_cannot_undo_itself_says_what_stands_and_can_be_undone_later(server: Server) -> None:
+    server.release("2", broken=True)
+    (server.place / "no-room").touch()
+
+    said = server.install("2", "--upgrade")
+    (backup,) = server.place.glob("data/backups/before-2-*")
+    left = (server.in_force, server.state)
+    (server.place / "no-room").unlink()
+
+    assert "No space left on device" in said
+    assert f"the data before the upgrade lie in {backup}" in said
+    assert said.endswith("2 stays in force and is not running\n1")
+    assert left == ("2", "inactive")
+    assert "1 is in force again\n" in server.install("2", "--rollback")
+    assert (server.in_force, server.data) == ("1", "of 1")
+
+
+def test_no_upgrade_begins_without_room_for_the_way_back(server: Server) -> None:
+    server.release("2")
+    server._program(server.place / "bin" / "du", "#!/bin/sh\necho '9999999 total'\n")
+
+    said = server.install("2", "--upgrade")
+
+    assert f"needs 19999998 MB free in {server.place}/data" in said
+    assert (server.in_force, server.state, server.data) == ("1", "active", "of 1")

@@ -70,6 +70,15 @@ def waiting_for(port: int) -> int:
     return sum(there.endswith(f":{port:04X}") and state == "02" for _, _, there, state, *_ in lines)
 
 
+async def test_a_new_installation_is_said_in_the_log_once(install: Install) -> None:
+    office = install(free_port())
+    for _ in range(2):
+        await office.start()
+        await office.stop()
+
+    assert office.said("new installation made", place=str(office.data)) == 1
+
+
 async def test_a_mailbox_server_that_says_nothing_holds_up_no_stop(install: Install) -> None:
     mailbox = Mailbox(greeting=None)
     with misbehaving(mailbox) as port:

@@ -127,27 +127,30 @@ async def test_a_folder_is_watched_alike(tmp_path: Path) -> None:
 
 
 async def test_a_probe_writes_reads_and_removes_and_leaves_nothing(bucket: Bucket, object_store: ObjectStore) -> None:
-    seen = await probe_blobs(bucket)
+    seen = await probe_blobs(bucket, removing=True)
 
     assert (seen.ok, seen.name, seen.text) == (True, bucket.address, "an object was written, read back and removed")
     assert object_store.keys(bucket) == []
 
 
-async def test_a_bucket_that_lets_nothing_be_removed_can_be_used(
+async def test_a_bucket_that_lets_nothing_be_removed_can_be_used_but_for_retention(
     bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_depot: BlobBucket, _key: str) -> None:
         raise OSError(5, "the key may not do this")
 
     monkeypatch.setattr(BlobBucket, "remove", refuse)
-    seen = await probe_blobs(bucket)
+    seen = await probe_blobs(bucket, removing=False)
+    with_retention = await probe_blobs(bucket, removing=True)
 
     assert seen.ok
     assert "cannot be removed: the key may not do this" in seen.text
+    assert not with_retention.ok
+    assert with_retention.text == "nothing can be removed, as `retention.originals` demands: the key may not do this"
 
 
 async def test_a_bucket_with_a_wrong_secret_is_said_to_have_one(bucket: Bucket) -> None:
-    seen = await probe_blobs(replace(bucket, secret_key="wrong"))
+    seen = await probe_blobs(replace(bucket, secret_key="wrong"), removing=False)
 
     assert not seen.ok
     assert seen.text == "access key and secret key do not belong together (SignatureDoesNotMatch)"

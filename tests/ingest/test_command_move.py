@@ -14,6 +14,7 @@ from sqlalchemy import make_url
 from ingest.cli import main
 from store.engine import open_store
 from store.schema import metadata
+from store.snapshot import connected, tables
 from tests.ingest.config_files import ENGLISH, ENVIRONMENT, KEY, SEALING, write
 from tests.object_store import ObjectStore
 from tests.postgres import Server
@@ -135,6 +136,14 @@ def test_the_password_comes_from_the_environment_and_is_not_repeated(
     assert "postgres:${PG_PASSWORD}@/" in out
 
 
+def test_looking_at_a_new_database_makes_nothing_in_it(address: str, tmp_path: Path) -> None:
+    new = second(tmp_path, f"database: {address}\ndata: {{folder: {tmp_path / 'share'}}}\n{SEALING}{ENGLISH}")
+
+    assert main(["status", "-c", str(new)]) == 1
+    with connected(address) as conn:
+        assert tables(conn) == []
+
+
 def test_large_originals_go_to_another_folder(move: Move, address: str, tmp_path: Path) -> None:
     status, out, _ = move("--to", address, "--blobs", str(tmp_path / "share"))
 
@@ -145,12 +154,12 @@ def test_large_originals_go_to_another_folder(move: Move, address: str, tmp_path
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
-def test_a_new_database_that_was_looked_at_before_is_moved_to_all_the_same(
+def test_a_new_database_that_was_opened_before_is_moved_to_all_the_same(
     move: Move, address: str, tmp_path: Path, elsewhere: bool
 ) -> None:
     folder = tmp_path / ("share" if elsewhere else "data")
     new = second(tmp_path, f"database: {address}\ndata: {{folder: {folder}}}\n{SEALING}{ENGLISH}")
-    assert main(["status", "-c", str(new)]) == 0
+    open_store(address, folder, MASTER).close()
 
     status, _, err = move("--to", str(new))
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -78,8 +79,36 @@ def test_asking_after_an_installation_makes_none(
 ) -> None:
     said = refused(capsys, *command.split(), "-c", str(path))
 
-    assert said == f"{tmp_path / 'data'}: nothing here yet; start `xinqiao run`"
+    assert said.startswith(f"{tmp_path / 'data'}: nothing here yet; start `xinqiao run`")
     assert not (tmp_path / "data").exists()
+
+
+def test_asking_after_an_empty_database_fills_none(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    file = tmp_path / "data" / "xinqiao.db"
+    for tables in (False, True):
+        file.touch()
+        if tables:  # as after a start that died before it had made any
+            sqlite3.connect(file).execute("PRAGMA user_version = 1").connection.close()
+        size = file.stat().st_size
+
+        assert "nothing here yet" in refused(capsys, "status", "-c", str(path))
+        assert file.stat().st_size == size
+
+
+@pytest.mark.parametrize("command", ["run", "status", "check --connect"])
+def test_no_installation_begins_where_one_is_half_restored(path: Path, tmp_path: Path, command: str) -> None:
+    (tmp_path / "data" / "restoring").mkdir(parents=True)
+
+    done = subprocess.run(
+        [sys.executable, "-m", "ingest", *command.split(), "-c", str(path)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "`xinqiao restore` has not finished here; give it again" in done.stdout + done.stderr
+    assert not (tmp_path / "data" / "xinqiao.db").exists()
 
 
 def test_the_first_account_begins_an_installation(
@@ -88,9 +117,11 @@ def test_the_first_account_begins_an_installation(
     monkeypatch.setattr("ingest.command_user._password", lambda *_, **__: "long enough it is")
     made = main(["user", "add", "wang", "--role", "clerk", "-c", str(path)])
     listed = main(["user", "list", "-c", str(path)])
+    said = capsys.readouterr()
 
     assert (made, listed) == (0, 0)
-    assert capsys.readouterr().out.splitlines()[-1].split() == ["wang", "clerk"]
+    assert said.out.splitlines()[-1].split() == ["wang", "clerk"]
+    assert said.err.count(f"new installation made          place={tmp_path / 'data'}\n") == 1
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from ingest.cli import main
 from ingest.config import load
 from ingest.config_copy import copy_without_secrets
+from store.engine import open_store
 from tests.ingest.config_files import ENGLISH, ENVIRONMENT, KEY, SEALING, write
 
 WRITTEN = """\
@@ -140,3 +143,18 @@ def test_a_backup_of_nothing_is_told_in_a_line(tmp_path: Path, capsys: pytest.Ca
         1,
         f"xinqiao: {tmp_path}/data: there is no installation in it\n",
     )
+
+
+def test_a_backup_that_is_ended_leaves_nothing_half_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = write(tmp_path, f"sealing: {{key: '{KEY}'}}\n{ENGLISH}")
+    settings = load(config)
+    open_store(settings.database, settings.data.folder, settings.sealing.master()).close()
+    monkeypatch.setattr(
+        "ingest.command_backup.Progress", lambda _say: lambda _text: os.kill(os.getpid(), signal.SIGTERM)
+    )
+
+    with pytest.raises(SystemExit, match=str(128 + signal.SIGTERM)):
+        main(["backup", "-c", str(config), "--to", str(tmp_path / "backups" / "night")])
+
+    assert list((tmp_path / "backups").iterdir()) == []
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +21,7 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
+from store import sqlite
 from store.acts import StoreRefused
 from store.backup import Manifest, back_up
 from store.backup_files import SUMS, read_sums, sum_of
@@ -37,6 +39,7 @@ from store.restore_database import Room
 from store.schema import blob, history
 from store.sealing import SealBroken
 from store.snapshot import DUMP, Tell, snapshot
+from store.sqlite import StoreBusy
 from tests.endtoend.searching import Secret
 from tests.ingest.desk import desk_over, reading
 from tests.object_store import ObjectStore
@@ -483,6 +486,32 @@ def test_killed_half_way_there_is_no_backup_and_the_next_one_is_whole(tmp_path: 
     assert set(contents("sqlite", tmp_path / "elsewhere")) == {kept}
 
 
+def test_what_a_killed_backup_left_is_cleared_away_by_the_next_of_any_name(tmp_path: Path) -> None:
+    open_store("sqlite", tmp_path / "data", MASTER).close()
+    for name in (".2026-03-01.partial", ".2026-03-02.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / SUMS).touch()
+        (tmp_path / name / "dump").write_bytes(b"half a database")
+    (tmp_path / ".download.partial").mkdir()
+    (tmp_path / ".download.partial" / "film").touch()
+    making = os.open(tmp_path / ".2026-03-02.partial", os.O_RDONLY)
+    fcntl.flock(making, fcntl.LOCK_EX)
+
+    backup(Place(tmp_path), tmp_path / "2026-03-03")
+
+    hidden = {one.name for one in tmp_path.iterdir() if one.name.startswith(".")}
+    os.close(making)
+    assert hidden == {".2026-03-02.partial", ".download.partial"}
+
+
+def test_a_backup_makes_the_folder_it_is_to_lie_in(tmp_path: Path) -> None:
+    open_store("sqlite", tmp_path / "data", MASTER).close()
+
+    backup(Place(tmp_path), tmp_path / "data" / "backups" / "2026-03-02")
+
+    assert (tmp_path / "data" / "backups").stat().st_mode & 0o777 == 0o700
+
+
 def test_an_interrupted_restore_is_no_installation_and_may_be_given_again(made: Path) -> None:
     there = made.parent / "elsewhere"
 
@@ -495,7 +524,35 @@ def test_an_interrupted_restore_is_no_installation_and_may_be_given_again(made: 
     left = {one.name for one in there.iterdir()}
     restore(made, There(there, "sqlite"), MASTER, silent)
 
-    assert left == {"restoring"}
+    assert left == {"restoring", "lock"}
+    assert len(contents("sqlite", there)) == 2
+
+
+@pytest.mark.crash
+def test_a_restore_killed_half_way_is_not_taken_for_an_empty_folder_and_may_be_given_again(made: Path) -> None:
+    there = made.parent / "elsewhere"
+    for point in ("restore.proved", "restore.blobs", "restore.proved"):
+        assert killed(made, there, "sqlite", point) == -9
+        with pytest.raises(StoreRefused, match="`xinqiao restore` has not finished here"):
+            open_store("sqlite", there, MASTER)
+    restore(made, There(there, "sqlite"), MASTER, silent)
+
+    assert {one.name for one in there.iterdir()} == {"blobs", "xinqiao.db"}
+    assert len(contents("sqlite", there)) == 2
+
+
+def test_no_daemon_begins_on_a_folder_while_it_is_restored_nor_is_one_s_folder_restored_into(made: Path) -> None:
+    there = made.parent / "elsewhere"
+
+    def begin(_text: str) -> None:
+        with pytest.raises(StoreBusy):
+            open_store("sqlite", there, MASTER)
+
+    restore(made, There(there, "sqlite"), MASTER, begin)
+    (made.parent / "at_work").mkdir()
+    with closing(sqlite.lock(made.parent / "at_work" / "lock")), pytest.raises(StoreBusy):
+        restore(made, There(made.parent / "at_work", "sqlite"), MASTER, silent)
+
     assert len(contents("sqlite", there)) == 2
 
 

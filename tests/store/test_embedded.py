@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import cast
 
 import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from store.engine import BATCH, Store, StoreBusy, TransactionLost, open_store
+from store.engine import BATCH, Store, StoreBusy, StoreRefused, TransactionLost, open_store
 from tests.store.acts import WAIT, kinds, note, one_batch
 from tests.store.keys import MASTER
 
@@ -91,6 +92,23 @@ def test_a_commit_that_fails_is_told_to_every_waiter_and_the_writer_goes_on(stor
 def test_a_folder_is_one_stores(store: Store) -> None:
     with pytest.raises(StoreBusy, match=str(store.folder)):
         open_store("sqlite", store.folder, MASTER)
+
+
+@pytest.mark.parametrize(
+    "left",
+    ["restoring/manifest.json", "blobs/5a/x", "backups/2026-03-02.tar", "set-aside-20260302/x", "xinqiao.db-wal"],
+)
+@pytest.mark.parametrize("empty", [False, True])
+def test_none_begins_where_one_is_half_restored_or_has_lost_its_database(
+    tmp_path: Path, left: str, empty: bool
+) -> None:
+    (tmp_path / left).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / left).touch()
+    if empty:
+        (tmp_path / "xinqiao.db").touch()
+
+    with pytest.raises(StoreRefused, match="has not finished here" if "restoring" in left else "put xinqiao.db back"):
+        open_store("sqlite", tmp_path, MASTER)
 
 
 def test_only_we_may_read_the_folder_and_the_database(store: Store) -> None:
