@@ -48,7 +48,7 @@ from ingest.supervisor import Supervisor
 from ingest.sweeping import sweep
 from ingest.worker_process import WorkerMissing
 from store import ledger
-from store.failure import place_of
+from store.failure import is_passing, place_of
 
 log = structlog.get_logger()
 STAGES = ("poll", "read", "dispatch", "keep", "console", "probes")
@@ -243,8 +243,17 @@ class Daemon:
     async def _take_back_leases(self) -> None:
         """What was under way when an earlier life was killed need not wait for its lease to run out."""
         store, now = self.office.store, self.office.clock()
-        if store.exclusive and (count := await store.write(lambda conn: ledger.release_all(conn, now=now))):
-            log.warning("steps of an earlier life taken up again", count=count)
+        if not store.exclusive:
+            return
+        try:
+            count = await store.write(lambda conn: ledger.release_all(conn, now=now))
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.warning("steps of an earlier life wait for their leases to run out", error=place_of(error))
+        else:
+            if count:
+                log.warning("steps of an earlier life taken up again", count=count)
 
     async def _announce(self) -> None:
         await self._announced(self.office.config)
