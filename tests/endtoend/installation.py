@@ -127,7 +127,13 @@ class Installation:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.process.terminate()
-        assert await asyncio.wait_for(self.process.wait(), 30) == 0, self.tail()
+        try:
+            status = await asyncio.wait_for(self.process.wait(), 30)
+        except TimeoutError:
+            self.process.send_signal(signal.SIGABRT)  # it leaves behind where every thread hangs
+            await self.process.wait()
+            raise AssertionError(f"told to end, it goes on:\n{self.tail(300)}") from None
+        assert status == 0, self.tail()
         return loop.time() - began
 
     async def end(self) -> None:
@@ -167,8 +173,8 @@ class Installation:
         suspects = sum(leased and attempts >= SUSPECT for _, leased, attempts in rows)
         return Flight(len(held), len(others), frozenset(held), frozenset(others), suspects)
 
-    def tail(self) -> str:
-        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-15:])
+    def tail(self, lines: int = 15) -> str:
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-lines:])
 
     async def command(self, name: str, *arguments: str, stdin: str = "") -> Said:
         """Run a command as a user would, on this installation's configuration."""
