@@ -422,6 +422,9 @@ async def test_a_process_without_the_console_answers_monitors_and_nobody_else(to
     assert {answer.headers["Server"] for answer in answers.values()} == {"xinqiao"}
 
 
+NOTHING_HERE = "这里还什么都没有；请运行 `xinqiao run`（若它仍在另一个文件夹上工作，请重启）"
+
+
 async def test_commands_work_on_an_installation_at_rest(town: Town, tmp_path: Path) -> None:
     office = beside(town, tmp_path)
     before = await office.command("status")
@@ -433,7 +436,7 @@ async def test_commands_work_on_an_installation_at_rest(town: Town, tmp_path: Pa
     sent = await office.command("replay", "--send", "--since", "2026-01-01")
     waiting = await office.status()
 
-    assert one_line(before, 1) == f"xinqiao: {office.data}：这里还什么都没有；请先运行 `xinqiao run`\n"
+    assert one_line(before, 1) == f"xinqiao: {office.data}：{NOTHING_HERE}\n"
     assert added.status == 0
     assert [(one["name"], one["role"]) for one in listed.json] == [("wang", "operator")]
     assert sent.status == 0

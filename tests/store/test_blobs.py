@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import closing
@@ -160,9 +161,8 @@ def test_a_file_left_by_an_earlier_store_under_another_key_is_written_anew(tmp_p
     earlier = open_store("sqlite", tmp_path / "earlier", OTHER_MASTER)
     keep(earlier, LARGE)
     earlier.close()
-    (tmp_path / "new").mkdir(mode=0o700)
-    (tmp_path / "earlier" / "blobs").rename(tmp_path / "new" / "blobs")
     store = open_store("sqlite", tmp_path / "new", MASTER)
+    shutil.copytree(tmp_path / "earlier" / "blobs", tmp_path / "new" / "blobs", dirs_exist_ok=True)
 
     assert load(store, keep(store, LARGE).sha256) == LARGE
     store.close()
