@@ -9,9 +9,9 @@ import pytest
 import structlog
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def logging_as_it_was() -> Iterator[None]:
-    """For tests that set up the log as the program does."""
+    """Commands set up the log as the program does."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield

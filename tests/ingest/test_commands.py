@@ -37,7 +37,6 @@ from tests.ingest.config_files import ENGLISH, ENVIRONMENT, MAILBOX, SEALING, TA
 from tests.ingest.desk import open_desk, reading
 from tests.rights import ordinary
 
-pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 QUOTED = "顾晓棠 13900000000"
 MAIL = "From: a@b.example\r\nSubject: 建议\r\n\r\n请修好桃溪小学门口的路灯。\r\n".encode()
 

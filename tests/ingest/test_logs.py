@@ -12,7 +12,6 @@ import pytest
 
 from ingest.logs import configure
 
-pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 ROOT = Path(__file__).resolve().parents[2]
 QUOTED = "顾晓棠 13900000000"
 

@@ -35,7 +35,6 @@ from tests.ingest.test_sending import reject, text, with_targets
 
 ASKED = NOW + timedelta(minutes=1)
 NOTHING: dict[str, list[str]] = {name: [] for name in ("missing", "behind", "waiting", "skipped", "unsent", "surplus")}
-pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 
 
 @asynccontextmanager

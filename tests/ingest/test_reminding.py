@@ -580,7 +580,6 @@ def test_times_are_kept_of_what_was_told(desk: Desk) -> None:
     }
 
 
-@pytest.mark.usefixtures("logging_as_it_was")
 async def test_the_keep_stage_of_the_daemon_keeps_them(tmp_path: Path) -> None:
     office = open_office(loaded(tmp_path, SEALING + MAIN_TARGETS), lambda: at("2026-03-06 08:31"))
     desk = Desk(office.store, office.desk)
@@ -597,7 +596,6 @@ async def test_the_keep_stage_of_the_daemon_keeps_them(tmp_path: Path) -> None:
     await daemon.close()
 
 
-@pytest.mark.usefixtures("logging_as_it_was")
 async def test_a_daemon_that_does_not_keep_the_clocks_follows_the_calendar_all_the_same(
     tmp_path: Path, year_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,8 +24,6 @@ from tests.ingest.config_files import ENGLISH, ENVIRONMENT, MAILBOX, SEALING, TA
 from tests.ingest.desk import CHINA, Desk, open_desk, reading, target
 from tests.ingest.test_cases import ACCUSATION
 
-pytestmark = pytest.mark.usefixtures("logging_as_it_was")
-
 
 def text(folder: Path) -> str:
     return f"data: {{folder: {folder / 'data'}}}\n{SEALING}channels: {{box: {MAILBOX}}}\n{TARGETS}{ENGLISH}"

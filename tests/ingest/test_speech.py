@@ -19,7 +19,6 @@ from tests.ingest.config_files import ENVIRONMENT, MAILBOX, SEALING, TARGETS, wr
 from tests.ingest.desk import open_desk, reading
 from tests.ingest.test_rewording import ENGLISH
 
-pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 CODES = {"raw_state", "item_state", "pause_state", "finding", "proved"}
 """Groups of codes: in English they stand for themselves."""
 REASON = "the scan cannot be read: 图片文件头无法读取，文件损坏或不完整"

@@ -34,7 +34,6 @@ from tests.patience import until
 from tests.place import Place
 
 __all__ = ["office"]
-pytestmark = pytest.mark.usefixtures("logging_as_it_was")
 OWED_TO_OA = {"target": "oa", "to": "oa2"}
 
 

@@ -50,7 +50,7 @@ from tests.patience import until
 from tests.place import Place
 from tests.postgres import Server, shut
 
-pytestmark = [pytest.mark.postgres, pytest.mark.usefixtures("logging_as_it_was")]
+pytestmark = pytest.mark.postgres
 MATTERS = 12
 T = TypeVar("T")
 
