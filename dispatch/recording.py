@@ -184,7 +184,7 @@ class Recorder:
             case Health.GOOD:
                 return targets.note_success(conn, self._name, now, started=sign.started, probe=sign.probe)
             case Health.GONE:
-                return targets.pause(conn, self._name, sign.error or "", now)
+                return targets.note_gone(conn, self._name, sign.error or "", now, started=sign.started)
         return targets.note_trouble(
             conn, self._name, self._retry, sign.error, sign.wait,
             now=now, chance=sign.chance, probe=sign.probe, known=sign.known,

@@ -125,6 +125,13 @@ def pause(conn: Connection, name: str, reason: str, now: datetime, by: str | Non
     return bool(conn.execute(moved.values(values)).rowcount)
 
 
+def note_gone(conn: Connection, name: str, reason: str, now: datetime, *, started: datetime) -> bool:
+    """It says itself that it is gone (410): as `pause`, unless it was resumed since that was asked."""
+    before = conn.execute(_HELD_ROW, {"of": name}).one()
+    late = before.state == OPEN and started < before.since
+    return not late and pause(conn, name, reason, now)
+
+
 def resume(conn: Connection, name: str, now: datetime) -> bool:
     """Send to it again; False: it is not paused."""
     resumed = update(target).where(target.c.name == name, target.c.state == PAUSED)

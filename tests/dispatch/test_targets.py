@@ -188,6 +188,22 @@ def test_a_paused_target_waits_for_a_person(desk: Desk) -> None:
     assert admit(desk) == Admission(OPEN, 8)
 
 
+def test_an_answer_from_before_a_person_resumed_it_does_not_pause_a_target_again(desk: Desk) -> None:
+    """A 410 may be written down late, as while the database stands still."""
+    desk.write(lambda conn: targets.pause(conn, "oa", "HTTP 410", NOW))
+    desk.write(lambda conn: targets.resume(conn, "oa", NOW + SECOND))
+
+    def gone(started: datetime) -> bool:
+        now = NOW + 3 * SECOND
+        said: bool = desk.write(lambda conn: targets.note_gone(conn, "oa", "HTTP 410", now, started=started))
+        return said
+
+    assert not gone(NOW)
+    assert admit(desk, NOW + 4 * SECOND) == Admission(OPEN, 8)
+    assert gone(NOW + 2 * SECOND)
+    assert admit(desk, NOW + 4 * SECOND) == Admission(PAUSED, 0)
+
+
 def test_a_rate_is_kept_evenly(desk: Desk) -> None:
     rate = RateSettings(count=60, per=timedelta(minutes=1))
     sent = []
