@@ -135,6 +135,7 @@ class Worker(Installation):
         self.skewable = skewable and FAKETIME is not None
         self.pages, self.offset = folder / "pages", folder / "offset"
         self._scribes: list[subprocess.Popen[bytes]] = []
+        self._midwife: asyncio.Task[None] | None = None
         self.pages.write_text("")
         self.turn_clock(0)
         environment = {**secrets, LIMIT_FILE: str(self.pages)}
@@ -179,7 +180,33 @@ class Worker(Installation):
                     kept.discard(line["channel"])
         return len(kept) if self.lives else 0
 
+    async def start(self, *options: str, crash_at: str = "", begun: bool = True) -> None:
+        if self.skewable and self._midwife is None:
+            self._midwife = asyncio.create_task(self._end_the_unborn())
+        await super().start(*options, crash_at=crash_at, begun=begun)
+
+    async def _end_the_unborn(self) -> None:
+        """A child forked while a thread held libfaketime's lock waits for it before it becomes another program: uvloop
+        runs Python there, which asks for the time. The daemon waits for the child, for ever.
+        """
+        before: set[int] = set()
+        while True:
+            await asyncio.sleep(2)
+            now: set[int] = set()
+            with suppress(OSError):  # the daemon or the child has ended meanwhile
+                now = self._unborn() if self.lives else now
+                for pid in now & before:
+                    os.kill(pid, signal.SIGKILL)
+            before = now
+
+    def _unborn(self) -> set[int]:
+        """Its children that are still itself."""
+        itself = command_of(self.process.pid)
+        return {child for child in children(self.process.pid) if command_of(child) == itself}
+
     async def end(self) -> None:
+        if self._midwife is not None:
+            self._midwife.cancel()
         await super().end()
         for scribe in self._scribes:
             try:
